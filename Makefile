@@ -1,0 +1,22 @@
+# Two commands on a fresh machine: `make study` and `make test`. Each makes .venv first; run again it is quick.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: study test check clean
+
+study: .venv/.installed
+	$(BIN)/robustpose study quick
+
+test: .venv/.installed
+	scripts/test
+
+check: .venv/.installed
+	scripts/check
+
+.venv/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv runs .mypy_cache .ruff_cache .pytest_cache
