@@ -1,0 +1,23 @@
+"""The one error that the command line turns into a line of text, and its did-you-mean form.
+
+RobustPoseError(ValueError)    something the user gave is wrong: names the thing, the expected and the given
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class RobustPoseError(ValueError):
+    """What the user gave cannot be used; the message is one readable line."""
+
+
+def unknown_name(kind: str, given: str, known: Iterable[str]) -> RobustPoseError:
+    """Make the error for a name that no registry holds, with the nearest known one.
+
+    >>> str(unknown_name("attack", "igms", ["fgsm", "igsm"]))
+    "unknown attack 'igms'; did you mean 'igsm'? known: fgsm, igsm"
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return RobustPoseError(f"unknown {kind} {given!r}; {hint}known: {', '.join(names)}")

@@ -1,0 +1,207 @@
+"""The keypoints that people, data sets and nets agree on: names, order, limbs, what does not count. Data only.
+
+A keypoint's name says what it is, so two skeletons share exactly the names they have in common. `left` and
+`right` are the person's own. Sources: MPII (Andriluka et al. 2014), COCO (Lin et al. 2014; OKS sigmas as in the
+official evaluation code), AI Challenger (Wu et al. 2017), EfficientPose (Groos et al. 2020, arXiv 2004.12186).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """An ordered set of named keypoints.
+
+    `limbs` are pairs of names to draw; `uncounted` are names that the data set's own score leaves out;
+    `sigmas` are COCO's per-keypoint OKS constants, empty where none are published.
+    """
+
+    name: str
+    keypoints: tuple[str, ...]
+    limbs: tuple[tuple[str, str], ...]
+    uncounted: tuple[str, ...] = ()
+    sigmas: tuple[float, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    def index(self, keypoint: str) -> int:
+        """Return the row of a keypoint; ValueError where the skeleton lacks it."""
+        return self.keypoints.index(keypoint)
+
+    @cached_property
+    def flip_pairs(self) -> tuple[tuple[int, int], ...]:
+        """Rows that change places when the picture is mirrored: (left, right)."""
+        names = self.keypoints
+        return tuple(
+            (i, names.index("right_" + name.removeprefix("left_")))
+            for i, name in enumerate(names)
+            if name.startswith("left_")
+        )
+
+    @cached_property
+    def flip_order(self) -> tuple[int, ...]:
+        """The row that each keypoint is read from in a mirrored picture."""
+        order = list(range(len(self)))
+        for left, right in self.flip_pairs:
+            order[left], order[right] = right, left
+        return tuple(order)
+
+    @cached_property
+    def groups(self) -> dict[str, tuple[int, ...]]:
+        """Rows by body part, left and right together: {'ankle': (0, 5), ..., 'head_top': (9,)}."""
+        groups: dict[str, tuple[int, ...]] = {}
+        for i, name in enumerate(self.keypoints):
+            part = name.removeprefix("left_").removeprefix("right_")
+            groups[part] = (*groups.get(part, ()), i)
+        return groups
+
+    @cached_property
+    def counted(self) -> tuple[bool, ...]:
+        """Whether each keypoint takes part in the data set's own score."""
+        return tuple(name not in self.uncounted for name in self.keypoints)
+
+    def rows_in(self, other: "Skeleton") -> tuple[int | None, ...]:
+        """Return, for each keypoint of this skeleton, its row in `other`, or None where `other` lacks it."""
+        return tuple(other.keypoints.index(name) if name in other.keypoints else None for name in self.keypoints)
+
+
+_ARMS_AND_LEGS = (
+    ("right_shoulder", "right_elbow"),
+    ("right_elbow", "right_wrist"),
+    ("left_shoulder", "left_elbow"),
+    ("left_elbow", "left_wrist"),
+    ("right_hip", "right_knee"),
+    ("right_knee", "right_ankle"),
+    ("left_hip", "left_knee"),
+    ("left_knee", "left_ankle"),
+)
+
+_MPII_LIMBS = (
+    *_ARMS_AND_LEGS,
+    ("right_hip", "pelvis"),
+    ("left_hip", "pelvis"),
+    ("pelvis", "thorax"),
+    ("thorax", "upper_neck"),
+    ("upper_neck", "head_top"),
+    ("right_shoulder", "thorax"),
+    ("left_shoulder", "thorax"),
+)
+
+MPII_16 = Skeleton(
+    name="mpii_16",
+    keypoints=(
+        "right_ankle",
+        "right_knee",
+        "right_hip",
+        "left_hip",
+        "left_knee",
+        "left_ankle",
+        "pelvis",
+        "thorax",
+        "upper_neck",
+        "head_top",
+        "right_wrist",
+        "right_elbow",
+        "right_shoulder",
+        "left_shoulder",
+        "left_elbow",
+        "left_wrist",
+    ),
+    limbs=_MPII_LIMBS,
+    uncounted=("pelvis", "thorax"),
+)
+
+EFFICIENTPOSE_16 = Skeleton(
+    name="efficientpose_16",
+    keypoints=(
+        "head_top",
+        "upper_neck",
+        "right_shoulder",
+        "right_elbow",
+        "right_wrist",
+        "thorax",
+        "left_shoulder",
+        "left_elbow",
+        "left_wrist",
+        "pelvis",
+        "right_hip",
+        "right_knee",
+        "right_ankle",
+        "left_hip",
+        "left_knee",
+        "left_ankle",
+    ),
+    limbs=_MPII_LIMBS,
+    uncounted=("pelvis", "thorax"),
+)
+
+COCO_17 = Skeleton(
+    name="coco_17",
+    keypoints=(
+        "nose",
+        "left_eye",
+        "right_eye",
+        "left_ear",
+        "right_ear",
+        "left_shoulder",
+        "right_shoulder",
+        "left_elbow",
+        "right_elbow",
+        "left_wrist",
+        "right_wrist",
+        "left_hip",
+        "right_hip",
+        "left_knee",
+        "right_knee",
+        "left_ankle",
+        "right_ankle",
+    ),
+    limbs=(
+        *_ARMS_AND_LEGS,
+        ("left_hip", "right_hip"),
+        ("left_shoulder", "left_hip"),
+        ("right_shoulder", "right_hip"),
+        ("left_shoulder", "right_shoulder"),
+        ("nose", "left_eye"),
+        ("nose", "right_eye"),
+        ("left_eye", "left_ear"),
+        ("right_eye", "right_ear"),
+    ),
+    sigmas=(
+        *(0.026, 0.025, 0.025, 0.035, 0.035),
+        *(0.079, 0.079, 0.072, 0.072, 0.062, 0.062),
+        *(0.107, 0.107, 0.087, 0.087, 0.089, 0.089),
+    ),
+)
+
+AIC_14 = Skeleton(
+    name="aic_14",
+    keypoints=(
+        "head_top",
+        "neck",
+        "right_shoulder",
+        "right_elbow",
+        "right_wrist",
+        "left_shoulder",
+        "left_elbow",
+        "left_wrist",
+        "right_hip",
+        "right_knee",
+        "right_ankle",
+        "left_hip",
+        "left_knee",
+        "left_ankle",
+    ),
+    limbs=(
+        *_ARMS_AND_LEGS,
+        ("head_top", "neck"),
+        ("neck", "right_shoulder"),
+        ("neck", "left_shoulder"),
+        ("neck", "right_hip"),
+        ("neck", "left_hip"),
+    ),
+)
+
+SKELETONS = {s.name: s for s in (MPII_16, EFFICIENTPOSE_16, COCO_17, AIC_14)}

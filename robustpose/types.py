@@ -1,0 +1,193 @@
+"""The values that flow from room to room, and the protocols that let anyone take part without inheriting.
+
+One coordinate convention for the whole project: points are (x, y) in pixels and (0, 0) is the CENTRE of the
+top-left pixel; sizes are (H, W); images are NCHW, RGB, float in [0, 1]; eps is in the same [0, 1] units.
+Shape alphabet: N people, K keypoints, HxW input, hxw heatmap, S stages.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Generator, Tensor
+
+from robustpose.skeletons import Skeleton
+
+
+@dataclass(frozen=True)
+class Batch:
+    """N person crops and their truth.
+
+    images      (N, 3, H, W) float in [0, 1], RGB, multiples of 1/255
+    keypoints   (N, K, 2) input pixels
+    visible     (N, K) bool: labelled, so it counts
+    head_size   (N,) PCKh's unit, input pixels; NaN where the data set gives none
+    box_side    (N,) the longer side of the person's box, input pixels
+    crops       (N, 2, 3) float64, the affine map from photo pixels to input pixels
+    ids         stable across runs; joins every table
+    unreadable  one line for each person whose photo could not be read; they are not among the N
+    """
+
+    images: Tensor
+    keypoints: Tensor
+    visible: Tensor
+    head_size: Tensor
+    box_side: Tensor
+    crops: Tensor
+    ids: tuple[str, ...]
+    skeleton: Skeleton
+    unreadable: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n, k = len(self.ids), len(self.skeleton)
+        expected = {
+            "keypoints": (n, k, 2),
+            "visible": (n, k),
+            "head_size": (n,),
+            "box_side": (n,),
+            "crops": (n, 2, 3),
+        }
+        for name, shape in expected.items():
+            given = tuple(getattr(self, name).shape)
+            if given != shape:
+                raise ValueError(f"batch: {name} must have shape {shape}, got {given}")
+        if self.images.ndim != 4 or tuple(self.images.shape[:2]) != (n, 3):
+            raise ValueError(f"batch: images must have shape ({n}, 3, H, W), got {tuple(self.images.shape)}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(H, W) of the crops."""
+        return (int(self.images.shape[2]), int(self.images.shape[3]))
+
+    def in_skeleton(self, skeleton: Skeleton) -> "Batch":
+        """Return the same people in another keypoint order; keypoints the data lacks are not visible."""
+        if skeleton == self.skeleton:
+            return self
+        keypoints = self.keypoints.new_zeros((len(self), len(skeleton), 2))
+        visible = self.visible.new_zeros((len(self), len(skeleton)))
+        for to, source in enumerate(skeleton.rows_in(self.skeleton)):
+            if source is not None:
+                keypoints[:, to] = self.keypoints[:, source]
+                visible[:, to] = self.visible[:, source]
+        return replace(self, keypoints=keypoints, visible=visible, skeleton=skeleton)
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """Return the batch with images and truth on another device; crops stay where they are."""
+        moved = {
+            name: getattr(self, name).to(device)
+            for name in ("images", "keypoints", "visible", "head_size", "box_side")
+        }
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class PoseOutput:
+    """What a net says of N crops.
+
+    keypoints  (N, K, 2) decoded, input pixels
+    scores     (N, K) the net's own confidence; 1 where it has none
+    stages     raw supervised outputs, first to last: heatmaps (N, K, h, w) or coordinates (N, K, 2)
+    """
+
+    keypoints: Tensor
+    scores: Tensor
+    stages: tuple[Tensor, ...]
+
+
+class Head(Protocol):
+    """How a net writes keypoints: one interface for heatmaps and coordinates."""
+
+    def encode(self, keypoints: Tensor, /) -> Tensor:
+        """Turn keypoints (N, K, 2) in input pixels into the raw output a perfect net would give."""
+        ...
+
+    def decode(self, raw: Tensor, /) -> tuple[Tensor, Tensor]:
+        """Turn raw outputs into keypoints (N, K, 2) in input pixels and scores (N, K)."""
+        ...
+
+    def loss(self, raw: Tensor, target: Tensor, visible: Tensor, /) -> Tensor:
+        """Return the training loss of each person (N,), over visible keypoints only."""
+        ...
+
+
+@runtime_checkable
+class PoseModel(Protocol):
+    """Anything that finds keypoints in crops; an nn.Module with these three attributes is one."""
+
+    @property
+    def skeleton(self) -> Skeleton: ...
+    @property
+    def input_size(self) -> tuple[int, int]: ...
+    @property
+    def head(self) -> Head: ...
+
+    def __call__(self, images: Tensor, /) -> PoseOutput:
+        """Find keypoints in images (N, 3, H, W) in [0, 1]; normalisation happens inside."""
+        ...
+
+
+class PoseDataset(Protocol):
+    """People with truth, by row."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def skeleton(self) -> Skeleton: ...
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what defines the people and their truth; part of every result's key."""
+        ...
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """One line for each reason people of the file do not take part, with their number."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def load(self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25) -> Batch:
+        """Crop the people of `rows`, box x `padding`; unreadable photos are left out and named."""
+        ...
+
+
+class Threat(Protocol):
+    """The set of allowed perturbations; every attack is written once, over this."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def eps(self) -> float:
+        """The budget, in [0, 1] units."""
+        ...
+
+    def project(self, images: Tensor, adv: Tensor, /) -> Tensor:
+        """Return the nearest allowed images: inside the budget and inside [0, 1]."""
+        ...
+
+    def step(self, grad: Tensor, /) -> Tensor:
+        """Return the steepest ascent direction of unit size."""
+        ...
+
+    def sample(self, images: Tensor, /, generator: Generator | None = None) -> Tensor:
+        """Draw allowed images at random."""
+        ...
+
+    def size(self, images: Tensor, adv: Tensor, /) -> Tensor:
+        """Return the size (N,) of each perturbation, in the budget's unit."""
+        ...
+
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(adversarial images, rows of the batch they belong to) -> (N,) for the attack to RAISE."""
+
+
+class Attack(Protocol):
+    """A frozen dataclass of hyper-parameters with one verb."""
+
+    def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
+        """Return images within the threat that raise the loss; the caller checks them."""
+        ...
