@@ -1,0 +1,12 @@
+"""Metrics: pure functions of the table of predictions."""
+
+from robustpose.metrics.estimate import Estimate, relative, score
+from robustpose.metrics.pck import ALL, Pck
+from robustpose.metrics.table import Table, join, pair
+
+METRICS = {
+    "pckh": Pck(unit="head_size", threshold=0.5),
+    "pck": Pck(unit="box_side", threshold=0.1),
+}
+
+__all__ = ["ALL", "METRICS", "Estimate", "Pck", "Table", "join", "pair", "relative", "score"]

@@ -1,0 +1,85 @@
+"""Scores with 95% bootstrap intervals over people.
+
+People are redrawn with replacement, each with all their keypoints; a clean and an attacked table redraw the same
+people, so the interval of a relative score is that of the paired ratio. Percentile intervals: Efron and Tibshirani
+1993, "An Introduction to the Bootstrap", chapter 13.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from robustpose.metrics.pck import Pck, percentages, totals
+from robustpose.metrics.table import Floats, Table, pair
+
+DRAWS = 1000
+LEVEL = 95.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number in percent, its 95% interval, and the number of people behind it; NaN where undefined."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def score(table: Table, metric: Pck, *, seed: int = 0) -> dict[str, Estimate]:
+    """Score a table: 'all' and each body part."""
+    hits = metric.hits(table)
+    weights = _redraws(len(table), seed=seed)
+    values = percentages(*totals(hits), table.skeleton)
+    draws = percentages(*_weighted_totals(hits, weights), table.skeleton)
+    return {part: _estimate(values[part], draws[part], n) for part, n in _people(hits, table).items()}
+
+
+def relative(clean: Table, attacked: Table, metric: Pck, *, seed: int = 0) -> dict[str, Estimate]:
+    """Score an attack: 100 x attacked / clean, over the people that both tables hold."""
+    clean, attacked = pair(clean, attacked)
+    before, after = metric.hits(clean), metric.hits(attacked)
+    weights = _redraws(len(clean), seed=seed)
+    skeleton = clean.skeleton
+    values = _ratio(percentages(*totals(after), skeleton), percentages(*totals(before), skeleton))
+    draws = _ratio(
+        percentages(*_weighted_totals(after, weights), skeleton),
+        percentages(*_weighted_totals(before, weights), skeleton),
+    )
+    return {part: _estimate(values[part], draws[part], n) for part, n in _people(before, clean).items()}
+
+
+def _redraws(n: int, *, seed: int) -> Floats:
+    """Draw how often each person takes part (DRAWS, N); the rows sum to N."""
+    if n == 0:
+        return np.zeros((DRAWS, 0))
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(n, np.full(n, 1.0 / n), size=DRAWS).astype(float)
+
+
+def _weighted_totals(hits: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    known = np.isfinite(hits)
+    return weights @ np.where(known, hits, 0.0), weights @ known
+
+
+def _ratio(after: dict[str, Floats], before: dict[str, Floats]) -> dict[str, Floats]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratios = {part: np.asarray(100.0 * after[part] / before[part]) for part in before}
+    return {part: np.where(np.isfinite(ratio), ratio, np.nan) for part, ratio in ratios.items()}
+
+
+def _people(hits: Floats, table: Table) -> dict[str, int]:
+    known = np.isfinite(hits)
+    people = {"all": int(known.any(axis=1).sum())}
+    for part, rows in table.skeleton.groups.items():
+        people[part] = int(known[:, list(rows)].any(axis=1).sum())
+    return people
+
+
+def _estimate(value: Floats, draws: Floats, n: int) -> Estimate:
+    draws = draws[np.isfinite(draws)]
+    if not np.isfinite(value) or len(draws) == 0:
+        return Estimate(value=float("nan"), low=float("nan"), high=float("nan"), n=n)
+    tail = (100.0 - LEVEL) / 2
+    low, high = np.percentile(draws, [tail, 100.0 - tail])
+    return Estimate(value=float(value), low=float(low), high=float(high), n=n)

@@ -1,0 +1,73 @@
+"""The artefact of every experiment: what a net predicted for each person, beside the truth.
+
+Every number and figure is a pure function of such tables, so a new metric never needs a GPU.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robustpose.skeletons import Skeleton
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Table:
+    """N people, one row each; everything in input pixels of the crop that the net saw.
+
+    predicted         (N, K, 2)
+    keypoints         (N, K, 2) the truth
+    visible           (N, K) labelled, so it counts
+    head_size         (N,) NaN where the data set gives none
+    box_side          (N,) the longer side of the person's box
+    target            (N, K, 2) the pose that a targeted attack asked for; None for other cells
+    target_visible    (N, K)
+    """
+
+    ids: tuple[str, ...]
+    skeleton: Skeleton
+    predicted: Floats
+    keypoints: Floats
+    visible: Bools
+    head_size: Floats
+    box_side: Floats
+    target: Floats | None = None
+    target_visible: Bools | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: Sequence[int]) -> "Table":
+        """Return the people of `rows`, in that order."""
+        index = np.asarray(rows, dtype=np.intp)
+        arrays: dict[str, Any] = {
+            f.name: getattr(self, f.name)[index]
+            for f in fields(self)
+            if isinstance(getattr(self, f.name), np.ndarray)
+        }
+        return replace(self, ids=tuple(self.ids[i] for i in index), **arrays)
+
+
+def join(tables: Sequence[Table]) -> Table:
+    """Stack tables of one skeleton, in order; ValueError where they differ in skeleton or in targets."""
+    first = tables[0]
+    if any(t.skeleton != first.skeleton or (t.target is None) != (first.target is None) for t in tables):
+        raise ValueError("tables to join must share their skeleton, and all or none must have targets")
+    arrays: dict[str, Any] = {
+        f.name: np.concatenate([getattr(t, f.name) for t in tables])
+        for f in fields(first)
+        if isinstance(getattr(first, f.name), np.ndarray)
+    }
+    return replace(first, ids=tuple(i for t in tables for i in t.ids), **arrays)
+
+
+def pair(clean: Table, attacked: Table) -> tuple[Table, Table]:
+    """Return both tables cut to the people they share, in the clean table's order."""
+    rows = {name: row for row, name in enumerate(attacked.ids)}
+    shared = [row for row, name in enumerate(clean.ids) if name in rows]
+    return clean.take(shared), attacked.take([rows[clean.ids[row]] for row in shared])
