@@ -1,0 +1,35 @@
+"""Attacks: algorithms that see a per-image loss and a threat, and nothing else. `run` is the only door."""
+
+from collections.abc import Callable
+
+from robustpose.attacks.fgsm import FGSM, fgsm
+from robustpose.attacks.igsm import IGSM, igsm
+from robustpose.attacks.run import Attacked, AttackError, Target, predict, run
+from robustpose.attacks.targets import draw_targets
+from robustpose.errors import unknown_name
+from robustpose.types import Attack
+
+ATTACKS: dict[str, Callable[..., Attack]] = {
+    "fgsm": fgsm,
+    "igsm": igsm,
+}
+
+__all__ = [
+    "ATTACKS",
+    "FGSM",
+    "IGSM",
+    "AttackError",
+    "Attacked",
+    "Target",
+    "draw_targets",
+    "make_attack",
+    "predict",
+    "run",
+]
+
+
+def make_attack(name: str, *, targeted: bool, steps: int | None = None) -> Attack:
+    """Make an attack with its publication's numbers; RobustPoseError for an unknown name or wrong steps."""
+    if name not in ATTACKS:
+        raise unknown_name("attack", name, ATTACKS)
+    return ATTACKS[name](targeted=targeted, steps=steps)

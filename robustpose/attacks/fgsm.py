@@ -1,0 +1,28 @@
+"""FGSM: Goodfellow, Shlens, Szegedy, "Explaining and Harnessing Adversarial Examples", ICLR 2015, arXiv 1412.6572.
+
+One step of the full budget along the gradient's sign: FGSM-U raises the loss, FGSM-T lowers the loss to a target.
+"""
+
+from dataclasses import dataclass
+
+from torch import Generator, Tensor
+
+from robustpose.attacks.gradient import input_gradient
+from robustpose.errors import RobustPoseError
+from robustpose.types import Loss, Threat
+
+
+@dataclass(frozen=True)
+class FGSM:
+    """One step."""
+
+    def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
+        """Return images + eps x the steepest direction."""
+        return threat.project(images, images + threat.eps * threat.step(input_gradient(loss, images)))
+
+
+def fgsm(*, targeted: bool, steps: int | None = None) -> FGSM:
+    """Make FGSM; it takes one step, so RobustPoseError for any other number."""
+    if steps not in (None, 1):
+        raise RobustPoseError(f"attack 'fgsm' takes one step, got {steps}")
+    return FGSM()

@@ -1,0 +1,19 @@
+"""The one way attacks take gradients: to the images alone, never to the weights."""
+
+import torch
+from torch import Tensor
+
+from robustpose.types import Loss
+
+
+def input_gradient(loss: Loss, adv: Tensor) -> Tensor:
+    """Return the gradient of each person's loss with respect to that person's image (N, 3, H, W).
+
+    The losses are summed, so a person's gradient does not depend on who else is in the batch.
+    """
+    adv = adv.detach().requires_grad_(True)
+    rows = torch.arange(len(adv), device=adv.device)
+    with torch.enable_grad():
+        total = loss(adv, rows).sum()
+    (gradient,) = torch.autograd.grad(total, adv)
+    return gradient

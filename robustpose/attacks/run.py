@@ -1,0 +1,170 @@
+"""The only door to every attack: checks what goes in and what comes out, rounds, counts, leaves no trace.
+
+Attacks never verify themselves and callers never trust them: range, budget, shape and finiteness of what each
+returns are checked here, after rounding to the 8 bits that a picture has.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from robustpose.attacks.untouched import untouched
+from robustpose.errors import RobustPoseError
+from robustpose.objectives import Objective
+from robustpose.types import Attack, Batch, Loss, PoseModel, PoseOutput, Threat
+
+LEVELS = 255
+TOLERANCE = 1e-5
+"""In [0, 1] units: what float32 arithmetic may add to a budget; 0.003 of an 8-bit level."""
+
+
+class AttackError(RuntimeError):
+    """An attack broke its contract: what it returned is not an adversarial example."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The pose that a targeted attack wants the net to see.
+
+    keypoints  (N, K, 2) input pixels
+    visible    (N, K) bool: the joints that the attack asks for
+    """
+
+    keypoints: Tensor
+    visible: Tensor
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What an attack did.
+
+    images     (N, 3, H, W) adversarial, inside the threat and [0, 1]
+    output     what the model says of them
+    forwards   passes of one image through the model, the final scoring pass left out
+    backwards  passes of one image's gradient
+    """
+
+    images: Tensor
+    output: PoseOutput
+    forwards: int
+    backwards: int
+
+
+def predict(model: PoseModel, images: Tensor, *, ids: tuple[str, ...]) -> PoseOutput:
+    """Run a model on images (N, 3, H, W) and leave no trace on it.
+
+    RobustPoseError where the model answers with NaN, infinity, or the wrong shape.
+    """
+    with untouched(model), torch.no_grad():
+        output = model(images)
+    expected = (len(images), len(model.skeleton), 2)
+    if tuple(output.keypoints.shape) != expected:
+        raise RobustPoseError(
+            f"the model's keypoints must have shape {expected} (people, keypoints, xy), "
+            f"got {tuple(output.keypoints.shape)}"
+        )
+    values = torch.cat([part.flatten(1) for part in (output.keypoints, *output.stages)], dim=1)
+    broken = (~torch.isfinite(values).all(dim=1)).nonzero().flatten().tolist()
+    if broken:
+        raise RobustPoseError(f"person {ids[broken[0]]}: the model returned NaN or infinity")
+    return output
+
+
+def run(
+    attack: Attack,
+    model: PoseModel,
+    batch: Batch,
+    *,
+    threat: Threat,
+    objective: Objective,
+    target: Target | None = None,
+    seed: int = 0,
+    round_to_8bit: bool = True,
+) -> Attacked:
+    """Attack a batch: away from its truth, or towards `target`.
+
+    The batch must be in the model's skeleton and input size. RobustPoseError for input that cannot be attacked;
+    AttackError where the attack returned something outside the threat.
+    """
+    _check_input(model, batch, target)
+    keypoints, visible = (batch.keypoints, batch.visible) if target is None else (target.keypoints, target.visible)
+    counter = _Counter()
+    generator = torch.Generator().manual_seed(seed)
+    with untouched(model):
+        loss = counter.counted(objective.bind(model, keypoints, visible, targeted=target is not None))
+        adv = attack.perturb(loss, batch.images, threat, generator).detach()
+    if round_to_8bit:
+        _check(adv, batch.images, threat)
+        adv = to_8bit(batch.images, adv, eps=threat.eps)
+    _check(adv, batch.images, threat)
+    output = predict(model, adv, ids=batch.ids)
+    return Attacked(images=adv, output=output, forwards=counter.forwards, backwards=counter.backwards)
+
+
+def to_8bit(images: Tensor, adv: Tensor, *, eps: float) -> Tensor:
+    """Round adversarial images to 8 bits without leaving the L-infinity ball around 8-bit images.
+
+    RobustPoseError where the images are not 8-bit themselves: then no level may lie within eps.
+    """
+    levels = images * LEVELS
+    if (levels - levels.round()).abs().max() > LEVELS * TOLERANCE:
+        raise RobustPoseError("rounding to 8 bits needs 8-bit images, got values between the levels k/255")
+    reach = int(eps * LEVELS + 1e-4)
+    origin = levels.round()
+    rounded = torch.clamp((adv * LEVELS).round(), min=origin - reach, max=origin + reach)
+    return rounded.clamp(0, LEVELS) / LEVELS
+
+
+def _check_input(model: PoseModel, batch: Batch, target: Target | None) -> None:
+    if batch.skeleton.keypoints != model.skeleton.keypoints:
+        raise RobustPoseError(
+            f"the batch is in skeleton {batch.skeleton.name}, the model in {model.skeleton.name}: "
+            "convert it with batch.in_skeleton(model.skeleton)"
+        )
+    if batch.input_size != tuple(model.input_size):
+        raise RobustPoseError(f"the model takes crops of {model.input_size}, got {batch.input_size}")
+    if len(batch) and not (batch.images.min() >= 0 and batch.images.max() <= 1):
+        raise RobustPoseError(
+            f"images must lie in [0, 1], got [{batch.images.min():g}, {batch.images.max():g}]; "
+            "normalisation belongs inside the model"
+        )
+    if target is not None and target.keypoints.shape != batch.keypoints.shape:
+        raise RobustPoseError(
+            f"target keypoints must have shape {tuple(batch.keypoints.shape)}, got {tuple(target.keypoints.shape)}"
+        )
+
+
+def _check(adv: Tensor, images: Tensor, threat: Threat) -> None:
+    if adv.shape != images.shape:
+        raise AttackError(f"the attack returned shape {tuple(adv.shape)}, expected {tuple(images.shape)}")
+    if not torch.isfinite(adv).all():
+        raise AttackError("the attack returned NaN or infinity")
+    if len(adv) == 0:
+        return
+    if adv.min() < 0 or adv.max() > 1:
+        raise AttackError(f"the attack left [0, 1]: values in [{adv.min():g}, {adv.max():g}]")
+    largest = float(threat.size(images, adv).max())
+    if largest > threat.eps + TOLERANCE:
+        raise AttackError(f"the attack left its budget: {threat.name} size {largest:g} > eps {threat.eps:g}")
+
+
+@dataclass
+class _Counter:
+    """Counts what the attack asks of the model, image by image."""
+
+    forwards: int = field(default=0)
+    backwards: int = field(default=0)
+
+    def counted(self, loss: Loss) -> Loss:
+        def counting(adv: Tensor, rows: Tensor) -> Tensor:
+            value = loss(adv, rows)
+            self.forwards += len(rows)
+            if value.requires_grad:
+                value.register_hook(lambda gradient: self._count_backward(len(rows)))  # type: ignore[no-untyped-call]
+            return value
+
+        return counting
+
+    def _count_backward(self, images: int) -> None:
+        self.backwards += images

@@ -1,0 +1,34 @@
+"""Target poses for targeted attacks, drawn as in the paper.
+
+Each person's target is a true pose of the data set, drawn at random, such that not one of its keypoints is correct
+for the pose that the net PREDICTS for the clean picture: the attack starts at a target score of 0.
+"""
+
+import numpy as np
+
+from robustpose.metrics import Pck
+from robustpose.metrics.table import Bools, Floats, Table
+
+
+def draw_targets(clean: Table, pool: Table, *, metric: Pck, seed: int) -> tuple[Floats, Bools]:
+    """Draw a target for each person of `clean` out of the true poses of `pool`.
+
+    Returns keypoints (N, K, 2) in input pixels and which of them are asked for (N, K). A person for whom no pose
+    of the pool qualifies gets none asked for (all False), and so does not count in any target score. The draw
+    depends on the seed and on the person's id and prediction, not on who else is in the batch.
+    """
+    n, k = len(clean), len(clean.skeleton)
+    keypoints, visible = np.zeros((n, k, 2)), np.zeros((n, k), bool)
+    counted = np.asarray(clean.skeleton.counted)
+    unit = clean.head_size if metric.unit == "head_size" else clean.box_side
+    others = np.arange(len(pool))
+    for i, name in enumerate(clean.ids):
+        generator = np.random.default_rng([seed, *name.encode()])
+        distance = np.linalg.norm(pool.keypoints - clean.predicted[i], axis=2)  # (pool, K)
+        asked = pool.visible & counted
+        overlaps = (asked & (distance <= metric.threshold * unit[i])).any(axis=1)
+        eligible = others[~overlaps & asked.any(axis=1)]
+        if len(eligible):
+            choice = generator.choice(eligible)
+            keypoints[i], visible[i] = pool.keypoints[choice], pool.visible[choice]
+    return keypoints, visible

@@ -1,0 +1,40 @@
+"""Leaves a model as it came: mode of every module, gradients, requires_grad, buffers and random state."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+@contextmanager
+def untouched(model: object) -> Iterator[None]:
+    """Put a model in eval mode with frozen weights for a while, then restore it bit for bit.
+
+    Frozen weights also save the time of weight gradients that an attack does not need. Anything but an nn.Module
+    is left to itself; the random state of torch is restored for all.
+    """
+    modules = list(model.modules()) if isinstance(model, nn.Module) else []
+    parameters = list(model.parameters()) if isinstance(model, nn.Module) else []
+    buffers = list(model.buffers()) if isinstance(model, nn.Module) else []
+    modes = [module.training for module in modules]
+    trainable = [parameter.requires_grad for parameter in parameters]
+    gradients = [parameter.grad for parameter in parameters]
+    contents = [buffer.detach().clone() for buffer in buffers]
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        try:
+            for module in modules:
+                module.training = False
+            for parameter in parameters:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            for module, mode in zip(modules, modes, strict=True):
+                module.training = mode
+            for parameter, requires_grad, gradient in zip(parameters, trainable, gradients, strict=True):
+                parameter.requires_grad_(requires_grad)
+                parameter.grad = gradient
+            for buffer, content in zip(buffers, contents, strict=True):
+                if not torch.equal(buffer, content):
+                    buffer.data.copy_(content)
