@@ -1,0 +1,170 @@
+"""People in photos: what COCO and MPII files become, and how they become a Batch.
+
+A file's loader only reads and checks; everything after that is here and is the same for each of them.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from robustpose.data.photos import UnreadablePhoto, read_photo
+from robustpose.errors import RobustPoseError
+from robustpose.geometry import Floats, Pixels, box_crop, crop_image, crop_points
+from robustpose.skeletons import Skeleton
+from robustpose.types import Batch
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """One person of an annotation file, in photo pixels.
+
+    id         stable across runs and machines
+    photo      the file's name as the annotations give it
+    box        (x, y, w, h) between pixel edges
+    keypoints  (K, 2), (0, 0) = centre of the top-left pixel
+    visible    (K,) labelled, so it counts
+    head_size  PCKh's unit; NaN where the data set gives none
+    """
+
+    id: str
+    photo: str
+    box: tuple[float, float, float, float]
+    keypoints: Floats
+    visible: NDArray[np.bool_]
+    head_size: float = math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoPeople:
+    """A data set of people in photos; satisfies PoseDataset."""
+
+    name: str
+    skeleton: Skeleton
+    people: tuple[Person, ...]
+    folder: Path
+    left_out: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of who takes part and their truth; where the files lie does not enter."""
+        digest = sha256(f"{self.name} {self.skeleton.name}\n".encode())
+        for person in self.people:
+            truth = person.keypoints.tolist(), person.visible.tolist(), float(person.head_size)
+            digest.update(json.dumps([person.id, person.photo, list(map(float, person.box)), *truth]).encode())
+        return digest.hexdigest()
+
+    def load(self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25) -> Batch:
+        """Crop the people of `rows`, box x `padding`; unreadable photos are left out and named."""
+        chosen = [self.people[row] for row in rows]
+        return load_crops(chosen, self.folder, skeleton=self.skeleton, input_size=input_size, padding=padding)
+
+
+def load_crops(
+    people: Sequence[Person],
+    folder: Path,
+    *,
+    skeleton: Skeleton,
+    input_size: tuple[int, int],
+    padding: float,
+) -> Batch:
+    """Cut each person's crop out of their photo and map their truth into it.
+
+    Keypoints that are not visible become (0, 0). People whose photo cannot be read are named in
+    Batch.unreadable, one line each, and are not among the N. Neighbours of one photo decode it once.
+    """
+    read: list[Person] = []
+    crops: list[Floats] = []
+    images: list[Pixels] = []
+    unreadable: list[str] = []
+    open_name, open_photo = "", np.zeros((0, 0, 3), np.uint8)
+    for person in people:
+        try:
+            if person.photo != open_name:
+                open_photo = read_photo(folder / person.photo)
+                open_name = person.photo
+        except UnreadablePhoto as error:
+            unreadable.append(f"{person.id}: {error}")
+            continue
+        crop = box_crop(person.box, input_size=input_size, padding=padding)
+        read.append(person)
+        crops.append(crop)
+        images.append(crop_image(open_photo, crop, input_size=input_size))
+
+    n, k = len(read), len(skeleton)
+    visible = np.array([person.visible for person in read], dtype=np.bool_).reshape(n, k)
+    keypoints = np.zeros((n, k, 2))
+    for row, (person, crop) in enumerate(zip(read, crops, strict=True)):
+        keypoints[row] = np.where(visible[row, :, None], crop_points(person.keypoints, crop), 0.0)
+    zooms = np.array([crop[0, 0] for crop in crops])
+    head_sizes = np.array([person.head_size for person in read]) * zooms
+    box_sides = np.array([max(person.box[2:]) for person in read]) * zooms
+    stacked = np.array(images, dtype=np.uint8).reshape(n, *input_size, 3).transpose(0, 3, 1, 2)
+    return Batch(
+        images=torch.from_numpy(np.ascontiguousarray(stacked)).to(torch.float32) / 255,
+        keypoints=torch.from_numpy(keypoints).to(torch.float32),
+        visible=torch.from_numpy(visible),
+        head_size=torch.from_numpy(head_sizes).to(torch.float32),
+        box_side=torch.from_numpy(box_sides).to(torch.float32),
+        crops=torch.from_numpy(np.array(crops, dtype=np.float64).reshape(n, 2, 3)),
+        ids=tuple(person.id for person in read),
+        skeleton=skeleton,
+        unreadable=tuple(unreadable),
+    )
+
+
+def annotation_file(path: str | Path, kind: str) -> Path:
+    """Return the path of an annotation file that exists; RobustPoseError where it does not."""
+    if not str(path):
+        raise RobustPoseError(f"data set '{kind}' needs an annotation file: {kind}:PATH")
+    file = Path(path)
+    if not file.is_file():
+        state = "is a folder, expected an annotation file" if file.is_dir() else "no such file"
+        raise RobustPoseError(f"{file}: {state}")
+    return file
+
+
+def read_json(path: Path) -> Any:
+    """Parse a JSON file; RobustPoseError names the file and where it stops being JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise RobustPoseError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise RobustPoseError(f"{path}: not JSON: it is not text") from None
+    except json.JSONDecodeError as error:
+        raise RobustPoseError(f"{path}: not JSON, or truncated: {error}") from None
+
+
+def finite_numbers(value: object, count: int) -> TypeGuard[list[float]]:
+    """Say whether a JSON value is a list of `count` finite numbers."""
+    return isinstance(value, list) and len(value) == count and all(map(finite_number, value))
+
+
+def finite_number(value: object) -> TypeGuard[float]:
+    """Say whether a JSON value is a finite number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def shown(value: object) -> str:
+    """Return what a value was, short enough for one line: a list by its length."""
+    if isinstance(value, list) and len(value) > 4:
+        return f"a list of {len(value)}"
+    return repr(value)[:60]
+
+
+def counted(left_out: Counter[str]) -> tuple[str, ...]:
+    """Write one line for each reason that people were left out, with their number."""
+    return tuple(f"{reason}: {number}" for reason, number in sorted(left_out.items()) if number)

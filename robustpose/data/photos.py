@@ -1,0 +1,89 @@
+"""Read photos: which pixels annotations are made on, and what is wrong with a file that cannot be read.
+
+Annotations of COCO and MPII are made on the pixels as stored, so an EXIF orientation is NOT applied. libjpeg
+fills the missing part of a truncated JPEG with grey, and cv2 may pass that on as a photo; so a JPEG or PNG must
+hold its format's end marker.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from robustpose.errors import RobustPoseError
+from robustpose.geometry import Pixels
+
+_PHOTOS_TRIED = 20
+
+
+class UnreadablePhoto(RobustPoseError):  # noqa: N818 - it is the photo's state, and reads so where it is caught
+    """A photo is missing, empty, truncated or not an image; the message names the file and which."""
+
+
+def read_photo(path: Path) -> Pixels:
+    """Read a photo as stored, uint8 RGB (H, W, 3); grey becomes three equal channels, 16 bits become 8.
+
+    Raises UnreadablePhoto.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UnreadablePhoto(f"{path}: missing") from None
+    except OSError as error:
+        raise UnreadablePhoto(f"{path}: cannot be read: {error.strerror}") from None
+    if not content:
+        raise UnreadablePhoto(f"{path}: empty")
+    if _truncated(content):
+        raise UnreadablePhoto(f"{path}: truncated")
+    try:
+        bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:  # too large for cv2
+        bgr = None
+    if bgr is None:
+        raise UnreadablePhoto(f"{path}: not an image that can be decoded")
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _truncated(content: bytes) -> bool:
+    """Say whether a JPEG or PNG lacks its end marker; False for what is neither."""
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return b"IEND\xaeB`\x82" not in content
+    if content.startswith(b"\xff\xd8"):
+        scan = _first_scan(content)
+        return scan is None or content.find(b"\xff\xd9", scan) < 0
+    return False
+
+
+def _first_scan(content: bytes) -> int | None:
+    """Return where a JPEG's pixels begin: an end marker before it belongs to a thumbnail in the header."""
+    at = 2
+    while at + 4 <= len(content) and content[at] == 0xFF:
+        if content[at + 1] == 0xFF:  # a fill byte before the marker
+            at += 1
+            continue
+        if content[at + 1] == 0xDA:
+            return at
+        at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+    return None
+
+
+def photo_folder(
+    annotations: Path, names: Sequence[str], *, images: Path | None, guesses: Sequence[Path] = ()
+) -> Path:
+    """Return the folder that holds the photos of an annotation file.
+
+    It is `images` where given; else the first of `images/` beside the file, the file's own folder and `guesses`
+    that holds at least one of the first 20 photos named. Raises RobustPoseError where none does.
+    """
+    own = annotations.parent
+    folders = [images] if images is not None else [own / "images", own, *guesses]
+    first = list(dict.fromkeys(names))[:_PHOTOS_TRIED]
+    for folder in folders:
+        if any((folder / name).is_file() for name in first):
+            return folder
+    looked = ", ".join(str(folder) + ("" if folder.is_dir() else " (no such folder)") for folder in folders)
+    raise RobustPoseError(
+        f"{annotations}: none of its first {len(first)} photos is in {looked}; expected for one {first[0]!r}; "
+        "give their folder with --images DIR"
+    )

@@ -1,0 +1,169 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from robustpose.errors import RobustPoseError
+from robustpose.geometry import (
+    box_crop,
+    cells_to_pixels,
+    centre_crop,
+    crop_image,
+    crop_points,
+    flip_images,
+    flip_points,
+    inside,
+    pixels_to_cells,
+    pixels_to_unit,
+    uncrop_points,
+    unit_to_pixels,
+)
+from robustpose.skeletons import COCO_17, SKELETONS, Skeleton
+
+Box = tuple[float, float, float, float]
+Size = tuple[int, int]
+
+calm = settings(max_examples=50, deadline=None)
+numbers = st.floats(-500, 500, allow_nan=False)
+lengths = st.floats(5, 500)
+boxes = st.tuples(numbers, numbers, lengths, lengths)
+sizes = st.tuples(st.integers(8, 300), st.integers(8, 300))
+points = st.lists(st.tuples(numbers, numbers), min_size=1, max_size=17).map(
+    lambda xy: np.array(xy, dtype=np.float64)
+)
+
+
+def test_the_crop_of_a_whole_photo_at_its_own_size_is_the_photo() -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+    crop = box_crop((0, 0, 20, 12), input_size=(12, 20), padding=1.0)
+    assert crop.tolist() == [[1, 0, 0], [0, 1, 0]]
+    np.testing.assert_array_equal(crop_image(photo, crop, input_size=(12, 20)), photo)
+
+
+def test_a_box_between_edges_is_the_pixels_between_them() -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+    crop = box_crop((3, 2, 8, 6), input_size=(6, 8), padding=1.0)
+    np.testing.assert_array_equal(crop_image(photo, crop, input_size=(6, 8)), photo[2:8, 3:11])
+
+
+def test_a_crop_typed_by_hand() -> None:
+    # a 20 x 10 box into 10 x 10: the longer side rules, the zoom is 1/2, centre (9.5, 4.5) goes to (4.5, 4.5)
+    assert box_crop((0, 0, 20, 10), input_size=(10, 10), padding=1.0).tolist() == [[0.5, 0, -0.25], [0, 0.5, 2.25]]
+    # a 10 x 20 box into 256 x 192 (H x W): the height rules, 20 * 1.25 = 25 photo pixels are 256
+    crop = box_crop((0, 0, 10, 20), input_size=(256, 192))
+    assert crop[0, 0] == pytest.approx(256 / 25)
+    assert crop[1, 1] == pytest.approx(256 / 25)
+
+
+def test_beyond_the_photo_is_black() -> None:
+    photo = np.full((4, 4, 3), 200, np.uint8)
+    cut = crop_image(photo, box_crop((-4, 0, 8, 4), input_size=(4, 8), padding=1.0), input_size=(4, 8))
+    assert not cut[:, :4].any()
+    assert (cut[:, 4:] == 200).all()
+
+
+@pytest.mark.parametrize("box", [(0, 0, 0, 5), (0, 0, 5, -1), (0, 0, float("nan"), 5)])
+def test_a_box_without_area_is_an_error(box: Box) -> None:
+    with pytest.raises(RobustPoseError, match="a box must have width and height > 0"):
+        box_crop(box, input_size=(8, 8))
+
+
+@calm
+@given(boxes, sizes)
+def test_the_crop_is_the_smallest_that_holds_the_padded_box(box: Box, size: Size) -> None:
+    x, y, w, h = box
+    crop = box_crop(box, input_size=size, padding=1.25)
+    corners = np.array([[x - 0.5, y - 0.5], [x + w - 0.5, y + h - 0.5]])  # edges as points
+    mapped = crop_points(corners, crop)
+    height, width = size
+    assert mapped.mean(axis=0) == pytest.approx([(width - 1) / 2, (height - 1) / 2], abs=1e-6)
+    extent = 1.25 * (mapped[1] - mapped[0])
+    assert (extent <= np.array([width, height]) + 1e-6).all()
+    assert np.isclose(extent, [width, height]).any()
+    assert crop[0, 0] == pytest.approx(crop[1, 1])
+
+
+@calm
+@given(points, boxes, sizes)
+def test_crop_then_uncrop(xy: np.ndarray, box: Box, size: Size) -> None:
+    crop = box_crop(box, input_size=size)
+    np.testing.assert_allclose(uncrop_points(crop_points(xy, crop), crop), xy, atol=1e-6)
+
+
+def test_many_crops_are_undone_at_once() -> None:
+    generator = np.random.default_rng(0)
+    xy = generator.uniform(0, 100, (3, 5, 2))
+    crops = np.stack([box_crop((i, 2 * i, 30 + i, 40), input_size=(64, 48)) for i in range(3)])
+    cropped = np.stack([crop_points(p, c) for p, c in zip(xy, crops, strict=True)])
+    np.testing.assert_allclose(uncrop_points(cropped, crops), xy, atol=1e-9)
+
+
+@calm
+@given(
+    st.floats(20, 76), st.floats(20, 60), st.floats(0.5, 5), st.tuples(st.integers(40, 120), st.integers(40, 120))
+)
+def test_a_white_dot_lands_where_its_point_is_said_to(x: float, y: float, zoom: float, size: Size) -> None:
+    rows, columns = np.mgrid[:80, :96]
+    sigma = 2 / min(1.0, zoom)
+    dot = 255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2))
+    photo = np.repeat(dot[..., None], 3, axis=2).round().astype(np.uint8)
+    crop = centre_crop((x + 3 / zoom, y - 4 / zoom), crop_width=size[1] / zoom, input_size=size)
+    cut = crop_image(photo, crop, input_size=size)[..., 0].astype(np.float64)
+    expected = crop_points(np.array([x, y]), crop)
+    assert expected == pytest.approx([(size[1] - 1) / 2 - 3, (size[0] - 1) / 2 + 4])
+    near = cut > 128  # the half of the dot that surely lies within the crop
+    v, u = np.nonzero(near)
+    weights = cut[near] - 128
+    found = np.array([(u * weights).sum(), (v * weights).sum()]) / weights.sum()
+    assert np.abs(found - expected).max() < 0.15
+
+
+def test_inside_holds_the_outer_edges_and_no_more() -> None:
+    xy = np.array([[-0.5, -0.5], [9.5, 4.5], [-0.51, 2], [9.51, 2], [4, -0.51], [4, 4.51], [0, 4], [4, 0]])
+    assert inside(xy, (5, 10)).tolist() == [True, True, False, False, False, False, True, True]
+
+
+@calm
+@given(st.sampled_from(sorted(SKELETONS.values(), key=lambda s: s.name)), st.integers(2, 300), st.integers(0, 99))
+def test_flip_twice(skeleton: Skeleton, width: int, seed: int) -> None:
+    xy = (
+        torch.rand(3, len(skeleton), 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * width
+    )
+    before = xy.clone()
+    flipped = flip_points(xy, skeleton, width=width)
+    assert torch.equal(xy, before)
+    assert not torch.equal(flipped, before)
+    assert torch.allclose(flip_points(flipped, skeleton, width=width), before)
+    assert torch.equal(flip_images(flip_images(xy)), before)
+
+
+def test_keypoints_flip_with_the_picture_and_change_sides() -> None:
+    picture = torch.zeros(1, 3, 4, 10)
+    picture[..., 2, 3] = 1  # the left wrist at (3, 2)
+    xy = torch.zeros(1, 17, 2)
+    xy[0, COCO_17.index("left_wrist")] = torch.tensor([3.0, 2.0])
+    x, y = flip_points(xy, COCO_17, width=10)[0, COCO_17.index("right_wrist")].tolist()
+    assert (x, y) == (6, 2)
+    assert flip_images(picture)[0, 0].nonzero().tolist() == [[2, 6]]
+
+
+def test_cells_typed_by_hand() -> None:
+    cells = torch.tensor([[0.0, 0.0], [63.0, 47.0]])
+    pixels = cells_to_pixels(cells, heatmap_size=(48, 64), input_size=(192, 256))
+    assert pixels.tolist() == [[1.5, 1.5], [253.5, 189.5]]
+    uneven = cells_to_pixels(torch.tensor([1.0, 1.0]), heatmap_size=(8, 4), input_size=(16, 32))
+    assert uneven.tolist() == [11.5, 2.5]  # stride 8 along x, 2 along y
+    assert pixels_to_unit(torch.tensor([-0.5, 3.5]), input_size=(8, 12)).tolist() == [-0.5, 0.0]
+    assert pixels_to_unit(torch.tensor([11.5, 7.5]), input_size=(8, 12)).tolist() == [0.5, 0.5]
+
+
+@calm
+@given(points, sizes, sizes)
+def test_cells_and_units_have_inverses(xy: np.ndarray, input_size: Size, heatmap_size: Size) -> None:
+    pixels = torch.from_numpy(xy)
+    cells = pixels_to_cells(pixels, heatmap_size=heatmap_size, input_size=input_size)
+    back = cells_to_pixels(cells, heatmap_size=heatmap_size, input_size=input_size)
+    assert torch.allclose(back, pixels)
+    unit = pixels_to_unit(pixels, input_size=input_size)
+    assert torch.allclose(unit_to_pixels(unit, input_size=input_size), pixels)
