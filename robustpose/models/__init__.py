@@ -1,0 +1,70 @@
+"""Models: the nets of this project, and the nets that others trained.
+
+MODELS holds the architectures by name; each builds in two sizes, 'compact' (128x128, weights in the package) and
+'published' (256x256, for those who train on MPII or COCO).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.models.deeppose import deeppose
+from robustpose.models.hourglass import shg2
+from robustpose.models.importers.tflite import load_tflite
+from robustpose.models.weights import load_facts, load_weights, shipped_weights
+from robustpose.types import PoseModel
+
+MODELS: dict[str, Callable[[str], nn.Module]] = {
+    "deeppose": deeppose,
+    "shg2": shg2,
+}
+
+SIZES = ("compact", "published")
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A net ready to be attacked, with what identifies it in results.
+
+    fingerprint  a hash of the weights (and of the card, for an imported net)
+    """
+
+    name: str
+    net: PoseModel
+    fingerprint: str
+
+
+def build(architecture: str, *, size: str = "compact") -> nn.Module:
+    """Make an untrained net; RobustPoseError for an unknown architecture or size."""
+    if architecture not in MODELS:
+        raise unknown_name("model", architecture, MODELS)
+    if size not in SIZES:
+        raise unknown_name("size", size, SIZES)
+    return MODELS[architecture](size)
+
+
+def open_model(spec: str, *, card: Path | None = None) -> OpenedModel:
+    """Open a net by name: 'shg2', 'shg2:PATH.safetensors' (own weights) or 'tflite:PATH'.
+
+    `card` describes a .tflite file that is not among the known ones. The net comes in eval mode. RobustPoseError
+    for what cannot be opened.
+    """
+    kind, _, path = spec.partition(":")
+    if kind == "tflite":
+        if not path:
+            raise RobustPoseError("tflite needs a file: tflite:PATH")
+        imported = load_tflite(Path(path), card=card)
+        return OpenedModel(name=imported.name, net=imported, fingerprint=imported.fingerprint)
+    if card is not None:
+        raise RobustPoseError(f"a card describes a net that others trained (tflite:PATH), not {kind!r}")
+    if kind not in MODELS:
+        raise unknown_name("model", kind, [*MODELS, "tflite:PATH"])
+    weights = Path(path) if path else shipped_weights(kind)
+    net = build(kind, size=load_facts(weights).size if weights.is_file() else "compact")
+    fingerprint = load_weights(net, weights)
+    net.eval().requires_grad_(False)
+    assert isinstance(net, PoseModel)
+    return OpenedModel(name=kind, net=net, fingerprint=fingerprint)

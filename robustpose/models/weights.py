@@ -1,0 +1,100 @@
+"""Weights as data: a safetensors file and, beside it, a row of facts with its sha256. Never pickle."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import nn
+
+from robustpose.errors import RobustPoseError
+
+
+@dataclass(frozen=True)
+class WeightFacts:
+    """What is known of a weight file.
+
+    pckh, pckh_low, pckh_high, pckh_n  PCKh@0.5 in percent on the validation set, with its 95% interval
+    samples                            crops seen in training, repeats counted
+    """
+
+    architecture: str
+    size: str
+    sha256: str
+    data: str
+    data_fingerprint: str
+    recipe: dict[str, float | int | str]
+    samples: int
+    seconds: float
+    device: str
+    pckh: float
+    pckh_low: float
+    pckh_high: float
+    pckh_n: int
+    licence: str = "Apache-2.0"
+    notes: str = field(default="")
+
+
+def shipped_weights(architecture: str) -> Path:
+    """Return where the package keeps an architecture's weights; the file may not exist."""
+    with resources.as_file(resources.files("robustpose.models") / "weights") as folder:
+        return folder / f"{architecture}.safetensors"
+
+
+def facts_path(weights: Path) -> Path:
+    """Return where the row of facts of a weight file lies."""
+    return weights.with_suffix(".json")
+
+
+def load_facts(weights: Path) -> WeightFacts:
+    """Read the row of facts beside a weight file; RobustPoseError where it is missing or wrong."""
+    path = facts_path(weights)
+    try:
+        return WeightFacts(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise RobustPoseError(f"{weights}: its row of facts {path.name} is missing beside it") from None
+    except (json.JSONDecodeError, TypeError) as error:
+        raise RobustPoseError(f"{path}: not a row of facts ({error})") from None
+
+
+def load_weights(net: nn.Module, weights: Path) -> str:
+    """Load weights into a net after checking their hash against the row of facts; return the sha256.
+
+    RobustPoseError where the file is missing, differs from its facts, or does not fit the net.
+    """
+    if not weights.is_file():
+        raise RobustPoseError(f"no weights at {weights}; make them with `robustpose train`")
+    facts = load_facts(weights)
+    content = weights.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != facts.sha256:
+        raise RobustPoseError(f"{weights}: sha256 is {sha256[:12]}..., its facts say {facts.sha256[:12]}...")
+    try:
+        state = {name: tensor.float() for name, tensor in load(content).items()}
+        net.load_state_dict(state)
+    except (SafetensorError, RuntimeError) as error:
+        raise RobustPoseError(f"{weights} does not fit the net: {str(error).splitlines()[0]}") from None
+    return sha256
+
+
+def save_weights(net: nn.Module, weights: Path, facts: WeightFacts) -> WeightFacts:
+    """Write a net's weights as float16 and their facts, each in one atomic act; return the facts with the hash."""
+    state = {
+        name: tensor.detach().cpu().to(torch.float16 if tensor.is_floating_point() else tensor.dtype).contiguous()
+        for name, tensor in net.state_dict().items()
+    }
+    content = save(state)
+    facts = WeightFacts(**{**asdict(facts), "sha256": hashlib.sha256(content).hexdigest()})
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    for path, data in (
+        (weights, content),
+        (facts_path(weights), (json.dumps(asdict(facts), indent=2) + "\n").encode()),
+    ):
+        aside = path.with_name(path.name + ".part")
+        aside.write_bytes(data)
+        aside.replace(path)
+    return facts
