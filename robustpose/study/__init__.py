@@ -1,0 +1,36 @@
+"""Studies: models under attacks on data, as cells in a store; killed and run again, a study continues."""
+
+from robustpose.study.cell import Cell, Setting
+from robustpose.study.local import CellProgress, run_cells
+from robustpose.study.plan import Plan, Study, make_plan, metric_of, open_plan
+from robustpose.study.quick import QUICK
+from robustpose.study.results import Outcome, Row, estimates, outcome, result_rows, write_results
+from robustpose.study.saved import load_study, save_study
+from robustpose.study.store import CellResult, Store
+
+STUDIES: dict[str, Study] = {
+    "quick": QUICK,
+}
+
+__all__ = [
+    "STUDIES",
+    "Cell",
+    "CellProgress",
+    "CellResult",
+    "Outcome",
+    "Plan",
+    "Row",
+    "Setting",
+    "Store",
+    "Study",
+    "estimates",
+    "load_study",
+    "make_plan",
+    "metric_of",
+    "open_plan",
+    "outcome",
+    "result_rows",
+    "run_cells",
+    "save_study",
+    "write_results",
+]

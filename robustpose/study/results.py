@@ -1,0 +1,133 @@
+"""From stored cells to numbers: every row a score with its interval and its number of people."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from robustpose.errors import RobustPoseError
+from robustpose.metrics import ALL, Estimate, Table, join, relative, score
+from robustpose.models import OpenedModel
+from robustpose.study.cell import Setting
+from robustpose.study.plan import Plan, metric_of
+from robustpose.study.store import CellResult, Store, write_atomically
+from robustpose.threats import format_eps
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of results.csv.
+
+    attack    the paper's name of the setting, or 'clean'
+    rounded   whether the pictures were rounded to 8 bits before scoring
+    measure   'clean', 'attacked', 'relative' (100 x attacked / clean) or 'target' (hits of the target pose)
+    part      'all', or a body part with left and right averaged
+    value     percent, with its 95% interval low to high over n people
+    """
+
+    model: str
+    data: str
+    attack: str
+    eps: str
+    steps: int
+    objective: str
+    rounded: bool
+    measure: str
+    metric: str
+    part: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One model under one setting: the joined tables and what they cost."""
+
+    model: OpenedModel
+    setting: Setting | None
+    table: Table
+    results: tuple[CellResult, ...]
+
+    @property
+    def forwards(self) -> int:
+        """Passes of one image through the net that the attack asked for."""
+        return sum(result.forwards for result in self.results)
+
+    @property
+    def backwards(self) -> int:
+        """Gradients of one image that the attack asked for."""
+        return sum(result.backwards for result in self.results)
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """One line for each person whose photo could not be read."""
+        return tuple(line for result in self.results for line in result.unreadable)
+
+
+def outcome(plan: Plan, store: Store, model: OpenedModel, setting: Setting | None) -> Outcome:
+    """Join the stored blocks of one model under one setting; RobustPoseError where no photo could be read."""
+    results = tuple(store.get(cell) for cell in plan.cells(model, setting))
+    table = join([result.table for result in results])
+    found = Outcome(model=model, setting=setting, table=table, results=results)
+    if len(table) == 0:
+        raise RobustPoseError(f"none of the {plan.n} photos could be read; the first: {found.unreadable[0]}")
+    return found
+
+
+def estimates(plan: Plan, clean: Table, attacked: Table) -> dict[str, dict[str, Estimate]]:
+    """Score an attack: {'attacked' | 'relative' | 'target': {part: estimate}}."""
+    metric = metric_of(plan)
+    scores = {"attacked": score(attacked, metric), "relative": relative(clean, attacked, metric)}
+    if attacked.target is not None:
+        scores["target"] = score(attacked, replace(metric, against="target"))
+    return scores
+
+
+def result_rows(plan: Plan, store: Store) -> list[Row]:
+    """Score every cell of a plan."""
+    rows: list[Row] = []
+    for model in plan.models:
+        clean = outcome(plan, store, model, None).table
+        rows += _rows(plan, model, None, {"clean": score(clean, metric_of(plan))})
+        for setting in plan.study.settings:
+            attacked = outcome(plan, store, model, setting).table
+            rows += _rows(plan, model, setting, estimates(plan, clean, attacked))
+    return rows
+
+
+def write_results(rows: Sequence[Row], path: Path) -> None:
+    """Write results.csv in one atomic act: percent with three decimals, empty where undefined."""
+    frame = pl.DataFrame([asdict(row) for row in rows]).with_columns(
+        pl.col("value", "low", "high").fill_nan(None).round(3)
+    )
+    write_atomically(path, frame.write_csv(float_precision=3).encode())
+
+
+def _rows(
+    plan: Plan, model: OpenedModel, setting: Setting | None, scores: dict[str, dict[str, Estimate]]
+) -> list[Row]:
+    metric = metric_of(plan)
+    return [
+        Row(
+            model=model.name,
+            data=plan.dataset.name,
+            attack="clean" if setting is None else setting.label,
+            eps="0/255" if setting is None else format_eps(setting.eps),
+            steps=0 if setting is None else int(setting.numbers.get("steps", 1)),
+            objective="" if setting is None else setting.objective,
+            rounded=setting is None or setting.round_to_8bit,
+            measure=measure,
+            metric=replace(metric, against="target").name if measure == "target" else metric.name,
+            part=part,
+            value=estimate.value,
+            low=estimate.low,
+            high=estimate.high,
+            n=estimate.n,
+        )
+        for measure, by_part in scores.items()
+        for part, estimate in by_part.items()
+        if part == ALL or estimate.n > 0
+    ]
