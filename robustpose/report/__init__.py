@@ -1,0 +1,6 @@
+"""The report: one page that a person can open, keep and send. A pure function of stored cells."""
+
+from robustpose.report.page import write_report
+from robustpose.report.sheet import write_sheet
+
+__all__ = ["write_report", "write_sheet"]

@@ -1,0 +1,165 @@
+"""The people of the study's first block, as every net saw them: before, after, and what was added."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from robustpose.metrics import Pck, Table
+from robustpose.report.pictures import Pixels, amplify, draw_pose, jpeg, png
+from robustpose.report.scores import Net
+from robustpose.study import CellResult, Outcome, Setting
+
+MAX_PEOPLE = 8
+_TARGETED_PEOPLE = 3
+
+Outcomes = Mapping[tuple[int, Setting | None], Outcome]
+"""By a net's slot and the setting; None is clean."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture with its caption.
+
+    stem     its file's name under pictures/, without .png
+    preview  a data: URI, smaller than the file
+    exact    shown pixel by pixel
+    """
+
+    stem: str
+    caption: str
+    file: bytes
+    preview: str
+    size: tuple[int, int]
+    exact: bool = False
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """One person: the truth, then each net's tiles."""
+
+    id: str
+    truth: Tile
+    nets: tuple[tuple[Net, tuple[Tile, ...]], ...]
+
+
+def portraits(nets: Sequence[Net], outcomes: Outcomes, setting: Setting, metric: Pck) -> tuple[Portrait, ...]:
+    """Show each kept person per net: the clean prediction, the attacked one, the perturbation."""
+    found = []
+    for number, person in enumerate(_kept(nets, outcomes, setting)[:MAX_PEOPLE], start=1):
+        rows = []
+        for net in nets:
+            clean, attacked = _first(outcomes, net, None), _first(outcomes, net, setting)
+            stem = f"person-{number}-net-{net.slot + 1}"
+            rows.append((net, _before_after(stem, person, clean, attacked, setting, metric)))
+        found.append(
+            Portrait(id=person, truth=_truth(number, person, _first(outcomes, nets[0], None)), nets=tuple(rows))
+        )
+    return tuple(found)
+
+
+def targeted_tiles(
+    nets: Sequence[Net], outcomes: Outcomes, setting: Setting, metric: Pck
+) -> tuple[tuple[Net, tuple[Tile, ...]], ...]:
+    """Show per net a few people who had a pose to aim at: that pose, and the pose that the net then saw."""
+    people = [
+        (number, person)
+        for number, person in enumerate(_kept(nets, outcomes, setting)[:MAX_PEOPLE], start=1)
+        if all(_aims(_first(outcomes, net, setting).table, person) for net in nets)
+    ]
+    rows = []
+    for net in nets:
+        tiles: list[Tile] = []
+        for number, person in people[:_TARGETED_PEOPLE]:
+            clean, attacked = _first(outcomes, net, None), _first(outcomes, net, setting)
+            tiles += _aim_and_reached(f"person-{number}-net-{net.slot + 1}", person, clean, attacked, metric)
+        rows.append((net, tuple(tiles)))
+    return tuple(rows) if people else ()
+
+
+def correct(table: Table, row: int, metric: Pck) -> str:
+    """Say how many of a person's counted keypoints are correct."""
+    hits = metric.hits(table)[row]
+    labelled = int(np.isfinite(hits).sum())
+    return f"{int(np.nansum(hits))} of {labelled} correct" if labelled else "nothing to score"
+
+
+def _before_after(
+    stem: str, person: str, clean: CellResult, attacked: CellResult, setting: Setting, metric: Pck
+) -> tuple[Tile, ...]:
+    i, j = clean.table.ids.index(person), attacked.table.ids.index(person)
+    before, after = clean.clean_images[i], attacked.adversarial_images[j]
+    skeleton = clean.table.skeleton
+    added = amplify(before, after, eps=setting.eps)
+    return (
+        _tile(
+            f"{stem}-clean",
+            f"clean: {correct(clean.table, i, metric)}",
+            draw_pose(before, clean.table.predicted[i], skeleton),
+        ),
+        _tile(
+            f"{stem}-attacked",
+            f"attacked: {correct(attacked.table, j, metric)}",
+            draw_pose(after, attacked.table.predicted[j], skeleton),
+        ),
+        _tile(f"{stem}-perturbation", f"perturbation × {added.factor}", added.image, exact=True),
+    )
+
+
+def _aim_and_reached(
+    stem: str, person: str, clean: CellResult, attacked: CellResult, metric: Pck
+) -> tuple[Tile, ...]:
+    i, j = clean.table.ids.index(person), attacked.table.ids.index(person)
+    table = attacked.table
+    assert table.target is not None
+    assert table.target_visible is not None
+    reached = correct(table, j, replace(metric, against="target")).replace("correct", "on target")
+    aim = draw_pose(clean.clean_images[i], table.target[j], table.skeleton, shown=table.target_visible[j])
+    return (
+        _tile(f"{stem}-target", "pose aimed at", aim),
+        _tile(
+            f"{stem}-reached",
+            f"seen: {reached}",
+            draw_pose(attacked.adversarial_images[j], table.predicted[j], table.skeleton),
+        ),
+    )
+
+
+def _truth(number: int, person: str, clean: CellResult) -> Tile:
+    i, table = clean.table.ids.index(person), clean.table
+    image = draw_pose(clean.clean_images[i], table.keypoints[i], table.skeleton, shown=table.visible[i])
+    return _tile(f"person-{number}-truth", "", image)
+
+
+def _kept(nets: Sequence[Net], outcomes: Outcomes, setting: Setting) -> list[str]:
+    """Name the people whose pictures every net kept, clean and attacked, in the data's order."""
+    kept = []
+    for net in nets:
+        clean, attacked = _first(outcomes, net, None), _first(outcomes, net, setting)
+        kept.append(set(clean.table.ids[: len(clean.clean_images)]))
+        kept.append(set(attacked.table.ids[: len(attacked.adversarial_images)]))
+    return [person for person in _first(outcomes, nets[0], None).table.ids if all(person in some for some in kept)]
+
+
+def _aims(table: Table, person: str) -> bool:
+    visible = table.target_visible
+    return visible is not None and bool(visible[table.ids.index(person)].any())
+
+
+def _first(outcomes: Outcomes, net: Net, setting: Setting | None) -> CellResult:
+    """Return the block that keeps pictures."""
+    return outcomes[net.slot, setting].results[0]
+
+
+def _tile(stem: str, caption: str, image: Pixels, *, exact: bool = False) -> Tile:
+    file = png(image)
+    kind, small = ("png", file) if exact else ("jpeg", jpeg(image))
+    return Tile(
+        stem=stem,
+        caption=caption,
+        file=file,
+        preview=f"data:image/{kind};base64,{base64.b64encode(small).decode()}",
+        size=(image.shape[0], image.shape[1]),
+        exact=exact,
+    )

@@ -1,0 +1,196 @@
+"""Assembles the page: one self-contained index.html, and the same figures and pictures as files beside it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from robustpose.report import figures, words
+from robustpose.report.gallery import Outcomes, portraits, targeted_tiles
+from robustpose.report.scores import (
+    Family,
+    Net,
+    families,
+    main_settings,
+    measure_of,
+    nets,
+    panels,
+    pictured,
+    strongest,
+)
+from robustpose.report.tables import costs, groups, headlines, worst_of
+from robustpose.study import Plan, Setting, Store, metric_of, outcome
+from robustpose.study.store import write_atomically
+from robustpose.threats import format_eps
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_PART_ORDER = (
+    *("head_top", "nose", "eye", "ear", "upper_neck", "neck", "thorax", "shoulder", "elbow", "wrist"),
+    *("pelvis", "hip", "knee", "ankle"),
+)
+_LINES_SHOWN = 5
+_PEOPLE_OPEN = 3
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the page: its file under figures/, its headline, its SVG, what it says to a screen reader."""
+
+    stem: str
+    title: str
+    svg: str
+    label: str
+
+    @property
+    def inline(self) -> Markup:
+        """The figure as part of the page."""
+        return Markup(figures.inline(self.svg, label=self.label))
+
+
+def write_report(plan: Plan, store: Store, folder: Path) -> Path:
+    """Write a study's page into a folder and return its path; RobustPoseError where a cell is missing.
+
+    The folder's files depend on the stored cells alone: written twice, they are the same bytes.
+    """
+    page, files = _assemble(plan, store)
+    for name, content in sorted(files.items()):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+    folder.mkdir(parents=True, exist_ok=True)
+    index = folder / "index.html"
+    write_atomically(index, page.encode())
+    return index
+
+
+def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
+    settings = plan.study.settings
+    found, gathered = nets(plan, store), families(settings)
+    outcomes: Outcomes = {
+        (slot, setting): outcome(plan, store, model, setting)
+        for slot, model in enumerate(plan.models)
+        for setting in (None, *settings)
+    }
+    metric = metric_of(plan)
+    curves = _curves(found, gathered, metric.name)
+    shown, aimed = pictured(settings, targeted=False), pictured(settings, targeted=True)
+    people = portraits(found, outcomes, shown, metric) if shown else ()
+    targeted = targeted_tiles(found, outcomes, aimed, metric) if aimed else ()
+    joints = strongest(found, main_settings(settings)) if settings else None
+    parts = _parts(found, joints, metric.name) if joints else ()
+    page = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            plan=plan,
+            nets=found,
+            lede=words.lede(plan, [net.name for net in found], people=len(outcomes[0, None].table)),
+            metric=metric.name,
+            rule=words.score_rule(plan),
+            answer=words.answer(plan, found, [worst_of(net, settings) for net in found]) if settings else "",
+            headlines=headlines(found, settings) if settings else (),
+            swept=len({setting.eps for setting in settings if not setting.targeted}) > 2,
+            main=main_settings(settings)[0] if settings else None,
+            curves=curves,
+            parts=parts,
+            joints=joints,
+            people=people,
+            shown=shown,
+            targeted=targeted,
+            aimed=aimed,
+            groups=groups(found, gathered, metric.name),
+            unrounded=any(not setting.round_to_8bit for setting in settings),
+            costs=costs(found, gathered, outcomes),
+            unreadable=tuple(dict.fromkeys(line for run in outcomes.values() for line in run.unreadable)),
+            aimless=_aimless(found, settings, outcomes),
+            lines_shown=_LINES_SHOWN,
+            open_people=_PEOPLE_OPEN,
+        )
+    )
+    files = {f"figures/{figure.stem}.svg": figure.svg.encode() for figure in (*curves, *parts)}
+    tiles = [person.truth for person in people]
+    tiles += [tile for person in people for _, row in person.nets for tile in row]
+    tiles += [tile for _, row in targeted for tile in row]
+    return page, files | {f"pictures/{tile.stem}.png": tile.file for tile in tiles}
+
+
+def _curves(found: Sequence[Net], gathered: Sequence[Family], metric: str) -> tuple[Figure, ...]:
+    """Draw one panel for each attack; another objective of the same attack shares its panel."""
+    drawn = []
+    for panel in panels(gathered):
+        main, *variants = panel
+        curves = [
+            figures.Curve(
+                net=net.name,
+                slot=net.slot,
+                eps=tuple(round(setting.eps * figures.LEVELS, 6) for setting in family.settings),
+                rows=tuple(row for setting in family.settings if (row := net.row(setting, family.measure))),
+                variant=family is not main,
+            )
+            for family in panel
+            for net in found
+        ]
+        ylabel = f"target {metric}, %" if main.targeted else f"relative {metric}, %"
+        title = f"{main.label}: {words.how(main)}"
+        if variants:
+            title += f". Hollow markers: {words.listed([family.label for family in variants])}"
+        drawn.append(
+            Figure(
+                stem=f"curve-{main.label.lower()}",
+                title=title,
+                svg=figures.curves_svg(curves, ylabel=ylabel),
+                label=f"{ylabel} over eps under {main.label}; the numbers are in the table of all results",
+            )
+        )
+    return tuple(drawn)
+
+
+def _parts(found: Sequence[Net], setting: Setting, metric: str) -> tuple[Figure, ...]:
+    """Draw each net's body parts, clean and under one setting."""
+    drawn = []
+    for net in found:
+        names = {part for _, _, _, measure, part in net.rows if measure == "clean"} - {"all"}
+        parts = [
+            figures.Part(name=words.spoken(name), clean=clean, attacked=net.row(setting, "attacked", name))
+            for name in sorted(names, key=_from_head_to_foot)
+            if (clean := net.row(None, "clean", name))
+        ]
+        drawn.append(
+            Figure(
+                stem=f"parts-net-{net.slot + 1}",
+                title=net.name,
+                svg=figures.parts_svg(parts, slot=net.slot, xlabel=f"{metric}, %"),
+                label=f"{metric} of {net.name} by body part, clean and under {setting.title}",
+            )
+        )
+    return tuple(drawn)
+
+
+def _from_head_to_foot(part: str) -> tuple[int, str]:
+    return (_PART_ORDER.index(part) if part in _PART_ORDER else len(_PART_ORDER), part)
+
+
+def _aimless(found: Sequence[Net], settings: Sequence[Setting], outcomes: Outcomes) -> tuple[tuple[str, int], ...]:
+    """Count per net the people for whom no target pose existed."""
+    counts = []
+    for setting in [setting for setting in settings if setting.targeted][:1]:
+        for net in found:
+            asked = outcomes[net.slot, setting].table.target_visible
+            assert asked is not None
+            counts.append((net.name, int((~asked.any(axis=1)).sum())))
+    return tuple((name, count) for name, count in counts if count)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"eps": format_eps, "listed": words.listed, "measure": measure_of}
+    environment.globals |= {"counted": words.counted}
+    return environment

@@ -1,0 +1,122 @@
+"""Pictures of people: skeletons drawn on crops, perturbations made visible. RGB arrays (H, W, 3) in and out."""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from robustpose import geometry
+from robustpose.errors import RobustPoseError
+from robustpose.metrics.table import Bools, Floats
+from robustpose.skeletons import Skeleton
+
+Pixels = NDArray[np.uint8]
+Color = tuple[int, int, int]
+
+LEFT: Color = (255, 150, 20)
+RIGHT: Color = (40, 190, 255)
+MIDDLE: Color = (245, 245, 245)
+_OUTLINE: Color = (18, 22, 28)
+MID_GREY = 128
+_REACH = 64
+"""How far from mid-grey eps is drawn."""
+_TILE_WIDTH = 384
+_FRACTION_BITS = 4
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """A perturbation to look at: mid-grey is no change, brighter is more, darker is less.
+
+    factor  by how much the change was amplified
+    """
+
+    image: Pixels
+    factor: int
+
+
+def enlargement(width: int) -> int:
+    """Return by how much a crop of this width is enlarged before a skeleton is drawn on it."""
+    return max(1, math.floor(_TILE_WIDTH / width + 0.5))
+
+
+def draw_pose(image: Pixels, keypoints: Floats, skeleton: Skeleton, *, shown: Bools | None = None) -> Pixels:
+    """Enlarge a crop and draw keypoints (K, 2) in input pixels with the limbs between them.
+
+    shown  (K,) which keypoints to draw; those that are not finite numbers are never drawn
+    """
+    height, width = image.shape[:2]
+    factor = enlargement(width)
+    size = (height * factor, width * factor)
+    canvas = np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_CUBIC), np.uint8)
+    up = geometry.centre_crop(((width - 1) / 2, (height - 1) / 2), crop_width=width, input_size=size)
+    drawn = np.asarray(np.isfinite(keypoints).all(axis=1))
+    if shown is not None:
+        drawn = drawn & shown
+    points = np.clip(
+        geometry.crop_points(np.where(drawn[:, None], keypoints, 0.0), up), -4 * max(size), 5 * max(size)
+    )
+    limbs = [(skeleton.index(a), skeleton.index(b), limb_color(a, b)) for a, b in skeleton.limbs]
+    limbs = [(a, b, color) for a, b, color in limbs if drawn[a] and drawn[b]]
+    thick = max(2, round(size[1] / 96))
+    for extra in (2, 0):  # every outline lies under every limb
+        for a, b, color in limbs:
+            _line(canvas, points[a], points[b], _OUTLINE if extra else color, thick + extra)
+    for i, name in enumerate(skeleton.keypoints):
+        if drawn[i]:
+            _dot(canvas, points[i], _OUTLINE, thick + 2)
+            _dot(canvas, points[i], limb_color(name, name), thick + 1)
+    return canvas
+
+
+def limb_color(a: str, b: str) -> Color:
+    """Choose a limb's colour: the side of its ends, the middle one where they have none or differ."""
+    sides = {name.split("_")[0] for name in (a, b)} & {"left", "right"}
+    if len(sides) != 1:
+        return MIDDLE
+    return LEFT if sides == {"left"} else RIGHT
+
+
+def amplify(clean: Pixels, adversarial: Pixels, *, eps: float) -> Perturbation:
+    """Show a perturbation: mid-grey plus the signed change, amplified until eps spans half the range.
+
+    eps in [0, 1] units; 8/255 is amplified 8 times, so -8 becomes 64 and +8 becomes 192.
+    """
+    levels = max(1, math.ceil(round(eps * 255, 6)))
+    factor = max(1, _REACH // levels)
+    change = adversarial.astype(np.int32) - clean.astype(np.int32)
+    return Perturbation(image=np.clip(MID_GREY + factor * change, 0, 255).astype(np.uint8), factor=factor)
+
+
+def png(image: Pixels) -> bytes:
+    """Encode without loss."""
+    return _encode(image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 4])
+
+
+def jpeg(image: Pixels) -> bytes:
+    """Encode small, colours at full resolution, so that thin limbs keep theirs."""
+    full = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    return _encode(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 88, *full])
+
+
+def _encode(image: Pixels, suffix: str, options: list[int]) -> bytes:
+    done, encoded = cv2.imencode(suffix, np.ascontiguousarray(image[..., ::-1]), options)
+    if not done:
+        raise RobustPoseError(f"a picture of shape {image.shape} cannot be encoded as {suffix}")
+    return bytes(encoded.tobytes())
+
+
+def _line(canvas: Pixels, a: Floats, b: Floats, color: Color, thickness: int) -> None:
+    cv2.line(canvas, _fixed(a), _fixed(b), color, thickness, cv2.LINE_AA, _FRACTION_BITS)
+
+
+def _dot(canvas: Pixels, at: Floats, color: Color, radius: int) -> None:
+    cv2.circle(canvas, _fixed(at), radius << _FRACTION_BITS, color, cv2.FILLED, cv2.LINE_AA, _FRACTION_BITS)
+
+
+def _fixed(point: Floats) -> tuple[int, int]:
+    """Write a point as cv2's fixed-point number."""
+    x, y = np.rint(point * (1 << _FRACTION_BITS)).astype(int)
+    return int(x), int(y)

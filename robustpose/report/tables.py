@@ -1,0 +1,159 @@
+"""The page's tables: every score with its interval and its people, and the reason where there is none."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from robustpose.report.gallery import Outcomes
+from robustpose.report.scores import Family, Net, half_gone, main_settings, measure_of
+from robustpose.report.words import how, why_undefined
+from robustpose.study import Row, Setting
+from robustpose.threats import format_eps
+
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A score as printed.
+
+    span   the interval in brackets; empty where undefined
+    title  the same with three decimals, or why it is undefined
+    low, high, value  percent, cut to what a bar of 100 % can show; None where undefined
+    """
+
+    text: str
+    span: str
+    n: int
+    title: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One setting: its scores net by net."""
+
+    eps: str
+    unrounded: bool
+    steps: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def n(self) -> str:
+        """The number of people, where it is the same for all nets; else empty."""
+        numbers = {cell.n for cell in self.cells}
+        return str(numbers.pop()) if len(numbers) == 1 else ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The lines of one attack, under its name."""
+
+    title: str
+    note: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One net in brief.
+
+    worst  under the attack that does most damage to this net
+    half   the smallest eps that takes half of the clean score; a dash where none does
+    """
+
+    net: Net
+    clean: Cell
+    worst: Cell
+    attack: str
+    half: str
+
+
+def print_cell(row: Row | None, measure: str) -> Cell:
+    """Print a score; NaN becomes a dash with its reason."""
+    if row is None or not math.isfinite(row.value):
+        return Cell(text=DASH, span="", n=0 if row is None else row.n, title=why_undefined(measure, row))
+    return Cell(
+        text=f"{row.value:.1f}",
+        span=f"[{row.low:.1f}, {row.high:.1f}]",
+        n=row.n,
+        title=f"{row.value:.3f} % [{row.low:.3f}, {row.high:.3f}], {row.n} people",
+        value=_within(row.value),
+        low=_within(row.low),
+        high=_within(row.high),
+    )
+
+
+def headlines(nets: Sequence[Net], settings: Sequence[Setting]) -> tuple[Headline, ...]:
+    """Say of each net what it scores clean and what the strongest attack leaves."""
+    found = []
+    for net in nets:
+        setting, row = worst_of(net, settings)
+        half = half_gone(net, settings)
+        found.append(
+            Headline(
+                net=net,
+                clean=print_cell(net.row(None, "clean"), "clean"),
+                worst=print_cell(row, measure_of(setting)),
+                attack=setting.label,
+                half=DASH if half is None else format_eps(half),
+            )
+        )
+    return tuple(found)
+
+
+def worst_of(net: Net, settings: Sequence[Setting]) -> tuple[Setting, Row | None]:
+    """Return what does most damage to one net at the headline's eps; the first where nothing is defined."""
+    pool = main_settings(settings)
+    defined = [setting for setting in pool if math.isfinite(net.value(setting, measure_of(setting)))]
+    if not defined:
+        return pool[0], net.row(pool[0], measure_of(pool[0]))
+    sign = -1.0 if pool[0].targeted else 1.0
+    worst = min(defined, key=lambda setting: sign * net.value(setting, measure_of(setting)))
+    return worst, net.row(worst, measure_of(worst))
+
+
+def groups(nets: Sequence[Net], families: Sequence[Family], metric: str) -> tuple[Group, ...]:
+    """Lay out the result table: clean first, then every attack by rising eps."""
+    clean = Line(
+        eps=DASH,
+        unrounded=False,
+        steps=DASH,
+        cells=tuple(print_cell(net.row(None, "clean"), "clean") for net in nets),
+    )
+    found = [Group(title="Clean", note=f"{metric}, %", lines=(clean,))]
+    for family in families:
+        unit = f"target {metric}, %" if family.targeted else f"relative {metric}, % of clean"
+        lines = tuple(
+            Line(
+                eps=format_eps(setting.eps),
+                unrounded=not setting.round_to_8bit,
+                steps=str(int(setting.numbers.get("steps", 1))),
+                cells=tuple(print_cell(net.row(setting, family.measure), family.measure) for net in nets),
+            )
+            for setting in family.settings
+        )
+        found.append(Group(title=family.label, note=f"{unit}; {how(family)}", lines=lines))
+    return tuple(found)
+
+
+def costs(nets: Sequence[Net], families: Sequence[Family], outcomes: Outcomes) -> tuple[tuple[str, str, str], ...]:
+    """Count what an attack asks of the net, per person: (attack, forwards, backwards)."""
+    found = []
+    for family in families:
+        runs = [outcomes[net.slot, setting] for net in nets for setting in family.settings]
+        forwards = [run.forwards / len(run.table) for run in runs]
+        backwards = [run.backwards / len(run.table) for run in runs]
+        found.append((family.label, _range(forwards), _range(backwards)))
+    return tuple(found)
+
+
+def _range(numbers: Sequence[float]) -> str:
+    low, high = f"{min(numbers):.3g}", f"{max(numbers):.3g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _within(percent: float) -> float:
+    return round(min(max(percent, 0.0), 100.0), 2)

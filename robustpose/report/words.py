@@ -1,0 +1,97 @@
+"""What the page says in sentences: the score, the threat, the attacks, the headline."""
+
+import math
+from collections.abc import Sequence
+
+from robustpose.report.scores import Family, Net
+from robustpose.study import Plan, Row, Setting, metric_of
+from robustpose.threats import format_eps
+
+_UNITS = {"head_size": "head sizes", "box_side": "of the longer side of the person’s box"}
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names as in prose.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def spoken(part: str) -> str:
+    """Write a body part's name for people: 'upper_neck' is 'upper neck'."""
+    return part.replace("_", " ")
+
+
+def counted(number: int, thing: str) -> str:
+    """Write a number with its noun."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def lede(plan: Plan, nets: Sequence[str], *, people: int) -> str:
+    """Say what was measured: nets, people, data."""
+    crowd = "1 person" if people == 1 else f"{people} people"
+    if len(nets) == 1:
+        return f"How well {nets[0]} finds the keypoints of {crowd} of {plan.dataset.name}, clean and attacked."
+    return f"How well {listed(nets)} find the keypoints of {crowd} of {plan.dataset.name}, clean and attacked."
+
+
+def score_rule(plan: Plan) -> str:
+    """Spell out when a keypoint is correct, and which do not count."""
+    metric = metric_of(plan)
+    if metric.unit == "head_size" and metric.threshold == 0.5:
+        within = "half a head size"
+    else:
+        within = f"{metric.threshold:g} {_UNITS[metric.unit]}"
+    skeletons = [plan.dataset.skeleton, *(model.net.skeleton for model in plan.models)]
+    uncounted = list(dict.fromkeys(spoken(name) for skeleton in skeletons for name in skeleton.uncounted))
+    rule = f"{metric.name}: a keypoint is correct when it lies within {within} of its true place"
+    if not uncounted:
+        return f"{rule}."
+    return f"{rule}; {listed(uncounted)} {'is' if len(uncounted) == 1 else 'are'} left out."
+
+
+def how(family: Family) -> str:
+    """Say what an attack does."""
+    first = family.settings[0]
+    steps = int(first.numbers.get("steps", 1))
+    way = "towards the pose of another person" if first.targeted else "away from the true pose"
+    loss = "training loss summed over all stages" if first.objective == "training_loss_all" else "training loss"
+    return f"{counted(steps, 'step')} {way}, by the net’s own {loss}"
+
+
+def answer(plan: Plan, found: Sequence[Net], worst: Sequence[tuple[Setting, Row | None]]) -> str:
+    """Say in one sentence how robust the nets are, under the strongest attack on each."""
+    said = [
+        (row.value, net.name)
+        for net, (_, row) in zip(found, worst, strict=True)
+        if row is not None and math.isfinite(row.value)
+    ]
+    if not said:
+        return "No score is defined for these people."
+    setting, metric = worst[0][0], metric_of(plan).name
+    at = f"eps {format_eps(setting.eps)}"
+    if setting.targeted:
+        verb, rest = "puts", f"of the keypoints of {{}} where the attacker wants them at {at}"
+        best = max(said)
+        return f"The strongest attack {verb} {best[0]:.1f} % {rest.format(best[1])}."
+    if len(said) <= 3:
+        kept = [f"{name} {'keeps ' if i == 0 else ''}{value:.1f} %" for i, (value, name) in enumerate(said)]
+        return f"Under the strongest attack at {at}, {listed(kept)} of the clean {metric}."
+    low, high = min(said), max(said)
+    return (
+        f"Under the strongest attack at {at}, the nets keep between {low[0]:.1f} % ({low[1]}) "
+        f"and {high[0]:.1f} % ({high[1]}) of their clean {metric}."
+    )
+
+
+def why_undefined(measure: str, row: Row | None) -> str:
+    """Give the reason why a score is not defined."""
+    if row is None or row.n == 0:
+        if measure == "target":
+            return "no person with a pose to aim at can be scored"
+        return "no keypoint of these people can be scored"
+    if measure == "relative":
+        return "the clean score is 0, so there is nothing to lose"
+    return "not enough people to score"

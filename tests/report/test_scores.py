@@ -1,0 +1,123 @@
+import math
+from collections.abc import Sequence
+
+from robustpose.report.scores import (
+    Family,
+    Net,
+    families,
+    half_gone,
+    main_settings,
+    panels,
+    pictured,
+    strongest,
+)
+from robustpose.report.tables import print_cell, worst_of
+from robustpose.report.words import how, listed
+from robustpose.study import Row, Setting
+from robustpose.threats import format_eps
+
+
+def row(setting: Setting, value: float, *, n: int = 9) -> Row:
+    return Row(
+        model="net",
+        data="data",
+        attack=setting.label,
+        eps=format_eps(setting.eps),
+        steps=1,
+        objective=setting.objective,
+        rounded=True,
+        measure="target" if setting.targeted else "relative",
+        metric="PCKh@0.5",
+        part="all",
+        value=value,
+        low=value - 1,
+        high=value + 1,
+        n=n,
+    )
+
+
+def net(settings: Sequence[Setting], values: Sequence[float], *, slot: int = 0) -> Net:
+    rows = [row(setting, value) for setting, value in zip(settings, values, strict=True)]
+    return Net(
+        name=f"net {slot}", slot=slot, rows={(r.attack, r.eps, r.objective, r.measure, r.part): r for r in rows}
+    )
+
+
+FGSM, IGSM = Setting("fgsm", 8 / 255), Setting("igsm", 8 / 255)
+ALL = Setting("igsm", 8 / 255, objective="training_loss_all")
+HUNDRED = Setting("igsm", 8 / 255, steps=100)
+TARGETED = Setting("igsm", 8 / 255, targeted=True)
+PAPER = (
+    *(Setting("fgsm", level / 255) for level in (0.5, 8, 32)),
+    *(Setting("igsm", level / 255) for level in (0.5, 8, 32)),
+    ALL,
+    *(Setting("igsm", level / 255, targeted=True) for level in (2, 8, 32)),
+)
+
+
+def labels(found: Sequence[Family]) -> list[str]:
+    return [family.label for family in found]
+
+
+def test_settings_that_differ_only_in_eps_are_one_family_by_rising_eps() -> None:
+    shuffled = [Setting("fgsm", level / 255) for level in (8, 0.5, 2)]
+    (family,) = families(shuffled)
+    assert [round(setting.eps * 255, 3) for setting in family.settings] == [0.5, 2, 8]
+    assert labels(families(PAPER)) == ["FGSM-U", "IGSM-U-10", "IGSM-U-10-ALL", "IGSM-T-20"]
+
+
+def test_another_objective_shares_the_panel_and_one_eps_is_no_curve() -> None:
+    found = panels(families(PAPER))
+    assert [labels(panel) for panel in found] == [["FGSM-U"], ["IGSM-U-10", "IGSM-U-10-ALL"], ["IGSM-T-20"]]
+    assert panels(families([FGSM, IGSM])) == ()
+
+
+def test_the_headline_is_about_8_of_255_or_else_the_largest_eps() -> None:
+    assert main_settings(PAPER) == (FGSM, IGSM, ALL)
+    small, large = Setting("fgsm", 2 / 255), Setting("fgsm", 4 / 255)
+    assert main_settings([small, large, TARGETED]) == (large,)
+    assert main_settings([TARGETED]) == (TARGETED,)
+    assert main_settings([]) == ()
+
+
+def test_the_strongest_setting_does_most_damage_to_the_nets_together() -> None:
+    settings = [FGSM, IGSM, ALL]
+    nets = [net(settings, [50, 9, 8]), net(settings, [40, 5, 10], slot=1)]
+    assert strongest(nets, settings) == IGSM
+    assert [worst_of(each, settings)[0] for each in nets] == [ALL, IGSM]
+    assert strongest([net(settings, [math.nan] * 3)], settings) == FGSM
+    weaker = Setting("igsm", 8 / 255, targeted=True, steps=5)
+    assert strongest([net([weaker, TARGETED], [10, 60])], [weaker, TARGETED]) == TARGETED
+
+
+def test_pictures_show_the_most_steps_at_8_of_255_and_the_plain_loss() -> None:
+    assert pictured(PAPER, targeted=False) == IGSM
+    assert pictured(PAPER, targeted=True) == TARGETED
+    assert pictured([IGSM, HUNDRED, Setting("igsm", 32 / 255)], targeted=False) == HUNDRED
+    assert pictured([Setting("fgsm", 4 / 255), Setting("fgsm", 2 / 255)], targeted=False) == Setting(
+        "fgsm", 4 / 255
+    )
+    assert pictured([IGSM], targeted=True) is None
+
+
+def test_half_is_gone_at_the_smallest_eps_of_any_attack() -> None:
+    settings = [Setting("fgsm", 8 / 255), Setting("igsm", 2 / 255), Setting("igsm", 4 / 255)]
+    assert half_gone(net(settings, [49, 50, 30]), settings) == 4 / 255
+    assert half_gone(net(settings, [60, 70, math.nan]), settings) is None
+
+
+def test_a_score_is_printed_with_its_interval_or_the_reason_why_not() -> None:
+    cell = print_cell(row(FGSM, 12.34), "relative")
+    assert (cell.text, cell.span, cell.n) == ("12.3", "[11.3, 13.3]", 9)
+    missing = print_cell(row(FGSM, math.nan), "relative")
+    assert (missing.text, missing.span) == ("–", "")
+    assert missing.title == "the clean score is 0, so there is nothing to lose"
+    assert print_cell(row(TARGETED, math.nan, n=0), "target").title.startswith("no person with a pose to aim at")
+    assert print_cell(None, "clean").n == 0
+
+
+def test_words() -> None:
+    assert [listed(["a", "b", "c"][:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+    assert how(families([FGSM])[0]) == "1 step away from the true pose, by the net’s own training loss"
+    assert how(families([TARGETED])[0]).startswith("20 steps towards the pose of another person")
+    assert how(families([ALL])[0]).endswith("summed over all stages")
