@@ -1,0 +1,145 @@
+"""What people see while they wait and after: progress on stderr, tables and JSON on stdout."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table as RichTable
+
+from robustpose.metrics import ALL, Estimate, score
+from robustpose.study import CellProgress, Outcome, Plan, Row, estimates, metric_of
+from robustpose.threats import format_eps
+
+stdout = Console()
+stderr = Console(stderr=True)
+
+
+@contextmanager
+def cells_bar(title: str) -> Iterator[Callable[[CellProgress], None]]:
+    """Show what is computed, how far it is and the time left."""
+    columns = (TextColumn("{task.description:<34}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=stderr) as bar:
+        task = bar.add_task(title, total=None)
+
+        def show(progress: CellProgress) -> None:
+            name = title if progress.cell is None else _cell_title(progress)
+            bar.update(task, description=name, completed=progress.work, total=max(progress.total_work, 1))
+            if progress.cell is None:
+                bar.update(task, completed=max(progress.total_work, 1))
+
+        yield show
+
+
+@contextmanager
+def steps_bar(title: str, *, total: int) -> Iterator[Callable[[int, str], None]]:
+    """Show a count of things done, with a remark."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=stderr) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done, remark: bar.update(task, completed=done, description=f"{title} {remark}".rstrip())
+
+
+def _cell_title(progress: CellProgress) -> str:
+    assert progress.cell is not None
+    setting = progress.cell.setting
+    return f"{progress.cell.model}: {'clean' if setting is None else setting.title}"
+
+
+def say(text: str) -> None:
+    """Print a line for people on stderr."""
+    stderr.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table of text."""
+    table = RichTable(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*row)
+    stdout.print(table, markup=False)
+
+
+def print_results(plan: Plan, rows: Sequence[Row]) -> None:
+    """Print a study's table: a line a setting, a column a net, each score with its interval."""
+    shown = [row for row in rows if row.part == ALL and row.measure in ("clean", "relative", "target")]
+    lines = dict.fromkeys((row.attack, row.eps, row.measure) for row in shown)
+    names = [model.name for model in plan.models]
+    cells = {(row.attack, row.eps, row.measure, row.model): row for row in shown}
+    metric = next(row.metric for row in shown if row.measure == "clean")
+    table = RichTable(
+        title=f"{plan.study.title}\n{plan.dataset.name}, n = {plan.n}, {metric}, 95% intervals over people",
+        title_justify="left",
+    )
+    for column in ("attack", "eps", "score, %", *names):
+        table.add_column(column)
+    for attack, eps, measure in lines:
+        texts = [_interval_text(cells.get((attack, eps, measure, name))) for name in names]
+        unrounded = not cells[attack, eps, measure, names[0]].rounded
+        table.add_row(attack, eps + (" *" if unrounded else ""), measure, *texts)
+    stdout.print(table, markup=False)
+    if any(not row.rounded for row in shown):
+        stdout.print("* under one 8-bit level: scored without rounding the pictures to 8 bits", highlight=False)
+
+
+def _interval_text(row: Row | None) -> str:
+    if row is None or math.isnan(row.value):
+        return "-"
+    return f"{row.value:5.1f} [{row.low:.1f}, {row.high:.1f}]"
+
+
+def attack_json(plan: Plan, *, clean: Outcome, attacked: Outcome, cells: Sequence[str], seconds: float) -> str:
+    """Write one attack's result as JSON; NaN is null."""
+    setting = attacked.setting
+    assert setting is not None
+    scores = estimates(plan, clean.table, attacked.table)
+    before = score(clean.table, metric_of(plan))
+    parts = [part for part in before if part != ALL and before[part].n > 0]
+    content: dict[str, object] = {
+        "model": attacked.model.name,
+        "data": plan.dataset.name,
+        "n": len(clean.table),
+        "metric": metric_of(plan).name,
+        "attack": setting.label,
+        "eps": format_eps(setting.eps),
+        "steps": setting.numbers.get("steps", 1),
+        "targeted": setting.targeted,
+        "objective": setting.objective,
+        "rounded_to_8bit": setting.round_to_8bit,
+        "seed": plan.study.seed,
+        "clean": _as_json(before[ALL]),
+        **{measure: _as_json(by_part[ALL]) for measure, by_part in scores.items()},
+        "per_joint": {
+            part: {
+                "clean": _as_json(before[part]),
+                **{measure: _as_json(by_part[part]) for measure, by_part in scores.items()},
+            }
+            for part in parts
+        },
+        "forwards": attacked.forwards,
+        "backwards": attacked.backwards,
+        "unreadable": list(attacked.unreadable),
+        "left_out": list(plan.dataset.left_out),
+        "seconds": round(seconds, 3),
+        "cells": list(cells),
+    }
+    return json.dumps(content, indent=2, allow_nan=False)
+
+
+def _as_json(estimate: Estimate) -> dict[str, float | int | None]:
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else round(value, 3)
+        for name, value in asdict(estimate).items()
+    }
