@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from robustpose.errors import RobustPoseError
 from robustpose.types import Loss
 
 
@@ -15,5 +16,9 @@ def input_gradient(loss: Loss, adv: Tensor) -> Tensor:
     rows = torch.arange(len(adv), device=adv.device)
     with torch.enable_grad():
         total = loss(adv, rows).sum()
+    if not total.requires_grad:
+        raise RobustPoseError(
+            "no gradient reaches the images: the model or the objective cuts it (detach, argmax)"
+        )
     (gradient,) = torch.autograd.grad(total, adv)
     return gradient

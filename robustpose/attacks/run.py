@@ -89,7 +89,7 @@ def run(
     """
     _check_input(model, batch, target)
     keypoints, visible = (batch.keypoints, batch.visible) if target is None else (target.keypoints, target.visible)
-    counter = _Counter()
+    counter = _Counter(batch.ids)
     generator = torch.Generator().manual_seed(seed)
     with untouched(model):
         loss = counter.counted(objective.bind(model, keypoints, visible, targeted=target is not None))
@@ -108,7 +108,7 @@ def to_8bit(images: Tensor, adv: Tensor, *, eps: float) -> Tensor:
     RobustPoseError where the images are not 8-bit themselves: then no level may lie within eps.
     """
     levels = images * LEVELS
-    if (levels - levels.round()).abs().max() > LEVELS * TOLERANCE:
+    if ((levels - levels.round()).abs() > LEVELS * TOLERANCE).any():
         raise RobustPoseError("rounding to 8 bits needs 8-bit images, got values between the levels k/255")
     reach = int(eps * LEVELS + 1e-4)
     origin = levels.round()
@@ -129,10 +129,12 @@ def _check_input(model: PoseModel, batch: Batch, target: Target | None) -> None:
             f"images must lie in [0, 1], got [{batch.images.min():g}, {batch.images.max():g}]; "
             "normalisation belongs inside the model"
         )
-    if target is not None and target.keypoints.shape != batch.keypoints.shape:
-        raise RobustPoseError(
-            f"target keypoints must have shape {tuple(batch.keypoints.shape)}, got {tuple(target.keypoints.shape)}"
-        )
+    if target is None:
+        return
+    for name in ("keypoints", "visible"):
+        given, expected = tuple(getattr(target, name).shape), tuple(getattr(batch, name).shape)
+        if given != expected:
+            raise RobustPoseError(f"target {name} must have shape {expected}, got {given}")
 
 
 def _check(adv: Tensor, images: Tensor, threat: Threat) -> None:
@@ -151,8 +153,9 @@ def _check(adv: Tensor, images: Tensor, threat: Threat) -> None:
 
 @dataclass
 class _Counter:
-    """Counts what the attack asks of the model, image by image."""
+    """Counts what the attack asks of the model, image by image; NaN is an error, for an attack steps 0 on it."""
 
+    ids: tuple[str, ...]
     forwards: int = field(default=0)
     backwards: int = field(default=0)
 
@@ -160,11 +163,19 @@ class _Counter:
         def counting(adv: Tensor, rows: Tensor) -> Tensor:
             value = loss(adv, rows)
             self.forwards += len(rows)
+            self._refuse_nan(value, rows, "the loss")
+            if adv.requires_grad:
+                adv.register_hook(lambda grad: self._refuse_nan(grad, rows, "the gradient"))  # type: ignore[no-untyped-call]
             if value.requires_grad:
                 value.register_hook(lambda gradient: self._count_backward(len(rows)))  # type: ignore[no-untyped-call]
             return value
 
         return counting
+
+    def _refuse_nan(self, values: Tensor, rows: Tensor, what: str) -> None:
+        broken = rows[values.isnan().reshape(len(rows), -1).any(dim=1)].tolist() if len(rows) else []
+        if broken:
+            raise RobustPoseError(f"person {self.ids[broken[0]]}: {what} is NaN")
 
     def _count_backward(self, images: int) -> None:
         self.backwards += images

@@ -16,11 +16,12 @@ def untouched(model: object) -> Iterator[None]:
     """
     modules = list(model.modules()) if isinstance(model, nn.Module) else []
     parameters = list(model.parameters()) if isinstance(model, nn.Module) else []
-    buffers = list(model.buffers()) if isinstance(model, nn.Module) else []
+    buffers = [(module, name) for module in modules for name, held in module._buffers.items() if held is not None]
     modes = [module.training for module in modules]
     trainable = [parameter.requires_grad for parameter in parameters]
     gradients = [parameter.grad for parameter in parameters]
-    contents = [buffer.detach().clone() for buffer in buffers]
+    kept = [module._buffers[name] for module, name in buffers]
+    contents = [buffer.detach().clone() for buffer in kept if buffer is not None]
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
         try:
@@ -35,6 +36,7 @@ def untouched(model: object) -> Iterator[None]:
             for parameter, requires_grad, gradient in zip(parameters, trainable, gradients, strict=True):
                 parameter.requires_grad_(requires_grad)
                 parameter.grad = gradient
-            for buffer, content in zip(buffers, contents, strict=True):
-                if not torch.equal(buffer, content):
+            for (module, name), buffer, content in zip(buffers, kept, contents, strict=True):
+                module._buffers[name] = buffer  # forward may have bound the name to another tensor
+                if buffer is not None and not torch.equal(buffer, content):
                     buffer.data.copy_(content)

@@ -53,7 +53,7 @@ class HeatmapHead:
 
     def loss(self, raw: Tensor, target: Tensor, visible: Tensor, /) -> Tensor:
         """Mean squared error (N,) over the cells of the visible keypoints' maps, divided by all K."""
-        return ((raw - target).square().mean(dim=(2, 3)) * visible).mean(dim=1)
+        return torch.where(visible[..., None, None], raw - target, 0.0).square().mean(dim=(2, 3)).mean(dim=1)
 
 
 def _rise(raw: Tensor, column: Tensor, row: Tensor) -> Tensor:
@@ -86,4 +86,4 @@ class CoordinateHead:
 
     def loss(self, raw: Tensor, target: Tensor, visible: Tensor, /) -> Tensor:
         """Mean squared error (N,) over the visible keypoints' coordinates, divided by all K."""
-        return ((raw - target).square().mean(dim=2) * visible).mean(dim=1)
+        return torch.where(visible[..., None], raw - target, 0.0).square().mean(dim=2).mean(dim=1)

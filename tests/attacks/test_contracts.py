@@ -1,0 +1,203 @@
+"""What every registered attack keeps, on a linear and on a heatmap net."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import nn
+
+from robustpose.attacks import ATTACKS, Attacked, Target, make_attack, run
+from robustpose.attacks.run import to_8bit
+from robustpose.errors import RobustPoseError
+from robustpose.objectives import OBJECTIVES, Objective, TrainingLoss
+from robustpose.threats import THREATS, Linf
+from robustpose.types import Batch, PoseModel, Threat
+from tests.conftest import LinearPose, TinyHeatmaps, one_person, tiny_batch
+
+EPS = 8 / 255
+LAST = TrainingLoss("last")
+NETS = {"linear": LinearPose, "heatmaps": TinyHeatmaps}
+
+every_attack = pytest.mark.parametrize("name", ATTACKS)
+every_net = pytest.mark.parametrize("net", [make() for make in NETS.values()], ids=NETS.keys())
+both_ways = pytest.mark.parametrize("targeted", [False, True], ids=["untargeted", "targeted"])
+
+
+def attack(
+    name: str,
+    net: PoseModel,
+    batch: Batch,
+    *,
+    threat: Threat | None = None,
+    objective: Objective = LAST,
+    targeted: bool = False,
+    seed: int = 0,
+    round_to_8bit: bool = True,
+) -> Attacked:
+    target = Target(keypoints=batch.keypoints.flip(1), visible=batch.visible) if targeted else None
+    return run(
+        make_attack(name, targeted=targeted),
+        net,
+        batch,
+        threat=threat or Linf(EPS),
+        objective=objective,
+        target=target,
+        seed=seed,
+        round_to_8bit=round_to_8bit,
+    )
+
+
+@both_ways
+@every_net
+@pytest.mark.parametrize("threat", THREATS)
+@every_attack
+def test_budget_range_and_finiteness(name: str, threat: str, net: PoseModel, targeted: bool) -> None:
+    batch = tiny_batch()
+    for levels in (0.25, 1, 8, 64):
+        allowed = THREATS[threat](levels / 255)
+        adv = attack(name, net, batch, threat=allowed, targeted=targeted, round_to_8bit=levels >= 1).images
+        assert torch.isfinite(adv).all()
+        assert adv.shape == batch.images.shape
+        assert adv.min() >= 0
+        assert adv.max() <= 1
+        assert (allowed.size(batch.images, adv) <= allowed.eps + 1e-6).all()
+        assert (allowed.size(batch.images, adv) > 0.5 * allowed.eps).all(), "an attack that does nothing"
+
+
+@every_net
+@pytest.mark.parametrize("threat", THREATS)
+@every_attack
+def test_eps_0_is_the_identity(name: str, threat: str, net: PoseModel) -> None:
+    batch = tiny_batch()
+    for rounds in (True, False):
+        attacked = attack(name, net, batch, threat=THREATS[threat](0.0), round_to_8bit=rounds)
+        assert torch.equal(attacked.images, batch.images)
+        assert torch.equal(attacked.output.keypoints, net(batch.images).keypoints)
+
+
+@every_net
+@every_attack
+def test_same_seed_same_bits(name: str, net: PoseModel) -> None:
+    batch = tiny_batch()
+    first = attack(name, net, batch, seed=5)
+    torch.rand(7)  # the global generator has no say
+    again = attack(name, net, batch, seed=5)
+    assert torch.equal(first.images, again.images)
+    assert torch.equal(first.output.keypoints, again.output.keypoints)
+
+
+@both_ways
+@every_net
+@every_attack
+def test_arguments_are_not_written_to(name: str, net: PoseModel, targeted: bool) -> None:
+    batch = tiny_batch()
+    kept = deepcopy(batch)
+    attacked = attack(name, net, batch, targeted=targeted)
+    for field in ("images", "keypoints", "visible", "head_size", "box_side", "crops"):
+        assert torch.equal(getattr(batch, field), getattr(kept, field)), field
+    assert not batch.images.requires_grad
+    assert attacked.images.data_ptr() != batch.images.data_ptr()
+
+
+@both_ways
+@every_net
+@every_attack
+def test_n_together_are_one_at_a_time(name: str, net: PoseModel, targeted: bool) -> None:
+    """In loss, as promised: pixels of different batch sizes differ in the last bit of a gradient's sign."""
+    batch = tiny_batch(5)
+    together = attack(name, net, batch, targeted=targeted)
+    target = net.head.encode(batch.keypoints.flip(1) if targeted else batch.keypoints)
+    raw = together.output.stages[-1]
+    losses = net.head.loss(raw, target, batch.visible)
+    for row in range(len(batch)):
+        alone = attack(name, net, one_person(batch, row), targeted=targeted)
+        loss = net.head.loss(alone.output.stages[-1], target[row : row + 1], batch.visible[row : row + 1])
+        assert float(loss) == pytest.approx(float(losses[row]), rel=1e-3)
+        same = (alone.images == together.images[row : row + 1]).float().mean()
+        assert same > 0.98
+
+
+@pytest.mark.parametrize(
+    ("name", "targeted", "steps", "passes"),
+    [
+        ("fgsm", False, None, 1),
+        ("fgsm", True, None, 1),
+        ("igsm", False, None, 10),
+        ("igsm", True, None, 20),
+        ("igsm", False, 3, 3),
+    ],
+)
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES.keys())
+def test_passes_are_counted(
+    name: str, targeted: bool, steps: int | None, passes: int, objective: Objective
+) -> None:
+    """Counted by the door, and as the net itself sees them: one more forward, for the score."""
+    net, batch = TinyHeatmaps(), tiny_batch(5)
+    seen = []
+    net.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
+    attacked = run(
+        make_attack(name, targeted=targeted, steps=steps),
+        net,
+        batch,
+        threat=Linf(EPS),
+        objective=objective,
+        target=Target(batch.keypoints.flip(1), batch.visible) if targeted else None,
+    )
+    assert (attacked.forwards, attacked.backwards) == (passes * 5, passes * 5)
+    assert sum(seen) == passes * 5 + 5
+
+
+@every_net
+@every_attack
+def test_rounding_to_8_bits_stays_on_levels_and_in_the_ball(name: str, net: PoseModel) -> None:
+    batch = tiny_batch()
+    before = (batch.images.double() * 255).round()
+    for levels in (*range(1, 10), 16, 31, 32):
+        adv = attack(name, net, batch, threat=Linf(levels / 255)).images.double() * 255
+        assert (adv - adv.round()).abs().max() < 1e-4
+        assert (adv.round() - before).abs().max() == levels
+        assert adv.round().min() >= 0
+        assert adv.round().max() <= 255
+
+
+@pytest.mark.parametrize(("levels", "reach"), [(2.5, 2), (1.999, 1), (0.5, 0), (31.9, 31)])
+@every_attack
+def test_rounding_with_a_budget_between_levels(name: str, levels: float, reach: int) -> None:
+    batch = tiny_batch()
+    adv = attack(name, TinyHeatmaps(), batch, threat=Linf(levels / 255)).images
+    moved = (adv.double() - batch.images.double()).abs().max() * 255
+    assert float(moved) == pytest.approx(reach, abs=1e-4)
+
+
+def test_rounding_by_hand() -> None:
+    images = torch.tensor([10.0, 10.0, 10.0, 0.0, 255.0]) / 255
+    adv = torch.tensor([12.4, 12.6, 7.5, 0.4, 252.6]) / 255
+    rounded = to_8bit(images, adv, eps=2.5 / 255) * 255
+    torch.testing.assert_close(rounded, torch.tensor([12.0, 12.0, 8.0, 0.0, 253.0]))
+
+
+@pytest.mark.parametrize("eps", [0.0313725, 0.03137254901, 8 / 255])
+def test_a_budget_written_in_decimals_is_the_level_it_means(eps: float) -> None:
+    """0.0313725 x 255 is 7.99999: eight levels, not seven."""
+    images = torch.full((1, 3, 2, 2), 100 / 255)
+    assert float((to_8bit(images, images + eps, eps=eps) * 255).max()) == pytest.approx(108, abs=1e-4)
+
+
+@every_attack
+def test_wrong_steps(name: str) -> None:
+    with pytest.raises(RobustPoseError, match="step"):
+        make_attack(name, targeted=False, steps=0)
+
+
+def test_unknown_attack_is_guessed() -> None:
+    with pytest.raises(RobustPoseError, match="unknown attack 'igms'; did you mean 'igsm'"):
+        make_attack("igms", targeted=False)
+
+
+def test_attacks_are_values() -> None:
+    """Frozen dataclasses: equal when their numbers are, so that a cell's key is the hash of its fields."""
+    for name in ATTACKS:
+        made = make_attack(name, targeted=True)
+        assert made == make_attack(name, targeted=True)
+        assert hash(made) == hash(make_attack(name, targeted=True))
+        assert not isinstance(made, nn.Module)

@@ -1,0 +1,193 @@
+import math
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from robustpose.models.heads import CoordinateHead, HeatmapHead
+from robustpose.types import Head
+
+FEW = settings(max_examples=60, deadline=None, derandomize=True)
+
+# Stride 4; the highest cell is (column 3, row 1), the right neighbour beats the left, the upper beats the lower.
+HEATMAP = [
+    [0.0, 0.0, 0.1, 0.5, 0.0],
+    [0.0, 0.1, 0.2, 0.9, 0.6],
+    [0.0, 0.0, 0.1, 0.3, 0.1],
+    [0.0, 0.0, 0.0, 0.0, 0.0],
+    [0.2, 0.0, 0.0, 0.0, 0.0],
+]
+EMPTY = [0.0, 0.0, 0.0, 0.0, 0.0]
+
+
+def five(
+    decoding: Literal["argmax", "quarter"] = "argmax", *, sigma: float = 1.0, peak: float = 1.0
+) -> HeatmapHead:
+    return HeatmapHead(input_size=(20, 20), heatmap_size=(5, 5), decoding=decoding, sigma=sigma, peak=peak)
+
+
+def as_map(rows: list[list[float]]) -> Tensor:
+    return torch.tensor(rows)[None, None]
+
+
+def test_argmax_by_hand() -> None:
+    keypoints, scores = five().decode(as_map(HEATMAP))
+    # Cell 3 covers the pixels 12, 13, 14, 15: its centre is 13.5. Cell 1 covers 4 to 7: 5.5.
+    assert keypoints.tolist() == [[[13.5, 5.5]]]
+    assert scores.tolist() == [[pytest.approx(0.9)]]
+
+
+def test_quarter_by_hand() -> None:
+    keypoints, scores = five("quarter").decode(as_map(HEATMAP))
+    # A quarter cell is one pixel: to the right, and up.
+    assert keypoints.tolist() == [[[14.5, 4.5]]]
+    assert scores.tolist() == [[pytest.approx(0.9)]]
+
+
+def test_quarter_at_the_border_and_on_a_tie() -> None:
+    corner = [[0.9, 0.5, 0.0, 0.0, 0.0], [0.6, 0.0, 0.0, 0.0, 0.0], EMPTY, EMPTY, EMPTY]
+    assert five("quarter").decode(as_map(corner))[0].tolist() == [[[1.5, 1.5]]]
+    last = [EMPTY, EMPTY, EMPTY, [0.0, 0.0, 0.0, 0.0, 0.5], [0.0, 0.0, 0.0, 0.6, 0.9]]
+    assert five("quarter").decode(as_map(last))[0].tolist() == [[[17.5, 17.5]]]
+    # In the first column only the row can be refined.
+    edge = [EMPTY, [0.1, 0.0, 0.0, 0.0, 0.0], [0.9, 0.8, 0.0, 0.0, 0.0], [0.3, 0.0, 0.0, 0.0, 0.0], EMPTY]
+    assert five("quarter").decode(as_map(edge))[0].tolist() == [[[1.5, 10.5]]]
+    tie = [EMPTY, EMPTY, [0.0, 0.4, 0.9, 0.4, 0.0], EMPTY, EMPTY]
+    assert five("quarter").decode(as_map(tie))[0].tolist() == [[[9.5, 9.5]]]
+
+
+def test_encode_by_hand() -> None:
+    """A keypoint on a cell's centre: the peak there, exp(-1/2) beside it, exp(-1) on the diagonal."""
+    maps = five(sigma=1.0, peak=2.0).encode(torch.tensor([[[13.5, 5.5]]]))
+    assert maps.shape == (1, 1, 5, 5)
+    assert float(maps[0, 0, 1, 3]) == 2.0
+    assert float(maps[0, 0, 1, 4]) == pytest.approx(2 * math.exp(-0.5))
+    assert float(maps[0, 0, 0, 3]) == pytest.approx(2 * math.exp(-0.5))
+    assert float(maps[0, 0, 2, 2]) == pytest.approx(2 * math.exp(-1))
+    assert float(maps[0, 0, 4, 0]) == pytest.approx(2 * math.exp(-(9 + 9) / 2))
+    wide = five(sigma=2.0).encode(torch.tensor([[[13.5, 5.5]]]))
+    assert float(wide[0, 0, 1, 4]) == pytest.approx(math.exp(-1 / 8))
+
+
+def test_encode_puts_x_along_the_width() -> None:
+    head = HeatmapHead(input_size=(8, 16), heatmap_size=(4, 4))
+    # Stride 2 down, 4 across: pixel (13.5, 2.5) is cell (column 3, row 1).
+    maps = head.encode(torch.tensor([[[13.5, 2.5]]]))
+    assert divmod(int(maps[0, 0].argmax()), 4) == (1, 3)
+    assert head.decode(maps)[0].tolist() == [[[13.5, 2.5]]]
+
+
+points = st.tuples(st.floats(-0.5, 23.5, width=32), st.floats(-0.5, 15.5, width=32))
+STRIDE = 4
+
+
+@FEW
+@given(points=st.lists(points, min_size=1, max_size=5), sigma=st.sampled_from([0.7, 1.0, 2.0]))
+def test_argmax_comes_within_half_a_cell(points: list[tuple[float, float]], sigma: float) -> None:
+    head = HeatmapHead(input_size=(16, 24), heatmap_size=(4, 6), sigma=sigma)
+    keypoints = torch.tensor(points)[None]
+    decoded, scores = head.decode(head.encode(keypoints))
+    assert (decoded - keypoints).abs().max() <= STRIDE / 2 + 1e-3
+    assert (scores <= 1).all()
+
+
+@FEW
+@given(points=st.lists(points, min_size=1, max_size=5), sigma=st.sampled_from([0.7, 1.0, 2.0]))
+def test_quarter_comes_within_a_quarter_cell_away_from_the_border(
+    points: list[tuple[float, float]], sigma: float
+) -> None:
+    """d cells off the centre, |d| <= 1/2, decodes to sign(d) / 4: never more than 1/4 away."""
+    head = HeatmapHead(input_size=(16, 24), heatmap_size=(4, 6), sigma=sigma, decoding="quarter")
+    keypoints = torch.tensor(points)[None]
+    errors = (head.decode(head.encode(keypoints))[0] - keypoints).abs()
+    cells = ((keypoints + 0.5) / STRIDE).floor()
+    border = (cells < 1) | (cells >= torch.tensor([5.0, 3.0]))
+    # Half a cell from two centres, rounding may choose either.
+    assert (errors[~border] <= STRIDE / 4 + 1e-3).all()
+    assert (errors[border] <= STRIDE / 2 + 1e-3).all()
+
+
+@FEW
+@given(points=st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=1, max_size=5))
+def test_coordinates_come_back(points: list[tuple[float, float]]) -> None:
+    head = CoordinateHead(input_size=(16, 24))
+    keypoints = torch.tensor(points, dtype=torch.float64)[None]
+    decoded, scores = head.decode(head.encode(keypoints))
+    torch.testing.assert_close(decoded, keypoints, rtol=0, atol=1e-12)
+    assert (scores == 1).all()
+    assert scores.shape == decoded.shape[:2]
+
+
+def test_coordinates_by_hand() -> None:
+    head = CoordinateHead(input_size=(16, 24))
+    corners = torch.tensor([[[-0.5, -0.5], [23.5, 15.5], [11.5, 7.5], [5.5, 11.5]]])
+    expected = [[[-0.5, -0.5], [0.5, 0.5], [0.0, 0.0], [-0.25, 0.25]]]
+    assert head.encode(corners).tolist() == expected
+    assert head.decode(torch.tensor(expected))[0].tolist() == corners.tolist()
+
+
+def test_heatmap_loss_in_closed_form() -> None:
+    generator = np.random.default_rng(0)
+    raw, target = generator.normal(size=(2, 3, 4, 5, 6))
+    visible = np.array([[1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 0, 0]], bool)
+    expected = [
+        sum(((raw[n, k] - target[n, k]) ** 2).sum() / 30 for k in range(4) if visible[n, k]) / 4 for n in range(3)
+    ]
+    head = HeatmapHead(input_size=(20, 24), heatmap_size=(5, 6))
+    loss = head.loss(torch.from_numpy(raw), torch.from_numpy(target), torch.from_numpy(visible))
+    np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-12)
+
+
+def test_coordinate_loss_in_closed_form() -> None:
+    generator = np.random.default_rng(0)
+    raw, target = generator.normal(size=(2, 3, 4, 2))
+    visible = np.array([[1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 0, 0]], bool)
+    expected = [
+        sum(((raw[n, k] - target[n, k]) ** 2).sum() / 2 for k in range(4) if visible[n, k]) / 4 for n in range(3)
+    ]
+    head = CoordinateHead(input_size=(20, 24))
+    loss = head.loss(torch.from_numpy(raw), torch.from_numpy(target), torch.from_numpy(visible))
+    np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-12)
+
+
+HEADS: list[Head] = [five(), CoordinateHead(input_size=(20, 20))]
+every_head = pytest.mark.parametrize("head", HEADS, ids=["heatmaps", "coordinates"])
+
+
+@every_head
+def test_the_loss_is_0_at_the_target_alone_and_unseen_keypoints_have_no_gradient(head: Head) -> None:
+    target = head.encode(torch.tensor([[[3.0, 4.0], [10.0, 12.0]]]).repeat(2, 1, 1))
+    visible = torch.tensor([[True, False], [True, True]])
+    assert head.loss(target, target, visible).tolist() == [0, 0]
+    raw = (target + 0.1).requires_grad_(True)
+    loss = head.loss(raw, target, visible)
+    torch.testing.assert_close(loss.detach(), torch.tensor([0.005, 0.01]))
+    (gradient,) = torch.autograd.grad(loss.sum(), raw)
+    assert (gradient[0, 1] == 0).all()
+    assert (gradient[0, 0] != 0).all()
+    assert (gradient[1] != 0).all()
+
+
+@every_head
+def test_a_persons_loss_is_their_own(head: Head) -> None:
+    target = head.encode(torch.tensor([[[3.0, 4.0]]]).repeat(3, 1, 1))
+    visible = torch.ones(3, 1, dtype=torch.bool)
+    raw = torch.randn(target.shape, generator=torch.Generator().manual_seed(0))
+    whole = head.loss(raw, target, visible)
+    changed = raw.clone()
+    changed[1] += 1
+    other = head.loss(changed, target, visible)
+    assert torch.equal(whole[[0, 2]], other[[0, 2]])
+    assert whole[1] != other[1]
+
+
+@every_head
+def test_a_keypoint_that_is_not_labelled_may_be_anywhere_even_nan(head: Head) -> None:
+    keypoints = torch.tensor([[[3.0, 4.0], [torch.nan, torch.nan]]])
+    target = head.encode(keypoints)
+    loss = head.loss(torch.zeros_like(target), target, torch.tensor([[True, False]]))
+    assert torch.isfinite(loss).all()
