@@ -38,7 +38,7 @@ class Recipe:
 
     architecture: str
     size: str = "compact"
-    people: int = 12_000
+    people: int = 10_000
     samples: int = 240_000
     batch: int = 16
     lr: float = 1e-3
@@ -75,10 +75,11 @@ def train(
 ) -> WeightFacts:
     """Train a net, or continue its unfinished run in `out`; write its weights there and return their facts.
 
-    RobustPoseError where `out` holds the run of another recipe.
+    RobustPoseError where `out` holds the run of another recipe or data set, or the data do not fit the recipe.
     """
+    run = _Run(recipe, device=device, data_fingerprint=training.fingerprint)
+    _check(run, training=training, validation=validation)
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(recipe, device=device)
     run.resume(out / "checkpoint.pt")
     people = training_people(training, rows=range(recipe.people), input_size=run.input_size)
     watched = validation.load(range(min(200, len(validation))), input_size=run.input_size)
@@ -127,9 +128,10 @@ def evaluate(net: nn.Module, people: Batch, *, batch: int = 50) -> dict[str, Est
 class _Run:
     """The moving parts of one training: net, its average, optimiser, step."""
 
-    def __init__(self, recipe: Recipe, *, device: str) -> None:
+    def __init__(self, recipe: Recipe, *, device: str, data_fingerprint: str) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
+        self.data_fingerprint = data_fingerprint
         self.device = torch.device(device)
         net = build(recipe.architecture, size=recipe.size).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.net: nn.Module = net
@@ -188,6 +190,7 @@ class _Run:
         torch.save(
             {
                 "recipe": asdict(self.recipe),
+                "data_fingerprint": self.data_fingerprint,
                 "step": self.step,
                 "seconds": self.seconds,
                 "net": self.net.state_dict(),
@@ -202,13 +205,35 @@ class _Run:
         """Continue from a checkpoint where there is one; RobustPoseError where it is of another recipe."""
         if not path.exists():
             return
-        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        except Exception as error:  # torch.load raises whatever its unpickler trips over
+            raise RobustPoseError(f"{path}: not a checkpoint; delete it to start anew") from error
         if state["recipe"] != asdict(self.recipe):
             raise RobustPoseError(f"{path} is of another recipe ({state['recipe']}); choose another --out")
+        if state["data_fingerprint"] != self.data_fingerprint:
+            raise RobustPoseError(f"{path} is of another data set; choose another --out")
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.seconds = state["step"], state["seconds"]
+
+
+def _check(run: _Run, *, training: PoseDataset, validation: PoseDataset) -> None:
+    """RobustPoseError where the recipe cannot be followed with these data."""
+    recipe = run.recipe
+    if not recipe.batch <= recipe.people <= len(training):
+        raise RobustPoseError(
+            f"people must lie between the batch ({recipe.batch}) and what {training.name} has ({len(training)}), "
+            f"got {recipe.people}"
+        )
+    if recipe.steps < 1:
+        raise RobustPoseError(f"samples must be at least one batch ({recipe.batch}), got {recipe.samples}")
+    for data in (training, validation):
+        if data.skeleton.keypoints != run.model.skeleton.keypoints:
+            raise RobustPoseError(
+                f"{data.name} is in skeleton {data.skeleton.name}, the net in {run.model.skeleton.name}"
+            )
 
 
 def _rows_of_step(step: int, *, people: int, batch: int, seed: int) -> NDArray[np.int64]:

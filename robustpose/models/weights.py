@@ -54,11 +54,14 @@ def load_facts(weights: Path) -> WeightFacts:
     """Read the row of facts beside a weight file; RobustPoseError where it is missing or wrong."""
     path = facts_path(weights)
     try:
-        return WeightFacts(**json.loads(path.read_text()))
+        facts = WeightFacts(**json.loads(path.read_text()))
     except FileNotFoundError:
         raise RobustPoseError(f"{weights}: its row of facts {path.name} is missing beside it") from None
-    except (json.JSONDecodeError, TypeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, TypeError) as error:
         raise RobustPoseError(f"{path}: not a row of facts ({error})") from None
+    if not isinstance(facts.sha256, str):
+        raise RobustPoseError(f"{path}: not a row of facts (sha256 is {facts.sha256!r})")
+    return facts
 
 
 def load_weights(net: nn.Module, weights: Path) -> str:

@@ -1,0 +1,308 @@
+"""What every registered architecture keeps; and its weights on disk."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from robustpose.errors import RobustPoseError
+from robustpose.models import MODELS, SIZES, build, open_model
+from robustpose.models.heads import CoordinateHead, HeatmapHead
+from robustpose.models.hourglass import StackedHourglass
+from robustpose.models.resnet import ResNet
+from robustpose.models.weights import WeightFacts, facts_path, load_facts, load_weights, save_weights
+from robustpose.types import PoseModel
+from tests.conftest import TinyHeatmaps
+
+STAGES = {"shg2": 2}
+"""Supervised outputs; 1 where an architecture is not named."""
+
+SIDES = {"compact": 128, "published": 256}
+
+every_net = pytest.mark.parametrize(("name", "size"), [(name, size) for name in MODELS for size in SIZES])
+
+
+def parameters(net: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+@every_net
+def test_outputs(name: str, size: str) -> None:
+    torch.manual_seed(0)
+    net = build(name, size=size).eval()
+    assert isinstance(net, PoseModel)
+    height, width = net.input_size
+    assert (height, width) == (SIDES[size], SIDES[size])
+    images = torch.rand(1, 3, height, width, requires_grad=True)
+    output = net(images)
+    k = len(net.skeleton)
+    assert output.keypoints.shape == (1, k, 2)
+    assert output.scores.shape == (1, k)
+    assert len(output.stages) == STAGES.get(name, 1)
+    truth = torch.full((1, k, 2), height / 3)
+    target = net.head.encode(truth)
+    for raw in output.stages:
+        assert raw.shape == target.shape
+        assert torch.isfinite(raw).all()
+    keypoints, scores = net.head.decode(output.stages[-1])
+    assert torch.equal(keypoints, output.keypoints)
+    assert torch.equal(scores, output.scores)
+    loss = sum(net.head.loss(raw, target, torch.ones(1, k, dtype=torch.bool)).sum() for raw in output.stages)
+    assert isinstance(loss, Tensor)
+    (gradient,) = torch.autograd.grad(loss, images)
+    assert torch.isfinite(gradient).all()
+    assert (gradient != 0).float().mean() > 0.9, "the gradient must reach the whole picture"
+
+
+@every_net
+def test_the_head_fits_the_input_size(name: str, size: str) -> None:
+    net = build(name, size=size)
+    assert isinstance(net, PoseModel)
+    assert isinstance(net.head, HeatmapHead | CoordinateHead)
+    assert net.head.input_size == net.input_size
+    side = net.input_size[0]
+    keypoints = torch.full((1, len(net.skeleton), 2), 0.25 * side)
+    decoded, _ = net.head.decode(net.head.encode(keypoints))
+    cell = side / net.head.heatmap_size[0] if isinstance(net.head, HeatmapHead) else 0.01
+    assert (decoded - keypoints).abs().max() <= cell / 2 + 1e-3
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_two_people_do_not_see_each_other(name: str) -> None:
+    torch.manual_seed(0)
+    net = build(name).eval()
+    assert isinstance(net, PoseModel)
+    images = torch.rand(2, 3, *net.input_size)
+    with torch.no_grad():
+        both, one = net(images).stages[-1], net(images[:1]).stages[-1]
+    torch.testing.assert_close(both[:1], one, rtol=1e-3, atol=1e-5)
+
+
+def test_a_stack_sees_the_one_before() -> None:
+    """Its input is the input of the last stack, plus that one's features and heatmaps, each through a 1x1."""
+    torch.manual_seed(0)
+    net = StackedHourglass(stacks=2, channels=8, modules=1, stem=4, input_size=(64, 64)).eval()
+    inputs: list[Tensor] = []
+    features: list[Tensor] = []
+    for stack in net.hourglasses:
+        stack.register_forward_pre_hook(lambda module, given: inputs.append(given[0]))
+        stack.register_forward_hook(lambda module, given, made: features.append(made))
+    with torch.no_grad():
+        output = net(torch.rand(1, 3, 64, 64))
+        for i in range(2):
+            torch.testing.assert_close(output.stages[i], net.to_heatmaps[i](features[i]))
+        handed_on = net.from_features[0](features[0]) + net.from_heatmaps[0](output.stages[0])
+    torch.testing.assert_close(inputs[1], inputs[0] + handed_on)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_compact_is_compact(name: str) -> None:
+    """Its weights travel in the package, as float16."""
+    assert parameters(build(name)) <= 2_000_000
+
+
+def residual(inputs: int, outputs: int) -> int:
+    """Three batch norms, 1x1, 3x3 and 1x1 (with bias) at half the width, and a 1x1 shortcut where it must."""
+    half = outputs // 2
+    norms = 2 * (inputs + half + half)
+    convolutions = inputs * half + 9 * half * half + half * outputs + outputs
+    return norms + convolutions + (0 if inputs == outputs else inputs * outputs + outputs)
+
+
+def stacked_hourglass(*, stacks: int, channels: int, modules: int, stem: int, k: int = 16) -> int:
+    start = 3 * stem * 49 + 2 * stem + residual(stem, 2 * stem) + residual(2 * stem, 2 * stem)
+    start += residual(2 * stem, channels)
+    # Four scales of stay, down and up, the innermost once more, and one place after the hourglass.
+    each = (4 * 3 + 1 + 1) * modules * residual(channels, channels)
+    each += channels * channels + 2 * channels + channels * k + k
+    between = channels * channels + channels + k * channels + channels
+    return start + stacks * each + (stacks - 1) * between
+
+
+def test_published_shg2_has_the_parameters_of_its_drawing() -> None:
+    """256 channels, 2 modules a place, as the paper studied has it; counted by hand, layer by layer."""
+    assert stacked_hourglass(stacks=2, channels=256, modules=2, stem=64) == 12_561_760
+    assert parameters(build("shg2", size="published")) == 12_561_760
+
+
+def test_the_hourglass_has_the_size_that_others_publish() -> None:
+    """6.73 M for 2 stacks of 1 module in the public PyTorch port (bearpaw/pytorch-pose, hg_s2_b1).
+
+    That port's third module of the stem is 256 wide where the original and ours are 128: 160,384 more.
+    """
+    ours = parameters(StackedHourglass(stacks=2, channels=256, modules=1, stem=64, input_size=(256, 256)))
+    wider_stem = residual(256, 256) - residual(128, 128)
+    assert ours + wider_stem == pytest.approx(6.73e6, rel=0.02)
+
+
+def test_the_trunk_is_resnet_34() -> None:
+    """21,797,672 parameters in torchvision's resnet34, 513,000 of them its classifier."""
+    trunk = ResNet(blocks=(3, 4, 6, 3), width=64)
+    assert parameters(trunk) == 21_797_672 - 513_000
+    assert parameters(build("deeppose", size="published")) == 21_797_672 - 513_000 + 512 * 32 + 32
+    assert trunk.eval()(torch.zeros(1, 3, 64, 96)).shape == (1, 512, 2, 3)
+
+
+def test_unknown_names_are_guessed() -> None:
+    with pytest.raises(RobustPoseError, match="unknown model 'shg3'; did you mean 'shg2'"):
+        build("shg3")
+    with pytest.raises(RobustPoseError, match="unknown size 'compakt'; did you mean 'compact'"):
+        build("shg2", size="compakt")
+    with pytest.raises(RobustPoseError, match="unknown model 'deepose'; did you mean 'deeppose'"):
+        open_model("deepose")
+
+
+FACTS = WeightFacts(
+    architecture="deeppose",
+    size="compact",
+    sha256="",
+    data="fake",
+    data_fingerprint="0",
+    recipe={"lr": 1e-3},
+    samples=1,
+    seconds=1.0,
+    device="cpu",
+    pckh=50.0,
+    pckh_low=45.0,
+    pckh_high=55.0,
+    pckh_n=10,
+)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("weights") / "deeppose.safetensors"
+    save_weights(build("deeppose"), path, FACTS)
+    return path
+
+
+@pytest.fixture
+def weights(saved: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    copy = tmp_path / saved.name
+    copy.write_bytes(saved.read_bytes())
+    facts_path(copy).write_bytes(facts_path(saved).read_bytes())
+    return copy
+
+
+def test_weights_come_back_as_float16(tmp_path: Path) -> None:
+    net = TinyHeatmaps(seed=1)
+    path = tmp_path / "new folder" / "tiny.safetensors"
+    written = save_weights(net, path, replace(FACTS, architecture="tiny"))
+    other = TinyHeatmaps(seed=2)
+    assert load_weights(other, path) == written.sha256
+    assert len(written.sha256) == 64
+    for mine, theirs in zip(net.parameters(), other.parameters(), strict=True):
+        assert theirs.dtype == torch.float32
+        assert torch.equal(theirs, mine.half().float())
+    assert load_facts(path) == written
+    assert sorted(p.name for p in path.parent.iterdir()) == ["tiny.json", "tiny.safetensors"]
+
+
+def test_batch_statistics_and_counters_come_back(saved: Path) -> None:
+    net = build("deeppose")
+    load_weights(net, saved)
+    state = net.state_dict()
+    assert state["backbone.stem.1.num_batches_tracked"].dtype == torch.int64
+    assert (state["backbone.stem.1.running_var"] == 1).all()
+
+
+def test_opening_own_weights(weights: Path) -> None:
+    opened = open_model(f"deeppose:{weights}")
+    assert opened.name == "deeppose"
+    assert opened.fingerprint == load_facts(weights).sha256
+    assert isinstance(opened.net, nn.Module)
+    assert not opened.net.training
+    assert not any(parameter.requires_grad for parameter in opened.net.parameters())
+
+
+def no_file(path: Path) -> None:
+    path.unlink()
+
+
+def no_facts(path: Path) -> None:
+    facts_path(path).unlink()
+
+
+def facts_are_text(path: Path) -> None:
+    facts_path(path).write_text("not json")
+
+
+def facts_are_a_list(path: Path) -> None:
+    facts_path(path).write_text("[1, 2]")
+
+
+def facts_lack_a_field(path: Path) -> None:
+    facts: dict[str, Any] = json.loads(facts_path(path).read_text())
+    del facts["sha256"]
+    facts_path(path).write_text(json.dumps(facts))
+
+
+def facts_are_bytes(path: Path) -> None:
+    facts_path(path).write_bytes(b"\xff\xfe\x00")
+
+
+def facts_have_no_hash(path: Path) -> None:
+    facts = json.loads(facts_path(path).read_text())
+    facts_path(path).write_text(json.dumps({**facts, "sha256": None}))
+
+
+def facts_have_one_more(path: Path) -> None:
+    facts_path(path).write_text(json.dumps({**json.loads(facts_path(path).read_text()), "surprise": 1}))
+
+
+def one_bit_turned(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def not_safetensors(path: Path) -> None:
+    path.write_bytes(b"hello")
+    facts = json.loads(facts_path(path).read_text())
+    facts_path(path).write_text(json.dumps({**facts, "sha256": hashlib.sha256(b"hello").hexdigest()}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (no_file, "no weights at .*make them with `robustpose train`"),
+        (no_facts, r"its row of facts deeppose\.json is missing beside it"),
+        (facts_are_text, "not a row of facts"),
+        (facts_are_a_list, "not a row of facts"),
+        (facts_lack_a_field, "not a row of facts.*sha256"),
+        (facts_have_one_more, "not a row of facts.*surprise"),
+        (facts_are_bytes, "not a row of facts"),
+        (facts_have_no_hash, "facts"),
+        (one_bit_turned, r"sha256 is [0-9a-f]{12}\.\.\., its facts say [0-9a-f]{12}\.\.\."),
+        (truncated, "sha256 is"),
+        (not_safetensors, "does not fit the net"),
+    ],
+)
+def test_weights_that_cannot_be_loaded_are_one_line(
+    weights: Path, spoil: Callable[[Path], None], message: str
+) -> None:
+    spoil(weights)
+    with pytest.raises(RobustPoseError, match=message) as caught:
+        load_weights(build("deeppose"), weights)
+    assert "\n" not in str(caught.value)
+    assert str(weights.with_suffix("")) in str(caught.value)
+    with pytest.raises(RobustPoseError):
+        open_model(f"deeppose:{weights}")
+
+
+def test_weights_of_another_architecture_are_one_line(weights: Path) -> None:
+    with pytest.raises(RobustPoseError, match="does not fit the net") as caught:
+        open_model(f"shg2:{weights}")
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,325 @@
+"""Training: a killed run continues to the same bytes, and training trains."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from robustpose import train as module
+from robustpose.errors import RobustPoseError
+from robustpose.metrics import ALL
+from robustpose.models.weights import WeightFacts, load_facts, load_weights
+from robustpose.skeletons import COCO_17, Skeleton
+from robustpose.train import Progress, Recipe, _rows_of_step, _schedule, evaluate, train
+from robustpose.types import Batch, PoseOutput
+from tests.conftest import TINY, TRIO, TinyHeatmaps
+
+RECIPE = Recipe(architecture="tiny", people=8, samples=32, batch=4, lr=1e-2, warmup_steps=2, ema=0.9)
+STEPS = 8
+EVERY = 3
+
+
+class Normed(TinyHeatmaps):
+    """With batch statistics, which a checkpoint must hold too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+
+    def forward(self, images: Tensor) -> PoseOutput:
+        return super().forward(self.norm(images))
+
+
+def tiny(architecture: str, *, size: str) -> Normed:
+    return Normed()
+
+
+class Dots:
+    """People who are three coloured dots on grey, one for each keypoint."""
+
+    left_out: tuple[str, ...] = ()
+
+    def __init__(self, n: int, *, name: str = "dots", skeleton: Skeleton = TRIO) -> None:
+        self.n, self.name, self.fingerprint, self.skeleton = n, name, f"{name} {n}", skeleton
+
+    def __len__(self) -> int:
+        return self.n
+
+    def load(self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25) -> Batch:
+        height, width = input_size
+        if rows and max(rows) >= self.n:
+            raise IndexError("no such person")
+        images = torch.full((len(rows), 3, height, width), 100 / 255)
+        k = len(self.skeleton)
+        keypoints = torch.zeros(len(rows), k, 2)
+        for i, row in enumerate(rows):
+            generator = np.random.default_rng(row)
+            for joint in range(k):
+                x, y = int(generator.integers(2, width - 2)), int(generator.integers(2, height - 2))
+                keypoints[i, joint] = torch.tensor([x, y])
+                images[i, joint % 3, y - 1 : y + 2, x - 1 : x + 2] = 1.0
+        n = len(rows)
+        return Batch(
+            images=images,
+            keypoints=keypoints,
+            visible=torch.ones(n, k, dtype=torch.bool),
+            head_size=torch.full((n,), 6.0),
+            box_side=torch.full((n,), 12.0),
+            crops=torch.zeros(n, 2, 3, dtype=torch.float64),
+            ids=tuple(map(str, rows)),
+            skeleton=self.skeleton,
+        )
+
+
+@pytest.fixture(autouse=True)
+def tiny_nets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "build", tiny)
+
+
+def ignore(progress: Progress) -> None:
+    pass
+
+
+def start(
+    out: Path, *, recipe: Recipe = RECIPE, on_progress: Callable[[Progress], None] = ignore, data: str = "dots"
+) -> WeightFacts:
+    return train(
+        recipe,
+        training=Dots(8, name=data),
+        validation=Dots(5),
+        out=out,
+        validate_every=EVERY,
+        on_progress=on_progress,
+    )
+
+
+def weights(out: Path) -> bytes:
+    return (out / "tiny.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "build", tiny)
+        start(out)
+    return out
+
+
+class StoppedError(Exception):
+    pass
+
+
+def stop_at(step: int) -> Callable[[Progress], None]:
+    def stop(progress: Progress) -> None:
+        if progress.step == step:
+            raise StoppedError
+
+    return stop
+
+
+@pytest.mark.parametrize("steps", [(1,), (3,), (5,), (4, 7), (8,)])
+def test_a_run_that_was_stopped_ends_in_the_same_bytes(
+    tmp_path: Path, undisturbed: Path, steps: tuple[int, ...]
+) -> None:
+    for step in steps:
+        with pytest.raises(StoppedError):
+            start(tmp_path, on_progress=stop_at(step))
+    seen: list[int] = []
+    start(tmp_path, on_progress=lambda progress: seen.append(progress.step))
+    assert weights(tmp_path) == weights(undisturbed)
+    assert seen == list(range((steps[-1] // EVERY * EVERY if steps[-1] < STEPS else STEPS) + 1, STEPS + 1))
+
+
+def kill_myself_at_5(progress: Progress) -> None:
+    if progress.step == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def be_killed(out: str) -> None:
+    """What the subprocess of the next test runs."""
+    module.__dict__["build"] = tiny
+    start(Path(out), on_progress=kill_myself_at_5)
+
+
+def test_kill_9(tmp_path: Path, undisturbed: Path) -> None:
+    root = Path(__file__).parents[1]
+    code = f"from tests.test_train import be_killed; be_killed({str(tmp_path)!r})"
+    path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+    killed = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert not (tmp_path / "tiny.safetensors").exists()
+    start(tmp_path)
+    assert weights(tmp_path) == weights(undisturbed)
+
+
+def test_a_kill_in_the_middle_of_a_checkpoint(
+    tmp_path: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = torch.save
+    written = 0
+
+    def half(state: object, path: Path) -> None:
+        nonlocal written
+        written += 1
+        whole(state, path)
+        if written == 2:
+            path.write_bytes(path.read_bytes()[:1000])
+            raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", half)
+        with pytest.raises(StoppedError):
+            start(tmp_path)
+    start(tmp_path)
+    assert weights(tmp_path) == weights(undisturbed)
+
+
+def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
+    first = start(tmp_path)
+    content = weights(tmp_path)
+    again = start(tmp_path, on_progress=stop_at(1))
+    assert again == first
+    assert weights(tmp_path) == content
+
+
+def test_another_seed_is_another_net(tmp_path: Path, undisturbed: Path) -> None:
+    start(tmp_path, recipe=replace(RECIPE, seed=1))
+    assert weights(tmp_path) != weights(undisturbed)
+
+
+@pytest.mark.parametrize("other", [{"lr": 1e-3}, {"seed": 1}, {"samples": 64}, {"people": 4}])
+def test_the_folder_of_another_recipe(tmp_path: Path, undisturbed: Path, other: dict[str, Any]) -> None:
+    checkpoint = tmp_path / "checkpoint.pt"
+    checkpoint.write_bytes((undisturbed / "checkpoint.pt").read_bytes())
+    before = checkpoint.read_bytes()
+    with pytest.raises(RobustPoseError, match=r"checkpoint\.pt is of another recipe.*choose another --out"):
+        start(tmp_path, recipe=replace(RECIPE, **other))
+    assert checkpoint.read_bytes() == before
+
+
+def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"junk" * 100)
+    with pytest.raises(RobustPoseError, match=r"checkpoint\.pt"):
+        start(tmp_path)
+
+
+def test_the_folder_of_other_people(tmp_path: Path) -> None:
+    with pytest.raises(StoppedError):
+        start(tmp_path, on_progress=stop_at(5))
+    with pytest.raises(RobustPoseError):
+        start(tmp_path, data="other dots")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "training"),
+    [
+        (replace(RECIPE, people=9), Dots(8)),
+        (replace(RECIPE, batch=16), Dots(8)),
+        (RECIPE, Dots(8, skeleton=COCO_17)),
+        (replace(RECIPE, samples=3), Dots(8)),
+    ],
+    ids=["more people than there are", "a batch larger than the people", "another skeleton", "not one step"],
+)
+def test_a_recipe_that_does_not_fit_the_data_is_one_line(tmp_path: Path, recipe: Recipe, training: Dots) -> None:
+    with pytest.raises(RobustPoseError):
+        train(recipe, training=training, validation=Dots(5), out=tmp_path)
+
+
+def test_facts_say_what_was_done(undisturbed: Path) -> None:
+    facts = load_facts(undisturbed / "tiny.safetensors")
+    assert (facts.architecture, facts.size, facts.device) == ("tiny", "compact", "cpu")
+    assert (facts.data, facts.data_fingerprint) == ("dots", "dots 8")
+    assert facts.recipe == asdict(RECIPE)
+    assert facts.samples == 32
+    assert facts.pckh_n == 5
+    assert facts.pckh_low <= facts.pckh <= facts.pckh_high
+    net = Normed()
+    load_weights(net, undisturbed / "tiny.safetensors")
+    measured = evaluate(net, Dots(5).load(range(5), input_size=TINY))[ALL]
+    assert facts.pckh == round(measured.value, 2), "the score is that of the file, rounded weights and all"
+
+
+def test_the_log_has_a_line_for_each_validation(undisturbed: Path) -> None:
+    lines = [json.loads(line) for line in (undisturbed / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [3, 6, 8]
+    assert all(math.isfinite(line["loss"]) and 0 <= line["pckh"] <= 100 for line in lines)
+    assert sorted(p.name for p in undisturbed.iterdir()) == [
+        *("checkpoint.pt", "log.jsonl", "tiny.json", "tiny.safetensors")
+    ]
+
+
+def test_evaluating_leaves_the_mode() -> None:
+    net = Normed()
+    people = Dots(5).load(range(5), input_size=TINY)
+    before = [p.clone() for p in net.state_dict().values()]
+    whole = evaluate(net, people)[ALL]
+    assert net.training
+    assert all(torch.equal(a, b) for a, b in zip(before, net.state_dict().values(), strict=True))
+    assert evaluate(net.eval(), people, batch=2)[ALL] == whole
+    assert not net.training
+
+
+def test_a_net_learns_one_batch_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = Dots(4).load(range(4), input_size=TINY)
+
+    def always(*given: object, **named: object) -> tuple[Tensor, Tensor, Tensor]:
+        return people.images, people.keypoints, people.visible
+
+    monkeypatch.setattr(module, "augmented", always)
+    losses: list[float] = []
+    recipe = Recipe(architecture="tiny", people=4, samples=4 * 400, batch=4, lr=2e-2, warmup_steps=10, ema=0.9)
+    facts = train(
+        recipe,
+        training=Dots(4),
+        validation=Dots(4),
+        out=tmp_path,
+        on_progress=lambda progress: losses.append(progress.loss),
+    )
+    head = Normed().head
+    nothing = head.loss(torch.zeros(4, 3, 4, 6), head.encode(people.keypoints), people.visible).mean()
+    assert len(losses) == 400
+    assert losses[-1] < losses[0] / 10
+    assert losses[-1] < float(nothing), "two stages together below what one empty map scores"
+    assert facts.pckh > 70
+
+
+def test_the_schedule_by_hand() -> None:
+    shares = [_schedule(step, steps=10, warmup=4) for step in range(10)]
+    assert shares[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert shares[7] == pytest.approx(0.5)
+    assert shares[9] == pytest.approx(0.5 * (1 + math.cos(math.pi * 5 / 6)))
+    assert _schedule(10, steps=10, warmup=4) == pytest.approx(0.0)
+    assert _schedule(0, steps=10, warmup=0) == 1.0
+    assert _schedule(5, steps=5, warmup=5) == 1.0
+
+
+def test_every_epoch_sees_everyone_once() -> None:
+    epochs = [
+        np.concatenate([_rows_of_step(3 * epoch + i, people=12, batch=4, seed=7) for i in range(3)])
+        for epoch in range(3)
+    ]
+    for order in epochs:
+        assert sorted(order.tolist()) == list(range(12))
+    assert len({tuple(order.tolist()) for order in epochs}) == 3
+    again = _rows_of_step(4, people=12, batch=4, seed=7)
+    assert (again == epochs[1][4:8]).all()
+    assert len(_rows_of_step(0, people=10, batch=4, seed=7)) == 4
+    assert (_rows_of_step(4, people=12, batch=4, seed=8) != again).any()
