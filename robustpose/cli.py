@@ -10,9 +10,10 @@ import typer
 
 from robustpose import console, report
 from robustpose.attacks import ATTACKS
-from robustpose.data import DATASETS, open_dataset, prepare
+from robustpose.data import DATASETS, open_dataset
 from robustpose.data.augment import MARGIN, PADDING
 from robustpose.data.export import export_people
+from robustpose.data.rendered import RenderedPeople
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.metrics import METRICS
 from robustpose.models import MODELS
@@ -94,7 +95,7 @@ def attack(
     setting = Setting(attack, parse_eps(eps), steps=steps, targeted=targeted, objective=objective)
     study = Study(
         name="attack",
-        title=f"{model} under {setting.title}",
+        title=f"{setting.title} on {data.partition(':')[0]}",
         models=(model,),
         data=data,
         settings=(setting,),
@@ -173,7 +174,8 @@ def train_net(
     photos = Path(images) if images else None
     training = open_dataset(data, images=photos)
     height, width = input_size_of(name, size=size)
-    _prepare(training, people, sizes={(round(height * MARGIN), round(width * MARGIN))}, padding=PADDING * MARGIN)
+    margined = (round(height * MARGIN), round(width * MARGIN))
+    _prepare(training, people, input_size=margined, padding=PADDING * MARGIN)
     with console.steps_bar(f"train {name}", total=recipe.steps) as show:
 
         def on_progress(progress: Progress) -> None:
@@ -228,24 +230,21 @@ def _run(study: Study, folder: Path) -> tuple[Plan, Store]:
     plan = open_plan(study)
     store = Store(folder)
     save_study(study, folder)
-    _prepare(plan.dataset, plan.n, sizes={tuple(model.net.input_size) for model in plan.models})
+    for height, width in sorted({tuple(model.net.input_size) for model in plan.models}):
+        _prepare(plan.dataset, plan.n, input_size=(height, width))
     with console.cells_bar(study.name) as show:
         run_cells(plan, store, on_progress=show)
     _write_outputs(plan, store, folder)
     return plan, store
 
 
-def _prepare(dataset: PoseDataset, n: int, *, sizes: set[tuple[int, ...]], padding: float = 1.25) -> None:
-    for height, width in sorted(sizes):
-        with console.steps_bar(f"{dataset.name} at {height}x{width}", total=n) as show:
-            prepare(
-                dataset,
-                n,
-                input_size=(height, width),
-                padding=padding,
-                on_progress=lambda done, total: show(done, ""),
-            )
-            show(n, "")
+def _prepare(dataset: PoseDataset, n: int, *, input_size: tuple[int, int], padding: float = 1.25) -> None:
+    """Render people ahead, on all processors, with a progress bar; photos need no such thing."""
+    if not isinstance(dataset, RenderedPeople):
+        return
+    height, width = input_size
+    with console.steps_bar(f"render {dataset.name} at {height}x{width}", total=n) as show:
+        dataset.prepare(n, input_size=input_size, padding=padding, on_progress=lambda done, total: show(done, ""))
 
 
 def _write_outputs(plan: Plan, store: Store, folder: Path) -> None:

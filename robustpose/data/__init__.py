@@ -5,7 +5,7 @@ from pathlib import Path
 
 from robustpose.data.coco import open_coco
 from robustpose.data.mpii import open_mpii
-from robustpose.data.rendered import RenderedPeople, open_rendered
+from robustpose.data.rendered import open_rendered
 from robustpose.errors import unknown_name
 from robustpose.types import PoseDataset
 
@@ -26,16 +26,3 @@ def open_dataset(spec: str, *, images: Path | None = None) -> PoseDataset:
     if name not in DATASETS:
         raise unknown_name("data set", name, DATASETS)
     return DATASETS[name](rest, images)
-
-
-def prepare(
-    dataset: PoseDataset,
-    n: int,
-    *,
-    input_size: tuple[int, int],
-    padding: float = 1.25,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> None:
-    """Have the first n people of a data set ready to be loaded; only rendered people take time for it."""
-    if isinstance(dataset, RenderedPeople):
-        dataset.prepare(n, input_size=input_size, padding=padding, on_progress=on_progress)

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from robustpose.models import OpenedModel
 from robustpose.skeletons import Skeleton
@@ -41,10 +44,8 @@ class NoisePeople:
 
 
 def _stack(parts: list[Batch]) -> Batch:
-    import torch
-
     names = ("images", "keypoints", "visible", "head_size", "box_side", "crops")
-    stacked = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
+    stacked: dict[str, Any] = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
     return replace(parts[0], ids=tuple(part.ids[0] for part in parts), **stacked)
 
 

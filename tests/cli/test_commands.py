@@ -1,0 +1,153 @@
+"""The commands as a person runs them, on few people."""
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.cli.test_errors import run
+
+
+@pytest.fixture(autouse=True)
+def in_a_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def attack_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *args: str) -> dict[str, Any]:
+    assert run(monkeypatch, "attack", *args, "--json") == 0
+    content: dict[str, Any] = json.loads(capsys.readouterr().out)  # stdout holds nothing else
+    return content
+
+
+def test_attack_says_what_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    args = ("--model", "deeppose", "--n", "10", "--steps", "4", "--eps", "4/255")
+    found = attack_json(monkeypatch, capsys, *args)
+    assert found["model"] == "deeppose"
+    assert found["data"] == "synthpose:val"
+    assert found["metric"] == "PCKh@0.5"
+    assert (found["n"], found["eps"], found["steps"], found["attack"]) == (10, "4/255", 4, "IGSM-U-4")
+    assert (found["forwards"], found["backwards"]) == (40, 40)
+    for name in ("clean", "attacked", "relative"):
+        assert set(found[name]) == {"value", "low", "high", "n"}
+        assert found[name]["low"] <= found[name]["value"] <= found[name]["high"]
+        assert found[name]["n"] == 10
+    ratio = 100 * found["attacked"]["value"] / found["clean"]["value"]
+    assert found["relative"]["value"] == pytest.approx(ratio, abs=0.01)
+    assert set(found["per_joint"]) >= {
+        "ankle",
+        "knee",
+        "hip",
+        "wrist",
+        "elbow",
+        "shoulder",
+        "head_top",
+        "upper_neck",
+    }
+    assert set(found["per_joint"]) & {"pelvis", "thorax"} == set()
+    stored = {path.stem for path in (tmp_path / "runs/attack/cells").glob("*.npz")}
+    assert set(found["cells"]) == stored
+    again = attack_json(monkeypatch, capsys, *args)
+    assert {**again, "seconds": 0} == {**found, "seconds": 0}
+
+
+def test_a_targeted_attack_reports_its_target_score(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = attack_json(monkeypatch, capsys, "--model", "deeppose", "--n", "10", "--steps", "5", "--targeted")
+    assert found["attack"] == "IGSM-T-5"
+    assert found["target"]["n"] > 0
+    assert found["target"]["value"] > 0  # at 0 steps it is 0 by the draw of the targets
+
+
+def test_a_study_writes_its_table_and_page_and_the_report_is_made_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(monkeypatch, "study", "quick", "--models", "deeppose", "--n", "3") == 0
+    shown = capsys.readouterr().out
+    assert "runs/quick/report/index.html" in shown
+    folder = tmp_path / "runs/quick"
+    rows = list(csv.DictReader((folder / "results.csv").open()))
+    total = [row for row in rows if row["part"] == "all" and row["measure"] == "relative"]
+    assert {row["eps"] for row in total if row["attack"] == "FGSM-U"} == {
+        f"{level:g}/255" for level in (0.25, 0.5, 1, 2, 4, 8, 16, 32)
+    }
+    assert all(row["rounded"] == ("false" if row["eps"] in ("0.25/255", "0.5/255") else "true") for row in total)
+    before = {name: (folder / name).read_bytes() for name in ("results.csv", "report/index.html")}
+    for name in before:
+        (folder / name).unlink()
+    assert run(monkeypatch, "report", str(folder)) == 0
+    assert {name: (folder / name).read_bytes() for name in before} == before
+
+
+def test_rendered_people_written_to_a_folder_read_back_as_mpii(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from robustpose.data import open_dataset
+
+    assert run(monkeypatch, "data", "render", "synthpose", "--out", "people", "--n", "3", "--size", "128") == 0
+    original = open_dataset("synthpose").load(range(3), input_size=(128, 128))
+    read = open_dataset("mpii:people/annotations.json").load(range(3), input_size=(128, 128))
+    np.testing.assert_array_equal(read.visible.numpy(), original.visible.numpy())
+    np.testing.assert_allclose(read.keypoints.numpy(), original.keypoints.numpy(), atol=2e-3)
+    np.testing.assert_allclose(read.head_size.numpy(), original.head_size.numpy(), atol=2e-3)
+    np.testing.assert_allclose(read.images.numpy(), original.images.numpy(), atol=1.01 / 255)
+    assert run(monkeypatch, "data", "render", "synthpose", "--out", "people", "--n", "3") == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_one_broken_photo_is_counted_and_the_run_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(monkeypatch, "data", "render", "synthpose", "--out", "people", "--n", "4", "--size", "128") == 0
+    capsys.readouterr()
+    broken = sorted((tmp_path / "people/images").iterdir())[1]
+    broken.write_bytes(broken.read_bytes()[:500])
+    monkeypatch.setattr("sys.argv", ["robustpose"])
+    args = ("--model", "deeppose", "--data", "mpii:people/annotations.json", "--attack", "fgsm")
+    found = attack_json(monkeypatch, capsys, *args)
+    assert found["n"] == found["clean"]["n"] == 3
+    assert len(found["unreadable"]) == 1
+    assert broken.name in found["unreadable"][0]
+
+
+def test_no_readable_photo_at_all_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(monkeypatch, "data", "render", "synthpose", "--out", "people", "--n", "2", "--size", "128") == 0
+    for photo in (tmp_path / "people/images").iterdir():
+        photo.write_bytes(b"")
+    capsys.readouterr()
+    args = ("--model", "deeppose", "--data", "mpii:people/annotations.json", "--attack", "fgsm", "--json")
+    assert run(monkeypatch, "attack", *args) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "none of the 2 photos could be read" in shown.err
+
+
+def test_a_contact_sheet_shows_as_many_people_as_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert run(monkeypatch, "data", "show", "synthpose", "--out", "a/sheet.png", "--n", "9", "--size", "128") == 0
+    sheet = cv2.imread(str(tmp_path / "a/sheet.png"))
+    assert sheet is not None
+    assert sheet.shape[0] // 384 == 2  # two rows of tiles
+    assert sheet.shape[1] // 384 == 8
+    assert not math.isclose(float(sheet[:384].std()), 0)
+
+
+def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "models: deeppose, shg2, tflite:PATH",
+        "datasets: coco, mpii, synthpose",
+        "attacks: fgsm, igsm",
+        "metrics: pck, pckh",
+        "studies: quick",
+    ]

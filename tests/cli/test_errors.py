@@ -1,0 +1,90 @@
+"""What people type wrong: one readable line on stderr, exit code 2, nothing on stdout, nothing written."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from robustpose.cli import main
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *args: str) -> int:
+    monkeypatch.setattr("sys.argv", ["robustpose", *args])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code
+
+
+def coco_file(folder: Path, **change: object) -> Path:
+    path = folder / "people.json"
+    path.write_text(json.dumps({"images": [], "annotations": [], "categories": [], **change}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        (["attack", "--model", "shg"], "unknown model 'shg'; did you mean 'shg2'?"),
+        (["attack", "--model", "shg2", "--attack", "pdg"], "unknown attack 'pdg'"),
+        (["attack", "--model", "shg2", "--attack", "igms"], "unknown attack 'igms'; did you mean 'igsm'?"),
+        (
+            ["attack", "--model", "shg2", "--data", "synthpos"],
+            "unknown data set 'synthpos'; did you mean 'synthpose'?",
+        ),
+        (["attack", "--model", "shg2", "--data", "synthpose:vall"], "did you mean 'val'?"),
+        (["attack", "--model", "shg2", "--objective", "trainingloss"], "did you mean 'training_loss'?"),
+        (["attack", "--model", "shg2", "--eps", "8"], "eps must be in [0, 1], got 8; did you mean 8/255?"),
+        (["attack", "--model", "shg2", "--eps", "-1/255"], "eps must be in [0, 1]"),
+        (["attack", "--model", "shg2", "--eps", "eight"], "eps must be a number such as 8/255"),
+        (["attack", "--model", "shg2", "--attack", "fgsm", "--steps", "3"], "takes one step, got 3"),
+        (["attack", "--model", "shg2", "--n", "0"], "--n must be at least 1, got 0"),
+        (["attack", "--model", "shg2", "--steps", "ten"], "Invalid value for '--steps'"),
+        (["attack", "--model", "shg2", "--epsilon", "8/255"], "No such option: --epsilon"),
+        (["attack", "--model", "shg2", "--data", "coco:nowhere.json"], "nowhere.json"),
+        (["attack", "--model", "tflite:nowhere.tflite"], "nowhere.tflite"),
+        (["attack", "--model", "tflite"], "tflite:PATH"),
+        (["attack", "--model", "shg2:nowhere.safetensors"], "nowhere.safetensors"),
+        (["attack", "--model", "shg2", "--card", "card.toml"], "a card describes a net that others trained"),
+        (["study", "quik"], "unknown study 'quik'; did you mean 'quick'?"),
+        (["study", "quick", "--models", "shg2,shg2", "--n", "1"], "the same model is named twice"),
+        (["report", "nowhere"], "holds no study"),
+        (["list", "nets"], "unknown kind 'nets'"),
+        (["train", "resnet"], "unknown model 'resnet'"),
+        (["data", "show", "synthpose", "--images", "photos"], "takes no photo folder"),
+        (["paint"], "No such command 'paint'"),
+    ],
+)
+def test_one_line_and_exit_code_2(
+    args: list[str],
+    line: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, *args) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert len(shown.err.splitlines()) == 1
+    assert shown.err.startswith("error: ")
+    assert line in shown.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_annotation_file_cut_short_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = coco_file(tmp_path)
+    whole.write_text(whole.read_text()[:20])
+    assert run(monkeypatch, "attack", "--model", "shg2", "--data", f"coco:{whole}") == 2
+    assert "people.json" in capsys.readouterr().err
+
+
+def test_a_folder_of_another_version_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "store.json").write_text('{"format": 1, "robustpose": "0.0.1"}')
+    assert run(monkeypatch, "study", "quick", "--n", "1", "--out", str(tmp_path)) == 2
+    assert "was written by another version" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["store.json"]
