@@ -51,6 +51,12 @@ ImagesOption = Annotated[
     str, typer.Option("--images", help="Photo folder, where it is not beside the annotations")
 ]
 CardOption = Annotated[str, typer.Option("--card", help="Card of a .tflite file that is not among the known ones")]
+MinKeypointsOption = Annotated[
+    int, typer.Option("--min-keypoints", help="People in photos: labelled at least", min=0)
+]
+MinBoxOption = Annotated[
+    float, typer.Option("--min-box", help="People in photos: box side in pixels at least", min=0)
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of every random draw", min=0)]
 
 
@@ -84,6 +90,8 @@ def attack(
     n: Annotated[int | None, typer.Option("--n", help="People, from the first; all by default")] = None,
     seed: SeedOption = 0,
     images: ImagesOption = "",
+    min_keypoints: MinKeypointsOption = 0,
+    min_box: MinBoxOption = 0,
     card: CardOption = "",
     out: Annotated[Path, typer.Option(help="Folder of the results; run again, it continues")] = Path(
         "runs/attack"
@@ -103,6 +111,8 @@ def attack(
         seed=seed,
         card=card,
         images=images,
+        min_keypoints=min_keypoints,
+        min_box=min_box,
     )
     plan, store = _run(study, out)
     found = [outcome(plan, store, plan.models[0], each) for each in (None, setting)]
@@ -124,13 +134,17 @@ def study(
     n: Annotated[int | None, typer.Option("--n", help="People, from the first")] = None,
     seed: SeedOption = 0,
     images: ImagesOption = "",
+    min_keypoints: MinKeypointsOption = 0,
+    min_box: MinBoxOption = 0,
     card: CardOption = "",
     out: Annotated[Path | None, typer.Option(help="Folder of the results; runs/NAME by default")] = None,
 ) -> None:
     """Run a study, or continue it: its cells, results.csv and the report page."""
     if name not in STUDIES:
         raise unknown_name("study", name, STUDIES)
-    chosen = replace(STUDIES[name], seed=seed, images=images, card=card)
+    chosen = replace(
+        STUDIES[name], seed=seed, images=images, card=card, min_keypoints=min_keypoints, min_box=min_box
+    )
     if models:
         chosen = replace(chosen, models=tuple(model.strip() for model in models.split(",")))
     chosen = replace(chosen, data=data or chosen.data, n=chosen.n if n is None else n)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from robustpose.data.coco import open_coco
 from robustpose.data.mpii import open_mpii
+from robustpose.data.people import PhotoPeople
 from robustpose.data.rendered import open_rendered
-from robustpose.errors import unknown_name
+from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.types import PoseDataset
 
 DATASETS: dict[str, Callable[[str, Path | None], PoseDataset]] = {
@@ -17,12 +18,20 @@ DATASETS: dict[str, Callable[[str, Path | None], PoseDataset]] = {
 """Openers by name; each takes what follows the name's colon, and the photo folder the user named."""
 
 
-def open_dataset(spec: str, *, images: Path | None = None) -> PoseDataset:
+def open_dataset(
+    spec: str, *, images: Path | None = None, min_keypoints: int = 0, min_box: float = 0
+) -> PoseDataset:
     """Open a data set by its spec: synthpose, synthpose:test, coco:PATH or mpii:PATH.
 
-    Raises RobustPoseError for an unknown name and for whatever is wrong with the file.
+    Of people in photos, only those with min_keypoints labelled keypoints and a box of min_box photo pixels take
+    part. Raises RobustPoseError for an unknown name and for whatever is wrong with the file.
     """
     name, _, rest = spec.partition(":")
     if name not in DATASETS:
         raise unknown_name("data set", name, DATASETS)
-    return DATASETS[name](rest, images)
+    dataset = DATASETS[name](rest, images)
+    if not (min_keypoints or min_box):
+        return dataset
+    if not isinstance(dataset, PhotoPeople):
+        raise RobustPoseError(f"--min-keypoints and --min-box choose people in photos; {dataset.name} has none")
+    return dataset.at_least(keypoints=min_keypoints, box_side=min_box)

@@ -7,7 +7,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -65,6 +65,25 @@ class PhotoPeople:
             truth = person.keypoints.tolist(), person.visible.tolist(), float(person.head_size)
             digest.update(json.dumps([person.id, person.photo, list(map(float, person.box)), *truth]).encode())
         return digest.hexdigest()
+
+    def at_least(self, *, keypoints: int, box_side: float) -> "PhotoPeople":
+        """Return the people with so many labelled keypoints and so long a box, in photo pixels.
+
+        The others are counted in left_out. RobustPoseError where nobody remains.
+        """
+        few = [person for person in self.people if person.visible.sum() < keypoints]
+        small = [person for person in self.people if max(person.box[2:]) < box_side]
+        gone = {person.id for person in few + small}
+        people = tuple(person for person in self.people if person.id not in gone)
+        reasons = Counter(
+            {
+                f"with fewer than {keypoints} labelled keypoints": len(few),
+                f"with a box smaller than {box_side:g} pixels": len({p.id for p in small} - {p.id for p in few}),
+            }
+        )
+        if not people:
+            raise RobustPoseError(f"{self.name}: no person remains: {'; '.join(counted(reasons))}")
+        return replace(self, people=people, left_out=(*self.left_out, *counted(reasons)))
 
     def load(self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25) -> Batch:
         """Crop the people of `rows`, box x `padding`; unreadable photos are left out and named."""

@@ -21,6 +21,7 @@ class Study:
 
     models, data  as on the command line: 'shg2', 'tflite:PATH'; 'synthpose', 'coco:PATH'
     card, images  the card of imported nets and the photo folder, where they are not found by themselves
+    min_keypoints, min_box  of people in photos, who takes part: labelled keypoints, longer side in photo pixels
     keep_images   how many people keep their adversarial pictures, for the report
     """
 
@@ -33,6 +34,8 @@ class Study:
     seed: int = 0
     card: str = ""
     images: str = ""
+    min_keypoints: int = 0
+    min_box: float = 0
     keep_images: int = 6
 
 
@@ -106,7 +109,12 @@ def open_plan(study: Study) -> Plan:
     """Open a study's models and data; RobustPoseError where something cannot be opened or scored."""
     card = Path(study.card) if study.card else None
     models = [open_model(spec, card=card if spec.startswith("tflite:") else None) for spec in study.models]
-    dataset = open_dataset(study.data, images=Path(study.images) if study.images else None)
+    dataset = open_dataset(
+        study.data,
+        images=Path(study.images) if study.images else None,
+        min_keypoints=study.min_keypoints,
+        min_box=study.min_box,
+    )
     return make_plan(study, models=models, dataset=dataset)
 
 
