@@ -41,8 +41,8 @@ def test_what_cannot_be_opened_is_said_in_a_line(tmp_path: Path) -> None:
     for spec, message in [
         ("coko:people.json", "unknown data set 'coko'; did you mean 'coco'[?] known: coco, mpii, synthpose"),
         ("", "unknown data set ''; known: coco, mpii, synthpose"),
-        ("synthpose:vall", "unknown split of synthpose 'vall'; did you mean 'val'[?] known: test, val"),
-        ("synthpose:train", "unknown split of synthpose 'train'; known: test, val"),
+        ("synthpose:vall", "unknown split of synthpose 'vall'; did you mean 'val'[?] known: test, train, val"),
+        ("synthpose:holdout", "unknown split of synthpose 'holdout'; known: test, train, val"),
         ("coco", "data set 'coco' needs an annotation file: coco:PATH"),
         ("mpii:", "data set 'mpii' needs an annotation file: mpii:PATH"),
         (f"coco:{tmp_path}/none.json", f"{tmp_path}/none.json: no such file"),

@@ -1,0 +1,88 @@
+"""What lies behind the people: a panorama, or a plain studio wall, and the floor they stand on."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+
+from robustpose.data.synthpose.assets import Floats, Panorama
+from robustpose.data.synthpose.camera import Camera
+from robustpose.data.synthpose.colours import palette
+from robustpose.data.synthpose.panorama import panorama_view
+from robustpose.data.synthpose.splits import Split
+
+NO_FLOOR, SHADOW_FLOOR, TEXTURED_FLOOR = 0, 1, 2
+"""Kinds of floor: none; a shadow on the backdrop; a surface of its own."""
+
+_PANORAMA_SHARE = 0.85
+
+_GROUNDLESS = frozenset({"sky"})
+"""Panoramas without a ground to stand on: they always get a floor."""
+
+
+class Floor(NamedTuple):
+    """The plane y = 0, drawn where no surface is."""
+
+    kind: int
+    texture: int
+    frequency: float
+    angle: float
+    tint: Floats  # (3,)
+    shadow: float  # how dark the key light's shadow is on a backdrop, in [0, 1]
+    reach: float  # metres at which a textured floor has faded into the backdrop
+
+
+@dataclass(frozen=True)
+class Backdrop:
+    """A picture (S, S, 3), display values in [0, 1], and the floor drawn over it."""
+
+    image: Floats
+    floor: Floor
+    name: str  # of the panorama, or procedural
+
+
+def sample_backdrop(
+    panorama: Panorama, camera: Camera, *, yaw: float, size: int, key: float, split: Split, rng: Generator
+) -> Backdrop:
+    """Draw what a camera sees behind the people; a brighter key light casts a darker shadow on it."""
+    if rng.random() < _PANORAMA_SHARE:
+        half_angle = size / 2 / camera.focal
+        widening = float(np.clip(rng.uniform(0.4, 0.8) / half_angle, 1, 3.5))
+        image = panorama_view(panorama.image, camera.view(), yaw=yaw, widening=widening, size=size)
+        grounded = panorama.name not in _GROUNDLESS
+        floor = _floor(split, key, rng, textured=0.3 if grounded else 1.0, bare=0.02 if grounded else 0.0)
+        return Backdrop(image, floor, panorama.name)
+    return Backdrop(_wall(size, split, rng), _floor(split, key, rng, textured=0.8, bare=0.05), "procedural")
+
+
+def _floor(split: Split, key: float, rng: Generator, *, textured: float, bare: float) -> Floor:
+    draw = rng.random()
+    kind = NO_FLOOR if draw < bare else TEXTURED_FLOOR if draw < bare + textured else SHADOW_FLOOR
+    colours = palette(int(rng.integers(split.palettes.start, split.palettes.stop)))
+    return Floor(
+        kind=kind,
+        texture=int(rng.integers(len(split.textures))),
+        frequency=float(rng.uniform(0.3, 1.2)),
+        angle=float(rng.uniform(0, np.pi)),
+        tint=0.8 + 0.2 * np.array(colours[int(rng.integers(5))]),
+        shadow=min(0.75, 0.25 + 0.4 * key),
+        reach=float(rng.uniform(5, 16)),
+    )
+
+
+def _wall(size: int, split: Split, rng: Generator) -> Floats:
+    """Return a wall: a colour with a gradient and blotches, and sometimes large shapes on it."""
+    colours = palette(int(rng.integers(split.palettes.start, split.palettes.stop)))
+    shapes = int(rng.integers(0, 8)) if rng.random() < 0.5 else 0
+    first = np.array(colours[int(rng.integers(len(colours)))]) ** (1 / 2.2)
+    gradient = 1 - np.linspace(0, 1, size)[:, None, None] * rng.uniform(0, 0.5)
+    blotches = cv2.resize(rng.normal(0, 1, (8, 8)), (size, size), interpolation=cv2.INTER_CUBIC)[..., None]
+    wall: Floats = np.ascontiguousarray(first * gradient * (1 + 0.06 * blotches))
+    for _ in range(shapes):
+        colour = [float(channel) ** (1 / 2.2) for channel in colours[int(rng.integers(len(colours)))]]
+        x, y = (int(value) for value in rng.integers(-size // 8, size, 2))
+        w, h = (int(value) for value in rng.uniform(0.1, 0.5, 2) * size)
+        cv2.rectangle(wall, (x, y), (x + w, y + h), colour, -1)
+    return np.clip(wall, 0, 1)

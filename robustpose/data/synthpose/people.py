@@ -1,0 +1,120 @@
+"""One person of a scene: shaped, posed, placed on the floor and dressed; and where its keypoints are in space."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.random import Generator
+
+from robustpose.data.synthpose.actions import sample_action, sample_posture
+from robustpose.data.synthpose.assets import Floats, load_body
+from robustpose.data.synthpose.body import Phenotype, body_fields, sample_phenotype, shape_body
+from robustpose.data.synthpose.mesh import Mesh
+from robustpose.data.synthpose.outfits import Outfit, sample_outfit
+from robustpose.data.synthpose.poses import Pose
+from robustpose.data.synthpose.rig import bone_heads, bone_rotations, skin_body
+from robustpose.data.synthpose.splits import Split
+from robustpose.data.synthpose.wardrobe import dress
+
+_CLEARANCE = {"hand_r": 0.13, "hand_l": 0.13, "lowerarm_r": 0.11, "lowerarm_l": 0.11}
+"""How far, in metres, wrists and elbows keep from the axis of the trunk: nearer, they would be inside it."""
+
+_POSE_DRAWS = 8
+
+_SKIRT_FLEXION = 60.0
+"""A skirt is a shell that cannot fold: beyond this flexion of a hip, in degrees, shorts are worn instead."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person in the scene, in world metres: x to its left, y up, z forward, where its yaw is 0."""
+
+    action: str
+    pose: Pose
+    phenotype: Phenotype
+    outfit: Outfit
+    seated: bool
+    meshes: list[Mesh]
+    skin: Floats  # (., 3) vertices of the body itself
+    head: Floats  # (., 3) vertices of its head
+    joints: Floats  # (B, 3) where bones begin
+    mpii: Floats  # (16, 3)
+    coco: Floats  # (17, 3)
+
+    @property
+    def pelvis(self) -> Floats:
+        """Where the hip bone begins (3,)."""
+        pelvis: Floats = self.joints[load_body().bones.index("pelvis")]
+        return pelvis
+
+
+def make_person(split: Split, rng: Generator, *, owner: int, yaw: float, place: tuple[float, float]) -> Person:
+    """Draw a person, turned by yaw degrees, its pelvis above place (x, z), its lowest point on the floor y = 0."""
+    phenotype = sample_phenotype(rng)
+    shape = shape_body(phenotype)
+    action = sample_action(rng)
+    for _ in range(_POSE_DRAWS):
+        posture = sample_posture(action, rng)
+        rotations = bone_rotations(posture.pose, shape, yaw, rng)
+        joints = bone_heads(shape, rotations)
+        if not _inside_trunk(joints):
+            break
+    posed = skin_body(shape, rotations, joints)
+    fields = body_fields()
+    pelvis = joints[load_body().bones.index("pelvis")]
+    lowest = posed[fields.skin_vertices, 1].min()
+    shift = np.array([place[0] - pelvis[0], posture.lift - lowest, place[1] - pelvis[2]])
+    posed, joints = posed + shift, joints + shift
+    mpii, coco = keypoints(posed, joints)
+    outfit = sample_outfit(phenotype, split, rng)
+    if max(posture.pose.right_leg.flexion, posture.pose.left_leg.flexion) > _SKIRT_FLEXION:
+        outfit = replace(outfit, skirt=None)
+    return Person(
+        action=action,
+        pose=posture.pose,
+        phenotype=phenotype,
+        outfit=outfit,
+        seated=posture.seat,
+        meshes=dress(outfit, posed, owner, rng),
+        skin=posed[fields.skin_vertices],
+        head=posed[fields.head_vertices],
+        joints=joints,
+        mpii=mpii,
+        coco=coco,
+    )
+
+
+def _inside_trunk(joints: Floats) -> bool:
+    """Say whether a wrist or an elbow is inside the trunk."""
+    bones = load_body().bones
+    hips, neck = joints[bones.index("pelvis")], joints[bones.index("neck_01")]
+    axis = neck - hips
+    for bone, clearance in _CLEARANCE.items():
+        joint = joints[bones.index(bone)]
+        along = np.clip((joint - hips) @ axis / (axis @ axis), 0, 1)
+        if np.linalg.norm(joint - hips - along * axis) < clearance:
+            return True
+    return False
+
+
+def keypoints(posed: Floats, joints: Floats) -> tuple[Floats, Floats]:
+    """Return MPII's 16 and COCO's 17 keypoints in space, (16, 3) and (17, 3), metres.
+
+    Limbs are where bones meet; the thorax is half neck, a quarter each shoulder; the upper neck is a quarter neck,
+    three quarters base of the head; the head top, nose, eyes and ears are vertices of the body.
+    """
+    at = dict(zip(load_body().bones, joints, strict=True))
+    vertex = {name: posed[number] for name, number in body_fields().landmarks.items()}
+    mpii = np.stack([
+        at["foot_r"], at["calf_r"], at["thigh_r"], at["thigh_l"], at["calf_l"], at["foot_l"],
+        (at["thigh_r"] + at["thigh_l"]) / 2,
+        at["neck_01"] / 2 + (at["upperarm_r"] + at["upperarm_l"]) / 4,
+        at["neck_01"] / 4 + at["head"] * 3 / 4,
+        vertex["crown"],
+        at["hand_r"], at["lowerarm_r"], at["upperarm_r"], at["upperarm_l"], at["lowerarm_l"], at["hand_l"],
+    ])  # fmt: skip
+    face = np.stack([vertex[name] for name in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")])
+    return mpii, np.concatenate([face, mpii[COCO_LIMBS]])
+
+
+COCO_LIMBS = [13, 12, 14, 11, 15, 10, 3, 2, 4, 1, 5, 0]
+"""Rows of MPII's keypoints that are COCO's 6th to 17th: shoulders, elbows, wrists, hips, knees, ankles."""

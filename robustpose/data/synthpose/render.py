@@ -1,0 +1,260 @@
+"""One rendered person: the scene drawn from its seeds, the picture, and its truth."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+
+from robustpose.data.synthpose.actions import ACTIONS
+from robustpose.data.synthpose.assets import Floats, Floats32, Ints, Pixels, load_panoramas
+from robustpose.data.synthpose.backdrop import Backdrop, sample_backdrop
+from robustpose.data.synthpose.camera import Framing, Viewpoint, frame_person, place_camera, sample_viewpoint
+from robustpose.data.synthpose.colours import texture_stack
+from robustpose.data.synthpose.kernels import bounds
+from robustpose.data.synthpose.light import LightDraw, cast_light, sample_light
+from robustpose.data.synthpose.mesh import Mesh, Surfaces, pack
+from robustpose.data.synthpose.people import Person, make_person
+from robustpose.data.synthpose.props import clutter, seat
+from robustpose.data.synthpose.raster import rasterise
+from robustpose.data.synthpose.shade import shade_pixels
+from robustpose.data.synthpose.splits import Split, check_indices, split_named
+from robustpose.data.synthpose.truth import OCCLUDED, VISIBLE, Seen, Truth, measure, photo_mask, read_pixels
+from robustpose.errors import RobustPoseError
+
+_FACTOR = 2
+"""Fine pixels a pixel, each way: what is drawn is averaged over them."""
+
+_ATTEMPTS = 60
+_LEAST_VISIBLE, _LEAST_IN_PHOTO = 6, 9
+"""How many of MPII's keypoints must be seen, and be in the photo; otherwise the scene is drawn anew."""
+
+Factors = dict[str, float | str]
+
+Buffers = tuple[Floats, Ints, Floats]
+"""Depth, triangle and weights of the fine picture; see raster.rasterise."""
+
+
+@dataclass(frozen=True)
+class RenderedPerson:
+    """A crop of one person and all that is known about it; points and lengths in pixels of the image."""
+
+    image: Pixels  # (size, size, 3) RGB
+    mpii: Floats32  # (16, 2) x, y; (0, 0) is the centre of the top-left pixel
+    mpii_visibility: Pixels  # (16,) 0 beyond the photo, 1 occluded, 2 visible
+    coco: Floats32  # (17, 2)
+    coco_visibility: Pixels  # (17,)
+    head_size: float
+    box: Floats32  # (4,) x, y, w, h between pixel edges: the body's, clipped to the photo
+    segmentation: Pixels  # (size, size) index into PARTS
+    action: int  # index into ACTIONS
+    factors: Factors
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A drawn scene, before it is shaded."""
+
+    person: Person
+    viewpoint: Viewpoint
+    framing: Framing
+    surfaces: Surfaces
+    backdrop: Backdrop
+    light: LightDraw
+    others: int
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A scene that shows enough of its person, with its buffers and its truth, but no colours yet."""
+
+    scene: Scene
+    seed: tuple[int, int, int]  # split, person, attempt
+    buffers: Buffers
+    seen: Seen
+    truth: Truth
+
+
+def render_person(
+    split: str, index: int, *, size: int = 128, padding: float = 1.25, nuisance: bool = True
+) -> RenderedPerson:
+    """Render a person of a split.
+
+    size is the side of the image in pixels, padding the crop's side in longer sides of the person's box. nuisance
+    adds the camera's blur, noise and JPEG, all mild. Raises RobustPoseError for an unknown split, an index that it
+    does not have, size < 32 and padding < 1.
+    """
+    check_request(split, index, index + 1, size=size, padding=padding)
+    shot = take_shot(split, index, size=size, padding=padding)
+    image = _develop(shot.scene, shot.buffers, size, split_named(split))
+    if nuisance:
+        image = _sensor(image, np.random.default_rng([*shot.seed, 1]))
+    return _result(_to_bytes(image, shot.scene.framing), shot)
+
+
+def check_request(split: str, start: int, stop: int, *, size: int, padding: float) -> None:
+    """Raise RobustPoseError unless people start..stop can be rendered so."""
+    check_indices(split, start, stop)
+    if size < 32:
+        raise RobustPoseError(f"size of rendered people: expected at least 32 pixels, got {size}")
+    if not padding >= 1:
+        raise RobustPoseError(f"padding of rendered people: expected at least 1, got {padding:g}")
+
+
+def take_shot(split: str, index: int, *, size: int, padding: float) -> Shot:
+    """Draw scenes of a person until one shows enough of it."""
+    world = split_named(split)
+    for attempt in range(_ATTEMPTS):
+        seed = (world.number, index, attempt)
+        scene = draw_scene(world, np.random.default_rng(seed), size=size, padding=padding)
+        buffers = rasterise_scene(scene, size)
+        seen = read_pixels(*buffers, scene.surfaces, _FACTOR)
+        truth = measure(scene.person, scene.framing, seen)
+        visible, in_photo = truth.mpii_visibility == VISIBLE, truth.mpii_visibility >= OCCLUDED
+        if visible.sum() >= _LEAST_VISIBLE and in_photo.sum() >= _LEAST_IN_PHOTO:
+            return Shot(scene, seed, buffers, seen, truth)
+    raise RobustPoseError(f"person {index} of split {split!r}: none of {_ATTEMPTS} scenes shows enough of it")
+
+
+def draw_scene(split: Split, rng: Generator, *, size: int, padding: float) -> Scene:
+    """Draw everything about a scene from one generator, in a fixed order."""
+    person = make_person(split, rng, owner=1, yaw=0.0, place=(0.0, 0.0))
+    viewpoint = sample_viewpoint(rng)
+    photographer = place_camera(viewpoint, person.skin, rng)
+    framing = frame_person(photographer, person.skin, size=size, padding=padding, rng=rng)
+    others = _draw_others(person, photographer.rotation, split, rng)
+    things = _draw_things(person, photographer.rotation, split, rng)
+    meshes = [*person.meshes, *(mesh for other in others for mesh in other.meshes), *things]
+
+    panorama = load_panoramas()[split.panoramas[int(rng.integers(len(split.panoramas)))]]
+    yaw = float(rng.uniform(0, 2 * np.pi))
+    light = sample_light(panorama, yaw, rng)
+    backdrop = sample_backdrop(
+        panorama, framing.camera, yaw=yaw, size=size, key=light.strength, split=split, rng=rng
+    )
+    return Scene(person, viewpoint, framing, pack(meshes), backdrop, light, len(others))
+
+
+def _across_and_away(rotation: Floats) -> tuple[Floats, Floats]:
+    """Return the directions along the floor to the camera's right and away from it."""
+    away = rotation[2] * [1, 0, 1]
+    away = away / (np.linalg.norm(away) + 1e-9)
+    return np.cross(away, [0.0, 1.0, 0.0]), away
+
+
+def _draw_others(person: Person, rotation: Floats, split: Split, rng: Generator) -> list[Person]:
+    """Return up to two other people beside or behind the person, seldom before it."""
+    if rng.random() >= 0.28:
+        return []
+    across, away = _across_and_away(rotation)
+    half = float(np.ptp(person.skin @ across)) / 2
+    others = []
+    for _ in range(int(rng.choice([1, 2], p=[0.75, 0.25]))):
+        aside = rng.choice([-1, 1]) * (half + rng.uniform(0.1, 0.7))
+        behind = rng.uniform(0.2, 2.5) if rng.random() < 0.8 else -rng.uniform(0.3, 0.7)
+        place = across * aside + away * behind
+        others.append(make_person(split, rng, owner=2, yaw=float(rng.uniform(0, 360)), place=(place[0], place[2])))
+    return others
+
+
+def _draw_things(person: Person, rotation: Floats, split: Split, rng: Generator) -> list[Mesh]:
+    """Return the seat, the clutter around and behind the person, and perhaps something before it."""
+    across, away = _across_and_away(rotation)
+    things = seat(person.pelvis, split, rng) if person.seated else []
+    for _ in range(int(rng.poisson(1.8))):
+        place = across * rng.uniform(-1.6, 1.6) + away * rng.uniform(0.5, 3.5)
+        things += clutter(place, float(rng.uniform(0.7, 1.6)), split, rng)
+    if rng.random() < 0.27:
+        place = across * rng.normal(0, 0.35) - away * rng.uniform(0.4, 0.8)
+        things += clutter(place, float(rng.uniform(0.3, 0.7)), split, rng)
+    return things
+
+
+def rasterise_scene(scene: Scene, size: int) -> Buffers:
+    """Return the buffers of the fine picture."""
+    screen, depth = scene.framing.camera.finer(_FACTOR).project(scene.surfaces.points)
+    corners = np.column_stack([screen, depth])
+    return rasterise(corners, scene.surfaces.faces, scene.surfaces.alpha, size=_FACTOR * size)
+
+
+@cache
+def _textures(split: Split) -> Floats32:
+    return texture_stack(split.textures)
+
+
+def _develop(scene: Scene, buffers: Buffers, size: int, split: Split) -> Floats32:
+    """Return the picture (size, size, 3) as a perfect camera takes it, display values."""
+    low, high = bounds(scene.person.skin)
+    radius = 0.6 * float((high - low).max()) + 0.6
+    lighting = cast_light(scene.light, scene.surfaces, (low + high) / 2, radius)
+    _, triangle, weights = buffers
+    fine = np.asarray(
+        cv2.resize(scene.backdrop.image, (_FACTOR * size,) * 2, interpolation=cv2.INTER_LINEAR),
+        dtype=np.float64,
+    )
+    view = scene.framing.camera.finer(_FACTOR).view()
+    shade_pixels(triangle, weights, scene.surfaces, _textures(split), view, lighting, scene.backdrop.floor, fine)
+    coarse = cv2.resize(fine.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
+    return np.asarray(coarse, dtype=np.float32)
+
+
+def _sensor(image: Floats32, rng: Generator) -> Floats32:
+    """Return the picture as a plain camera takes it: slightly blurred, tinted, noisy and compressed."""
+    if rng.random() < 0.2:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.3, 0.7))), dtype=np.float32)
+    image = image * np.float32(rng.uniform(0.88, 1.08)) + rng.normal(0, 0.008, 3).astype(np.float32)
+    image = np.clip(image, 0, 1) ** np.float32(rng.uniform(0.88, 1.15))
+    noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(0.002, 0.015))
+    image = np.clip(image + noise, 0, 1)
+    if rng.random() < 0.7:
+        pixels = (image[..., ::-1] * 255 + 0.5).astype(np.uint8)
+        _, packed = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(65, 97))])
+        unpacked = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), dtype=np.float32)
+        return np.asarray(unpacked[..., ::-1] / np.float32(255), dtype=np.float32)
+    return image
+
+
+def _to_bytes(image: Floats32, framing: Framing) -> Pixels:
+    """Return 8 bit pixels, black beyond the photo, as when a crop sticks out of it."""
+    pixels = (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+    pixels[~photo_mask(framing, len(pixels))] = 0
+    return pixels
+
+
+def _result(image: Pixels, shot: Shot) -> RenderedPerson:
+    scene, truth = shot.scene, shot.truth
+    return RenderedPerson(
+        image=image,
+        mpii=truth.mpii.astype(np.float32),
+        mpii_visibility=truth.mpii_visibility,
+        coco=truth.coco.astype(np.float32),
+        coco_visibility=truth.coco_visibility,
+        head_size=truth.head_size,
+        box=scene.framing.box.astype(np.float32),
+        segmentation=truth.segmentation,
+        action=ACTIONS.index(scene.person.action),
+        factors=_factors(scene, truth, shot.seen),
+    )
+
+
+def _factors(scene: Scene, truth: Truth, seen: Seen) -> Factors:
+    """Return what the scene was drawn with, by name: degrees, shares in [0, 1], counts, names."""
+    labelled = truth.mpii_visibility >= OCCLUDED
+    return {
+        "elevation": scene.viewpoint.elevation,
+        "fov": scene.viewpoint.fov,
+        "roll": scene.viewpoint.roll,
+        "yaw": scene.viewpoint.azimuth,
+        "occluded_share": float((truth.mpii_visibility[labelled] == OCCLUDED).mean()),
+        "truncated": float(scene.framing.truncated),
+        "others": float(scene.others),
+        "others_pixels": float((seen.owner == 2).mean()),
+        "gender": scene.person.phenotype.gender,
+        "age": scene.person.phenotype.age,
+        "weight": scene.person.phenotype.weight,
+        "skin_tone": scene.person.phenotype.tone,
+        "backdrop": scene.backdrop.name,
+        "garments": scene.person.outfit.garments,
+        "light": scene.light.strength,
+    }

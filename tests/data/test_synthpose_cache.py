@@ -1,0 +1,165 @@
+import logging
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from robustpose.data.synthpose import RenderedSet, fingerprint, render_person, rendered_set
+from robustpose.data.synthpose.cache import default_folder
+from robustpose.errors import RobustPoseError
+
+
+def same(one: RenderedSet, other: RenderedSet) -> bool:
+    names = (
+        "images",
+        "mpii",
+        "mpii_visibility",
+        "coco",
+        "coco_visibility",
+        "head_size",
+        "box",
+        "segmentation",
+        "action",
+    )
+    return all(getattr(one, name).tobytes() == getattr(other, name).tobytes() for name in names) and all(
+        (one.factors[name] == other.factors[name]).all() for name in one.factors
+    )
+
+
+def shards(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.shard"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RenderedSet]:
+    """People 40 to 110 of val, made by this process alone: three shards."""
+    folder = tmp_path_factory.mktemp("people")
+    return folder, rendered_set("val", 40, 110, size=32, processes=1, folder=folder)
+
+
+def test_set_is_its_people(made: tuple[Path, RenderedSet]) -> None:
+    _, people = made
+    for row in (0, 9, 10, 69):
+        person = render_person("val", 40 + row, size=32)
+        assert (people.images[row] == person.image).all()
+        assert (people.mpii[row] == person.mpii).all()
+        assert (people.coco_visibility[row] == person.coco_visibility).all()
+        assert people.head_size[row] == person.head_size
+        assert (people.segmentation[row] == person.segmentation).all()
+        assert {name: values[row] for name, values in people.factors.items()} == person.factors
+    assert people.images.shape == (70, 32, 32, 3)
+
+
+def test_two_processes_make_the_same_bytes(made: tuple[Path, RenderedSet], tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    again = rendered_set(
+        "val",
+        40,
+        110,
+        size=32,
+        processes=2,
+        folder=tmp_path,
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    assert same(made[1], again)
+    assert [shard.read_bytes() for shard in shards(tmp_path)] == [shard.read_bytes() for shard in shards(made[0])]
+    assert steps[-1] == (70, 70)
+    assert len(steps) == 3
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_second_time_reads_from_disk(made: tuple[Path, RenderedSet], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("robustpose.data.synthpose.cache.render_person", None)
+    assert same(made[1], rendered_set("val", 40, 110, size=32, folder=made[0]))
+    part = rendered_set("val", 60, 62, size=32, folder=made[0], with_segmentation=False)
+    assert (part.images == made[1].images[20:22]).all()
+    assert part.segmentation.shape == (2, 0, 0)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
+def test_damaged_shard_is_reported_and_made_anew(
+    damage: str, made: tuple[Path, RenderedSet], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, people = made
+    shard = shards(folder)[0]
+    whole = shard.read_bytes()
+    flipped = bytes([whole[1000] ^ 1])
+    shard.write_bytes({"cut": whole[:-10], "flip": whole[:1000] + flipped + whole[1001:], "empty": b""}[damage])
+    with caplog.at_level(logging.WARNING):
+        again = rendered_set("val", 40, 110, size=32, processes=1, folder=folder)
+    assert "damaged" in caplog.text
+    assert same(people, again)
+    assert shard.read_bytes() == whole
+
+
+def test_two_at_once_do_not_fight(made: tuple[Path, RenderedSet], tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        both = list(
+            pool.map(lambda _: rendered_set("val", 50, 100, size=32, processes=1, folder=tmp_path), range(2))
+        )
+    assert same(*both)
+    assert (both[0].images == made[1].images[10:60]).all()
+    assert len(shards(tmp_path)) == 1
+
+
+def test_nobody_is_an_empty_set(tmp_path: Path) -> None:
+    nobody = rendered_set("train", 7, 7, size=32, folder=tmp_path)
+    assert nobody.images.shape == (0, 32, 32, 3)
+    assert nobody.mpii.shape == (0, 16, 2)
+
+
+def test_folder_is_the_users_choice_and_names_the_renderer(
+    made: tuple[Path, RenderedSet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROBUSTPOSE_CACHE", str(tmp_path))
+    assert default_folder() == tmp_path / "synthpose"
+    monkeypatch.delenv("ROBUSTPOSE_CACHE")
+    assert default_folder().name == "synthpose"
+    assert shards(made[0])[0].relative_to(made[0]).parts[0] == fingerprint()
+
+
+def test_people_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RobustPoseError, match="people are 0 to 999, got 990 to 1004"):
+        rendered_set("test", 990, 1005, folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_truth_does_not_depend_on_nuisance(tmp_path: Path) -> None:
+    plain = rendered_set("val", 40, 45, size=32, nuisance=False, processes=1, folder=tmp_path)
+    camera = rendered_set("val", 40, 45, size=32, processes=1, folder=tmp_path)
+    assert np.array_equal(plain.mpii, camera.mpii)
+    assert not np.array_equal(plain.images, camera.images)
+
+
+def is_alive(process: str) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads the children of a process from /proc")
+def test_workers_end_when_the_process_that_started_them_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "render.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from robustpose.data.synthpose import rendered_set\n"
+        "if __name__ == '__main__':\n"
+        f"    rendered_set('train', 0, 100_000, size=32, processes=2, folder=Path({str(tmp_path)!r}))\n"
+    )
+    renderer = subprocess.Popen([sys.executable, str(script)])
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.rglob("*.shard")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    children = Path(f"/proc/{renderer.pid}/task/{renderer.pid}/children").read_text().split()
+    assert len(children) >= 2
+    renderer.kill()
+    renderer.wait()
+    while alive := [child for child in children if is_alive(child)]:
+        assert time.monotonic() < deadline, f"workers {alive} outlived the process that started them"
+        time.sleep(0.1)
