@@ -1,0 +1,244 @@
+"""Cards: what must be known of a net that others trained before it can be attacked, as a TOML file.
+
+A net's file says which numbers go in and out, not what they mean. The card says it: the picture's size and
+scaling, which keypoints come out and how they are written, and what the net was trained towards (`sigma` and
+`peak` of the heatmaps), which the training loss that an attack raises needs. Cards of known files come with the
+package (cards/*.toml) and are found by the file's sha256; for any other file the user writes one (EXAMPLE).
+"""
+
+import hashlib
+import json
+import math
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.skeletons import SKELETONS, Skeleton
+
+EXAMPLE = """\
+name = "my_net"
+format = "tflite"
+skeleton = "coco_17"            # or a list of keypoint names in the net's order
+input_size = [256, 192]         # height, width
+channels = "RGB"
+scale = 255                     # the net's input is ([0, 1] picture - mean) / std * scale
+stages = ["heatmaps"]           # output tensors, first to last
+head = "heatmap"                # or "coordinates", with columns = ["x", "y"] and unit = "pixels"
+heatmap_size = [64, 48]
+sigma = 2.0                     # of the training targets, in cells
+"""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a net that others trained takes and gives.
+
+    title, source, licence  for people; `clean` is a clean score that was measured, and on what
+    sha256                  of the net's file; empty where the card is for any file
+    format                  "tflite"
+    input_size              (H, W)
+    channels                the order that the net wants
+    layout                  of the net's input and heatmaps
+    scale, mean, std        the net's input is ([0, 1] RGB - mean) / std * scale
+    stages                  names of the supervised output tensors, first to last
+    select                  which channels (heatmaps) or rows (coordinates) are the skeleton's keypoints, in its
+                            order; empty for all
+    head                    "heatmap" with heatmap_size (h, w), and sigma, peak, decoding as in HeatmapHead;
+                            "coordinates" with the columns of a row ("x", "y", perhaps "score", others are ignored)
+                            and the unit of x and y, which count from the picture's outer edges
+    """
+
+    name: str
+    format: Literal["tflite"]
+    skeleton: Skeleton
+    input_size: tuple[int, int]
+    channels: Literal["RGB", "BGR"]
+    stages: tuple[str, ...]
+    head: Literal["heatmap", "coordinates"]
+    scale: float = 1.0
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    layout: Literal["NHWC", "NCHW"] = "NHWC"
+    select: tuple[int, ...] = ()
+    heatmap_size: tuple[int, int] | None = None
+    sigma: float = 1.0
+    peak: float = 1.0
+    decoding: Literal["argmax", "quarter"] = "argmax"
+    unit: Literal["pixels", "0..1", "-0.5..0.5"] = "pixels"
+    columns: tuple[str, ...] = ()
+    title: str = ""
+    source: str = ""
+    licence: str = ""
+    sha256: str = ""
+    clean: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what decides the net's answers and its training loss; words for people do not enter."""
+        words = ("name", "title", "source", "licence", "clean", "sha256")
+        deciding = {key: value for key, value in vars(self).items() if key not in (*words, "skeleton")}
+        deciding["keypoints"] = self.skeleton.keypoints
+        return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
+
+
+def read_card(path: Path) -> Card:
+    """Read and check a card; RobustPoseError names the file, the key, what was expected and what came."""
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RobustPoseError(f"{path}: no such card") from None
+    except OSError as error:
+        raise RobustPoseError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RobustPoseError(f"{path}: not TOML: {error}") from None
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in _KEYS:
+            raise RobustPoseError(f"{path}: {unknown_name('key', key, _KEYS)}")
+        expected, check = _KEYS[key]
+        values[key] = check(value)
+        if values[key] is None:
+            raise RobustPoseError(f"{path}: {key} must be {expected}, got {value!r}")
+    head = values.get("head")
+    for key in (*_REQUIRED, *_REQUIRED_BY_HEAD.get(str(head), ())):
+        if key not in values:
+            raise RobustPoseError(f"{path}: lacks {key} ({_KEYS[key][0]})")
+    for other, keys in _ONLY_FOR_HEAD.items():
+        for key in keys:
+            if other != head and key in values:
+                raise RobustPoseError(f"{path}: {key} is for head = {other!r}, this card says {head!r}")
+    return _card(path, values)
+
+
+def _card(path: Path, values: dict[str, Any]) -> Card:
+    """Make the card of values that are each right, where they are right together."""
+    chosen = values["skeleton"]
+    if isinstance(chosen, str):
+        if chosen not in SKELETONS:
+            raise RobustPoseError(f"{path}: {unknown_name('skeleton', chosen, SKELETONS)}")
+        skeleton = SKELETONS[chosen]
+    else:
+        for keypoint in chosen:
+            partner = keypoint.replace("left_", "right_", 1)
+            if keypoint.startswith("left_") and partner not in chosen:
+                raise RobustPoseError(f"{path}: skeleton has {keypoint!r} but not {partner!r}")
+        skeleton = Skeleton(name=values["name"], keypoints=chosen, limbs=())
+    select = values.get("select", ())
+    if select and len(select) != len(skeleton):
+        raise RobustPoseError(
+            f"{path}: select must have one number for each of the {len(skeleton)} keypoints, got {len(select)}"
+        )
+    return Card(**{**values, "skeleton": skeleton})
+
+
+def shipped_cards() -> tuple[Card, ...]:
+    """Read the cards that come with the package, in the order of their names."""
+    with resources.as_file(resources.files("robustpose.models") / "cards") as folder:
+        return tuple(read_card(path) for path in sorted(folder.glob("*.toml")))
+
+
+def find_card(sha256: str) -> Card | None:
+    """Return the card of a known net file, or None."""
+    return next((card for card in shipped_cards() if card.sha256 == sha256), None)
+
+
+# Each check returns the value as the card holds it, or None where it is wrong.
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value.strip() and value.isprintable() else None
+
+
+def _name(value: object) -> str | None:
+    return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9][\w.-]*", value) else None
+
+
+def _hash(value: object) -> str | None:
+    return value if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) else None
+
+
+def _one_of(*known: str) -> tuple[str, Callable[[object], str | None]]:
+    return " or ".join(
+        map(repr, known)
+    ), lambda value: value if isinstance(value, str) and value in known else None
+
+
+def _whole(value: object, *, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _size(value: object) -> tuple[int, int] | None:
+    fits = isinstance(value, list) and len(value) == 2 and all(_whole(side, least=1) for side in value)
+    return (value[0], value[1]) if fits and isinstance(value, list) else None
+
+
+def _positive(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and _number(value) and value > 0 else None
+
+
+def _colour(value: object) -> tuple[float, ...] | None:
+    three: list[Any] = value if isinstance(value, list) else [value] * 3
+    return tuple(map(float, three)) if len(three) == 3 and all(map(_number, three)) else None
+
+
+def _positive_colour(value: object) -> tuple[float, ...] | None:
+    three = _colour(value)
+    return three if three and min(three) > 0 else None
+
+
+def _names(value: object) -> tuple[str, ...] | None:
+    fits = isinstance(value, list) and value and all(map(_text, value)) and len({*value}) == len(value)
+    return tuple(value) if fits and isinstance(value, list) else None
+
+
+def _skeleton(value: object) -> str | tuple[str, ...] | None:
+    return value if isinstance(value, str) else _names(value)
+
+
+def _rows(value: object) -> tuple[int, ...] | None:
+    fits = isinstance(value, list) and value and all(_whole(row, least=0) for row in value)
+    return tuple(value) if fits and isinstance(value, list) and len({*value}) == len(value) else None
+
+
+def _columns(value: object) -> tuple[str, ...] | None:
+    names = _names(value)
+    return names if names and "x" in names and "y" in names else None
+
+
+_KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
+    "name": ("a name of letters, digits, '_', '-' and '.'", _name),
+    "title": ("a line of text", _text),
+    "source": ("a line of text", _text),
+    "licence": ("a line of text", _text),
+    "clean": ("a line of text", _text),
+    "sha256": ("64 hexadecimal digits in lower case", _hash),
+    "format": _one_of("tflite"),
+    "skeleton": ("the name of a skeleton or a list of different keypoint names", _skeleton),
+    "input_size": ("[height, width], whole numbers > 0", _size),
+    "channels": _one_of("RGB", "BGR"),
+    "layout": _one_of("NHWC", "NCHW"),
+    "scale": ("a number > 0", _positive),
+    "mean": ("a number, or three for red, green and blue, in [0, 1] units", _colour),
+    "std": ("a number > 0, or three for red, green and blue, in [0, 1] units", _positive_colour),
+    "stages": ("a list of different tensor names", _names),
+    "select": ("a list of different whole numbers >= 0", _rows),
+    "head": _one_of("heatmap", "coordinates"),
+    "heatmap_size": ("[height, width], whole numbers > 0", _size),
+    "sigma": ("a number of cells > 0", _positive),
+    "peak": ("a number > 0", _positive),
+    "decoding": _one_of("argmax", "quarter"),
+    "unit": _one_of("pixels", "0..1", "-0.5..0.5"),
+    "columns": ("a list of different names with 'x' and 'y' among them", _columns),
+}
+_REQUIRED = ("name", "format", "skeleton", "input_size", "channels", "stages", "head")
+_REQUIRED_BY_HEAD = {"heatmap": ("heatmap_size", "sigma"), "coordinates": ("unit", "columns")}
+_ONLY_FOR_HEAD = {"heatmap": ("heatmap_size", "sigma", "peak", "decoding"), "coordinates": ("unit", "columns")}

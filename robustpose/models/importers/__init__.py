@@ -1,0 +1,1 @@
+"""Importers: nets that others trained, as differentiable modules. One file format a file."""

@@ -1,0 +1,153 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from robustpose.errors import RobustPoseError
+from robustpose.models.cards import EXAMPLE, Card, find_card, read_card, shipped_cards
+from robustpose.skeletons import AIC_14, COCO_17
+
+HEATMAPS: dict[str, str] = {
+    "name": '"mine"',
+    "format": '"tflite"',
+    "skeleton": '"coco_17"',
+    "input_size": "[64, 48]",
+    "channels": '"RGB"',
+    "stages": '["one", "two"]',
+    "head": '"heatmap"',
+    "heatmap_size": "[16, 12]",
+    "sigma": "2",
+}
+COORDINATES = {key: value for key, value in HEATMAPS.items() if key not in ("heatmap_size", "sigma")} | {
+    "head": '"coordinates"',
+    "unit": '"0..1"',
+    "columns": '["y", "x", "score"]',
+}
+
+
+def written(folder: Path, keys: dict[str, str]) -> Path:
+    path = folder / "card.toml"
+    path.write_text("".join(f"{key} = {value}\n" for key, value in keys.items()))
+    return path
+
+
+def card_of(folder: Path, keys: dict[str, str]) -> Card:
+    return read_card(written(folder, keys))
+
+
+def test_heatmap_card(tmp_path: Path) -> None:
+    card = card_of(tmp_path, HEATMAPS | {"mean": "[0.4, 0.5, 0.6]", "std": "0.5", "scale": "255"})
+    assert card.skeleton is COCO_17
+    assert card.input_size == (64, 48)
+    assert card.stages == ("one", "two")
+    assert (card.heatmap_size, card.sigma, card.peak, card.decoding) == ((16, 12), 2.0, 1.0, "argmax")
+    assert (card.mean, card.std, card.scale) == ((0.4, 0.5, 0.6), (0.5, 0.5, 0.5), 255.0)
+    assert card.layout == "NHWC"
+
+
+def test_coordinates_card(tmp_path: Path) -> None:
+    card = card_of(tmp_path, COORDINATES)
+    assert card.heatmap_size is None
+    assert (card.unit, card.columns) == ("0..1", ("y", "x", "score"))
+
+
+def test_own_skeleton(tmp_path: Path) -> None:
+    card = card_of(tmp_path, HEATMAPS | {"skeleton": '["left_eye", "right_eye"]', "select": "[3, 1]"})
+    assert card.skeleton.name == "mine"
+    assert card.skeleton.keypoints == ("left_eye", "right_eye")
+    assert card.skeleton.flip_pairs == ((0, 1),)
+    assert card.select == (3, 1)
+
+
+def test_the_example_is_a_card(tmp_path: Path) -> None:
+    path = tmp_path / "card.toml"
+    path.write_text(EXAMPLE)
+    assert read_card(path).name == "my_net"
+
+
+def test_shipped_cards_are_valid_and_found() -> None:
+    cards = shipped_cards()
+    names = [card.name for card in cards]
+    assert names == ["cpm_aic", "efficientpose_i_lite", "efficientpose_rt_lite", "hourglass_aic"]
+    assert len({card.sha256 for card in cards}) == len(cards)
+    for card in cards:
+        assert all((card.title, card.source, card.licence, card.clean, card.sha256))
+        assert find_card(card.sha256) == card
+    assert cards[0].skeleton is AIC_14
+    assert find_card("0" * 64) is None
+
+
+def test_fingerprint_follows_what_decides(tmp_path: Path) -> None:
+    base = card_of(tmp_path, HEATMAPS).fingerprint
+    assert card_of(tmp_path, HEATMAPS | {"title": '"words"', "name": '"other"'}).fingerprint == base
+    for change in ({"sigma": "3"}, {"channels": '"BGR"'}, {"skeleton": '["a"]'}, {"stages": '["two"]'}):
+        assert card_of(tmp_path, HEATMAPS | change).fingerprint != base
+
+
+WRONG: list[tuple[str, Any, str]] = [
+    ("sigmma", "2", "unknown key 'sigmma'; did you mean 'sigma'"),
+    ("skeleton", '"coco_71"', "unknown skeleton 'coco_71'; did you mean 'coco_17'"),
+    ("skeleton", "17", "skeleton must be the name of a skeleton or a list"),
+    ("skeleton", '["nose", "nose"]', "skeleton must be"),
+    ("skeleton", '["left_eye", "nose"]', "skeleton has 'left_eye' but not 'right_eye'"),
+    ("name", '"two words"', "name must be a name of letters"),
+    ("title", '"two\\nlines"', "title must be a line of text"),
+    ("sha256", '"abc"', "sha256 must be 64 hexadecimal digits"),
+    ("format", '"onnx"', "format must be 'tflite', got 'onnx'"),
+    ("input_size", "[64]", "input_size must be [height, width]"),
+    ("input_size", "[64, 0]", "input_size must be [height, width]"),
+    ("input_size", "[64.5, 48]", "input_size must be [height, width]"),
+    ("input_size", "[true, true]", "input_size must be [height, width]"),
+    ("channels", '"GBR"', "channels must be 'RGB' or 'BGR', got 'GBR'"),
+    ("layout", '"HWC"', "layout must be 'NHWC' or 'NCHW'"),
+    ("scale", "0", "scale must be a number > 0, got 0"),
+    ("scale", "inf", "scale must be a number > 0, got inf"),
+    ("scale", '"255"', "scale must be a number > 0, got '255'"),
+    ("mean", "[0.5, 0.5]", "mean must be a number, or three"),
+    ("mean", "nan", "mean must be a number, or three"),
+    ("std", "[0.2, 0.2, 0]", "std must be a number > 0, or three"),
+    ("stages", '"one"', "stages must be a list"),
+    ("stages", "[]", "stages must be a list"),
+    ("stages", "[[1], [2]]", "stages must be a list"),
+    ("select", "[0, 1]", "select must have one number for each of the 17 keypoints, got 2"),
+    ("select", "[-1]", "select must be a list of different whole numbers"),
+    ("select", "[[1], [2]]", "select must be a list of different whole numbers"),
+    ("head", '"heatmaps"', "head must be 'heatmap' or 'coordinates'"),
+    ("sigma", "-1", "sigma must be a number of cells > 0"),
+    ("peak", "false", "peak must be a number > 0, got False"),
+    ("decoding", '"dark"', "decoding must be 'argmax' or 'quarter'"),
+    ("unit", '"0..1"', "unit is for head = 'coordinates', this card says 'heatmap'"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "message"), WRONG)
+def test_wrong_value(tmp_path: Path, key: str, value: str, message: str) -> None:
+    with pytest.raises(RobustPoseError) as caught:
+        card_of(tmp_path, HEATMAPS | {key: value})
+    assert message in str(caught.value)
+    assert str(tmp_path / "card.toml") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keys", [HEATMAPS, COORDINATES])
+def test_each_key_is_needed(tmp_path: Path, keys: dict[str, str]) -> None:
+    for key in keys:
+        with pytest.raises(RobustPoseError, match=f"lacks {key} "):
+            card_of(tmp_path, {name: value for name, value in keys.items() if name != key})
+
+
+def test_columns_need_x_and_y(tmp_path: Path) -> None:
+    with pytest.raises(RobustPoseError, match="columns must be a list"):
+        card_of(tmp_path, COORDINATES | {"columns": '["x", "score"]'})
+
+
+def test_not_a_card(tmp_path: Path) -> None:
+    with pytest.raises(RobustPoseError, match=r"gone\.toml: no such card"):
+        read_card(tmp_path / "gone.toml")
+    with pytest.raises(RobustPoseError, match="cannot be read"):
+        read_card(tmp_path)
+    path = tmp_path / "card.toml"
+    for content in (b"name = ", b"\xff\xfe\x00"):
+        path.write_bytes(content)
+        with pytest.raises(RobustPoseError, match="not TOML"):
+            read_card(path)
