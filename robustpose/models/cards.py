@@ -3,7 +3,7 @@
 A net's file says which numbers go in and out, not what they mean. The card says it: the picture's size and
 scaling, which keypoints come out and how they are written, and what the net was trained towards (`sigma` and
 `peak` of the heatmaps), which the training loss that an attack raises needs. Cards of known files come with the
-package (cards/*.toml) and are found by the file's sha256; for any other file the user writes one (EXAMPLE).
+package (cards/*.toml) and are found by the file's sha256; for any other file the user writes one: docs/nets.md.
 """
 
 import hashlib
@@ -19,19 +19,6 @@ from typing import Any, Literal
 
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.skeletons import SKELETONS, Skeleton
-
-EXAMPLE = """\
-name = "my_net"
-format = "tflite"
-skeleton = "coco_17"            # or a list of keypoint names in the net's order
-input_size = [256, 192]         # height, width
-channels = "RGB"
-scale = 255                     # the net's input is ([0, 1] picture - mean) / std * scale
-stages = ["heatmaps"]           # output tensors, first to last
-head = "heatmap"                # or "coordinates", with columns = ["x", "y"] and unit = "pixels"
-heatmap_size = [64, 48]
-sigma = 2.0                     # of the training targets, in cells
-"""
 
 
 @dataclass(frozen=True)

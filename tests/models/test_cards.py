@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.cards import EXAMPLE, Card, find_card, read_card, shipped_cards
+from robustpose.models.cards import Card, find_card, read_card, shipped_cards
 from robustpose.skeletons import AIC_14, COCO_17
 
 HEATMAPS: dict[str, str] = {
@@ -59,9 +59,10 @@ def test_own_skeleton(tmp_path: Path) -> None:
     assert card.select == (3, 1)
 
 
-def test_the_example_is_a_card(tmp_path: Path) -> None:
+def test_the_example_of_the_docs_is_a_card(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "nets.md").read_text()
     path = tmp_path / "card.toml"
-    path.write_text(EXAMPLE)
+    path.write_text(page.split("```toml\n")[1].split("```")[0])
     assert read_card(path).name == "my_net"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.cards import EXAMPLE, Card, find_card, read_card
+from robustpose.models.cards import Card, find_card, read_card
 from robustpose.models.importers.imported import ImportedPose, check_stages
 from robustpose.models.importers.tflite_graph import Tensors, TfliteGraph, inputs_and_outputs, read_graph
 
@@ -35,8 +35,9 @@ def load_tflite(path: Path, *, card: Path | None = None) -> ImportedPose:
     chosen = find_card(sha256) if card is None else read_card(card)
     if chosen is None:
         raise RobustPoseError(
-            f"{file}: no card describes this file, write one and give it with --card; its input is "
-            f"{_listed(inputs)}, its outputs are {_listed(outputs)}. An example of a card:\n{EXAMPLE}"
+            f"{file}: no card describes this file; write one (docs/nets.md shows how) and give it with --card: TOML "
+            "with name, format, skeleton, input_size, channels, stages, head and what the head needs; the file's "
+            f"input is {_listed(inputs)}, its outputs are {_listed(outputs)}"
         )
     if chosen.sha256 and chosen.sha256 != sha256:
         raise RobustPoseError(
