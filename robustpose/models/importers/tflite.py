@@ -36,8 +36,8 @@ def load_tflite(path: Path, *, card: Path | None = None) -> ImportedPose:
     if chosen is None:
         raise RobustPoseError(
             f"{file}: no card describes this file; write one (docs/nets.md shows how) and give it with --card: "
-            "TOML with name, format, skeleton, input_size, channels, stages, head and what the head needs; the file's "
-            f"input is {_listed(inputs)}, its outputs are {_listed(outputs)}"
+            "TOML with name, format, skeleton, input_size, channels, stages, head and what the head needs; "
+            f"the file's input is {_listed(inputs)}, its outputs are {_listed(outputs)}"
         )
     if chosen.sha256 and chosen.sha256 != sha256:
         raise RobustPoseError(
