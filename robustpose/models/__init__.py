@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from robustpose.errors import RobustPoseError, unknown_name
@@ -66,5 +67,6 @@ def open_model(spec: str, *, card: Path | None = None) -> OpenedModel:
     net = build(kind, size=load_facts(weights).size if weights.is_file() else "compact")
     fingerprint = load_weights(net, weights)
     net.eval().requires_grad_(False)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on a CPU
     assert isinstance(net, PoseModel)
     return OpenedModel(name=kind, net=net, fingerprint=fingerprint)

@@ -17,5 +17,5 @@ QUICK = Study(
         Setting("igsm", 8 / 255, objective="training_loss_all"),
         *(Setting("igsm", eps, targeted=True) for eps in TARGETED_EPS),
     ),
-    n=100,
+    n=75,
 )
