@@ -1,5 +1,6 @@
 """The command line: one function a command. Errors are one line on stderr and exit code 2."""
 
+import re
 import sys
 import time
 from dataclasses import replace
@@ -21,6 +22,7 @@ from robustpose.study import (
     STUDIES,
     Outcome,
     Plan,
+    Row,
     Setting,
     Store,
     Study,
@@ -93,9 +95,7 @@ def attack(
     min_keypoints: MinKeypointsOption = 0,
     min_box: MinBoxOption = 0,
     card: CardOption = "",
-    out: Annotated[Path, typer.Option(help="Folder of the results; run again, it continues")] = Path(
-        "runs/attack"
-    ),
+    out: Annotated[Path | None, typer.Option(help="Folder of the results; one of its own by default")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else")] = False,
 ) -> None:
     """Attack one net on one data set, and say what is left of its score."""
@@ -114,7 +114,8 @@ def attack(
         min_keypoints=min_keypoints,
         min_box=min_box,
     )
-    plan, store = _run(study, out)
+    folder = out or Path("runs") / re.sub(r"[^\w.-]+", "-", f"attack-{model}-{data}-{setting.title}").lower()
+    plan, store, rows = _run(study, folder)
     found = [outcome(plan, store, plan.models[0], each) for each in (None, setting)]
     _report_people_left_out(plan, found)
     if as_json:
@@ -122,8 +123,8 @@ def attack(
         seconds = time.perf_counter() - started
         print(console.attack_json(plan, clean=found[0], attacked=found[1], cells=keys, seconds=seconds))
     else:
-        console.print_results(plan, result_rows(plan, store))
-        _say_where(out)
+        console.print_results(plan, rows)
+        _say_where(folder)
 
 
 @app.command()
@@ -149,9 +150,9 @@ def study(
         chosen = replace(chosen, models=tuple(model.strip() for model in models.split(",")))
     chosen = replace(chosen, data=data or chosen.data, n=chosen.n if n is None else n)
     folder = out or Path("runs") / name
-    plan, store = _run(chosen, folder)
+    plan, store, rows = _run(chosen, folder)
     _report_people_left_out(plan, [outcome(plan, store, model, None) for model in plan.models])
-    console.print_results(plan, result_rows(plan, store))
+    console.print_results(plan, rows)
     _say_where(folder)
 
 
@@ -160,8 +161,8 @@ def make_report(
     folder: Annotated[Path, typer.Argument(help="Folder of a study")] = Path("runs/quick"),
 ) -> None:
     """Make results.csv and the page again from a study's stored cells."""
-    plan = open_plan(load_study(folder))
-    _write_outputs(plan, Store(folder), folder)
+    plan, store = open_plan(load_study(folder)), Store(folder)
+    _write_outputs(plan, store, result_rows(plan, store), folder)
     _say_where(folder)
 
 
@@ -187,6 +188,8 @@ def train_net(
     folder = out or Path("runs") / f"train-{name}"
     photos = Path(images) if images else None
     training = open_dataset(data, images=photos)
+    # rendered people have no photos; a validation set of photos lies where the training set's do
+    validating = open_dataset(validation, images=None if validation.startswith("synthpose") else photos)
     height, width = input_size_of(name, size=size)
     margined = (round(height * MARGIN), round(width * MARGIN))
     _prepare(training, people, input_size=margined, padding=PADDING * MARGIN)
@@ -198,11 +201,13 @@ def train_net(
         facts = train(
             recipe,
             training=training,
-            validation=open_dataset(validation),
+            validation=validating,
             out=folder,
             device=device,
             on_progress=on_progress,
         )
+    if facts.notes:
+        console.say(facts.notes)
     interval = f"{facts.pckh:.1f} [{facts.pckh_low:.1f}, {facts.pckh_high:.1f}], n = {facts.pckh_n}"
     print(f"{folder / (name + '.safetensors')}: PCKh@0.5 {interval}")
 
@@ -218,6 +223,9 @@ def show_people(
     """Draw a contact sheet of crops with their true keypoints."""
     dataset = open_dataset(data, images=Path(images) if images else None)
     batch = dataset.load(range(min(n, len(dataset))), input_size=(size, size))
+    _report_unreadable(batch.unreadable, min(n, len(dataset)))
+    if len(batch) == 0:
+        raise RobustPoseError(f"none of the photos could be read; the first: {batch.unreadable[0]}")
     out.parent.mkdir(parents=True, exist_ok=True)
     report.write_sheet(batch, out)
     print(out)
@@ -235,21 +243,23 @@ def render_people(
     dataset = open_dataset(data, images=Path(images) if images else None)
     total = min(n, len(dataset))
     with console.steps_bar("render", total=total) as show:
-        export_people(dataset, out, n=total, size=size, on_progress=lambda done: show(done, ""))
+        unreadable = export_people(dataset, out, n=total, size=size, on_progress=lambda done: show(done, ""))
+    _report_unreadable(unreadable, total)
     print(out / "annotations.json")
 
 
-def _run(study: Study, folder: Path) -> tuple[Plan, Store]:
+def _run(study: Study, folder: Path) -> tuple[Plan, Store, list[Row]]:
     """Compute what is missing of a study and write its outputs."""
     plan = open_plan(study)
     store = Store(folder)
-    save_study(study, folder)
     for height, width in sorted({tuple(model.net.input_size) for model in plan.models}):
         _prepare(plan.dataset, plan.n, input_size=(height, width))
     with console.cells_bar(study.name) as show:
         run_cells(plan, store, on_progress=show)
-    _write_outputs(plan, store, folder)
-    return plan, store
+    rows = result_rows(plan, store)
+    save_study(study, folder)
+    _write_outputs(plan, store, rows, folder)
+    return plan, store, rows
 
 
 def _prepare(dataset: PoseDataset, n: int, *, input_size: tuple[int, int], padding: float = 1.25) -> None:
@@ -261,17 +271,22 @@ def _prepare(dataset: PoseDataset, n: int, *, input_size: tuple[int, int], paddi
         dataset.prepare(n, input_size=input_size, padding=padding, on_progress=lambda done, total: show(done, ""))
 
 
-def _write_outputs(plan: Plan, store: Store, folder: Path) -> None:
-    write_results(result_rows(plan, store), folder / "results.csv")
+def _write_outputs(plan: Plan, store: Store, rows: list[Row], folder: Path) -> None:
+    write_results(rows, folder / "results.csv")
     report.write_report(plan, store, folder / "report")
 
 
 def _report_people_left_out(plan: Plan, found: list[Outcome]) -> None:
     for line in plan.dataset.left_out:
         console.say(f"left out: {line}")
-    unreadable = dict.fromkeys(line for each in found for line in each.unreadable)
+    _report_unreadable(tuple(dict.fromkeys(line for each in found for line in each.unreadable)), plan.n)
+
+
+def _report_unreadable(unreadable: tuple[str, ...], people: int) -> None:
     if unreadable:
-        console.say(f"{len(unreadable)} of {plan.n} photos could not be read, the first: {next(iter(unreadable))}")
+        console.say(
+            f"the photos of {len(unreadable)} of {people} people could not be read; the first: {unreadable[0]}"
+        )
 
 
 def _say_where(folder: Path) -> None:
@@ -286,6 +301,8 @@ def main() -> None:
         code = _fail(str(error))
     except typer.TyperException as error:
         code = _fail(error.format_message())
+    except OSError as error:  # a folder that cannot be made, a full disk
+        code = _fail(f"{error.filename or 'file system'}: {error.strerror or error}")
     except (typer.Abort, KeyboardInterrupt):
         print("\nstopped; the same command continues", file=sys.stderr)
         code = 130

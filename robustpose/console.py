@@ -30,7 +30,7 @@ stderr = Console(stderr=True)
 def cells_bar(title: str) -> Iterator[Callable[[CellProgress], None]]:
     """Show what is computed, how far it is and the time left."""
     columns = (TextColumn("{task.description:<34}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=stderr) as bar:
+    with Progress(*columns, TimeElapsedColumn(), console=stderr, transient=True) as bar:
         task = bar.add_task(title, total=None)
 
         def show(progress: CellProgress) -> None:
@@ -46,7 +46,7 @@ def cells_bar(title: str) -> Iterator[Callable[[CellProgress], None]]:
 def steps_bar(title: str, *, total: int) -> Iterator[Callable[[int, str], None]]:
     """Show a count of things done, with a remark."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr) as bar:
+    with Progress(*columns, console=stderr, transient=True) as bar:
         task = bar.add_task(title, total=total)
         yield lambda done, remark: bar.update(task, completed=done, description=f"{title} {remark}".rstrip())
 
@@ -62,16 +62,6 @@ def say(text: str) -> None:
     stderr.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table of text."""
-    table = RichTable(title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*row)
-    stdout.print(table, markup=False)
-
-
 def print_results(plan: Plan, rows: Sequence[Row]) -> None:
     """Print a study's table: a line a setting, a column a net, each score with its interval."""
     shown = [row for row in rows if row.part == ALL and row.measure in ("clean", "relative", "target")]
@@ -80,15 +70,16 @@ def print_results(plan: Plan, rows: Sequence[Row]) -> None:
     cells = {(row.attack, row.eps, row.measure, row.model): row for row in shown}
     metric = next(row.metric for row in shown if row.measure == "clean")
     table = RichTable(
-        title=f"{plan.study.title}\n{plan.dataset.name}, n = {plan.n}, {metric}, 95% intervals over people",
+        title=f"{plan.study.title}\n{plan.dataset.name}, {metric}, 95% intervals over n people",
         title_justify="left",
     )
-    for column in ("attack", "eps", "score, %", *names):
-        table.add_column(column)
+    for column in ("attack", "eps", "score, %", *names, "n"):
+        table.add_column(column, no_wrap=column != "attack")
     for attack, eps, measure in lines:
         texts = [_interval_text(cells.get((attack, eps, measure, name))) for name in names]
+        numbers = dict.fromkeys(str(cells[attack, eps, measure, name].n) for name in names)
         unrounded = not cells[attack, eps, measure, names[0]].rounded
-        table.add_row(attack, eps + (" *" if unrounded else ""), measure, *texts)
+        table.add_row(attack, eps + (" *" if unrounded else ""), measure, *texts, ", ".join(numbers))
     stdout.print(table, markup=False)
     if any(not row.rounded for row in shown):
         stdout.print("* under one 8-bit level: scored without rounding the pictures to 8 bits", highlight=False)

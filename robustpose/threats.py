@@ -64,6 +64,8 @@ def parse_eps(text: str) -> float:
         eps = float(numerator) / float(denominator) if slash else float(numerator)
     except (ValueError, ZeroDivisionError):
         raise RobustPoseError(f"eps must be a number such as 8/255 or 0.03, got {text!r}") from None
+    if not slash and 0.25 <= eps <= 1.0:
+        raise RobustPoseError(f"eps {text} of [0, 1] is {eps * 255:g}/255; write {text}/255 or {eps * 255:g}/255")
     check_eps(eps)
     return eps
 

@@ -82,6 +82,10 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     run.resume(out / "checkpoint.pt")
     people = training_people(training, rows=range(recipe.people), input_size=run.input_size)
+    if len(people) < recipe.batch:
+        raise RobustPoseError(
+            f"only {len(people)} of {recipe.people} photos could be read; {people.unreadable[0]}"
+        )
     watched = validation.load(range(min(200, len(validation))), input_size=run.input_size)
     pckh = float("nan")
     while run.step < recipe.steps:
@@ -94,7 +98,8 @@ def train(
             _log(out / "log.jsonl", {"step": run.step, "loss": loss, "pckh": pckh, "seconds": run.seconds})
             run.save(out / "checkpoint.pt")
         on_progress(Progress(step=run.step, steps=recipe.steps, loss=loss, pckh=pckh))
-    return _finish(run, training=training, validation=validation, out=out)
+    notes = f"{len(people.unreadable)} photos could not be read" if people.unreadable else ""
+    return _finish(run, training=training, validation=validation, out=out, notes=notes)
 
 
 def input_size_of(architecture: str, *, size: str) -> tuple[int, int]:
@@ -132,7 +137,7 @@ class _Run:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.data_fingerprint = data_fingerprint
-        self.device = torch.device(device)
+        self.device = _device(device)
         net = build(recipe.architecture, size=recipe.size).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.net: nn.Module = net
         self.average = deepcopy(net).requires_grad_(False)
@@ -222,6 +227,8 @@ class _Run:
 def _check(run: _Run, *, training: PoseDataset, validation: PoseDataset) -> None:
     """RobustPoseError where the recipe cannot be followed with these data."""
     recipe = run.recipe
+    if not (math.isfinite(recipe.lr) and recipe.lr > 0):
+        raise RobustPoseError(f"lr must be a number > 0, got {recipe.lr}")
     if not recipe.batch <= recipe.people <= len(training):
         raise RobustPoseError(
             f"people must lie between the batch ({recipe.batch}) and what {training.name} has ({len(training)}), "
@@ -234,6 +241,16 @@ def _check(run: _Run, *, training: PoseDataset, validation: PoseDataset) -> None
             raise RobustPoseError(
                 f"{data.name} is in skeleton {data.skeleton.name}, the net in {run.model.skeleton.name}"
             )
+
+
+def _device(name: str) -> torch.device:
+    """Return a device that is there; RobustPoseError where it is not."""
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise RobustPoseError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from None
+    return device
 
 
 def _rows_of_step(step: int, *, people: int, batch: int, seed: int) -> NDArray[np.int64]:
@@ -262,7 +279,7 @@ def _log(path: Path, line: dict[str, float]) -> None:
         file.write(json.dumps(line) + "\n")
 
 
-def _finish(run: _Run, *, training: PoseDataset, validation: PoseDataset, out: Path) -> WeightFacts:
+def _finish(run: _Run, *, training: PoseDataset, validation: PoseDataset, out: Path, notes: str) -> WeightFacts:
     """Round the averaged weights to float16, measure what was written on all of validation, write both."""
     rounded = deepcopy(run.average)
     rounded.load_state_dict(
@@ -283,5 +300,6 @@ def _finish(run: _Run, *, training: PoseDataset, validation: PoseDataset, out: P
         pckh_low=round(clean.low, 2),
         pckh_high=round(clean.high, 2),
         pckh_n=clean.n,
+        notes=notes,
     )
     return save_weights(rounded, out / f"{run.recipe.architecture}.safetensors", facts)

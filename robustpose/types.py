@@ -143,6 +143,15 @@ class PoseDataset(Protocol):
         ...
 
     @property
+    def has_head_sizes(self) -> bool:
+        """Whether every person has a head size, so that PCKh is defined."""
+        ...
+
+    def content(self, rows: Sequence[int]) -> str:
+        """Return a hash of the pictures of `rows`; empty where the fingerprint says it all."""
+        ...
+
+    @property
     def left_out(self) -> tuple[str, ...]:
         """One line for each reason people of the file do not take part, with their number."""
         ...

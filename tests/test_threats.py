@@ -136,7 +136,8 @@ def test_linf_samples_fill_the_ball() -> None:
         ("0.25/255", 0.25 / 255),
         ("0.031", 0.031),
         ("0", 0.0),
-        ("1", 1.0),
+        ("1.0/1", 1.0),
+        ("0.2", 0.2),
         (" 2 / 255 ", 2 / 255),
     ],
 )
@@ -166,3 +167,9 @@ def test_eps_in_levels_is_guessed() -> None:
 @pytest.mark.parametrize("text", ["0/255", "0.25/255", "1/255", "2.5/255", "8/255", "32/255", "255/255"])
 def test_format_undoes_parse(text: str) -> None:
     assert format_eps(parse_eps(text)) == text
+
+
+@pytest.mark.parametrize(("text", "hint"), [("1", "1/255 or 255/255"), ("0.5", "0.5/255 or 127.5/255")])
+def test_levels_written_without_their_255_are_asked_about(text: str, hint: str) -> None:
+    with pytest.raises(RobustPoseError, match=hint):
+        parse_eps(text)

@@ -53,6 +53,11 @@ class Dots:
     def __init__(self, n: int, *, name: str = "dots", skeleton: Skeleton = TRIO) -> None:
         self.n, self.name, self.fingerprint, self.skeleton = n, name, f"{name} {n}", skeleton
 
+    has_head_sizes = True
+
+    def content(self, rows: Sequence[int]) -> str:
+        return ""
+
     def __len__(self) -> int:
         return self.n
 

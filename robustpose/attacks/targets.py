@@ -1,7 +1,8 @@
 """Target poses for targeted attacks, drawn as in the paper.
 
-Each person's target is a true pose of the data set, drawn at random, such that not one of its keypoints is correct
-for the pose that the net PREDICTS for the clean picture: the attack starts at a target score of 0.
+Each person's target is the true pose of another person of the data, drawn at random, such that not one of its
+keypoints is correct for the pose that the net PREDICTS for the clean picture: the attack starts at a target score
+of 0. A pose of which less than half of the counted joints is labelled is no target.
 """
 
 import numpy as np
@@ -21,13 +22,14 @@ def draw_targets(clean: Table, pool: Table, *, metric: Pck, seed: int) -> tuple[
     keypoints, visible = np.zeros((n, k, 2)), np.zeros((n, k), bool)
     counted = np.asarray(clean.skeleton.counted)
     unit = clean.head_size if metric.unit == "head_size" else clean.box_side
-    others = np.arange(len(pool))
+    others, names = np.arange(len(pool)), np.asarray(pool.ids)
     for i, name in enumerate(clean.ids):
         generator = np.random.default_rng([seed, *name.encode()])
         distance = np.linalg.norm(pool.keypoints - clean.predicted[i], axis=2)  # (pool, K)
         asked = pool.visible & counted
         overlaps = (asked & (distance <= metric.threshold * unit[i])).any(axis=1)
-        eligible = others[~overlaps & asked.any(axis=1)]
+        enough = asked.sum(axis=1) >= counted.sum() / 2  # a pose of a joint or two is no pose
+        eligible = others[~overlaps & enough & (names != name)]
         if len(eligible):
             choice = generator.choice(eligible)
             keypoints[i], visible[i] = pool.keypoints[choice], pool.visible[choice]

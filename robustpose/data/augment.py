@@ -28,6 +28,7 @@ class TrainingPeople:
     images     (N, S, S, 3) uint8, S = margin x input size
     keypoints  (N, K, 2) pixels of these images
     visible    (N, K) bool
+    unreadable one line for each person whose photo could not be read; they are not among the N
     """
 
     images: Pixels
@@ -35,6 +36,7 @@ class TrainingPeople:
     visible: NDArray[np.bool_]
     skeleton: Skeleton
     margin: float
+    unreadable: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -46,6 +48,7 @@ def training_people(
     """Load the people of `rows` with a margin around each crop."""
     size = (round(input_size[0] * margin), round(input_size[1] * margin))
     images, keypoints, visible = [], [], []
+    unreadable: list[str] = []
     chunk = 500
     for start in range(rows.start, rows.stop, chunk):
         batch = dataset.load(
@@ -54,12 +57,14 @@ def training_people(
         images.append((batch.images.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy())
         keypoints.append(batch.keypoints.double().numpy())
         visible.append(batch.visible.numpy())
+        unreadable += batch.unreadable
     return TrainingPeople(
         images=np.concatenate(images),
         keypoints=np.concatenate(keypoints),
         visible=np.concatenate(visible),
         skeleton=dataset.skeleton,
         margin=margin,
+        unreadable=tuple(unreadable),
     )
 
 

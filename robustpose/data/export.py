@@ -27,32 +27,38 @@ def export_people(
     n: int,
     size: int,
     on_progress: Callable[[int], None] = lambda done: None,
-) -> Path:
-    """Write the first n people as images/*.png and annotations.json; return the latter's path.
+) -> tuple[str, ...]:
+    """Write the first n people as images/*.png and annotations.json; return a line for each unreadable photo.
 
     Joints that MPII does not have are left out, those that the data does not have are not visible. The annotations
-    come last, in one atomic act: a folder that has them is complete. RobustPoseError where it exists already.
+    come last, in one atomic act: a folder that has them is complete. RobustPoseError where it exists already, or
+    where no photo could be read.
     """
     annotations = folder / "annotations.json"
     if annotations.exists():
         raise RobustPoseError(f"{annotations} exists already; choose another folder")
     (folder / "images").mkdir(parents=True, exist_ok=True)
     entries: list[dict[str, object]] = []
+    unreadable: tuple[str, ...] = ()
     for start in range(0, n, _AT_ONCE):
         rows = range(start, min(start + _AT_ONCE, n))
         batch = dataset.load(rows, input_size=(size, size), padding=_PADDING).in_skeleton(MPII_16)
         entries += [_write_person(batch, row, folder / "images") for row in range(len(batch))]
+        unreadable += batch.unreadable
         on_progress(rows.stop)
+    if not entries:
+        raise RobustPoseError(f"none of the {n} photos could be read; the first: {unreadable[0]}")
     aside = annotations.with_suffix(".part")
     aside.write_text(json.dumps(entries, indent=1) + "\n")
     aside.replace(annotations)
-    return annotations
+    return unreadable
 
 
 def _write_person(batch: Batch, row: int, folder: Path) -> dict[str, object]:
     name = batch.ids[row].replace(":", "_") + ".png"
     image = (batch.images[row].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-    cv2.imwrite(str(folder / name), np.ascontiguousarray(image[..., ::-1]))
+    if not cv2.imwrite(str(folder / name), np.ascontiguousarray(image[..., ::-1])):
+        raise RobustPoseError(f"{folder / name} cannot be written")
     size = batch.input_size[0]
     scale = size / _PADDING / 200
     entry: dict[str, object] = {

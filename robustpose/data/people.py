@@ -66,6 +66,22 @@ class PhotoPeople:
             digest.update(json.dumps([person.id, person.photo, list(map(float, person.box)), *truth]).encode())
         return digest.hexdigest()
 
+    @property
+    def has_head_sizes(self) -> bool:
+        """Whether every person has a head size."""
+        return all(math.isfinite(person.head_size) for person in self.people)
+
+    def content(self, rows: Sequence[int]) -> str:
+        """Return a hash of the photos of `rows`: other pictures, or a mended one, make other results."""
+        digest = sha256()
+        for name in dict.fromkeys(self.people[row].photo for row in rows):
+            try:
+                content = (self.folder / name).read_bytes()
+            except OSError:
+                content = b""
+            digest.update(sha256(content).digest())
+        return digest.hexdigest()
+
     def at_least(self, *, keypoints: int, box_side: float) -> "PhotoPeople":
         """Return the people with so many labelled keypoints and so long a box, in photo pixels.
 

@@ -6,6 +6,7 @@ pixels are input pixels. A keypoint counts where it lies in the picture, seen or
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,15 @@ class RenderedPeople:
 
         return f"{self.name}:{fingerprint()}"
 
+    @property
+    def has_head_sizes(self) -> bool:
+        """Every rendered person has one."""
+        return True
+
+    def content(self, rows: Sequence[int]) -> str:
+        """Nothing: what is rendered follows from the fingerprint."""
+        return ""
+
     def __len__(self) -> int:
         return PEOPLE[self.split]
 
@@ -63,9 +73,15 @@ class RenderedPeople:
         size = self._side(input_size)
         for start in range(0, n, _AHEAD):
             stop = min(start + _AHEAD, n)
-            rendered_set(self.split, start, stop, size=size, padding=padding, with_segmentation=False)
-            if on_progress is not None:
-                on_progress(stop, n)
+            rendered_set(
+                self.split,
+                start,
+                stop,
+                size=size,
+                padding=padding,
+                with_segmentation=False,
+                progress=partial(_report, on_progress, start, n),
+            )
 
     def _side(self, input_size: tuple[int, int]) -> int:
         height, width = input_size
@@ -118,6 +134,11 @@ class RenderedPeople:
             ids=tuple(f"{self.name}:{row:06d}" for row in rows),
             skeleton=self.skeleton,
         )
+
+
+def _report(on_progress: Callable[[int, int], None] | None, start: int, n: int, done: int, total: int) -> None:
+    if on_progress is not None:
+        on_progress(start + done, n)
 
 
 def open_rendered(split: str = "", images: Path | None = None) -> RenderedPeople:

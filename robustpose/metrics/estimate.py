@@ -18,7 +18,8 @@ LEVEL = 95.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number in percent, its 95% interval, and the number of people behind it; NaN where undefined."""
+    """A number in percent, its 95% interval, and the number of people behind it; NaN where undefined,
+    which for the interval of one person it is."""
 
     value: float
     low: float
@@ -78,8 +79,10 @@ def _people(hits: Floats, table: Table) -> dict[str, int]:
 
 def _estimate(value: Floats, draws: Floats, n: int) -> Estimate:
     draws = draws[np.isfinite(draws)]
-    if not np.isfinite(value) or len(draws) == 0:
+    if not np.isfinite(value):
         return Estimate(value=float("nan"), low=float("nan"), high=float("nan"), n=n)
+    if n < 2 or len(draws) == 0:  # redrawing one person says nothing of others
+        return Estimate(value=float(value), low=float("nan"), high=float("nan"), n=n)
     tail = (100.0 - LEVEL) / 2
     low, high = np.percentile(draws, [tail, 100.0 - tail])
     return Estimate(value=float(value), low=float(low), high=float(high), n=n)

@@ -69,4 +69,4 @@ def open_model(spec: str, *, card: Path | None = None) -> OpenedModel:
     net.eval().requires_grad_(False)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on a CPU
     assert isinstance(net, PoseModel)
-    return OpenedModel(name=kind, net=net, fingerprint=fingerprint)
+    return OpenedModel(name=f"{kind}:{weights.stem}" if path else kind, net=net, fingerprint=fingerprint)

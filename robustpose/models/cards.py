@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from robustpose.errors import RobustPoseError, unknown_name
-from robustpose.skeletons import SKELETONS, Skeleton
+from robustpose.skeletons import MPII_16, SKELETONS, Skeleton
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Card:
         """A hash of what decides the net's answers and its training loss; words for people do not enter."""
         words = ("name", "title", "source", "licence", "clean", "sha256")
         deciding = {key: value for key, value in vars(self).items() if key not in (*words, "skeleton")}
-        deciding["keypoints"] = self.skeleton.keypoints
+        deciding["keypoints"], deciding["uncounted"] = self.skeleton.keypoints, self.skeleton.uncounted
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 
@@ -114,7 +114,8 @@ def _card(path: Path, values: dict[str, Any]) -> Card:
             partner = keypoint.replace("left_", "right_", 1)
             if keypoint.startswith("left_") and partner not in chosen:
                 raise RobustPoseError(f"{path}: skeleton has {keypoint!r} but not {partner!r}")
-        skeleton = Skeleton(name=values["name"], keypoints=chosen, limbs=())
+        uncounted = tuple(keypoint for keypoint in chosen if keypoint in MPII_16.uncounted)
+        skeleton = Skeleton(name=values["name"], keypoints=chosen, limbs=(), uncounted=uncounted)
     select = values.get("select", ())
     if select and len(select) != len(skeleton):
         raise RobustPoseError(

@@ -1,7 +1,7 @@
 """The numbers of a study, arranged for reading: which settings belong together and which one speaks first."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -56,15 +56,16 @@ class Net:
 
 
 def nets(plan: Plan, store: Store) -> tuple[Net, ...]:
-    """Score each model of a plan; two models of one name are told apart by their fingerprints."""
-    names = [model.name for model in plan.models]
+    """Score each model of a plan."""
+    rows = result_rows(plan, store)
     return tuple(
         Net(
-            name=model.name if names.count(model.name) == 1 else f"{model.name} ({model.fingerprint[:6]})",
+            name=model.name,
             slot=slot,
             rows={
                 (row.attack, row.eps, row.objective, row.measure, row.part): row
-                for row in result_rows(replace(plan, models=(model,)), store)
+                for row in rows
+                if row.model == model.name
             },
         )
         for slot, model in enumerate(plan.models)

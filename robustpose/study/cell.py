@@ -7,6 +7,10 @@ data set or version is a new cell.
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+
+import torch
 
 import robustpose
 from robustpose.attacks import make_attack
@@ -15,14 +19,28 @@ from robustpose.objectives import OBJECTIVES
 from robustpose.threats import THREATS, check_eps, format_eps
 from robustpose.types import Attack
 
+_COMPUTES = ("skeletons.py", "types.py", "geometry.py", "threats.py", "objectives.py", "study/compute.py")
+_COMPUTING_ROOMS = ("data", "models", "metrics", "attacks")
+
+
+@cache
+def code_version() -> str:
+    """Name what computes a cell: this version, a hash of the code of the rooms that do, and torch's version."""
+    package = Path(__file__).parents[1]
+    files = [package / name for name in _COMPUTES]
+    files += [file for room in _COMPUTING_ROOMS for file in sorted((package / room).rglob("*.py"))]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(str(file.relative_to(package)).encode() + b"\0" + file.read_bytes())
+    return f"{robustpose.__version__}+{digest.hexdigest()[:12]}+torch{torch.__version__}"
+
 
 @dataclass(frozen=True)
 class Setting:
     """An attack with all its numbers.
 
-    eps            in [0, 1] units
-    steps          None is the attack's own number
-    round_to_8bit  off only where eps is under one level: an 8-bit picture cannot hold such a perturbation
+    eps    in [0, 1] units
+    steps  None is the attack's own number
     """
 
     attack: str
@@ -46,7 +64,7 @@ class Setting:
 
     @property
     def round_to_8bit(self) -> bool:
-        """Whether pictures are rounded to 8 bits before they are scored."""
+        """Whether pictures are rounded to 8 bits: not under one level, where none could hold the perturbation."""
         return self.eps == 0 or self.eps * 255 >= 1 - 1e-9
 
     @property
@@ -75,6 +93,7 @@ class Cell:
     """One model, one block of people, clean or under one attack.
 
     start, stop  rows of the data set
+    photos       a hash of the pictures that the cell reads
     pool         for targeted attacks: target poses are drawn from the first `pool` people
     metric       for targeted attacks: what an accidental hit of the target is
     keep_images  how many people at the block's start keep their adversarial picture
@@ -86,12 +105,13 @@ class Cell:
     data_fingerprint: str
     start: int
     stop: int
+    photos: str = ""
     setting: Setting | None = None
     pool: int = 0
     metric: str = ""
     keep_images: int = 0
     seed: int = 0
-    version: str = field(default=robustpose.__version__)
+    version: str = field(default_factory=code_version)
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
@@ -101,6 +121,7 @@ class Cell:
         """Every field that defines the cell, the attack's hyper-parameters spelled out."""
         fields = asdict(self)
         if self.setting is not None:
+            del fields["setting"]["steps"]  # None and the attack's own number are one job
             fields["setting"]["numbers"] = self.setting.numbers
         return fields
 

@@ -52,13 +52,13 @@ def compute(cell: Cell, bench: Workbench) -> CellResult:
     batch = loaded.in_skeleton(model.skeleton)
     if len(batch) == 0:
         return _empty(batch, cell)
-    clean = attacks.predict(model, batch.images, ids=batch.ids)
     kept = _as_uint8(batch.images[: cell.keep_images])
     if cell.setting is None:
-        table = as_table(batch, clean.keypoints)
+        table = as_table(batch, attacks.predict(model, batch.images, ids=batch.ids).keypoints)
         return CellResult(table=table, clean_images=kept, adversarial_images=kept[:0], unreadable=batch.unreadable)
     target = None
     if cell.setting.targeted:
+        clean = attacks.predict(model, batch.images, ids=batch.ids)
         truths = bench.truths(cell, input_size=input_size, skeleton=model.skeleton)
         target = _draw_target(as_table(batch, clean.keypoints), truths, cell)
     attacked = _attack(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from robustpose.data import open_dataset
@@ -53,6 +54,21 @@ class Plan:
         """People that take part: the study's number, or all there are."""
         return len(self.dataset) if self.study.n is None else min(self.study.n, len(self.dataset))
 
+    @cached_property
+    def joints(self) -> frozenset[str]:
+        """The keypoints that the data and every net have: all nets of a study are scored on the same ones."""
+        names = set(self.dataset.skeleton.keypoints)
+        return frozenset(names.intersection(*(model.net.skeleton.keypoints for model in self.models)))
+
+    @property
+    def _blocks(self) -> list[range]:
+        starts = range(0, self.n, PEOPLE_PER_CELL)
+        return [range(start, min(start + PEOPLE_PER_CELL, self.n)) for start in starts]
+
+    @cached_property
+    def _photos(self) -> dict[range, str]:
+        return {rows: self.dataset.content(rows) for rows in (*self._blocks, range(self.n))}
+
     def cells(self, model: OpenedModel, setting: Setting | None) -> tuple[Cell, ...]:
         """Cut one model under one setting (None: clean) into blocks of people."""
         targeted = setting is not None and setting.targeted
@@ -62,15 +78,16 @@ class Plan:
                 model_fingerprint=model.fingerprint,
                 data=self.dataset.name,
                 data_fingerprint=self.dataset.fingerprint,
-                start=start,
-                stop=min(start + PEOPLE_PER_CELL, self.n),
+                start=rows.start,
+                stop=rows.stop,
+                photos=self._photos[rows] + (self._photos[range(self.n)] if targeted else ""),
                 setting=setting,
                 pool=self.n if targeted else 0,
                 metric=self.metric if targeted else "",
-                keep_images=self.study.keep_images if start == 0 else 0,
-                seed=self.study.seed,
+                keep_images=self.study.keep_images if rows.start == 0 else 0,
+                seed=0 if setting is None else self.study.seed,
             )
-            for start in range(0, self.n, PEOPLE_PER_CELL)
+            for rows in self._blocks
         )
 
     def all_cells(self) -> tuple[Cell, ...]:
@@ -94,6 +111,9 @@ def make_plan(
     fingerprints = [model.fingerprint for model in models]
     if len(set(fingerprints)) < len(fingerprints):
         raise RobustPoseError("the same model is named twice")
+    names = [model.name for model in models]
+    if len(set(names)) < len(names):
+        raise RobustPoseError(f"two models share a name, so no table could tell them apart: {', '.join(names)}")
     for model in models:
         if not any(_shared(model.net.skeleton, dataset.skeleton)):
             raise RobustPoseError(
@@ -108,6 +128,8 @@ def make_plan(
 def open_plan(study: Study) -> Plan:
     """Open a study's models and data; RobustPoseError where something cannot be opened or scored."""
     card = Path(study.card) if study.card else None
+    if card is not None and not any(spec.startswith("tflite:") for spec in study.models):
+        raise RobustPoseError("a card describes a net that others trained (tflite:PATH); none is among the models")
     models = [open_model(spec, card=card if spec.startswith("tflite:") else None) for spec in study.models]
     dataset = open_dataset(
         study.data,
@@ -123,8 +145,7 @@ def choose_metric(models: Sequence[OpenedModel], dataset: PoseDataset) -> str:
     complete = all(all(_shared(model.net.skeleton, dataset.skeleton)) for model in models)
     if not complete:
         return "pck"
-    first = dataset.load(range(min(5, len(dataset))), input_size=(64, 64))
-    return "pckh" if bool(first.head_size.isfinite().any()) else "pck"
+    return "pckh" if dataset.has_head_sizes else "pck"
 
 
 def metric_of(plan: Plan) -> Pck:

@@ -1,4 +1,7 @@
-"""A study's definition, saved beside its cells, so that its report can be made again from the folder alone."""
+"""A study's definition, saved beside its cells, so that its report can be made again by name.
+
+Models and data are opened again by the names they had, so relative paths count from where the command runs.
+"""
 
 import json
 from dataclasses import asdict, fields
@@ -31,5 +34,5 @@ def load_study(folder: Path) -> Study:
         raise RobustPoseError(
             f"{folder} holds no study ({FILE} is missing); make one with `robustpose study`"
         ) from None
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise RobustPoseError(f"{path} is no study definition of this version ({error})") from None

@@ -19,7 +19,8 @@ from robustpose.metrics import Table
 from robustpose.skeletons import SKELETONS, Skeleton
 from robustpose.study.cell import Cell
 
-FORMAT = 1
+_VERSION = {"format": 1, "robustpose": robustpose.__version__}
+_VERSION_FILE = "store.json"
 _TABLE_ARRAYS = ("predicted", "keypoints", "visible", "head_size", "box_side")
 
 
@@ -42,19 +43,21 @@ class CellResult:
 
 
 class Store:
-    """A study's folder; opening it makes it, or checks that this version wrote it."""
+    """A study's folder; opening it checks that this version wrote it, the first cell makes it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._cells = folder / "cells"
         self._check_version()
-        self._cells.mkdir(parents=True, exist_ok=True)
 
     def __contains__(self, cell: Cell) -> bool:
         return self._path(cell).exists()
 
     def put(self, cell: Cell, result: CellResult) -> None:
         """Commit a cell: written aside, then renamed."""
+        self._cells.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / _VERSION_FILE).exists():
+            write_atomically(self.folder / _VERSION_FILE, (json.dumps(_VERSION) + "\n").encode())
         write_atomically(self._path(cell), _to_bytes(cell, result))
 
     def get(self, cell: Cell) -> CellResult:
@@ -71,19 +74,16 @@ class Store:
         return self._cells / f"{cell.key}.npz"
 
     def _check_version(self) -> None:
-        path = self.folder / "store.json"
-        ours = {"format": FORMAT, "robustpose": robustpose.__version__}
+        path = self.folder / _VERSION_FILE
         if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, (json.dumps(ours) + "\n").encode())
             return
         try:
             theirs = json.loads(path.read_text())
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, UnicodeDecodeError):
             theirs = None
-        if theirs != ours:
+        if theirs != _VERSION:
             raise RobustPoseError(
-                f"{self.folder} was written by another version ({theirs}), this is {ours}: "
+                f"{self.folder} was written by another version ({theirs}), this is {_VERSION}: "
                 "choose another --out, or remove the folder"
             )
 
@@ -91,8 +91,12 @@ class Store:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that whoever looks sees all of it or nothing."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    aside.write_bytes(content)
-    aside.replace(path)
+    try:
+        aside.write_bytes(content)
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def _to_bytes(cell: Cell, result: CellResult) -> bytes:

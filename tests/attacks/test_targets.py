@@ -83,7 +83,7 @@ def test_one_accidental_hit_is_one_too_many_but_pelvis_and_thorax_do_not_count()
         k = MPII_16.index(name)
         pose = far.copy()
         pose[0, k] = clean.predicted[0, k] + [0.5 * clean.head_size[0] - 1e-6, 0.0]
-        pool = replace(clean, keypoints=pose, visible=np.ones((1, 16), bool))
+        pool = replace(clean, ids=("another",), keypoints=pose, visible=np.ones((1, 16), bool))
         visible = draw_targets(clean, pool, metric=PCKH, seed=0)[1]
         assert bool(visible.any()) == (name in ("pelvis", "thorax"))
         unlabelled = pool.visible.copy()
@@ -120,3 +120,24 @@ def test_every_eligible_pose_is_as_likely() -> None:
     expected = draws / len(eligible)
     chi_square = sum((counts[row] - expected) ** 2 / expected for row in eligible)
     assert chi_square < 4 * len(eligible), "the mean is about the number of poses; four times it is 1 in a million"
+
+
+def test_a_persons_own_pose_is_no_target_for_that_person() -> None:
+    clean = people(6)
+    lost = replace(clean, predicted=clean.predicted + 1000.0)  # every pose of the pool is far from the prediction
+    keypoints, visible = draw_targets(lost, clean, metric=PCKH, seed=0)
+    assert visible.any(axis=1).all()
+    for i in range(6):
+        assert (keypoints[i] != clean.keypoints[i]).any()
+    alone = draw_targets(lost.take([2]), clean.take([2]), metric=PCKH, seed=0)[1]
+    assert not alone.any()
+
+
+def test_a_pose_of_which_little_is_labelled_is_no_target() -> None:
+    clean = people(1)
+    far = replace(clean, ids=("another",), keypoints=clean.predicted + 1000.0)
+    for labelled in range(17):
+        shown = np.arange(16)[None] < labelled
+        counted = int((shown & np.asarray(MPII_16.counted)).sum())
+        drawn = draw_targets(clean, replace(far, visible=shown), metric=PCKH, seed=0)[1]
+        assert drawn.any() == (counted >= 7)  # half of the 14 that count

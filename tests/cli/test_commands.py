@@ -52,7 +52,7 @@ def test_attack_says_what_is_left(
         "upper_neck",
     }
     assert set(found["per_joint"]) & {"pelvis", "thorax"} == set()
-    stored = {path.stem for path in (tmp_path / "runs/attack/cells").glob("*.npz")}
+    stored = {path.stem for path in tmp_path.glob("runs/attack-deeppose-synthpose-igsm-u-4-at-4-255/cells/*.npz")}
     assert set(found["cells"]) == stored
     again = attack_json(monkeypatch, capsys, *args)
     assert {**again, "seconds": 0} == {**found, "seconds": 0}
@@ -74,7 +74,7 @@ def test_a_study_writes_its_table_and_page_and_the_report_is_made_again(
     shown = capsys.readouterr().out
     assert "runs/quick/report/index.html" in shown
     folder = tmp_path / "runs/quick"
-    rows = list(csv.DictReader((folder / "results.csv").open()))
+    rows = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
     total = [row for row in rows if row["part"] == "all" and row["measure"] == "relative"]
     assert {row["eps"] for row in total if row["attack"] == "FGSM-U"} == {
         f"{level:g}/255" for level in (0.25, 0.5, 1, 2, 4, 8, 16, 32)

@@ -162,6 +162,11 @@ class Counted:
         self.n = n
         self.asked: list[tuple[tuple[int, int], float, int]] = []
 
+    has_head_sizes = True
+
+    def content(self, rows: Sequence[int]) -> str:
+        return ""
+
     def __len__(self) -> int:
         return self.n
 

@@ -147,5 +147,8 @@ def test_n_counts_people_with_something_that_counts() -> None:
     assert (got[ALL].n, got["head_top"].n, got["wrist"].n, got["knee"].n) == (4, 4, 2, 0)
 
 
-def test_one_person_has_no_spread() -> None:
-    assert score(heads(first(1, 1)), PCKH)[ALL] == Estimate(value=100.0, low=100.0, high=100.0, n=1)
+def test_one_person_has_no_interval() -> None:
+    alone = score(heads(first(1, 1)), PCKH)[ALL]
+    assert (alone.value, alone.n) == (100.0, 1)
+    assert math.isnan(alone.low)
+    assert math.isnan(alone.high)

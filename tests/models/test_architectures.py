@@ -216,7 +216,7 @@ def test_batch_statistics_and_counters_come_back(saved: Path) -> None:
 
 def test_opening_own_weights(weights: Path) -> None:
     opened = open_model(f"deeppose:{weights}")
-    assert opened.name == "deeppose"
+    assert opened.name == f"deeppose:{weights.stem}"
     assert opened.fingerprint == load_facts(weights).sha256
     assert isinstance(opened.net, nn.Module)
     assert not opened.net.training

@@ -173,7 +173,8 @@ def test_no_card_says_how_to_write_one(tmp_path: Path) -> None:
     assert "'picture' of shape [1, 8, 6, 3]" in message
     assert "'out' of shape [1, 8, 6, 3]" in message
     assert "--card" in message
-    assert "heatmap_size = " in message
+    assert "input_size" in message
+    assert "\n" not in message
 
 
 def test_card_of_another_file(tmp_path: Path) -> None:

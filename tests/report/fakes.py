@@ -35,6 +35,11 @@ class FakePeople:
     def fingerprint(self) -> str:
         return hashlib.sha256(repr(self).encode()).hexdigest()
 
+    has_head_sizes: bool = True
+
+    def content(self, rows: Sequence[int]) -> str:
+        return ""
+
     def __len__(self) -> int:
         return self.people
 

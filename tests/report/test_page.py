@@ -212,13 +212,6 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     assert Cells(page, table="results").rows[0][2] == evil
 
 
-def test_two_models_of_one_name_are_told_apart(tmp_path: Path) -> None:
-    plan, store = fake_study(tmp_path, names=["twin", "twin"], settings=[FGSM], people=FakePeople(people=4))
-    page = write_report(plan, store, tmp_path / "report").read_text()
-    header = Cells(page, table="results").rows[0]
-    assert header[2:4] == ["twin (00fa00)", "twin (01fa01)"]
-
-
 def test_a_study_without_settings_shows_the_clean_scores(tmp_path: Path) -> None:
     plan, store = fake_study(tmp_path, settings=[], people=FakePeople(people=4))
     page = write_report(plan, store, tmp_path / "report").read_text()

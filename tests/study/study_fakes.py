@@ -32,6 +32,11 @@ class NoisePeople:
     fingerprint: str = "noise-1"
     left_out: tuple[str, ...] = ()
 
+    has_head_sizes: bool = True
+
+    def content(self, rows: Sequence[int]) -> str:
+        return ""
+
     def __len__(self) -> int:
         return self.people
 

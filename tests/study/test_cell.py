@@ -1,7 +1,9 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
+import robustpose
 from robustpose.errors import RobustPoseError
 from robustpose.study import Cell, Setting
 
@@ -21,6 +23,7 @@ CELL = Cell(
     [
         {"model_fingerprint": "c"},
         {"data_fingerprint": "c"},
+        {"photos": "d"},
         {"start": 1},
         {"stop": 24},
         {"setting": None},
@@ -41,8 +44,18 @@ def test_every_field_changes_the_key(change: dict[str, object]) -> None:
 
 def test_the_same_fields_give_the_same_key_in_every_process() -> None:
     # Typed in: a change of this value makes every stored study start anew, so it must be meant.
-    assert replace(CELL, version="test").key == replace(CELL, version="test").key
-    assert len(CELL.key) == 32
+    assert replace(CELL, version="test").key == "c52fb55816878ed19c53f6e5401a8051"
+
+
+def test_no_steps_given_and_the_attacks_own_number_are_one_cell() -> None:
+    assert CELL.key == replace(CELL, setting=Setting("igsm", 8 / 255, steps=10)).key
+
+
+def test_the_version_names_the_code_and_torch() -> None:
+    version, code, made_with = CELL.version.split("+", 2)
+    assert version == robustpose.__version__
+    assert len(code) == 12
+    assert made_with == f"torch{torch.__version__}"
 
 
 def test_the_default_number_of_steps_and_the_same_number_given_are_one_label() -> None:

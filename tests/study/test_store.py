@@ -65,6 +65,19 @@ def test_a_folder_of_another_version_is_refused_and_left_as_it_is(tmp_path: Path
 
 
 def test_the_store_says_who_wrote_it(tmp_path: Path) -> None:
-    Store(tmp_path)
+    run_cells(plan(n=1), Store(tmp_path))
     assert set(json.loads((tmp_path / "store.json").read_text())) == {"format", "robustpose"}
     Store(tmp_path)
+
+
+def test_opening_a_store_writes_nothing(tmp_path: Path) -> None:
+    Store(tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cell_that_cannot_be_written_leaves_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = plan(n=1)
+    monkeypatch.setattr(Path, "replace", lambda self, to: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        run_cells(tiny, Store(tmp_path))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -34,6 +34,7 @@ def load_tflite(path: Path, *, card: Path | None = None) -> ImportedPose:
     inputs, outputs = inputs_and_outputs(content, file=file)
     chosen = find_card(sha256) if card is None else read_card(card)
     if chosen is None:
+        read_graph(content, file=file)  # what no card could mend is said first: quantised, an unknown operator
         raise RobustPoseError(
             f"{file}: no card describes this file; write one (docs/nets.md shows how) and give it with --card: "
             "TOML with name, format, skeleton, input_size, channels, stages, head and what the head needs; "

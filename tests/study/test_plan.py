@@ -1,0 +1,82 @@
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from robustpose.errors import RobustPoseError
+from robustpose.metrics import METRICS
+from robustpose.models import OpenedModel
+from robustpose.skeletons import Skeleton
+from robustpose.study import Plan, Store, Study, make_plan, outcome, run_cells
+from robustpose.study.plan import open_plan
+from tests.conftest import TinyHeatmaps
+from tests.study.study_fakes import NoisePeople, models, plan
+
+
+@dataclass(frozen=True)
+class Photographed(NoisePeople):
+    """People whose pictures are known by a hash."""
+
+    pictures: str = "first"
+
+    def content(self, rows: object) -> str:
+        return self.pictures
+
+
+def keys(of: Plan) -> set[str]:
+    return {cell.key for cell in of.all_cells()}
+
+
+def test_other_pictures_are_other_cells() -> None:
+    first = plan(people=Photographed(pictures="first"))
+    second = plan(people=Photographed(pictures="second"))
+    assert keys(first).isdisjoint(keys(second))
+    assert keys(first) == keys(plan(people=Photographed(pictures="first")))
+
+
+def test_clean_cells_do_not_depend_on_the_seed() -> None:
+    shared = keys(plan(seed=0)) & keys(plan(seed=1))
+    assert shared == {cell.key for cell in plan().all_cells() if cell.setting is None}
+
+
+class HandsOnly(TinyHeatmaps):
+    """A net that knows a keypoint less than the data."""
+
+    def __init__(self) -> None:
+        super().__init__(seed=1)
+        self.skeleton = Skeleton(name="other", keypoints=("left_hand", "right_hand", "tail"), limbs=())
+
+
+def test_all_nets_of_a_study_are_scored_on_the_keypoints_they_share(tmp_path: object) -> None:
+    from pathlib import Path
+
+    nets = (*models(), OpenedModel(name="hands", net=HandsOnly().eval(), fingerprint="hands-1"))
+    study = replace(plan().study, settings=())
+    together = make_plan(study, models=nets, dataset=NoisePeople())
+    assert together.joints == {"left_hand", "right_hand"}
+    assert together.metric == "pck"
+    store = Store(Path(str(tmp_path)))
+    run_cells(together, store)
+    counted = [METRICS["pck"].hits(outcome(together, store, net, None).table) for net in nets]
+    for hits in counted:
+        np.testing.assert_array_equal(np.isfinite(hits), np.isfinite(counted[0]))
+        assert np.isnan(hits[:, 2]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"models": ("shg2",), "card": "card.toml"}, "a card describes a net that others trained"),
+        ({"n": 0}, "--n must be at least 1, got 0"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(change: dict[str, object], message: str) -> None:
+    study = Study(name="a", title="A", models=("deeppose",), data="synthpose", settings=(), n=1)
+    with pytest.raises(RobustPoseError, match=message):
+        open_plan(replace(study, **change))  # type: ignore[arg-type]
+
+
+def test_two_nets_of_one_name_are_refused() -> None:
+    net = models()[0]
+    with pytest.raises(RobustPoseError, match="two models share a name"):
+        make_plan(plan().study, models=(net, replace(net, fingerprint="other")), dataset=NoisePeople())
