@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -72,14 +73,19 @@ def print_results(plan: Plan, rows: Sequence[Row]) -> None:
     table = RichTable(
         title=f"{plan.study.title}\n{plan.dataset.name}, {metric}, 95% intervals over n people",
         title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
     )
-    for column in ("attack", "eps", "score, %", *names, "n"):
-        table.add_column(column, no_wrap=column != "attack")
+    for column in ("attack", "eps/255", "score, %", *names, "n"):
+        table.add_column(column, no_wrap=True)
     for attack, eps, measure in lines:
         texts = [_interval_text(cells.get((attack, eps, measure, name))) for name in names]
         numbers = dict.fromkeys(str(cells[attack, eps, measure, name].n) for name in names)
         unrounded = not cells[attack, eps, measure, names[0]].rounded
-        table.add_row(attack, eps + (" *" if unrounded else ""), measure, *texts, ", ".join(numbers))
+        table.add_row(
+            attack, eps.removesuffix("/255") + (" *" if unrounded else ""), measure, *texts, ", ".join(numbers)
+        )
     stdout.print(table, markup=False)
     if any(not row.rounded for row in shown):
         stdout.print("* under one 8-bit level: scored without rounding the pictures to 8 bits", highlight=False)
