@@ -54,7 +54,7 @@ ImagesOption = Annotated[
 ]
 CardOption = Annotated[str, typer.Option("--card", help="Card of a .tflite file that is not among the known ones")]
 MinKeypointsOption = Annotated[
-    int, typer.Option("--min-keypoints", help="People in photos: labelled at least", min=0)
+    int, typer.Option("--min-keypoints", help="People in photos: labelled at least, face left out", min=0)
 ]
 MinBoxOption = Annotated[
     float, typer.Option("--min-box", help="People in photos: box side in pixels at least", min=0)

@@ -204,4 +204,7 @@ AIC_14 = Skeleton(
     ),
 )
 
+FACE = frozenset({"nose", "left_eye", "right_eye", "left_ear", "right_ear"})
+"""Keypoints that say little of a pose: a close-up of a face has all five."""
+
 SKELETONS = {s.name: s for s in (MPII_16, EFFICIENTPOSE_16, COCO_17, AIC_14)}

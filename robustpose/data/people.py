@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from robustpose.data.photos import UnreadablePhoto, read_photo
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Floats, Pixels, box_crop, crop_image, crop_points
-from robustpose.skeletons import Skeleton
+from robustpose.skeletons import FACE, Skeleton
 from robustpose.types import Batch
 
 
@@ -85,15 +85,16 @@ class PhotoPeople:
     def at_least(self, *, keypoints: int, box_side: float) -> "PhotoPeople":
         """Return the people with so many labelled keypoints and so long a box, in photo pixels.
 
-        The others are counted in left_out. RobustPoseError where nobody remains.
+        Keypoints of the face do not count: many people are all face. The others are counted in left_out. RobustPoseError where nobody remains.
         """
-        few = [person for person in self.people if person.visible.sum() < keypoints]
+        body = np.array([name not in FACE for name in self.skeleton.keypoints])
+        few = [person for person in self.people if (person.visible & body).sum() < keypoints]
         small = [person for person in self.people if max(person.box[2:]) < box_side]
         gone = {person.id for person in few + small}
         people = tuple(person for person in self.people if person.id not in gone)
         reasons = Counter(
             {
-                f"with fewer than {keypoints} labelled keypoints": len(few),
+                f"with fewer than {keypoints} labelled keypoints of the body": len(few),
                 f"with a box smaller than {box_side:g} pixels": len({p.id for p in small} - {p.id for p in few}),
             }
         )
