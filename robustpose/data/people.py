@@ -85,7 +85,8 @@ class PhotoPeople:
     def at_least(self, *, keypoints: int, box_side: float) -> "PhotoPeople":
         """Return the people with so many labelled keypoints and so long a box, in photo pixels.
 
-        Keypoints of the face do not count: many people are all face. The others are counted in left_out. RobustPoseError where nobody remains.
+        Keypoints of the face do not count: many people are all face. The others are counted in left_out.
+        RobustPoseError where nobody remains.
         """
         body = np.array([name not in FACE for name in self.skeleton.keypoints])
         few = [person for person in self.people if (person.visible & body).sum() < keypoints]
