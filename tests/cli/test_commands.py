@@ -151,3 +151,17 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         "metrics: pck, pckh",
         "studies: quick",
     ]
+
+
+def test_training_leaves_weights_that_can_be_attacked_and_keeps_to_its_recipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    args = ("train", "deeppose", "--people", "50", "--samples", "32", "--batch", "16", "--out", "run")
+    assert run(monkeypatch, *args) == 0
+    facts = json.loads((tmp_path / "run/deeppose.json").read_text())
+    assert (facts["samples"], facts["recipe"]["people"], facts["pckh_n"]) == (32, 50, 1000)
+    capsys.readouterr()
+    found = attack_json(monkeypatch, capsys, "--model", "deeppose:run/deeppose.safetensors", "--n", "5")
+    assert found["model"] == "deeppose:deeppose"
+    assert run(monkeypatch, *args, "--lr", "0.5") == 2
+    assert "is of another recipe" in capsys.readouterr().err
