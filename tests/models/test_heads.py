@@ -142,6 +142,14 @@ def test_heatmap_loss_in_closed_form() -> None:
     np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-12)
 
 
+def test_a_cell_of_the_bump_weighs_more_by_hand() -> None:
+    """Errors of 1/2 on the bump's top (target 2 = peak) and of 1/2 where the target is 1/2: weights 21 and 6."""
+    head = HeatmapHead(input_size=(4, 8), heatmap_size=(1, 2), peak=2.0, foreground=20.0)
+    target = torch.tensor([[[[2.0, 0.5]]]], dtype=torch.float64)
+    loss = head.loss(target - 0.5, target, torch.ones(1, 1, dtype=torch.bool))
+    assert loss.tolist() == [pytest.approx((21 * 0.25 + 6 * 0.25) / 2, rel=1e-12)]
+
+
 def test_coordinate_loss_in_closed_form() -> None:
     generator = np.random.default_rng(0)
     raw, target = generator.normal(size=(2, 3, 4, 2))
@@ -154,7 +162,7 @@ def test_coordinate_loss_in_closed_form() -> None:
     np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-12)
 
 
-HEADS: list[Head] = [five(), CoordinateHead(input_size=(20, 20))]
+HEADS: list[Head] = [five(), CoordinateHead(input_size=(20, 20))]  # plain squared errors
 every_head = pytest.mark.parametrize("head", HEADS, ids=["heatmaps", "coordinates"])
 
 
