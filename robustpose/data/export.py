@@ -5,16 +5,26 @@ read again (robustpose.data.mpii), the crop is the picture itself.
 """
 
 import json
+import tempfile
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+import polars as pl
 import torch
+from numpy.typing import NDArray
 
+from robustpose.data.rendered import RenderedPeople
 from robustpose.errors import RobustPoseError
-from robustpose.skeletons import MPII_16
+from robustpose.skeletons import COCO_17, MPII_16
 from robustpose.types import Batch, PoseDataset
+
+if TYPE_CHECKING:
+    from robustpose.data.synthpose import RenderedSet
 
 _AT_ONCE = 50
 _PADDING = 1.25
@@ -34,10 +44,7 @@ def export_people(
     come last, in one atomic act: a folder that has them is complete. RobustPoseError where it exists already, or
     where no photo could be read.
     """
-    annotations = folder / "annotations.json"
-    if annotations.exists():
-        raise RobustPoseError(f"{annotations} exists already; choose another folder")
-    (folder / "images").mkdir(parents=True, exist_ok=True)
+    annotations = _begin(folder)
     entries: list[dict[str, object]] = []
     unreadable: tuple[str, ...] = ()
     for start in range(0, n, _AT_ONCE):
@@ -48,17 +55,105 @@ def export_people(
         on_progress(rows.stop)
     if not entries:
         raise RobustPoseError(f"none of the {n} photos could be read; the first: {unreadable[0]}")
+    _finish(annotations, entries)
+    return unreadable
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """How a rendering went: a hash of all pixels and truth, and how fast people were rendered and kept."""
+
+    people: int
+    size: int
+    processes: int
+    images_per_second: float
+    hash: str
+
+
+def export_rendered(
+    dataset: RenderedPeople,
+    folder: Path,
+    *,
+    n: int,
+    size: int,
+    processes: int,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Rendering:
+    """Render the first n people anew and write them with all their truth.
+
+    Beside what export_people writes: segmentation/*.png, whose values are the renderer's PARTS, and truth.csv with
+    the action, COCO's keypoints and the factors of every scene. RobustPoseError as there.
+    """
+    annotations = _begin(folder)
+    (folder / "segmentation").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as shards:
+        # one person first, so that what is measured holds neither numba's compiling nor its loading
+        dataset.render(1, size=size, folder=Path(shards) / "warm", processes=1)
+        started = time.perf_counter()
+        people = dataset.render(n, size=size, folder=Path(shards), processes=processes, on_progress=on_progress)
+        seconds = time.perf_counter() - started
+    batch = dataset.batch(
+        range(n),
+        images=people.images,
+        keypoints=people.mpii,
+        visibility=people.mpii_visibility,
+        head_size=people.head_size,
+        box=people.box,
+    )
+    entries = [_write_person(batch, row, folder / "images") for row in range(n)]
+    for entry, parts in zip(entries, people.segmentation, strict=True):
+        _write_png(folder / "segmentation" / str(entry["image"]), parts)
+    _truth_frame(batch.ids, people).write_csv(folder / "truth.csv", float_precision=3)
+    _finish(annotations, entries)
+    return Rendering(
+        people=n,
+        size=size,
+        processes=processes,
+        images_per_second=round(n / seconds, 2),
+        hash=people.digest(),
+    )
+
+
+def _truth_frame(ids: tuple[str, ...], people: "RenderedSet") -> pl.DataFrame:
+    """Return a row a person: id, action, the scene's factors, head size, COCO's keypoints."""
+    from robustpose.data.synthpose import ACTIONS
+
+    columns: dict[str, Any] = {
+        "id": list(ids),
+        "action": [ACTIONS[number] for number in people.action],
+        **people.factors,
+        "head_size": people.head_size,
+    }
+    for k, name in enumerate(COCO_17.keypoints):
+        columns[f"{name}_x"], columns[f"{name}_y"] = people.coco[:, k, 0], people.coco[:, k, 1]
+        columns[f"{name}_visibility"] = people.coco_visibility[:, k]
+    return pl.DataFrame(columns)
+
+
+def _begin(folder: Path) -> Path:
+    """Make the folder; return where its annotations will lie."""
+    annotations = folder / "annotations.json"
+    if annotations.exists():
+        raise RobustPoseError(f"{annotations} exists already; choose another folder")
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    return annotations
+
+
+def _finish(annotations: Path, entries: list[dict[str, object]]) -> None:
     aside = annotations.with_suffix(".part")
     aside.write_text(json.dumps(entries, indent=1) + "\n")
     aside.replace(annotations)
-    return unreadable
+
+
+def _write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+    if not cv2.imwrite(str(path), np.ascontiguousarray(pixels)):
+        raise RobustPoseError(f"{path} cannot be written")
 
 
 def _write_person(batch: Batch, row: int, folder: Path) -> dict[str, object]:
     name = batch.ids[row].replace(":", "_") + ".png"
     image = (batch.images[row].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-    if not cv2.imwrite(str(folder / name), np.ascontiguousarray(image[..., ::-1])):
-        raise RobustPoseError(f"{folder / name} cannot be written")
+    _write_png(folder / name, image[..., ::-1])
     size = batch.input_size[0]
     scale = size / _PADDING / 200
     entry: dict[str, object] = {

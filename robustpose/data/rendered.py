@@ -8,16 +8,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.skeletons import MPII_16, Skeleton
 from robustpose.types import Batch
 
+if TYPE_CHECKING:
+    from robustpose.data.synthpose import RenderedSet
+
 PEOPLE = {"train": 1_000_000, "val": 1000, "test": 1000}
 """The splits and how many people each has; train goes on for as long as anyone asks."""
+
+_PLAIN = "plain"
 
 _AHEAD = 1000  # people held in memory while rendering ahead
 _SHARD = 50  # the renderer keeps as many in a file; only speed would suffer from another number
@@ -25,16 +32,23 @@ _SHARD = 50  # the renderer keeps as many in a file; only speed would suffer fro
 
 @dataclass(frozen=True)
 class RenderedPeople:
-    """Rendered people of a split; satisfies PoseDataset."""
+    """Rendered people of a split; satisfies PoseDataset.
+
+    nuisance  with the camera's blur, tint, noise and JPEG, all mild
+    without   the renderer's INGREDIENTS to leave out
+    """
 
     split: str
+    nuisance: bool = True
+    without: tuple[str, ...] = ()
     skeleton: Skeleton = MPII_16
     left_out: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """The data set and its split, as in the ids."""
-        return f"synthpose:{self.split}"
+        """The data set as on the command line: its split, and what it was told to leave out."""
+        words = ["without-" + name for name in self.without] + ([] if self.nuisance else [_PLAIN])
+        return ",".join([f"synthpose:{self.split}", *words])
 
     @property
     def fingerprint(self) -> str:
@@ -68,20 +82,60 @@ class RenderedPeople:
         It starts processes, so a script that calls it needs an `if __name__ == "__main__"` guard; `load` alone
         renders in its own process and needs none. on_progress is told (done, all).
         """
-        from robustpose.data.synthpose import rendered_set
-
         size = self._side(input_size)
         for start in range(0, n, _AHEAD):
             stop = min(start + _AHEAD, n)
-            rendered_set(
-                self.split,
-                start,
-                stop,
-                size=size,
-                padding=padding,
-                with_segmentation=False,
-                progress=partial(_report, on_progress, start, n),
-            )
+            told = partial(_report, on_progress, start, n)
+            self._rendered(start, stop, size=size, padding=padding, processes=None, progress=told)
+
+    def render(
+        self,
+        n: int,
+        *,
+        size: int,
+        folder: Path,
+        processes: int | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> "RenderedSet":
+        """Render the first n people with all their truth, keeping shards in `folder` and not in the cache."""
+        from robustpose.data.synthpose import rendered_set
+
+        return rendered_set(
+            self.split,
+            0,
+            n,
+            size=size,
+            nuisance=self.nuisance,
+            without=self.without,
+            processes=processes,
+            progress=on_progress,
+            folder=folder,
+        )
+
+    def _rendered(
+        self,
+        start: int,
+        stop: int,
+        *,
+        size: int,
+        padding: float,
+        processes: int | None = 1,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "RenderedSet":
+        from robustpose.data.synthpose import rendered_set
+
+        return rendered_set(
+            self.split,
+            start,
+            stop,
+            size=size,
+            padding=padding,
+            nuisance=self.nuisance,
+            without=self.without,
+            processes=processes,
+            progress=progress,
+            with_segmentation=False,
+        )
 
     def _side(self, input_size: tuple[int, int]) -> int:
         height, width = input_size
@@ -96,42 +150,50 @@ class RenderedPeople:
 
         input_size must be square.
         """
-        from robustpose.data.synthpose import rendered_set
-
         size = self._side(input_size)
         for row in rows:
             if not 0 <= row < len(self):
                 raise RobustPoseError(f"{self.name}: rows are 0 to {len(self) - 1}, got {row}")
         wanted = sorted({row // _SHARD for row in rows})
         shards = [
-            rendered_set(
-                self.split,
-                number * _SHARD,
-                (number + 1) * _SHARD,
-                size=size,
-                padding=padding,
-                processes=1,
-                with_segmentation=False,
-            )
-            for number in wanted
+            self._rendered(number * _SHARD, (number + 1) * _SHARD, size=size, padding=padding) for number in wanted
         ]
         order = [wanted.index(row // _SHARD) * _SHARD + row % _SHARD for row in rows]
 
-        def stacked(field: str, *shape: int) -> torch.Tensor:
+        def stacked(field: str, *shape: int) -> NDArray[Any]:
             parts = [np.asarray(getattr(shard, field)) for shard in shards] or [np.zeros((0, *shape))]
-            return torch.from_numpy(np.concatenate(parts)[order])
+            return np.concatenate(parts)[order]
 
-        n, k = len(rows), len(self.skeleton)
-        visible = stacked("mpii_visibility", k) > 0
-        images = stacked("images", size, size, 3).permute(0, 3, 1, 2).contiguous()
+        k = len(self.skeleton)
+        return self.batch(
+            rows,
+            images=stacked("images", size, size, 3),
+            keypoints=stacked("mpii", k, 2),
+            visibility=stacked("mpii_visibility", k),
+            head_size=stacked("head_size"),
+            box=stacked("box", 4),
+        )
+
+    def batch(
+        self,
+        rows: Sequence[int],
+        *,
+        images: NDArray[Any],
+        keypoints: NDArray[Any],
+        visibility: NDArray[Any],
+        head_size: NDArray[Any],
+        box: NDArray[Any],
+    ) -> Batch:
+        """Make a Batch of rendered arrays: images (N, S, S, 3) of 8 bits, MPII's keypoints, boxes (N, 4)."""
+        visible = torch.from_numpy(visibility) > 0
         return Batch(
-            images=images.to(torch.float32) / 255,
-            keypoints=stacked("mpii", k, 2).to(torch.float32).where(visible[..., None], 0.0),
+            images=torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(torch.float32) / 255,
+            keypoints=torch.from_numpy(keypoints).to(torch.float32).where(visible[..., None], 0.0),
             visible=visible,
-            head_size=stacked("head_size").to(torch.float32),
-            box_side=stacked("box", 4)[:, 2:].amax(dim=1).to(torch.float32),
-            crops=torch.eye(2, 3, dtype=torch.float64).repeat(n, 1, 1),
-            ids=tuple(f"{self.name}:{row:06d}" for row in rows),
+            head_size=torch.from_numpy(head_size).to(torch.float32),
+            box_side=torch.from_numpy(box)[:, 2:].amax(dim=1).to(torch.float32),
+            crops=torch.eye(2, 3, dtype=torch.float64).repeat(len(rows), 1, 1),
+            ids=tuple(f"synthpose:{self.split}:{row:06d}" for row in rows),
             skeleton=self.skeleton,
         )
 
@@ -141,10 +203,17 @@ def _report(on_progress: Callable[[int, int], None] | None, start: int, n: int, 
         on_progress(start + done, n)
 
 
-def open_rendered(split: str = "", images: Path | None = None) -> RenderedPeople:
-    """Return the rendered people of a split: val where none is named, test, or train."""
+def open_rendered(spec: str = "", images: Path | None = None) -> RenderedPeople:
+    """Return the rendered people of 'SPLIT[,plain][,without-INGREDIENT...]': val where no split is named.
+
+    'plain' leaves out the camera's blur, tint, noise and JPEG.
+    """
+    from robustpose.data.synthpose.ingredients import left_out
+
     if images is not None:
         raise RobustPoseError(f"synthpose renders its pictures and takes no photo folder; got --images {images}")
-    if (split or "val") not in PEOPLE:
+    split, *words = (spec or "val").split(",")
+    if split not in PEOPLE:
         raise unknown_name("split of synthpose", split, PEOPLE)
-    return RenderedPeople(split or "val")
+    without = left_out([word.removeprefix("without-") for word in words if word != _PLAIN])
+    return RenderedPeople(split, nuisance=_PLAIN not in words, without=tuple(sorted(without)))

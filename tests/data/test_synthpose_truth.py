@@ -202,18 +202,26 @@ def test_rendering_again_gives_the_same_person() -> None:
 
 
 REFERENCE = {
-    ("train", 0): "ffb5714fdc599b3b",
-    ("train", 1): "e367b28164621eaa",
-    ("train", 10): "01fb531cfd950f1a",
-    ("train", 500): "7aecbeaa092be57c",
-    ("val", 0): "07b0c0230ea68723",
-    ("val", 1): "f963a5136d087b69",
-    ("val", 10): "400c847e39d11ee2",
-    ("val", 500): "531e94f97d0bf0ef",
-    ("test", 0): "8c14e4b15a277775",
-    ("test", 1): "58a89d88b8e4bfe2",
-    ("test", 10): "853bbb32ee4826d7",
-    ("test", 500): "5cc25f9ffb3828b2",
+    ("train", 0): "f0d2e429fa41cfd1",
+    ("train", 1): "47495a9f59e46aac",
+    ("train", 10): "5dd9bc14ede75349",
+    ("train", 500): "0bf47fec158f5d5c",
+    ("train", 1234): "3d259471b8fca78c",
+    ("train", 99999): "85aa6b0eaf82b779",
+    ("val", 0): "5abd3b49273c412a",
+    ("val", 1): "1d5e1f8dc971bb7f",
+    ("val", 10): "4cf229b8a09fe438",
+    ("val", 250): "30d04680acc69e32",
+    ("val", 500): "54ee7f41a062f975",
+    ("val", 750): "73edd104b4db25f8",
+    ("val", 999): "ace077e46012dbe2",
+    ("test", 0): "634551c63d73e8ff",
+    ("test", 1): "dc1e20acf28de4e4",
+    ("test", 10): "74dd211d52b71020",
+    ("test", 250): "c75da2a8a7b66781",
+    ("test", 500): "6167bf8df2ee3116",
+    ("test", 750): "26506861abe02b7b",
+    ("test", 999): "a676e0474662a11d",
 }
 """First 16 hex digits of the sha256 of pictures of 64 pixels before the camera's noise and JPEG."""
 

@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 
 FOLDER = Path(__file__).parent / "assets"
 
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 """Raise it with every change that moves a pixel or a truth; cached people are then made anew."""
 
 

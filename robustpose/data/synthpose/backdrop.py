@@ -1,6 +1,6 @@
 """What lies behind the people: a panorama, or a plain studio wall, and the floor they stand on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import cv2
@@ -10,6 +10,7 @@ from numpy.random import Generator
 from robustpose.data.synthpose.assets import Floats, Panorama
 from robustpose.data.synthpose.camera import Camera
 from robustpose.data.synthpose.colours import palette
+from robustpose.data.synthpose.ingredients import FLOOR_CONTACT, PANORAMAS
 from robustpose.data.synthpose.panorama import panorama_view
 from robustpose.data.synthpose.splits import Split
 
@@ -44,10 +45,40 @@ class Backdrop:
 
 
 def sample_backdrop(
-    panorama: Panorama, camera: Camera, *, yaw: float, size: int, key: float, split: Split, rng: Generator
+    panorama: Panorama,
+    camera: Camera,
+    *,
+    yaw: float,
+    size: int,
+    key: float,
+    split: Split,
+    rng: Generator,
+    without: frozenset[str] = frozenset(),
 ) -> Backdrop:
-    """Draw what a camera sees behind the people; a brighter key light casts a darker shadow on it."""
-    if rng.random() < _PANORAMA_SHARE:
+    """Draw what a camera sees behind the people; a brighter key light casts a darker shadow on it.
+
+    `without` panoramas it is a wall; without floor contact there is no floor.
+    """
+    backdrop = _draw_backdrop(
+        panorama, camera, yaw=yaw, size=size, key=key, split=split, rng=rng, wall=PANORAMAS in without
+    )
+    if FLOOR_CONTACT in without:
+        return replace(backdrop, floor=backdrop.floor._replace(kind=NO_FLOOR))
+    return backdrop
+
+
+def _draw_backdrop(
+    panorama: Panorama,
+    camera: Camera,
+    *,
+    yaw: float,
+    size: int,
+    key: float,
+    split: Split,
+    rng: Generator,
+    wall: bool,
+) -> Backdrop:
+    if rng.random() < _PANORAMA_SHARE and not wall:
         half_angle = size / 2 / camera.focal
         widening = float(np.clip(rng.uniform(0.4, 0.8) / half_angle, 1, 3.5))
         image = panorama_view(panorama.image, camera.view(), yaw=yaw, widening=widening, size=size)

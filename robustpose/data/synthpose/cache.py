@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from robustpose.data.synthpose.assets import Floats, Floats32, Ints, Pixels, fingerprint
+from robustpose.data.synthpose.ingredients import left_out
 from robustpose.data.synthpose.render import RenderedPerson, check_request, render_person
 from robustpose.data.synthpose.splits import split_named
 
@@ -52,6 +53,15 @@ class RenderedSet:
     action: Ints  # (n,)
     factors: dict[str, NDArray[Any]]  # each (n,)
 
+    def digest(self) -> str:
+        """Return a hash of every pixel and every truth."""
+        hashed = hashlib.sha256()
+        held = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "factors"}
+        for name, values in sorted({**held, **self.factors}.items()):
+            is_text = values.dtype.kind == "U"
+            hashed.update(name.encode() + ("\n".join(values.tolist()).encode() if is_text else values.tobytes()))
+        return hashed.hexdigest()
+
 
 @dataclass(frozen=True)
 class _Request:
@@ -61,12 +71,13 @@ class _Request:
     size: int
     padding: float
     nuisance: bool
+    without: tuple[str, ...]
 
     @property
     def folder(self) -> str:
-        return (
-            f"{self.split}-{self.size}px-padding{float(self.padding)!r}-{'camera' if self.nuisance else 'plain'}"
-        )
+        camera = "camera" if self.nuisance else "plain"
+        words = [f"{self.split}-{self.size}px-padding{float(self.padding)!r}-{camera}", *self.without]
+        return "-without-".join(words)
 
     def shard(self, number: int) -> range:
         """Return the people of a shard."""
@@ -84,6 +95,7 @@ def rendered_set(
     size: int = 128,
     padding: float = 1.25,
     nuisance: bool = True,
+    without: Collection[str] = (),
     processes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     folder: Path | None = None,
@@ -97,7 +109,7 @@ def rendered_set(
     render_person does. A script that renders with several processes needs the usual `if __name__ == "__main__"`.
     """
     check_request(split, start, stop, size=size, padding=padding)
-    request = _Request(split, size, padding, nuisance)
+    request = _Request(split, size, padding, nuisance, tuple(sorted(left_out(without))))
     kept = (folder or default_folder()) / fingerprint() / request.folder
     kept.mkdir(parents=True, exist_ok=True)
     stacked: Arrays = {}
@@ -193,7 +205,14 @@ def _make_shard(request: _Request, folder: Path, number: int) -> None:
     if _content(_shard_path(folder, number)) is not None:
         return
     people = [
-        render_person(request.split, index, size=request.size, padding=request.padding, nuisance=request.nuisance)
+        render_person(
+            request.split,
+            index,
+            size=request.size,
+            padding=request.padding,
+            nuisance=request.nuisance,
+            without=request.without,
+        )
         for index in request.shard(number)
     ]
     held = io.BytesIO()

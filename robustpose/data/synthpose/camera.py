@@ -67,12 +67,12 @@ class Viewpoint:
 
 
 def sample_viewpoint(rng: Generator) -> Viewpoint:
-    """Draw a viewpoint: two thirds more or less from the front, mostly level."""
-    azimuth = rng.normal(0, 50) if rng.random() < 0.65 else rng.uniform(-180, 180)
+    """Draw a viewpoint: three quarters more or less from the front, mostly level."""
+    azimuth = rng.normal(0, 45) if rng.random() < 0.72 else rng.uniform(-180, 180)
     return Viewpoint(
         elevation=float(np.clip(rng.normal(8, 13), -15, 60)),
         azimuth=float((azimuth + 180) % 360 - 180),
-        roll=float(rng.normal(0, 7) if rng.random() < 0.85 else rng.uniform(-45, 45)),
+        roll=float(rng.normal(0, 4) if rng.random() < 0.92 else rng.uniform(-30, 30)),
         fov=float(rng.uniform(22, 65)),
     )
 

@@ -13,6 +13,7 @@ from robustpose.data.synthpose.mesh import (
     LOGO,
     PATCHES,
     PLAID,
+    PLAIN,
     SOLID,
     STRIPES,
     TEXTURED,
@@ -78,9 +79,11 @@ def sample_outfit(phenotype: Phenotype, split: Split, rng: Generator) -> Outfit:
     eyes = linear((0.1, 0.07, 0.05) if brown_eyes else (0.2, 0.3, 0.45))
     top, bottom = _cloth(colours, split, rng), _cloth(colours, split, rng)
     if rng.random() < 0.5:
-        bottom = replace(bottom, colour=denim_colour(rng), pattern=SOLID, kind=0)
+        bottom = replace(bottom, colour=denim_colour(rng), pattern=SOLID, kind=PLAIN)
     elif rng.random() < 0.12:
         bottom = top
+    elif rng.random() < 0.6:  # few people wear patterned trousers
+        bottom = replace(bottom, pattern=SOLID, kind=PLAIN)
     volume = float(rng.uniform(0.004, 0.022))
     long_hair = not bald and rng.random() < (0.12 if man else 0.65)
     capped = not bald and not long_hair and rng.random() < 0.15
@@ -117,10 +120,32 @@ def sample_outfit(phenotype: Phenotype, split: Split, rng: Generator) -> Outfit:
     )
 
 
+def plain_suit(outfit: Outfit) -> Outfit:
+    """Return what is left of an outfit without garments: a tight suit of one colour, no hair, no shoes."""
+    cloth = Material(colour=outfit.top.colour, seed=outfit.seed)
+    return replace(
+        outfit,
+        bald=True,
+        hairline=0.4,
+        beard=0.0,
+        long_hair=None,
+        cap=None,
+        skirt=None,
+        shoe_height=None,
+        topless=False,
+        sleeve=1.97,
+        trouser=1.95,
+        top_looseness=0.0,
+        trouser_looseness=0.0,
+        top=cloth,
+        bottom=cloth,
+    )
+
+
 def _cloth(colours: tuple[Colour, ...], split: Split, rng: Generator) -> Material:
     """Draw a cloth of two colours of a palette, in a pattern or a texture."""
     first, second = rng.choice(len(colours), size=2, replace=False, p=[0.2, 0.2, 0.17, 0.17, 0.14, 0.12])
-    pattern = int(rng.choice(8, p=[0.58, 0.11, 0.03, 0.04, 0.06, 0.07, 0.08, 0.03]))
+    pattern = int(rng.choice(8, p=[0.64, 0.10, 0.02, 0.03, 0.04, 0.06, 0.08, 0.03]))
     cloth = Material(
         colour=colours[first],
         second=colours[second],

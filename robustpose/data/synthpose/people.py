@@ -8,8 +8,9 @@ from numpy.random import Generator
 from robustpose.data.synthpose.actions import sample_action, sample_posture
 from robustpose.data.synthpose.assets import Floats, load_body
 from robustpose.data.synthpose.body import Phenotype, body_fields, sample_phenotype, shape_body
+from robustpose.data.synthpose.ingredients import FLOOR_CONTACT, GARMENTS
 from robustpose.data.synthpose.mesh import Mesh
-from robustpose.data.synthpose.outfits import Outfit, sample_outfit
+from robustpose.data.synthpose.outfits import Outfit, plain_suit, sample_outfit
 from robustpose.data.synthpose.poses import Pose
 from robustpose.data.synthpose.rig import bone_heads, bone_rotations, skin_body
 from robustpose.data.synthpose.splits import Split
@@ -19,6 +20,8 @@ _CLEARANCE = {"hand_r": 0.13, "hand_l": 0.13, "lowerarm_r": 0.11, "lowerarm_l": 
 """How far, in metres, wrists and elbows keep from the axis of the trunk: nearer, they would be inside it."""
 
 _POSE_DRAWS = 8
+
+_HANDS_ON_THE_FLOOR = frozenset({"crawling", "acrobatics", "lying"})
 
 _SKIRT_FLEXION = 60.0
 """A skirt is a shell that cannot fold: beyond this flexion of a hip, in degrees, shorts are worn instead."""
@@ -33,6 +36,7 @@ class Person:
     phenotype: Phenotype
     outfit: Outfit
     seated: bool
+    upright: bool  # on its feet or its seat: its hands are free
     meshes: list[Mesh]
     skin: Floats  # (., 3) vertices of the body itself
     head: Floats  # (., 3) vertices of its head
@@ -47,8 +51,19 @@ class Person:
         return pelvis
 
 
-def make_person(split: Split, rng: Generator, *, owner: int, yaw: float, place: tuple[float, float]) -> Person:
-    """Draw a person, turned by yaw degrees, its pelvis above place (x, z), its lowest point on the floor y = 0."""
+def make_person(
+    split: Split,
+    rng: Generator,
+    *,
+    owner: int,
+    yaw: float,
+    place: tuple[float, float],
+    without: frozenset[str] = frozenset(),
+) -> Person:
+    """Draw a person, turned by yaw degrees, its pelvis above place (x, z), its lowest point on the floor y = 0.
+
+    `without` garments it wears one plain suit; without floor contact it hovers.
+    """
     phenotype = sample_phenotype(rng)
     shape = shape_body(phenotype)
     action = sample_action(rng)
@@ -62,18 +77,22 @@ def make_person(split: Split, rng: Generator, *, owner: int, yaw: float, place: 
     fields = body_fields()
     pelvis = joints[load_body().bones.index("pelvis")]
     lowest = posed[fields.skin_vertices, 1].min()
-    shift = np.array([place[0] - pelvis[0], posture.lift - lowest, place[1] - pelvis[2]])
+    lift = posture.lift + (float(rng.uniform(0.1, 0.8)) if FLOOR_CONTACT in without else 0.0)
+    shift = np.array([place[0] - pelvis[0], lift - lowest, place[1] - pelvis[2]])
     posed, joints = posed + shift, joints + shift
     mpii, coco = keypoints(posed, joints)
     outfit = sample_outfit(phenotype, split, rng)
     if max(posture.pose.right_leg.flexion, posture.pose.left_leg.flexion) > _SKIRT_FLEXION:
         outfit = replace(outfit, skirt=None)
+    if GARMENTS in without:
+        outfit = plain_suit(outfit)
     return Person(
         action=action,
         pose=posture.pose,
         phenotype=phenotype,
         outfit=outfit,
         seated=posture.seat,
+        upright=action not in _HANDS_ON_THE_FLOOR,
         meshes=dress(outfit, posed, owner, rng),
         skin=posed[fields.skin_vertices],
         head=posed[fields.head_vertices],
@@ -99,22 +118,42 @@ def _inside_trunk(joints: Floats) -> bool:
 def keypoints(posed: Floats, joints: Floats) -> tuple[Floats, Floats]:
     """Return MPII's 16 and COCO's 17 keypoints in space, (16, 3) and (17, 3), metres.
 
-    Limbs are where bones meet; the thorax is half neck, a quarter each shoulder; the upper neck is a quarter neck,
-    three quarters base of the head; the head top, nose, eyes and ears are vertices of the body.
+    Limbs are where bones meet; the thorax is half neck, a quarter each shoulder; the upper neck lies between neck
+    and base of the head; the nose, eyes, ears and the crown are vertices of the body. People who label photos see
+    skin, not bones: they put shoulders, hips and ankles a little higher and the head top upon the hair, by RAISED.
     """
     at = dict(zip(load_body().bones, joints, strict=True))
     vertex = {name: posed[number] for name, number in body_fields().landmarks.items()}
+    trunk = _direction(at["pelvis"], at["neck_01"])
+    shoulders = [at[f"upperarm_{side}"] + RAISED["shoulder"] * trunk for side in "rl"]
+    hips = [at[f"thigh_{side}"] + RAISED["hip"] * trunk for side in "rl"]
+    ankles = [
+        at[f"foot_{side}"] + RAISED["ankle"] * _direction(at[f"foot_{side}"], at[f"calf_{side}"]) for side in "rl"
+    ]
     mpii = np.stack([
-        at["foot_r"], at["calf_r"], at["thigh_r"], at["thigh_l"], at["calf_l"], at["foot_l"],
-        (at["thigh_r"] + at["thigh_l"]) / 2,
+        ankles[0], at["calf_r"], hips[0], hips[1], at["calf_l"], ankles[1],
+        (hips[0] + hips[1]) / 2,
         at["neck_01"] / 2 + (at["upperarm_r"] + at["upperarm_l"]) / 4,
-        at["neck_01"] / 4 + at["head"] * 3 / 4,
-        vertex["crown"],
-        at["hand_r"], at["lowerarm_r"], at["upperarm_r"], at["upperarm_l"], at["lowerarm_l"], at["hand_l"],
+        (1 - _UPPER_NECK) * at["neck_01"] + _UPPER_NECK * at["head"],
+        vertex["crown"] + RAISED["head_top"] * _direction(at["head"], vertex["crown"]),
+        at["hand_r"], at["lowerarm_r"], shoulders[0], shoulders[1], at["lowerarm_l"], at["hand_l"],
     ])  # fmt: skip
     face = np.stack([vertex[name] for name in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")])
     return mpii, np.concatenate([face, mpii[COCO_LIMBS]])
 
+
+def _direction(start: Floats, end: Floats) -> Floats:
+    """Return the unit vector (3,) from one point to another."""
+    unit: Floats = (end - start) / np.linalg.norm(end - start)
+    return unit
+
+
+RAISED = {"shoulder": 0.025, "hip": 0.02, "ankle": 0.02, "head_top": 0.03}
+"""How far, in metres, labels lie beyond the bone or the vertex: along the trunk, the shin, out of the head. Set so
+that two nets trained on MPII's labels have a median error near 0 on people of train; see docs/synthpose.md."""
+
+_UPPER_NECK = 0.0
+"""Where between neck (0) and base of the head (1) the upper neck lies; set in the same way."""
 
 COCO_LIMBS = [13, 12, 14, 11, 15, 10, 3, 2, 4, 1, 5, 0]
 """Rows of MPII's keypoints that are COCO's 6th to 17th: shoulders, elbows, wrists, hips, knees, ankles."""

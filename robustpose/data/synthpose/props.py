@@ -75,7 +75,7 @@ def box(centre: Floats, size: tuple[float, float, float], yaw: float, made_of: M
     return _thing(np.concatenate(points), np.concatenate(normals), np.concatenate(rest), faces, made_of)
 
 
-def _round(centre: Floats, radius: float, height: float, made_of: Material, *, ball: bool) -> Mesh:
+def round_thing(centre: Floats, radius: float, height: float, made_of: Material, *, ball: bool) -> Mesh:
     """Return an upright cylinder, or an ellipsoid, around a centre (3,)."""
     around, rings = 18, 13 if ball else 2
     angle = np.linspace(0, 2 * np.pi, around + 1)
@@ -146,12 +146,14 @@ def clutter(place: Floats, size: float, split: Split, rng: Generator) -> list[Me
         return [box(_at(place, 0, height / 2, 0), sides, rng.uniform(0, 90), made_of)]
     if kind == 1:
         height = rng.uniform(0.3, 1.8) * min(size, 1.0)
-        return [_round(_at(place, 0, height / 2, 0), rng.uniform(0.04, 0.3) * size, height, made_of, ball=False)]
+        return [
+            round_thing(_at(place, 0, height / 2, 0), rng.uniform(0.04, 0.3) * size, height, made_of, ball=False)
+        ]
     if kind == 2:
         radius = rng.uniform(0.08, 0.3) * size
-        return [_round(_at(place, 0, radius, 0), radius, 2 * radius, made_of, ball=True)]
+        return [round_thing(_at(place, 0, radius, 0), radius, 2 * radius, made_of, ball=True)]
     if kind == 3:
-        return [_round(_at(place, 0, 1.5, 0), rng.uniform(0.02, 0.06), 3.0, made_of, ball=False)]
+        return [round_thing(_at(place, 0, 1.5, 0), rng.uniform(0.02, 0.06), 3.0, made_of, ball=False)]
     if kind == 4:
         return _table(place, rng, made_of)
     if kind == 5:
@@ -159,9 +161,10 @@ def clutter(place: Floats, size: float, split: Split, rng: Generator) -> list[Me
     return _fence(place, rng, made_of)
 
 
-def seat(pelvis: Floats, split: Split, rng: Generator) -> list[Mesh]:
-    """Return a box, a stool or a chair under a pelvis (3,) that faces +z."""
-    height, made_of = max(0.12, float(pelvis[1]) - 0.11), material(split, rng)
+def seat(pelvis: Floats, skin: Floats, split: Split, rng: Generator) -> list[Mesh]:
+    """Return a box, a stool or a chair that faces +z, as high as the skin (V, 3) under the pelvis (3,)."""
+    over = (np.abs(skin[:, [0, 2]] - pelvis[[0, 2]]) < 0.17).all(axis=1) & (skin[:, 1] > pelvis[1] - 0.3)
+    height, made_of = max(0.08, float(skin[over, 1].min())), material(split, rng)
     place = np.array([pelvis[0], 0.0, pelvis[2] - 0.05])
     if rng.random() < 0.45:
         return [box(_at(place, 0, height / 2, 0), (0.45, height, 0.42), 0.0, made_of)]

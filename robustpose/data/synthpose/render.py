@@ -1,5 +1,6 @@
 """One rendered person: the scene drawn from its seeds, the picture, and its truth."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,6 +13,8 @@ from robustpose.data.synthpose.assets import Floats, Floats32, Ints, Pixels, loa
 from robustpose.data.synthpose.backdrop import Backdrop, sample_backdrop
 from robustpose.data.synthpose.camera import Framing, Viewpoint, frame_person, place_camera, sample_viewpoint
 from robustpose.data.synthpose.colours import texture_stack
+from robustpose.data.synthpose.held import NOTHING, held_thing
+from robustpose.data.synthpose.ingredients import CLUTTER, DISTRACTORS, FLOOR_CONTACT, left_out
 from robustpose.data.synthpose.kernels import bounds
 from robustpose.data.synthpose.light import LightDraw, cast_light, sample_light
 from robustpose.data.synthpose.mesh import Mesh, Surfaces, pack
@@ -63,6 +66,7 @@ class Scene:
     backdrop: Backdrop
     light: LightDraw
     others: int
+    held: str
 
 
 @dataclass(frozen=True)
@@ -77,16 +81,23 @@ class Shot:
 
 
 def render_person(
-    split: str, index: int, *, size: int = 128, padding: float = 1.25, nuisance: bool = True
+    split: str,
+    index: int,
+    *,
+    size: int = 128,
+    padding: float = 1.25,
+    nuisance: bool = True,
+    without: Collection[str] = (),
 ) -> RenderedPerson:
     """Render a person of a split.
 
     size is the side of the image in pixels, padding the crop's side in longer sides of the person's box. nuisance
-    adds the camera's blur, noise and JPEG, all mild. Raises RobustPoseError for an unknown split, an index that it
-    does not have, size < 32 and padding < 1.
+    adds the camera's blur, noise and JPEG, all mild. `without` names INGREDIENTS to leave out of the scene. Raises
+    RobustPoseError for an unknown split or ingredient, an index that the split does not have, size < 32 and
+    padding < 1.
     """
     check_request(split, index, index + 1, size=size, padding=padding)
-    shot = take_shot(split, index, size=size, padding=padding)
+    shot = take_shot(split, index, size=size, padding=padding, without=without)
     image = _develop(shot.scene, shot.buffers, size, split_named(split))
     if nuisance:
         image = _sensor(image, np.random.default_rng([*shot.seed, 1]))
@@ -102,12 +113,12 @@ def check_request(split: str, start: int, stop: int, *, size: int, padding: floa
         raise RobustPoseError(f"padding of rendered people: expected at least 1, got {padding:g}")
 
 
-def take_shot(split: str, index: int, *, size: int, padding: float) -> Shot:
+def take_shot(split: str, index: int, *, size: int, padding: float, without: Collection[str] = ()) -> Shot:
     """Draw scenes of a person until one shows enough of it."""
-    world = split_named(split)
+    world, missing = split_named(split), left_out(without)
     for attempt in range(_ATTEMPTS):
         seed = (world.number, index, attempt)
-        scene = draw_scene(world, np.random.default_rng(seed), size=size, padding=padding)
+        scene = draw_scene(world, np.random.default_rng(seed), size=size, padding=padding, without=missing)
         buffers = rasterise_scene(scene, size)
         seen = read_pixels(*buffers, scene.surfaces, _FACTOR)
         truth = measure(scene.person, scene.framing, seen)
@@ -117,23 +128,31 @@ def take_shot(split: str, index: int, *, size: int, padding: float) -> Shot:
     raise RobustPoseError(f"person {index} of split {split!r}: none of {_ATTEMPTS} scenes shows enough of it")
 
 
-def draw_scene(split: Split, rng: Generator, *, size: int, padding: float) -> Scene:
+def draw_scene(split: Split, rng: Generator, *, size: int, padding: float, without: frozenset[str]) -> Scene:
     """Draw everything about a scene from one generator, in a fixed order."""
-    person = make_person(split, rng, owner=1, yaw=0.0, place=(0.0, 0.0))
+    person = make_person(split, rng, owner=1, yaw=0.0, place=(0.0, 0.0), without=without)
     viewpoint = sample_viewpoint(rng)
     photographer = place_camera(viewpoint, person.skin, rng)
     framing = frame_person(photographer, person.skin, size=size, padding=padding, rng=rng)
-    others = _draw_others(person, photographer.rotation, split, rng)
-    things = _draw_things(person, photographer.rotation, split, rng)
-    meshes = [*person.meshes, *(mesh for other in others for mesh in other.meshes), *things]
+    others = _draw_others(person, photographer.rotation, split, rng, without)
+    held, in_hand = held_thing(person, split, rng)
+    seats = seat(person.pelvis, person.skin, split, rng) if person.seated else []
+    things = _draw_clutter(photographer.rotation, split, rng)
+    if DISTRACTORS in without:
+        others = []
+    if CLUTTER in without:
+        held, in_hand, things = NOTHING, [], []
+    if FLOOR_CONTACT in without:
+        seats = []
+    meshes = [*person.meshes, *(mesh for other in others for mesh in other.meshes), *in_hand, *seats, *things]
 
     panorama = load_panoramas()[split.panoramas[int(rng.integers(len(split.panoramas)))]]
     yaw = float(rng.uniform(0, 2 * np.pi))
     light = sample_light(panorama, yaw, rng)
     backdrop = sample_backdrop(
-        panorama, framing.camera, yaw=yaw, size=size, key=light.strength, split=split, rng=rng
+        panorama, framing.camera, yaw=yaw, size=size, key=light.strength, split=split, rng=rng, without=without
     )
-    return Scene(person, viewpoint, framing, pack(meshes), backdrop, light, len(others))
+    return Scene(person, viewpoint, framing, pack(meshes), backdrop, light, len(others), held)
 
 
 def _across_and_away(rotation: Floats) -> tuple[Floats, Floats]:
@@ -143,7 +162,9 @@ def _across_and_away(rotation: Floats) -> tuple[Floats, Floats]:
     return np.cross(away, [0.0, 1.0, 0.0]), away
 
 
-def _draw_others(person: Person, rotation: Floats, split: Split, rng: Generator) -> list[Person]:
+def _draw_others(
+    person: Person, rotation: Floats, split: Split, rng: Generator, without: frozenset[str]
+) -> list[Person]:
     """Return up to two other people beside or behind the person, seldom before it."""
     if rng.random() >= 0.28:
         return []
@@ -154,18 +175,19 @@ def _draw_others(person: Person, rotation: Floats, split: Split, rng: Generator)
         aside = rng.choice([-1, 1]) * (half + rng.uniform(0.1, 0.7))
         behind = rng.uniform(0.2, 2.5) if rng.random() < 0.8 else -rng.uniform(0.3, 0.7)
         place = across * aside + away * behind
-        others.append(make_person(split, rng, owner=2, yaw=float(rng.uniform(0, 360)), place=(place[0], place[2])))
+        yaw = float(rng.uniform(0, 360))
+        others.append(make_person(split, rng, owner=2, yaw=yaw, place=(place[0], place[2]), without=without))
     return others
 
 
-def _draw_things(person: Person, rotation: Floats, split: Split, rng: Generator) -> list[Mesh]:
-    """Return the seat, the clutter around and behind the person, and perhaps something before it."""
+def _draw_clutter(rotation: Floats, split: Split, rng: Generator) -> list[Mesh]:
+    """Return the clutter around and behind the person, and perhaps something before it."""
     across, away = _across_and_away(rotation)
-    things = seat(person.pelvis, split, rng) if person.seated else []
+    things: list[Mesh] = []
     for _ in range(int(rng.poisson(1.8))):
         place = across * rng.uniform(-1.6, 1.6) + away * rng.uniform(0.5, 3.5)
         things += clutter(place, float(rng.uniform(0.7, 1.6)), split, rng)
-    if rng.random() < 0.27:
+    if rng.random() < 0.22:
         place = across * rng.normal(0, 0.35) - away * rng.uniform(0.4, 0.8)
         things += clutter(place, float(rng.uniform(0.3, 0.7)), split, rng)
     return things
@@ -254,6 +276,7 @@ def _factors(scene: Scene, truth: Truth, seen: Seen) -> Factors:
         "age": scene.person.phenotype.age,
         "weight": scene.person.phenotype.weight,
         "skin_tone": scene.person.phenotype.tone,
+        "held": scene.held,
         "backdrop": scene.backdrop.name,
         "garments": scene.person.outfit.garments,
         "light": scene.light.strength,
