@@ -1,7 +1,7 @@
 """Models: the nets of this project, and the nets that others trained.
 
 MODELS holds the architectures by name; each builds in two sizes, 'compact' (128x128, weights in the package) and
-'published' (256x256, for those who train on MPII or COCO).
+'published' (256x256, for those who train on MPII or COCO). TASKS holds nets of other tasks, in the same sizes.
 """
 
 from collections.abc import Callable
@@ -12,15 +12,40 @@ import torch
 from torch import nn
 
 from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.models.attention import attention_hg
+from robustpose.models.chained import chained
 from robustpose.models.deeppose import deeppose
-from robustpose.models.hourglass import shg2
+from robustpose.models.dlcm import dlcm
+from robustpose.models.hourglass import shg2, shg8
+from robustpose.models.hrnet import hrnet
 from robustpose.models.importers.tflite import load_tflite
-from robustpose.models.weights import load_facts, load_weights, shipped_weights
+from robustpose.models.integral import integral
+from robustpose.models.resdec import resdec, resdec_pre, resreg
+from robustpose.models.simcc import simcc
+from robustpose.models.tasks import action, parts
+from robustpose.models.vitpose import vitpose
+from robustpose.models.weights import load_facts, load_weights, shipped_architectures, shipped_weights
 from robustpose.types import PoseModel
 
 MODELS: dict[str, Callable[[str], nn.Module]] = {
     "deeppose": deeppose,
     "shg2": shg2,
+    "shg8": shg8,
+    "chained": chained,
+    "attention_hg": attention_hg,
+    "dlcm": dlcm,
+    "resreg": resreg,
+    "resdec": resdec,
+    "resdec_pre": resdec_pre,
+    "hrnet": hrnet,
+    "vitpose": vitpose,
+    "simcc": simcc,
+    "integral": integral,
+}
+
+TASKS: dict[str, Callable[[str], nn.Module]] = {
+    "action": action,
+    "parts": parts,
 }
 
 SIZES = ("compact", "published")
@@ -47,6 +72,15 @@ def build(architecture: str, *, size: str = "compact") -> nn.Module:
     return MODELS[architecture](size)
 
 
+def build_task(task: str, *, size: str = "compact") -> nn.Module:
+    """Make an untrained net of another task, on resdec's backbone; RobustPoseError for an unknown task or size."""
+    if task not in TASKS:
+        raise unknown_name("task", task, TASKS)
+    if size not in SIZES:
+        raise unknown_name("size", size, SIZES)
+    return TASKS[task](size)
+
+
 def open_model(spec: str, *, card: Path | None = None) -> OpenedModel:
     """Open a net by name: 'shg2', 'shg2:PATH.safetensors' (own weights) or 'tflite:PATH'.
 
@@ -64,6 +98,11 @@ def open_model(spec: str, *, card: Path | None = None) -> OpenedModel:
     if kind not in MODELS:
         raise unknown_name("model", kind, [*MODELS, "tflite:PATH"])
     weights = Path(path) if path else shipped_weights(kind)
+    if not path and not weights.is_file():
+        raise RobustPoseError(
+            f"{kind} has no weights in the package yet (these have: {', '.join(shipped_architectures())}); "
+            f"train it with `robustpose train {kind}` and open {kind}:PATH.safetensors"
+        )
     net = build(kind, size=load_facts(weights).size if weights.is_file() else "compact")
     fingerprint = load_weights(net, weights)
     net.eval().requires_grad_(False)

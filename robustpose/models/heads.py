@@ -1,13 +1,17 @@
-"""How nets write keypoints: Gaussian heatmaps or coordinates, behind one interface (types.Head).
+"""How nets write keypoints: heatmaps, coordinates or classes, behind one interface (types.Head).
 
 HeatmapHead    one Gaussian map a keypoint: Tompson et al. 2014 (arXiv 1406.2984), as in Stacked Hourglass
 CoordinateHead two numbers a keypoint: DeepPose, Toshev and Szegedy 2014 (arXiv 1312.4659)
+SimCCHead      a class for x and a class for y a keypoint: Li et al. 2022 (arXiv 2107.03332)
+
+What is not visible counts for nothing, whatever stands in its place, NaN included.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from robustpose import geometry
@@ -60,10 +64,11 @@ class HeatmapHead:
 
         A cell weighs 1 + foreground x target / peak.
         """
-        error = (raw - target).square()
+        counted = visible[..., None, None]
+        error = torch.where(counted, raw - target, 0.0).square()
         if self.foreground:
-            error = error * (1 + self.foreground / self.peak * target)
-        return torch.where(visible[..., None, None], error, 0.0).mean(dim=(2, 3)).mean(dim=1)
+            error = error * (1 + self.foreground / self.peak * torch.where(counted, target, 0.0))
+        return error.mean(dim=(2, 3)).mean(dim=1)
 
 
 def _rise(raw: Tensor, column: Tensor, row: Tensor) -> Tensor:
@@ -82,9 +87,13 @@ def _rise(raw: Tensor, column: Tensor, row: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class CoordinateHead:
-    """Two numbers for each keypoint, the picture's edges being -0.5 and 0.5."""
+    """Two numbers for each keypoint, the picture's edges being -0.5 and 0.5.
+
+    error  what the loss averages: 'squared' as in DeepPose, or 'absolute' as in integral regression (L1)
+    """
 
     input_size: tuple[int, int]
+    error: Literal["squared", "absolute"] = "squared"
 
     def encode(self, keypoints: Tensor, /) -> Tensor:
         """Scale keypoints (N, K, 2) in input pixels to [-0.5, 0.5]."""
@@ -95,5 +104,57 @@ class CoordinateHead:
         return geometry.unit_to_pixels(raw, input_size=self.input_size), raw.new_ones(raw.shape[:2])
 
     def loss(self, raw: Tensor, target: Tensor, visible: Tensor, /) -> Tensor:
-        """Mean squared error (N,) over the visible keypoints' coordinates, divided by all K."""
-        return torch.where(visible[..., None], raw - target, 0.0).square().mean(dim=2).mean(dim=1)
+        """Mean error (N,) over the visible keypoints' coordinates, divided by all K."""
+        difference = torch.where(visible[..., None], raw - target, 0.0)
+        error = difference.square() if self.error == "squared" else difference.abs()
+        return error.mean(dim=2).mean(dim=1)
+
+
+@dataclass(frozen=True)
+class SimCCHead:
+    """Logits of a class for x and a class for y for each keypoint: raw (N, K, Lx + Ly), those of x first.
+
+    split  bins a pixel
+    sigma  of the Gaussian that the target distribution is, in bins
+    """
+
+    input_size: tuple[int, int]
+    split: float = 2.0
+    sigma: float = 6.0
+
+    @property
+    def bins(self) -> tuple[int, int]:
+        """(Ly, Lx)."""
+        return round(self.input_size[0] * self.split), round(self.input_size[1] * self.split)
+
+    def encode(self, keypoints: Tensor, /) -> Tensor:
+        """Write keypoints (N, K, 2) in input pixels as logits (N, K, Lx + Ly) whose softmax is the target.
+
+        The distributions sum to 1, so a keypoint beyond the picture has its mass at the edge.
+        """
+        ly, lx = self.bins
+        at = geometry.pixels_to_cells(keypoints, heatmap_size=self.bins, input_size=self.input_size)
+        x = torch.arange(lx, device=at.device, dtype=at.dtype) - at[..., 0:1]
+        y = torch.arange(ly, device=at.device, dtype=at.dtype) - at[..., 1:2]
+        return -torch.cat([x, y], dim=-1).square() / (2 * self.sigma**2)
+
+    def decode(self, raw: Tensor, /) -> tuple[Tensor, Tensor]:
+        """Find the likeliest bins: their centres (N, K, 2) in input pixels, the smaller probability (N, K)."""
+        found = [axis.softmax(dim=-1).max(dim=-1) for axis in self._axes(raw)]
+        cells = torch.stack([axis.indices for axis in found], dim=-1).to(raw.dtype)
+        pixels = geometry.cells_to_pixels(cells, heatmap_size=self.bins, input_size=self.input_size)
+        return pixels, torch.minimum(found[0].values, found[1].values)
+
+    def loss(self, raw: Tensor, target: Tensor, visible: Tensor, /) -> Tensor:
+        """Kullback-Leibler divergence (N,) of x and y together, over the visible keypoints, divided by all K."""
+        target = torch.where(visible[..., None], target, 0.0)
+        divergence = sum(
+            F.kl_div(F.log_softmax(ours, -1), F.log_softmax(true, -1), reduction="none", log_target=True).sum(-1)
+            for ours, true in zip(self._axes(raw), self._axes(target), strict=True)
+        )
+        return torch.where(visible, divergence, 0.0).mean(dim=1)
+
+    def _axes(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """Cut (N, K, Lx + Ly) into x and y."""
+        ly, lx = self.bins
+        return raw[..., :lx], raw[..., lx : lx + ly]

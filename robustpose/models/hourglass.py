@@ -3,9 +3,12 @@ arXiv 1603.06937; official code umich-vl/pose-hg-train.
 
 Each stack looks at the whole picture at five scales and writes its own heatmaps; every stack is supervised, and
 its heatmaps are fed to the next. Here: nearest-neighbour upsampling and pre-activation bottlenecks as published;
-the compact size is narrower and has one residual module at each place (the paper studied has two).
+one residual module at each place, as in the authors' 8-stack release (their nModules = 1; 25 M parameters). The
+paper studied says nothing of it; its authors' own code puts two at each place (12.6 M for 2 stacks). The compact
+size is narrower.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -63,6 +66,11 @@ class Hourglass(nn.Module):
 class StackedHourglass(nn.Module):
     """`stacks` hourglasses in a row on a quarter of the input's resolution.
 
+    modules     residual modules at each place
+    stem        widths of the stem's convolution and of its first two residual modules
+    mean        RGB in [0, 1], taken off the images first
+    foreground  of the HeatmapHead
+
     forward: images (N, 3, H, W) in [0, 1] -> PoseOutput with one heatmap stage (N, K, H/4, W/4) a stack.
     """
 
@@ -72,24 +80,28 @@ class StackedHourglass(nn.Module):
         stacks: int,
         channels: int,
         modules: int,
-        stem: int,
+        stem: tuple[int, int, int],
         input_size: tuple[int, int],
         skeleton: Skeleton = MPII_16,
         depth: int = 4,
+        mean: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        foreground: float = 0.0,
     ) -> None:
         super().__init__()
         self.skeleton = skeleton
         self.input_size = input_size
         heatmap_size = (input_size[0] // 4, input_size[1] // 4)
-        self.head = HeatmapHead(input_size=input_size, heatmap_size=heatmap_size, sigma=1.0)
+        self.head = HeatmapHead(input_size=input_size, heatmap_size=heatmap_size, sigma=1.0, foreground=foreground)
+        self.mean: Tensor
+        self.register_buffer("mean", torch.tensor(mean).reshape(3, 1, 1), persistent=False)
         self.stem = nn.Sequential(
-            nn.Conv2d(3, stem, 7, stride=2, padding=3, bias=False),
-            nn.BatchNorm2d(stem),
+            nn.Conv2d(3, stem[0], 7, stride=2, padding=3, bias=False),
+            nn.BatchNorm2d(stem[0]),
             nn.ReLU(),
-            Residual(stem, stem * 2),
+            Residual(stem[0], stem[1]),
             nn.MaxPool2d(2),
-            Residual(stem * 2, stem * 2),
-            Residual(stem * 2, channels),
+            Residual(stem[1], stem[2]),
+            Residual(stem[2], channels),
         )
         k = len(skeleton)
         self.hourglasses = nn.ModuleList(
@@ -108,7 +120,7 @@ class StackedHourglass(nn.Module):
 
     def forward(self, images: Tensor) -> PoseOutput:
         """Find keypoints; see the class for shapes."""
-        x = self.stem(images)
+        x = self.stem(images - self.mean)
         stages: list[Tensor] = []
         for i, hourglass in enumerate(self.hourglasses):
             features = hourglass(x)
@@ -122,5 +134,25 @@ class StackedHourglass(nn.Module):
 def shg2(size: str) -> StackedHourglass:
     """Two stacks: 2-SHG."""
     if size == "published":
-        return StackedHourglass(stacks=2, channels=256, modules=2, stem=64, input_size=(256, 256))
-    return StackedHourglass(stacks=2, channels=64, modules=1, stem=16, input_size=(128, 128))
+        return _published(stacks=2)
+    return _compact(stacks=2)
+
+
+def shg8(size: str) -> StackedHourglass:
+    """Eight stacks: 8-SHG."""
+    return _published(stacks=8) if size == "published" else _compact(stacks=8)
+
+
+def _published(*, stacks: int) -> StackedHourglass:
+    return StackedHourglass(stacks=stacks, channels=256, modules=1, stem=(64, 128, 128), input_size=(256, 256))
+
+
+def _compact(*, stacks: int) -> StackedHourglass:
+    return StackedHourglass(
+        stacks=stacks,
+        channels=64,
+        modules=1,
+        stem=(16, 32, 32),
+        input_size=(128, 128),
+        foreground=20.0,
+    )

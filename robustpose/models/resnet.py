@@ -1,5 +1,7 @@
-"""ResNet trunk with basic blocks: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition", CVPR 2016,
-arXiv 1512.03385. Written here because the usual packages do not install beside a CPU torch.
+"""ResNet trunk: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition", CVPR 2016, arXiv 1512.03385.
+
+Written here because the usual packages do not install beside a CPU torch. A bottleneck strides in its 3x3, as
+torchvision's does; the paper's strides in its first 1x1.
 """
 
 import torch.nn.functional as F
@@ -8,6 +10,8 @@ from torch import Tensor, nn
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut."""
+
+    expansion = 1
 
     def __init__(self, inputs: int, outputs: int, *, stride: int) -> None:
         super().__init__()
@@ -27,15 +31,50 @@ class BasicBlock(nn.Module):
         return F.relu(self.bn2(self.conv2(y)) + self.skip(x))
 
 
-class ResNet(nn.Module):
-    """Stem and four stages; `blocks` (3, 4, 6, 3) and `width` 64 make ResNet-34.
+class Bottleneck(nn.Module):
+    """1x1, 3x3, 1x1 at a quarter of the outputs' width, and a shortcut."""
 
-    forward: images (N, 3, H, W) -> features (N, 8 * width, H / 32, W / 32).
+    expansion = 4
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int) -> None:
+        super().__init__()
+        middle = outputs // self.expansion
+        self.conv1 = nn.Conv2d(inputs, middle, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(middle)
+        self.conv2 = nn.Conv2d(middle, middle, 3, stride=stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(middle)
+        self.conv3 = nn.Conv2d(middle, outputs, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.skip: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.skip = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, h, w) -> (N, outputs, h / stride, w / stride)."""
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = F.relu(self.bn2(self.conv2(y)))
+        return F.relu(self.bn3(self.conv3(y)) + self.skip(x))
+
+
+class ResNet(nn.Module):
+    """Stem and stages of residual blocks.
+
+    `blocks` (3, 4, 6, 3) and `width` 64 make ResNet-34, and ResNet-50 with the block Bottleneck, whose features
+    are 4 times as wide.
+
+    Every stage after the first halves the resolution and doubles the width.
+
+    forward: images (N, 3, H, W) -> features (N, 8 * width, H / 32, W / 32); (N, 4 * width, H / 16, W / 16) of
+    three stages.
     """
 
-    def __init__(self, *, blocks: tuple[int, int, int, int], width: int) -> None:
+    def __init__(
+        self, *, blocks: tuple[int, ...], width: int, block: type[BasicBlock] | type[Bottleneck] = BasicBlock
+    ) -> None:
         super().__init__()
-        self.channels = 8 * width
+        self.channels = width * block.expansion * 2 ** (len(blocks) - 1)
         self.stem = nn.Sequential(
             nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False),
             nn.BatchNorm2d(width),
@@ -45,10 +84,10 @@ class ResNet(nn.Module):
         stages: list[nn.Module] = []
         inputs = width
         for stage, count in enumerate(blocks):
-            outputs = width * 2**stage
-            for block in range(count):
-                stride = 2 if stage > 0 and block == 0 else 1
-                stages.append(BasicBlock(inputs, outputs, stride=stride))
+            outputs = width * block.expansion * 2**stage
+            for position in range(count):
+                stride = 2 if stage > 0 and position == 0 else 1
+                stages.append(block(inputs, outputs, stride=stride))
                 inputs = outputs
         self.stages = nn.Sequential(*stages)
 

@@ -45,6 +45,11 @@ def shipped_weights(architecture: str) -> Path:
         return folder / f"{architecture}.safetensors"
 
 
+def shipped_architectures() -> list[str]:
+    """Return the architectures that have weights in the package."""
+    return sorted(path.stem for path in shipped_weights("any").parent.glob("*.safetensors"))
+
+
 def facts_path(weights: Path) -> Path:
     """Return where the row of facts of a weight file lies."""
     return weights.with_suffix(".json")
@@ -80,7 +85,7 @@ def load_weights(net: nn.Module, weights: Path) -> str:
         state = {name: tensor.float() for name, tensor in load(content).items()}
         net.load_state_dict(state)
     except (SafetensorError, RuntimeError) as error:
-        raise RobustPoseError(f"{weights} does not fit the net: {str(error).splitlines()[0]}") from None
+        raise RobustPoseError(f"{weights} does not fit the net: {' '.join(str(error).split())}") from None
     return sha256
 
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from torch import Tensor
 
-from robustpose.models.heads import CoordinateHead, HeatmapHead
+from robustpose.models.heads import CoordinateHead, HeatmapHead, SimCCHead
 from robustpose.types import Head
 
 FEW = settings(max_examples=60, deadline=None, derandomize=True)
@@ -162,11 +163,98 @@ def test_coordinate_loss_in_closed_form() -> None:
     np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-12)
 
 
-HEADS: list[Head] = [five(), CoordinateHead(input_size=(20, 20))]  # plain squared errors
-every_head = pytest.mark.parametrize("head", HEADS, ids=["heatmaps", "coordinates"])
+def test_absolute_coordinate_loss_in_closed_form() -> None:
+    """Errors (1, -3) of a keypoint that counts and of one that does not; two keypoints."""
+    head = CoordinateHead(input_size=(20, 24), error="absolute")
+    raw = torch.tensor([[[1.0, -3.0], [5.0, 5.0]]], dtype=torch.float64)
+    loss = head.loss(raw, torch.zeros_like(raw), torch.tensor([[True, False]]))
+    assert loss.tolist() == [pytest.approx((1 + 3) / 2 / 2)]
 
 
-@every_head
+def classes(*, sigma: float = 1.5) -> SimCCHead:
+    return SimCCHead(input_size=(10, 14), split=2.0, sigma=sigma)
+
+
+def test_classes_by_hand() -> None:
+    """2 bins a pixel: bin b is the half pixel from b / 2 - 1/2 on, so its centre lies at b / 2 - 1/4."""
+    head = classes()
+    assert head.bins == (20, 28)
+    raw = torch.zeros(1, 1, 28 + 20)
+    raw[0, 0, 9] = math.log(27.0)  # of 28 bins: 27 / 54 against 1 / 54 each
+    raw[0, 0, 28 + 4] = math.log(57.0)  # of 20 bins: 57 / 76
+    keypoints, scores = head.decode(raw)
+    assert keypoints.tolist() == [[[4.25, 1.75]]]
+    assert scores.tolist() == [[pytest.approx(0.5)]]
+
+
+def test_the_softmax_of_encoded_classes_is_a_gaussian() -> None:
+    """x = 6.25 is bin 13, y = 4.5 lies between the bins 9 and 10."""
+    head = classes(sigma=1.5)
+    target = head.encode(torch.tensor([[[6.25, 4.5]]], dtype=torch.float64))
+    assert target.shape == (1, 1, 48)
+    x, y = target[0, 0, :28].softmax(dim=0), target[0, 0, 28:].softmax(dim=0)
+    assert int(x.argmax()) == 13
+    assert float(x[14] / x[13]) == pytest.approx(math.exp(-1 / (2 * 1.5**2)))
+    assert float(x[10] / x[13]) == pytest.approx(math.exp(-9 / (2 * 1.5**2)))
+    assert float(x[13]) == pytest.approx(1 / (1.5 * math.sqrt(2 * math.pi)), rel=1e-3)
+    assert float(y[9]) == pytest.approx(float(y[10]))
+    assert float(y[8] / y[9]) == pytest.approx(math.exp(-(1.5**2 - 0.5**2) / (2 * 1.5**2)))
+
+
+@FEW
+@given(points=st.lists(points, min_size=1, max_size=5), split=st.sampled_from([1.0, 2.0, 3.0]))
+def test_classes_come_within_half_a_bin(points: list[tuple[float, float]], split: float) -> None:
+    head = SimCCHead(input_size=(16, 24), split=split, sigma=2.0)
+    keypoints = torch.tensor(points, dtype=torch.float64)[None]
+    decoded, scores = head.decode(head.encode(keypoints))
+    assert (decoded - keypoints).abs().max() <= 0.5 / split + 1e-6
+    assert (scores <= 1).all()
+
+
+def test_class_loss_in_closed_form() -> None:
+    """Sum over bins of p log(p / q), for x and for y, where a keypoint is visible; divided by all."""
+    generator = np.random.default_rng(0)
+    raw, target = generator.normal(size=(2, 3, 4, 48))
+    visible = np.array([[1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 0, 0]], bool)
+
+    def divergence(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
+        p, q = np.exp(p) / np.exp(p).sum(), np.exp(q) / np.exp(q).sum()
+        return float((p * np.log(p / q)).sum())
+
+    expected = [
+        sum(
+            divergence(target[n, k, axis], raw[n, k, axis])
+            for k in range(4)
+            if visible[n, k]
+            for axis in (slice(28), slice(28, 48))
+        )
+        / 4
+        for n in range(3)
+    ]
+    loss = classes().loss(torch.from_numpy(raw), torch.from_numpy(target), torch.from_numpy(visible))
+    np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-10)
+
+
+def test_class_loss_of_gaussians_in_closed_form() -> None:
+    """Two Gaussians of one sigma, d apart, far from the edge: d^2 / (2 sigma^2)."""
+    head = SimCCHead(input_size=(64, 64), split=2.0, sigma=3.0)
+    raw, target = (head.encode(torch.tensor([[[x, 32.0]]], dtype=torch.float64)) for x in (30.0, 32.5))
+    loss = head.loss(raw, target, torch.ones(1, 1, dtype=torch.bool))
+    assert loss.tolist() == [pytest.approx((2 * 2.5) ** 2 / (2 * 3**2), rel=1e-6)]
+
+
+SQUARED: list[Head] = [five(), CoordinateHead(input_size=(20, 20))]
+HEADS: list[Head] = [
+    *SQUARED,
+    HeatmapHead(input_size=(20, 20), heatmap_size=(5, 5), foreground=20.0),
+    CoordinateHead(input_size=(20, 20), error="absolute"),
+    SimCCHead(input_size=(20, 20), sigma=2.0),
+]
+IDS = ["heatmaps", "coordinates", "weighted heatmaps", "absolute coordinates", "classes"]
+every_head = pytest.mark.parametrize("head", HEADS, ids=IDS)
+
+
+@pytest.mark.parametrize("head", SQUARED, ids=IDS[:2])
 def test_the_loss_is_0_at_the_target_alone_and_unseen_keypoints_have_no_gradient(head: Head) -> None:
     target = head.encode(torch.tensor([[[3.0, 4.0], [10.0, 12.0]]]).repeat(2, 1, 1))
     visible = torch.tensor([[True, False], [True, True]])
@@ -187,15 +275,28 @@ def test_a_persons_loss_is_their_own(head: Head) -> None:
     raw = torch.randn(target.shape, generator=torch.Generator().manual_seed(0))
     whole = head.loss(raw, target, visible)
     changed = raw.clone()
-    changed[1] += 1
+    changed[1, :, :1] += 1
     other = head.loss(changed, target, visible)
     assert torch.equal(whole[[0, 2]], other[[0, 2]])
     assert whole[1] != other[1]
 
 
 @every_head
+def test_a_perfect_net_has_no_loss_and_any_other_has(head: Head) -> None:
+    target = head.encode(torch.tensor([[[3.0, 4.0]]], dtype=torch.float64))
+    visible = torch.ones(1, 1, dtype=torch.bool)
+    assert head.loss(target, target, visible).tolist() == [0]
+    noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert float(head.loss(target + noise, target, visible)) > 0
+
+
+@every_head
 def test_a_keypoint_that_is_not_labelled_may_be_anywhere_even_nan(head: Head) -> None:
     keypoints = torch.tensor([[[3.0, 4.0], [torch.nan, torch.nan]]])
     target = head.encode(keypoints)
-    loss = head.loss(torch.zeros_like(target), target, torch.tensor([[True, False]]))
+    raw = torch.zeros_like(target).requires_grad_(True)
+    loss = head.loss(raw, target, torch.tensor([[True, False]]))
     assert torch.isfinite(loss).all()
+    (gradient,) = torch.autograd.grad(loss.sum(), raw)
+    assert (gradient[0, 0] != 0).any()
+    assert (gradient[0, 1] == 0).all()

@@ -1,0 +1,107 @@
+"""Nets that others released, in our layout: the same sums under other names.
+
+Stacked hourglasses of Wei Yang's PyTorch port (bearpaw/pytorch-pose: hg_s2_b1, hg_s8_b1, trained on MPII; PCKh@0.5
+by its README 86.95 and 88.78). That port differs from the official code, and so from our shg2 and shg8, in three
+ways: its stem's second residual module is 256 wide, its input is RGB minus MPII's mean, and every convolution has
+a bias. A bias before a batch norm only moves that norm's mean, so it is folded in and the outputs stay the same.
+"""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from robustpose.errors import RobustPoseError
+from robustpose.models.hourglass import StackedHourglass
+from robustpose.skeletons import MPII_16
+
+MPII_MEAN = (0.4404, 0.4440, 0.4327)
+"""RGB in [0, 1]: what pytorch-pose takes off its images."""
+
+_STEM = {"conv1": "stem.0", "bn1": "stem.1", "layer1.0": "stem.3", "layer2.0": "stem.5", "layer3.0": "stem.6"}
+_PLACES = ("stay", "down", "up", "inner")
+_BETWEEN = {"score": "to_heatmaps", "fc_": "from_features", "score_": "from_heatmaps"}
+
+
+def pytorch_pose_hourglass(
+    state: Mapping[str, Tensor], *, input_size: tuple[int, int] = (256, 256)
+) -> StackedHourglass:
+    """Make the net of a state dict of pytorch-pose's HourglassNet, in eval mode.
+
+    Stacks, modules and widths are read off the tensors; the names may begin with 'module.', as DataParallel
+    writes them. RobustPoseError where the state is of another net.
+    """
+    try:
+        return _opened({name.removeprefix("module."): tensor for name, tensor in state.items()}, input_size)
+    except (KeyError, IndexError, ValueError, RuntimeError, ZeroDivisionError) as error:
+        reason = " ".join(str(error).split())
+        raise RobustPoseError(f"not a stacked hourglass of pytorch-pose ({reason})") from None
+
+
+def _opened(state: Mapping[str, Tensor], input_size: tuple[int, int]) -> StackedHourglass:
+    net = _net_for(state, input_size=input_size)
+    depth = _count(state, "hg.0.hg.")
+    ours = {_our_name(name, depth=depth): tensor for name, tensor in _without_biases(state).items()}
+    # Files from before PyTorch 0.4.1 lack the counters, which no output depends on.
+    counters = {name: tensor for name, tensor in net.state_dict().items() if name.endswith("num_batches_tracked")}
+    net.load_state_dict(counters | ours)
+    return net.eval()
+
+
+def _net_for(state: Mapping[str, Tensor], *, input_size: tuple[int, int]) -> StackedHourglass:
+    keypoints = state["score.0.weight"].shape[0]
+    if keypoints != len(MPII_16):
+        raise RobustPoseError(f"a net of MPII's {len(MPII_16)} keypoints is expected, got {keypoints}")
+    stem = [state[name].shape[0] for name in ("conv1.weight", "layer1.0.conv3.weight", "layer2.0.conv3.weight")]
+    return StackedHourglass(
+        stacks=_count(state, "hg."),
+        channels=state["fc.0.0.weight"].shape[0],
+        modules=_count(state, "res.0."),
+        stem=(stem[0], stem[1], stem[2]),
+        input_size=input_size,
+        depth=_count(state, "hg.0.hg."),
+        mean=MPII_MEAN,
+    )
+
+
+def _count(state: Mapping[str, Tensor], prefix: str) -> int:
+    """Return how many numbered entries follow a prefix."""
+    return len({name.removeprefix(prefix).split(".")[0] for name in state if name.startswith(prefix)})
+
+
+def _our_name(name: str, *, depth: int) -> str:
+    """Translate one tensor's name."""
+    for theirs, ours in _STEM.items():
+        if name.startswith(theirs + "."):
+            return (ours + name.removeprefix(theirs)).replace("downsample.0", "skip")
+    kind, stack, *rest = name.split(".")
+    if kind == "hg":
+        # hg.STACK.hg.SCALE.PLACE...: the finest scale has the highest number; ours nest, the finest outside.
+        scale, place, tail = int(rest[1]), _PLACES[int(rest[2])], rest[3:]
+        return ".".join(["hourglasses", stack, "0", *["inner"] * (depth - 1 - scale), place, *tail])
+    if kind == "res":
+        return ".".join(["hourglasses", stack, "1", *rest])
+    if kind == "fc":
+        return ".".join(["hourglasses", stack, {"0": "2", "1": "3"}[rest[0]], *rest[1:]])
+    return ".".join([_BETWEEN[kind], stack, *rest])
+
+
+def _without_biases(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Move every bias that a batch norm follows into that norm's mean."""
+    folded = dict(state)
+    for name in state:
+        norm = _norm_after(name)
+        if norm is not None:
+            folded[norm] = folded[norm] - folded.pop(name)
+    return folded
+
+
+def _norm_after(name: str) -> str | None:
+    """Return the running mean behind a convolution's bias, or None for what is no such bias."""
+    if name == "conv1.bias":
+        return "bn1.running_mean"
+    if name.endswith((".conv1.bias", ".conv2.bias")):
+        block, convolution, _ = name.rsplit(".", 2)
+        return f"{block}.bn{int(convolution[-1]) + 1}.running_mean"
+    if name.startswith("fc.") and name.endswith(".0.bias"):
+        return name.removesuffix("0.bias") + "1.running_mean"
+    return None

@@ -1,0 +1,110 @@
+"""ResNet-50s that others released, in our layout: the same sums under other names.
+
+resnet_50_backbone  torchvision's resnet50 (and so most ImageNet weights): for the `backbone` of the published
+                    resreg, resdec, resdec_pre, simcc, integral and of tasks.py
+pose_resnet_50      microsoft/human-pose-estimation.pytorch's pose_resnet_50 (arXiv 1804.06208): a whole resdec
+
+The pose nets were trained on pictures as OpenCV reads them, so they take BGR. Their cells lie on multiples of 4
+pixels where ours lie at the cells' centres: what they find is decoded 1.5 pixels too far right and down.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from robustpose.errors import RobustPoseError
+from robustpose.models.resdec import INPUT_SIZES, WIDTHS, ResDec, backbone
+from robustpose.skeletons import COCO_17, MPII_16
+
+BLOCKS = (3, 4, 6, 3)
+"""Of ResNet-50's stages: torchvision numbers a stage's blocks from 0, we number them through."""
+
+_STEM = {"conv1": "stem.0", "bn1": "stem.1"}
+_DECODER = {"deconv_layers": "decoder.up", "final_layer": "decoder.to_maps"}
+_COUNTER = "num_batches_tracked"
+
+
+def resnet_50_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Translate a state dict of torchvision's resnet50 for a published net's `backbone`, without its classifier.
+
+    RobustPoseError names what is missing, what is too much and what has another shape.
+    """
+    trunk = {name: tensor for name, tensor in _plain(state).items() if not name.startswith("fc.")}
+    renamed = {_backbone_name(name): tensor for name, tensor in trunk.items()}
+    return _complete(renamed, backbone("published"), what="torchvision's ResNet-50")
+
+
+def pose_resnet_50(
+    state: Mapping[str, Tensor], *, input_size: tuple[int, int] = INPUT_SIZES["published"]
+) -> ResDec:
+    """Make the net of a state dict of pose_resnet_50, in eval mode, for MPII (16 maps) or COCO (17).
+
+    RobustPoseError names what is missing, what is too much and what has another shape.
+    """
+    what = "pose_resnet_50"
+    plain = _plain(state)
+    if "final_layer.bias" not in plain:
+        raise RobustPoseError(f"not a {what}: final_layer.bias is missing")
+    maps = plain["final_layer.bias"].shape[0]
+    skeletons = {len(skeleton): skeleton for skeleton in (MPII_16, COCO_17)}
+    if maps not in skeletons:
+        raise RobustPoseError(f"not a {what}: 16 maps (MPII) or 17 (COCO) are expected, got {maps}")
+    net = ResDec(
+        backbone=backbone("published"),
+        width=WIDTHS["published"],
+        input_size=input_size,
+        sigma=2.0,
+        skeleton=skeletons[maps],
+        channels="BGR",
+    )
+    net.load_state_dict(_complete({_pose_name(name): tensor for name, tensor in plain.items()}, net, what=what))
+    return net.eval()
+
+
+def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Take off the 'module.' that DataParallel writes before every name."""
+    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def _pose_name(name: str) -> str:
+    first, _, rest = name.partition(".")
+    return f"{_DECODER[first]}.{rest}" if first in _DECODER else f"backbone.{_backbone_name(name)}"
+
+
+def _backbone_name(name: str) -> str:
+    """Translate one tensor's name; one that no ResNet has keeps its own, to be named as too much."""
+    first, *rest = name.split(".")
+    if first in _STEM:
+        return ".".join([_STEM[first], *rest])
+    stage = first.removeprefix("layer")
+    if stage not in ("1", "2", "3", "4") or not rest or not rest[0].isdigit():
+        return name
+    block = sum(BLOCKS[: int(stage) - 1]) + int(rest[0])
+    tail = ["skip" if part == "downsample" else part for part in rest[1:]]
+    return ".".join(["stages", str(block), *tail])
+
+
+def _complete(given: dict[str, Tensor], net: nn.Module, *, what: str) -> dict[str, Tensor]:
+    """Check a translated state against a net's, and add the counters that files before PyTorch 0.4.1 lack."""
+    expected = net.state_dict()
+    counters = {name: torch.zeros_like(tensor) for name, tensor in expected.items() if name.endswith(_COUNTER)}
+    state = counters | given
+    wrong = {
+        "missing": [name for name in expected if name not in state],
+        "unexpected": [name for name in state if name not in expected],
+        "of another shape": [
+            f"{name} {tuple(tensor.shape)} for {tuple(expected[name].shape)}"
+            for name, tensor in state.items()
+            if name in expected and tensor.shape != expected[name].shape
+        ],
+    }
+    complaints = [f"{kind}: {_some(names)}" for kind, names in wrong.items() if names]
+    if complaints:
+        raise RobustPoseError(f"not a state of {what}, in our names {'; '.join(complaints)}")
+    return state
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
