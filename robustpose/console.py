@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Protocol
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -20,7 +21,7 @@ from rich.progress import (
 from rich.table import Table as RichTable
 
 from robustpose.metrics import ALL, Estimate, score
-from robustpose.study import CellProgress, Outcome, Plan, Row, estimates, metric_of
+from robustpose.study import CellProgress, Outcome, Plan, Row, Worth, estimates, metric_of
 from robustpose.threats import format_eps
 
 stdout = Console()
@@ -44,12 +45,24 @@ def cells_bar(title: str) -> Iterator[Callable[[CellProgress], None]]:
 
 
 @contextmanager
-def steps_bar(title: str, *, total: int) -> Iterator[Callable[[int, str], None]]:
+def steps_bar(title: str, *, total: int) -> Iterator["ShowSteps"]:
     """Show a count of things done, with a remark."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=stderr, transient=True) as bar:
         task = bar.add_task(title, total=total)
-        yield lambda done, remark: bar.update(task, completed=done, description=f"{title} {remark}".rstrip())
+
+        def show(done: int, remark: str, *, total: int | None = None) -> None:
+            bar.update(task, completed=done, total=total, description=f"{title} {remark}".rstrip())
+
+        yield show
+
+
+class ShowSteps(Protocol):
+    """Tells a bar how many things are done, with a remark, and how many there are where that was not known."""
+
+    def __call__(self, done: int, remark: str, *, total: int | None = None) -> None:
+        """Show it."""
+        ...
 
 
 def _cell_title(progress: CellProgress) -> str:
@@ -91,10 +104,27 @@ def print_results(plan: Plan, rows: Sequence[Row]) -> None:
         stdout.print("* under one 8-bit level: scored without rounding the pictures to 8 bits", highlight=False)
 
 
+def print_worth(lines: Sequence[Worth], *, title: str) -> None:
+    """Print the realism study's table: a line a net and data set, scores and differences with intervals."""
+    table = RichTable(title=f"{title}\n95% intervals over n people", title_justify="left", box=SIMPLE_HEAD)
+    for column in ("data", "score", "net", "%", "points from everything", "n"):
+        table.add_column(column, no_wrap=True)
+    for line in lines:
+        found = _interval(line.value, line.low, line.high)
+        change = _interval(line.difference, line.difference_low, line.difference_high)
+        known = not math.isnan(line.difference)
+        table.add_row(line.data, line.metric, line.net, found, change if known else "", str(line.n))
+    stdout.print(table, markup=False)
+
+
 def _interval_text(row: Row | None) -> str:
     if row is None or math.isnan(row.value):
         return "-"
-    return f"{row.value:5.1f} [{row.low:.1f}, {row.high:.1f}]"
+    return _interval(row.value, row.low, row.high)
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    return f"{value:5.1f} [{low:.1f}, {high:.1f}]"
 
 
 def attack_json(plan: Plan, *, clean: Outcome, attacked: Outcome, cells: Sequence[str], seconds: float) -> str:

@@ -34,6 +34,7 @@ class Recipe:
 
     people   of the training set
     samples  augmented crops to see, repeats counted
+    clip     largest norm of all gradients together
     """
 
     architecture: str
@@ -41,8 +42,9 @@ class Recipe:
     people: int = 10_000
     samples: int = 240_000
     batch: int = 16
-    lr: float = 1e-3
+    lr: float = 3e-3
     weight_decay: float = 1e-4
+    clip: float = 5.0
     warmup_steps: int = 100
     ema: float = 0.999
     seed: int = 0
@@ -169,6 +171,7 @@ class _Run:
         loss = self._loss(stages, keypoints.to(self.device), visible.to(self.device))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.net.parameters(), recipe.clip)
         self.optimiser.step()
         self.step += 1
         self._update_average()

@@ -28,7 +28,7 @@ ORDER = (
 )
 """A room imports only from rooms above it (left of it in docs/architecture.md); neighbours on a line never."""
 
-REGISTRIES = ("DATASETS", "MODELS", "METRICS", "THREATS", "OBJECTIVES", "ATTACKS", "STUDIES")
+REGISTRIES = ("DATASETS", "MODELS", "TASKS", "METRICS", "THREATS", "OBJECTIVES", "ATTACKS", "STUDIES")
 """Each is a literal dict: no decorators, no import side effects."""
 
 BANNED = ("torchvision", "timm", "pickle")

@@ -1,6 +1,6 @@
 """Metrics: pure functions of the table of predictions."""
 
-from robustpose.metrics.estimate import Estimate, relative, score
+from robustpose.metrics.estimate import Estimate, difference, relative, score
 from robustpose.metrics.pck import ALL, Pck
 from robustpose.metrics.table import Table, join, pair
 
@@ -9,4 +9,4 @@ METRICS = {
     "pck": Pck(unit="box_side", threshold=0.1),
 }
 
-__all__ = ["ALL", "METRICS", "Estimate", "Pck", "Table", "join", "pair", "relative", "score"]
+__all__ = ["ALL", "METRICS", "Estimate", "Pck", "Table", "difference", "join", "pair", "relative", "score"]

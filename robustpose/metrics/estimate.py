@@ -50,6 +50,22 @@ def relative(clean: Table, attacked: Table, metric: Pck, *, seed: int = 0) -> di
     return {part: _estimate(values[part], draws[part], n) for part, n in _people(before, clean).items()}
 
 
+def difference(before: Table, after: Table, metric: Pck, *, seed: int = 0) -> dict[str, Estimate]:
+    """Score a change of nets: after - before in percentage points, over the people that both tables hold."""
+    before, after = pair(before, after)
+    hits_before, hits_after = metric.hits(before), metric.hits(after)
+    weights = _redraws(len(before), seed=seed)
+    skeleton = before.skeleton
+    values, value_before = (percentages(*totals(hits), skeleton) for hits in (hits_after, hits_before))
+    draws, draws_before = (
+        percentages(*_weighted_totals(hits, weights), skeleton) for hits in (hits_after, hits_before)
+    )
+    return {
+        part: _estimate(values[part] - value_before[part], draws[part] - draws_before[part], n)
+        for part, n in _people(hits_before, before).items()
+    }
+
+
 def _redraws(n: int, *, seed: int) -> Floats:
     """Draw how often each person takes part (DRAWS, N); the rows sum to N."""
     if n == 0:

@@ -52,6 +52,12 @@ class Table:
         }
         return replace(self, ids=tuple(self.ids[i] for i in index), **arrays)
 
+    def over(self, joints: frozenset[str]) -> "Table":
+        """Return the table with only these keypoints counting."""
+        chosen = np.array([name in joints for name in self.skeleton.keypoints])
+        asked = None if self.target_visible is None else self.target_visible & chosen
+        return replace(self, visible=self.visible & chosen, target_visible=asked)
+
 
 def join(tables: Sequence[Table]) -> Table:
     """Stack tables of one skeleton, in order; ValueError where they differ in skeleton or in targets."""

@@ -4,12 +4,14 @@ from robustpose.study.cell import Cell, Setting
 from robustpose.study.local import CellProgress, run_cells
 from robustpose.study.plan import Plan, Study, make_plan, metric_of, open_plan
 from robustpose.study.quick import QUICK
+from robustpose.study.realism import Realism, Worth, run_realism
 from robustpose.study.results import Outcome, Row, estimates, outcome, result_rows, write_results
 from robustpose.study.saved import load_study, save_study
 from robustpose.study.store import CellResult, Store
 
-STUDIES: dict[str, Study] = {
+STUDIES: dict[str, Study | Realism] = {
     "quick": QUICK,
+    "realism": Realism(),
 }
 
 __all__ = [
@@ -19,10 +21,12 @@ __all__ = [
     "CellResult",
     "Outcome",
     "Plan",
+    "Realism",
     "Row",
     "Setting",
     "Store",
     "Study",
+    "Worth",
     "estimates",
     "load_study",
     "make_plan",
@@ -31,6 +35,7 @@ __all__ = [
     "outcome",
     "result_rows",
     "run_cells",
+    "run_realism",
     "save_study",
     "write_results",
 ]

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from robustpose.errors import RobustPoseError
@@ -71,18 +70,11 @@ class Outcome:
 def outcome(plan: Plan, store: Store, model: OpenedModel, setting: Setting | None) -> Outcome:
     """Join the stored blocks of one model under one setting; RobustPoseError where no photo could be read."""
     results = tuple(store.get(cell) for cell in plan.cells(model, setting))
-    table = _over(plan.joints, join([result.table for result in results]))
+    table = join([result.table for result in results]).over(plan.joints)
     found = Outcome(model=model, setting=setting, table=table, results=results)
     if len(table) == 0:
         raise RobustPoseError(f"none of the {plan.n} photos could be read; the first: {found.unreadable[0]}")
     return found
-
-
-def _over(joints: frozenset[str], table: Table) -> Table:
-    """Let only these keypoints count."""
-    chosen = np.array([name in joints for name in table.skeleton.keypoints])
-    asked = None if table.target_visible is None else table.target_visible & chosen
-    return replace(table, visible=table.visible & chosen, target_visible=asked)
 
 
 def estimates(plan: Plan, clean: Table, attacked: Table) -> dict[str, dict[str, Estimate]]:

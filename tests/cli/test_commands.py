@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from robustpose.models import MODELS
 from tests.cli.test_errors import run
 
 
@@ -145,12 +146,26 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert run(monkeypatch, "list") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
-        "models: deeppose, shg2, tflite:PATH",
+        "models: attention_hg, chained, deeppose, dlcm, hrnet, integral, resdec, resdec_pre, resreg, "
+        "shg2, shg8, simcc, tflite:PATH, vitpose",
         "datasets: coco, mpii, synthpose",
         "attacks: fgsm, igsm",
         "metrics: pck, pckh",
-        "studies: quick",
+        "studies: quick, realism",
     ]
+
+
+def test_listed_models_carry_the_facts_of_their_weights(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "list", "models", "--json") == 0
+    models = json.loads(capsys.readouterr().out)["models"]
+    assert set(models) == set(MODELS)
+    shipped = {name for name, facts in models.items() if facts is not None}
+    assert {"shg2", "deeppose"} <= shipped
+    for name in shipped:
+        assert models[name]["architecture"] == name
+        assert models[name]["pckh_n"] == 1000
 
 
 def test_training_leaves_weights_that_can_be_attacked_and_keeps_to_its_recipe(

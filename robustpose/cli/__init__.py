@@ -1,0 +1,91 @@
+"""The command line: one function a command. Errors are one line on stderr and exit code 2."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from robustpose.attacks import ATTACKS
+from robustpose.cli.attack import attack
+from robustpose.cli.data import render_people, show_people
+from robustpose.cli.study import make_report, study
+from robustpose.cli.train import train_net
+from robustpose.data import DATASETS
+from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.metrics import METRICS
+from robustpose.models import MODELS
+from robustpose.models.weights import load_facts, shipped_architectures, shipped_weights
+from robustpose.study import STUDIES
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="How robust is a human pose estimator? Attack it, measure what breaks, see why.",
+)
+
+
+def list_names(
+    kind: Annotated[str, typer.Argument(help="models, datasets, attacks, metrics or studies")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Models with the facts of their weights")] = False,
+) -> None:
+    """List what there is, by name."""
+    kinds = {
+        "models": [*MODELS, "tflite:PATH"],
+        "datasets": [*DATASETS],
+        "attacks": [*ATTACKS],
+        "metrics": [*METRICS],
+        "studies": [*STUDIES],
+    }
+    if kind and kind not in kinds:
+        raise unknown_name("kind", kind, kinds)
+    if as_json:
+        print(json.dumps({name: _with_facts(name, kinds[name]) for name in ([kind] if kind else kinds)}, indent=2))
+        return
+    for name in [kind] if kind else kinds:
+        print(f"{name}: {', '.join(sorted(kinds[name]))}")
+
+
+def _with_facts(kind: str, names: Sequence[str]) -> list[str] | dict[str, object]:
+    """Return names; of models each with its row of facts, null where no weights are in the package."""
+    if kind != "models":
+        return sorted(names)
+    shipped = shipped_architectures()
+    return {
+        name: asdict(load_facts(shipped_weights(name))) if name in shipped else None for name in sorted(MODELS)
+    }
+
+
+app.command("list")(list_names)
+app.command("attack")(attack)
+app.command("study")(study)
+app.command("report")(make_report)
+app.command("train")(train_net)
+data_app = typer.Typer(no_args_is_help=True, help="Look at people with their truth, or write them to a folder.")
+data_app.command("show")(show_people)
+data_app.command("render")(render_people)
+app.add_typer(data_app, name="data")
+
+
+def main() -> None:
+    """Run the command line; every expected error is one line on stderr and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except RobustPoseError as error:
+        code = _fail(str(error))
+    except typer.TyperException as error:
+        code = _fail(error.format_message())
+    except OSError as error:  # a folder that cannot be made, a full disk
+        code = _fail(f"{error.filename or 'file system'}: {error.strerror or error}")
+    except (typer.Abort, KeyboardInterrupt):
+        print("\nstopped; the same command continues", file=sys.stderr)
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return 2

@@ -1,0 +1,67 @@
+"""`robustpose attack`: one net, one data set, one attack."""
+
+import re
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from robustpose import console
+from robustpose.cli.options import (
+    CardOption,
+    DataOption,
+    ImagesOption,
+    MinBoxOption,
+    MinKeypointsOption,
+    SeedOption,
+)
+from robustpose.cli.running import report_people_left_out, run_study, say_where
+from robustpose.study import Setting, Study, outcome
+from robustpose.threats import parse_eps
+
+
+def attack(
+    model: Annotated[str, typer.Option(help="shg2 | deeppose | shg2:WEIGHTS.safetensors | tflite:PATH")],
+    data: DataOption = "synthpose",
+    attack: Annotated[str, typer.Option(help="fgsm or igsm; see `robustpose list attacks`")] = "igsm",
+    eps: Annotated[str, typer.Option(help="Largest change of a pixel value: 8/255, or 0.03")] = "8/255",
+    steps: Annotated[int | None, typer.Option(help="Of an iterated attack; the paper's number by default")] = None,
+    targeted: Annotated[bool, typer.Option("--targeted", help="Towards a random pose, not just away")] = False,
+    objective: Annotated[str, typer.Option(help="training_loss | training_loss_all")] = "training_loss",
+    n: Annotated[int | None, typer.Option("--n", help="People, from the first; all by default")] = None,
+    seed: SeedOption = 0,
+    images: ImagesOption = "",
+    min_keypoints: MinKeypointsOption = 0,
+    min_box: MinBoxOption = 0,
+    card: CardOption = "",
+    out: Annotated[Path | None, typer.Option(help="Folder of the results; one of its own by default")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else")] = False,
+) -> None:
+    """Attack one net on one data set, and say what is left of its score."""
+    started = time.perf_counter()
+    setting = Setting(attack, parse_eps(eps), steps=steps, targeted=targeted, objective=objective)
+    study = Study(
+        name="attack",
+        title=f"{setting.title} on {data.partition(':')[0]}",
+        models=(model,),
+        data=data,
+        settings=(setting,),
+        n=n,
+        seed=seed,
+        card=card,
+        images=images,
+        min_keypoints=min_keypoints,
+        min_box=min_box,
+    )
+    folder = out or Path("runs") / re.sub(r"[^\w.-]+", "-", f"attack-{model}-{data}-{setting.title}").lower()
+    plan, store, rows = run_study(study, folder)
+    found = [outcome(plan, store, plan.models[0], each) for each in (None, setting)]
+    report_people_left_out(plan, found)
+    if as_json:
+        keys = [cell.key for cell in plan.all_cells()]
+        seconds = time.perf_counter() - started
+        print(console.attack_json(plan, clean=found[0], attacked=found[1], cells=keys, seconds=seconds))
+    else:
+        console.print_results(plan, rows)
+        say_where(folder)

@@ -1,0 +1,85 @@
+"""`robustpose data`: look at people with their truth, or write them to a folder."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from robustpose import console, report
+from robustpose.cli.options import ImagesOption
+from robustpose.cli.running import report_unreadable
+from robustpose.data import open_dataset
+from robustpose.data.export import export_people, export_rendered
+from robustpose.data.rendered import RenderedPeople
+from robustpose.errors import RobustPoseError
+from robustpose.types import PoseDataset
+
+
+def show_people(
+    data: Annotated[str, typer.Argument(help="synthpose | coco:PATH | mpii:PATH")],
+    out: Annotated[Path, typer.Option(help="The picture to write")] = Path("sheet.png"),
+    n: Annotated[int, typer.Option("--n", min=1)] = 40,
+    size: Annotated[int, typer.Option(help="Pixels a crop", min=32)] = 192,
+    images: ImagesOption = "",
+) -> None:
+    """Draw a contact sheet of crops with their true keypoints."""
+    dataset = open_dataset(data, images=Path(images) if images else None)
+    batch = dataset.load(range(min(n, len(dataset))), input_size=(size, size))
+    report_unreadable(batch.unreadable, min(n, len(dataset)))
+    if len(batch) == 0:
+        raise RobustPoseError(f"none of the photos could be read; the first: {batch.unreadable[0]}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    report.write_sheet(batch, out)
+    print(out)
+
+
+def render_people(
+    data: Annotated[str, typer.Argument(help="synthpose | synthpose:test | any data set")],
+    out: Annotated[Path, typer.Option(help="Folder for images/ and annotations.json")],
+    split: Annotated[str, typer.Option(help="Of rendered people: train, val or test; as in synthpose:SPLIT")] = "",
+    n: Annotated[int, typer.Option("--n", min=1)] = 100,
+    size: Annotated[int, typer.Option(help="Pixels a crop", min=32)] = 256,
+    processes: Annotated[int, typer.Option(help="That render; by default one a processor", min=0)] = 0,
+    images: ImagesOption = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was rendered, how fast, its hash")] = False,
+) -> None:
+    """Write crops as PNG with their truth, in MPII's JSON form: readable again as mpii:OUT/annotations.json."""
+    dataset = open_dataset(_with_split(data, split), images=Path(images) if images else None)
+    if not isinstance(dataset, RenderedPeople):
+        if as_json:
+            raise RobustPoseError(f"--json tells how people were rendered; {dataset.name} is not rendered")
+        _write_photos(dataset, out, n=min(n, len(dataset)), size=size)
+        return
+    total = min(n, len(dataset))
+    with console.steps_bar("render", total=total) as show:
+        rendering = export_rendered(
+            dataset,
+            out,
+            n=total,
+            size=size,
+            processes=processes or os.cpu_count() or 1,
+            on_progress=lambda done, _: show(done, ""),
+        )
+    if as_json:
+        facts = {"data": dataset.name, **asdict(rendering), "annotations": str(out / "annotations.json")}
+        print(json.dumps(facts, indent=2))
+    else:
+        print(out / "annotations.json")
+
+
+def _with_split(data: str, split: str) -> str:
+    if not split:
+        return data
+    if ":" in data or data != "synthpose":
+        raise RobustPoseError(f"--split chooses a split of synthpose; got --split {split} with {data!r}")
+    return f"{data}:{split}"
+
+
+def _write_photos(dataset: PoseDataset, out: Path, *, n: int, size: int) -> None:
+    with console.steps_bar("crop", total=n) as show:
+        unreadable = export_people(dataset, out, n=n, size=size, on_progress=lambda done: show(done, ""))
+    report_unreadable(unreadable, n)
+    print(out / "annotations.json")

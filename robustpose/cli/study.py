@@ -1,0 +1,92 @@
+"""`robustpose study` and `robustpose report`: many cells, resumable, and their page."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from robustpose import console
+from robustpose.cli.options import (
+    CardOption,
+    DataOption,
+    ImagesOption,
+    MinBoxOption,
+    MinKeypointsOption,
+    ModelsOption,
+    SeedOption,
+)
+from robustpose.cli.running import report_people_left_out, run_study, say_where, write_outputs
+from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.study import (
+    STUDIES,
+    Realism,
+    Store,
+    load_study,
+    open_plan,
+    outcome,
+    result_rows,
+    run_realism,
+)
+
+
+def study(
+    name: Annotated[str, typer.Argument(help="See `robustpose list studies`")],
+    models: ModelsOption = "",
+    data: DataOption = "",
+    n: Annotated[int | None, typer.Option("--n", help="People, from the first")] = None,
+    seed: SeedOption = 0,
+    images: ImagesOption = "",
+    min_keypoints: MinKeypointsOption = 0,
+    min_box: MinBoxOption = 0,
+    card: CardOption = "",
+    out: Annotated[Path | None, typer.Option(help="Folder of the results; runs/NAME by default")] = None,
+) -> None:
+    """Run a study, or continue it: its cells, results.csv and the report page."""
+    if name not in STUDIES:
+        raise unknown_name("study", name, STUDIES)
+    named, folder = STUDIES[name], out or Path("runs") / name
+    nets = tuple(model.strip() for model in models.split(",")) if models else ()
+    if isinstance(named, Realism):
+        if images or card:
+            raise RobustPoseError(f"study {name!r} takes neither --images nor --card")
+        realism = replace(named, photos=data, others=nets, min_keypoints=min_keypoints, min_box=min_box)
+        recipe = replace(named.recipe, seed=seed)
+        _realism(replace(realism, recipe=recipe, n=named.n if n is None else n), folder)
+        return
+    chosen = replace(
+        named,
+        models=nets or named.models,
+        data=data or named.data,
+        n=named.n if n is None else n,
+        seed=seed,
+        images=images,
+        card=card,
+        min_keypoints=min_keypoints,
+        min_box=min_box,
+    )
+    plan, store, rows = run_study(chosen, folder)
+    report_people_left_out(plan, [outcome(plan, store, model, None) for model in plan.models])
+    console.print_results(plan, rows)
+    say_where(folder)
+
+
+def _realism(study: Realism, folder: Path) -> None:
+    """Run the realism study, whose cells are trainings, and print its table."""
+    with console.steps_bar("train", total=1) as show:
+        lines = run_realism(
+            study,
+            folder,
+            on_progress=lambda done, total, name: show(done, name and f"{name} is done", total=total),
+        )
+    console.print_worth(lines, title=study.title)
+    print(f"results: {folder / 'realism.csv'}")
+
+
+def make_report(
+    folder: Annotated[Path, typer.Argument(help="Folder of a study")] = Path("runs/quick"),
+) -> None:
+    """Make results.csv and the page again from a study's stored cells."""
+    plan, store = open_plan(load_study(folder)), Store(folder)
+    write_outputs(plan, store, result_rows(plan, store), folder)
+    say_where(folder)

@@ -1,0 +1,60 @@
+"""`robustpose train`: one net, one recipe, resumable."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from robustpose import console
+from robustpose.cli.options import DataOption, ImagesOption, SeedOption
+from robustpose.cli.running import render_ahead
+from robustpose.data import open_dataset
+from robustpose.data.augment import MARGIN, PADDING
+from robustpose.errors import unknown_name
+from robustpose.models import MODELS
+from robustpose.train import Progress, Recipe, input_size_of, train
+
+
+def train_net(
+    name: Annotated[str, typer.Argument(help="Architecture: shg2, deeppose")],
+    data: DataOption = "synthpose:train",
+    validation: Annotated[str, typer.Option(help="Where PCKh is measured")] = "synthpose:val",
+    size: Annotated[str, typer.Option(help="compact (128x128) or published (256x256)")] = "compact",
+    people: Annotated[int, typer.Option(help="Of the training set", min=1)] = Recipe.people,
+    samples: Annotated[int, typer.Option(help="Augmented crops to see", min=1)] = Recipe.samples,
+    batch: Annotated[int, typer.Option(min=1)] = Recipe.batch,
+    lr: Annotated[float, typer.Option(help="Peak learning rate")] = Recipe.lr,
+    seed: SeedOption = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    images: ImagesOption = "",
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/train-NAME by default")] = None,
+) -> None:
+    """Train a net, or continue its training; the weights and their facts lie in --out."""
+    if name not in MODELS:
+        raise unknown_name("model", name, MODELS)
+    recipe = Recipe(architecture=name, size=size, people=people, samples=samples, batch=batch, lr=lr, seed=seed)
+    folder = out or Path("runs") / f"train-{name}"
+    photos = Path(images) if images else None
+    training = open_dataset(data, images=photos)
+    # rendered people have no photos; a validation set of photos lies where the training set's do
+    validating = open_dataset(validation, images=None if validation.startswith("synthpose") else photos)
+    height, width = input_size_of(name, size=size)
+    margined = (round(height * MARGIN), round(width * MARGIN))
+    render_ahead(training, people, input_size=margined, padding=PADDING * MARGIN)
+    with console.steps_bar(f"train {name}", total=recipe.steps) as show:
+
+        def on_progress(progress: Progress) -> None:
+            show(progress.step, f"loss {progress.loss:.5f}, PCKh {progress.pckh:.1f}")
+
+        facts = train(
+            recipe,
+            training=training,
+            validation=validating,
+            out=folder,
+            device=device,
+            on_progress=on_progress,
+        )
+    if facts.notes:
+        console.say(facts.notes)
+    interval = f"{facts.pckh:.1f} [{facts.pckh_low:.1f}, {facts.pckh_high:.1f}], n = {facts.pckh_n}"
+    print(f"{folder / (name + '.safetensors')}: PCKh@0.5 {interval}")
