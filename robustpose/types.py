@@ -163,6 +163,15 @@ class PoseDataset(Protocol):
         ...
 
 
+@runtime_checkable
+class HasFactors(Protocol):
+    """A data set that knows how its pictures came about, so that scores can be read by factor."""
+
+    def factors(self, rows: Sequence[int], /, *, input_size: tuple[int, int]) -> dict[str, list[float | str]]:
+        """Return what is known of each person of `rows`, by name: numbers or words."""
+        ...
+
+
 class Threat(Protocol):
     """The set of allowed perturbations; every attack is written once, over this."""
 

@@ -10,10 +10,12 @@ from robustpose.study import (
     Row,
     Store,
     Study,
+    factor_rows,
     open_plan,
     result_rows,
     run_cells,
     save_study,
+    write_factors,
     write_results,
 )
 from robustpose.types import PoseDataset
@@ -43,8 +45,9 @@ def render_ahead(dataset: PoseDataset, n: int, *, input_size: tuple[int, int], p
 
 
 def write_outputs(plan: Plan, store: Store, rows: list[Row], folder: Path) -> None:
-    """Write results.csv and the page."""
+    """Write results.csv, factors.csv where the data know of factors, and the page."""
     write_results(rows, folder / "results.csv")
+    write_factors(factor_rows(plan, store), folder / "factors.csv")
     report.write_report(plan, store, folder / "report")
 
 

@@ -137,6 +137,25 @@ class RenderedPeople:
             with_segmentation=False,
         )
 
+    def factors(self, rows: Sequence[int], /, *, input_size: tuple[int, int]) -> dict[str, list[float | str]]:
+        """Return the action and the scene's factors of each person of `rows`; garments kind by kind."""
+        from robustpose.data.synthpose import ACTIONS
+
+        held: dict[str, list[float | str]] = {}
+        shards: dict[int, RenderedSet] = {}
+        for row in rows:
+            number, place = divmod(row, _SHARD)
+            if number not in shards:
+                first = number * _SHARD
+                shards[number] = self._rendered(first, first + _SHARD, size=self._side(input_size), padding=1.25)
+            shard = shards[number]
+            known = {name: values[place].item() for name, values in shard.factors.items()}
+            top, legs, feet = str(known.pop("garments")).split("+")
+            known |= {"action": ACTIONS[shard.action[place]], "top": top, "legs": legs, "feet": feet}
+            for name, value in known.items():
+                held.setdefault(name, []).append(value)
+        return held
+
     def _side(self, input_size: tuple[int, int]) -> int:
         height, width = input_size
         if height != width:

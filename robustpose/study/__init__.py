@@ -1,6 +1,7 @@
 """Studies: models under attacks on data, as cells in a store; killed and run again, a study continues."""
 
 from robustpose.study.cell import Cell, Setting
+from robustpose.study.factors import factor_rows, write_factors
 from robustpose.study.local import CellProgress, run_cells
 from robustpose.study.plan import Plan, Study, make_plan, metric_of, open_plan
 from robustpose.study.quick import QUICK
@@ -28,6 +29,7 @@ __all__ = [
     "Study",
     "Worth",
     "estimates",
+    "factor_rows",
     "load_study",
     "make_plan",
     "metric_of",
@@ -37,5 +39,6 @@ __all__ = [
     "run_cells",
     "run_realism",
     "save_study",
+    "write_factors",
     "write_results",
 ]

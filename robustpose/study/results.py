@@ -86,12 +86,17 @@ def estimates(plan: Plan, clean: Table, attacked: Table) -> dict[str, dict[str, 
     return scores
 
 
+def score_clean(plan: Plan, clean: Table) -> dict[str, Estimate]:
+    """Score what a net predicted without an attack."""
+    return score(clean, metric_of(plan))
+
+
 def result_rows(plan: Plan, store: Store) -> list[Row]:
     """Score every cell of a plan."""
     rows: list[Row] = []
     for model in plan.models:
         clean = outcome(plan, store, model, None).table
-        rows += _rows(plan, model, None, {"clean": score(clean, metric_of(plan))})
+        rows += _rows(plan, model, None, {"clean": score_clean(plan, clean)})
         for setting in plan.study.settings:
             attacked = outcome(plan, store, model, setting).table
             rows += _rows(plan, model, setting, estimates(plan, clean, attacked))
