@@ -165,7 +165,10 @@ class PoseDataset(Protocol):
 
 @runtime_checkable
 class HasFactors(Protocol):
-    """A data set that knows how its pictures came about, so that scores can be read by factor."""
+    """A data set that knows how its pictures came about, so that scores can be read by factor.
+
+    It can show everyone: nobody of it is ever unreadable.
+    """
 
     def factors(self, rows: Sequence[int], /, *, input_size: tuple[int, int]) -> dict[str, list[float | str]]:
         """Return what is known of each person of `rows`, by name: numbers or words."""

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from robustpose.data.synthpose import ACTIONS, render_person
 from robustpose.models import MODELS
 from tests.cli.test_errors import run
 
@@ -131,6 +132,33 @@ def test_no_readable_photo_at_all_is_an_error(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "none of the 2 photos could be read" in shown.err
+
+
+def test_rendered_people_are_the_same_for_any_number_of_processes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    args = ("data", "render", "synthpose", "--n", "60", "--size", "48", "--json")
+    found = {}
+    for name, split, processes in (("one", "val", "1"), ("two", "val", "2"), ("test", "test", "2")):
+        assert run(monkeypatch, *args, "--split", split, "--processes", processes, "--out", name) == 0
+        found[name] = json.loads(capsys.readouterr().out)
+    assert found["one"]["hash"] == found["two"]["hash"] != found["test"]["hash"]
+    assert found["one"]["images_per_second"] > 0
+    assert (found["two"]["data"], found["two"]["people"], found["two"]["processes"]) == ("synthpose:val", 60, 2)
+    folder = tmp_path / "one"
+    assert len(list((folder / "images").glob("*.png"))) == len(list((folder / "segmentation").glob("*.png"))) == 60
+    assert not list(folder.glob("tmp*"))
+    with (folder / "truth.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    person = render_person("val", 7, size=48)
+    assert rows[7]["id"] == "synthpose:val:000007"
+    assert rows[7]["action"] == ACTIONS[person.action]
+    assert float(rows[7]["nose_x"]) == pytest.approx(float(person.coco[0, 0]), abs=1e-3)
+    parts = cv2.imread(str(folder / "segmentation" / "synthpose_val_000007.png"), cv2.IMREAD_UNCHANGED)
+    assert parts is not None
+    assert (parts == person.segmentation).all()
+    assert run(monkeypatch, *args, "--out", "one") == 2
+    assert "exists already" in capsys.readouterr().err
 
 
 def test_a_contact_sheet_shows_as_many_people_as_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,11 +1,17 @@
 """Levels by hand; scores by factor are the scores of those people alone."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 
 from robustpose.data import open_dataset
 from robustpose.data.rendered import RenderedPeople
 from robustpose.data.synthpose import render_person
+from robustpose.study import Store, estimates, factor_rows, outcome, run_cells, write_factors
 from robustpose.study.factors import levels
+from tests.study.study_fakes import SETTINGS, NoisePeople, plan
 
 
 def test_words_have_a_level_each() -> None:
@@ -21,6 +27,35 @@ def test_levels_hold_everyone_once() -> None:
     values = list(np.random.default_rng(0).normal(size=50))
     rows = [row for level in levels(values).values() for row in level]
     assert sorted(rows) == list(range(50))
+
+
+@dataclass(frozen=True)
+class TallAndSmall(NoisePeople):
+    """Every third person is tall."""
+
+    def factors(self, rows: Sequence[int], /, *, input_size: tuple[int, int]) -> dict[str, list[float | str]]:
+        return {"height": ["tall" if row % 3 == 0 else "small" for row in rows]}
+
+
+def test_a_level_is_scored_like_its_people_alone(tmp_path: Path) -> None:
+    chosen, store = plan(people=TallAndSmall()), Store(tmp_path)
+    run_cells(chosen, store)
+    rows = {(row.model, row.attack, row.eps, row.level, row.measure): row for row in factor_rows(chosen, store)}
+    model, setting = chosen.models[0], SETTINGS[1]
+    clean, attacked = (outcome(chosen, store, model, each).table for each in (None, setting))
+    for level, people in (("tall", range(0, 30, 3)), ("small", [i for i in range(30) if i % 3])):
+        expected = estimates(chosen, clean.take(people), attacked.take(people))["relative"]["all"]
+        row = rows[model.name, setting.label, "8/255", level, "relative"]
+        assert (row.value, row.low, row.high, row.n) == (expected.value, expected.low, expected.high, len(people))
+    assert len(rows) == 2 * 2 * (1 + 2 * len(SETTINGS) + 1)  # nets x levels x (clean, 2 measures each, 1 target)
+    write_factors(list(rows.values()), tmp_path / "factors.csv")
+    assert len((tmp_path / "factors.csv").read_text().splitlines()) == len(rows) + 1
+
+
+def test_data_without_factors_have_no_rows_and_no_file(tmp_path: Path) -> None:
+    assert factor_rows(plan(), Store(tmp_path)) == []
+    write_factors([], tmp_path / "factors.csv")
+    assert not (tmp_path / "factors.csv").exists()
 
 
 def test_rendered_people_tell_their_factors() -> None:
