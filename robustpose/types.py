@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from robustpose.skeletons import Skeleton
@@ -172,6 +174,29 @@ class HasFactors(Protocol):
 
     def factors(self, rows: Sequence[int], /, *, input_size: tuple[int, int]) -> dict[str, list[float | str]]:
         """Return what is known of each person of `rows`, by name: numbers or words."""
+        ...
+
+
+@dataclass(frozen=True)
+class TaskLabels:
+    """Truth of other tasks for N people: what they do, and which part of the body each pixel shows.
+
+    actions          (N,) int64
+    parts            (N, H, W) uint8; 0 is the background
+    part_flip_order  the class that each part becomes in a mirrored picture
+    """
+
+    actions: NDArray[np.int64]
+    parts: NDArray[np.uint8]
+    part_flip_order: tuple[int, ...]
+
+
+@runtime_checkable
+class HasTaskLabels(Protocol):
+    """A data set that knows the truth of other tasks; nobody of it is ever unreadable."""
+
+    def task_labels(self, rows: Sequence[int], /, *, input_size: tuple[int, int], padding: float) -> TaskLabels:
+        """Return the labels of the people of `rows`, cropped as `load` crops them."""
         ...
 
 

@@ -16,12 +16,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustpose import train as module
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import ALL
 from robustpose.models.weights import WeightFacts, load_facts, load_weights
 from robustpose.skeletons import COCO_17, Skeleton
-from robustpose.train import Progress, Recipe, _rows_of_step, _schedule, evaluate, train
+from robustpose.train import Progress, Recipe, courses, evaluate, train
+from robustpose.train import run as module
+from robustpose.train.run import rows_of_step, schedule
 from robustpose.types import Batch, PoseOutput
 from tests.conftest import TINY, TRIO, TinyHeatmaps
 
@@ -254,18 +255,18 @@ def test_facts_say_what_was_done(undisturbed: Path) -> None:
     assert (facts.data, facts.data_fingerprint) == ("dots", "dots 8")
     assert facts.recipe == asdict(RECIPE)
     assert facts.samples == 32
-    assert facts.pckh_n == 5
-    assert facts.pckh_low <= facts.pckh <= facts.pckh_high
+    assert facts.n == 5
+    assert facts.low <= facts.score <= facts.high
     net = Normed()
     load_weights(net, undisturbed / "tiny.safetensors")
     measured = evaluate(net, Dots(5).load(range(5), input_size=TINY))[ALL]
-    assert facts.pckh == round(measured.value, 2), "the score is that of the file, rounded weights and all"
+    assert facts.score == round(measured.value, 2), "the score is that of the file, rounded weights and all"
 
 
 def test_the_log_has_a_line_for_each_validation(undisturbed: Path) -> None:
     lines = [json.loads(line) for line in (undisturbed / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [3, 6, 8]
-    assert all(math.isfinite(line["loss"]) and 0 <= line["pckh"] <= 100 for line in lines)
+    assert all(math.isfinite(line["loss"]) and 0 <= line["PCKh@0.5"] <= 100 for line in lines)
     assert sorted(p.name for p in undisturbed.iterdir()) == [
         *("checkpoint.pt", "log.jsonl", "tiny.json", "tiny.safetensors")
     ]
@@ -288,7 +289,7 @@ def test_a_net_learns_one_batch_by_heart(tmp_path: Path, monkeypatch: pytest.Mon
     def always(*given: object, **named: object) -> tuple[Tensor, Tensor, Tensor]:
         return people.images, people.keypoints, people.visible
 
-    monkeypatch.setattr(module, "augmented", always)
+    monkeypatch.setattr(courses, "augmented", always)
     losses: list[float] = []
     recipe = Recipe(architecture="tiny", people=4, samples=4 * 400, batch=4, lr=2e-2, warmup_steps=10, ema=0.9)
     facts = train(
@@ -303,28 +304,28 @@ def test_a_net_learns_one_batch_by_heart(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(losses) == 400
     assert losses[-1] < losses[0] / 10
     assert losses[-1] < float(nothing), "two stages together below what one empty map scores"
-    assert facts.pckh > 70
+    assert facts.score > 70
 
 
 def test_the_schedule_by_hand() -> None:
-    shares = [_schedule(step, steps=10, warmup=4) for step in range(10)]
+    shares = [schedule(step, steps=10, warmup=4) for step in range(10)]
     assert shares[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
     assert shares[7] == pytest.approx(0.5)
     assert shares[9] == pytest.approx(0.5 * (1 + math.cos(math.pi * 5 / 6)))
-    assert _schedule(10, steps=10, warmup=4) == pytest.approx(0.0)
-    assert _schedule(0, steps=10, warmup=0) == 1.0
-    assert _schedule(5, steps=5, warmup=5) == 1.0
+    assert schedule(10, steps=10, warmup=4) == pytest.approx(0.0)
+    assert schedule(0, steps=10, warmup=0) == 1.0
+    assert schedule(5, steps=5, warmup=5) == 1.0
 
 
 def test_every_epoch_sees_everyone_once() -> None:
     epochs = [
-        np.concatenate([_rows_of_step(3 * epoch + i, people=12, batch=4, seed=7) for i in range(3)])
+        np.concatenate([rows_of_step(3 * epoch + i, people=12, batch=4, seed=7) for i in range(3)])
         for epoch in range(3)
     ]
     for order in epochs:
         assert sorted(order.tolist()) == list(range(12))
     assert len({tuple(order.tolist()) for order in epochs}) == 3
-    again = _rows_of_step(4, people=12, batch=4, seed=7)
+    again = rows_of_step(4, people=12, batch=4, seed=7)
     assert (again == epochs[1][4:8]).all()
-    assert len(_rows_of_step(0, people=10, batch=4, seed=7)) == 4
-    assert (_rows_of_step(4, people=12, batch=4, seed=8) != again).any()
+    assert len(rows_of_step(0, people=10, batch=4, seed=7)) == 4
+    assert (rows_of_step(4, people=12, batch=4, seed=8) != again).any()

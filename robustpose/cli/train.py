@@ -11,7 +11,7 @@ from robustpose.cli.running import render_ahead
 from robustpose.data import open_dataset
 from robustpose.data.augment import MARGIN, PADDING
 from robustpose.errors import unknown_name
-from robustpose.models import MODELS
+from robustpose.models import MODELS, TASKS
 from robustpose.train import Progress, Recipe, input_size_of, train
 
 
@@ -26,12 +26,15 @@ def train_net(
     lr: Annotated[float, typer.Option(help="Peak learning rate")] = Recipe.lr,
     seed: SeedOption = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    warm_start: Annotated[
+        Path | None, typer.Option(help="Weights whose fitting tensors the net begins with")
+    ] = None,
     images: ImagesOption = "",
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/train-NAME by default")] = None,
 ) -> None:
     """Train a net, or continue its training; the weights and their facts lie in --out."""
-    if name not in MODELS:
-        raise unknown_name("model", name, MODELS)
+    if name not in (known := {**MODELS, **TASKS}):
+        raise unknown_name("model", name, known)
     recipe = Recipe(architecture=name, size=size, people=people, samples=samples, batch=batch, lr=lr, seed=seed)
     folder = out or Path("runs") / f"train-{name}"
     photos = Path(images) if images else None
@@ -44,7 +47,7 @@ def train_net(
     with console.steps_bar(f"train {name}", total=recipe.steps) as show:
 
         def on_progress(progress: Progress) -> None:
-            show(progress.step, f"loss {progress.loss:.5f}, PCKh {progress.pckh:.1f}")
+            show(progress.step, f"loss {progress.loss:.5f}, {progress.metric} {progress.score:.1f}")
 
         facts = train(
             recipe,
@@ -52,9 +55,10 @@ def train_net(
             validation=validating,
             out=folder,
             device=device,
+            warm_start=warm_start,
             on_progress=on_progress,
         )
     if facts.notes:
         console.say(facts.notes)
-    interval = f"{facts.pckh:.1f} [{facts.pckh_low:.1f}, {facts.pckh_high:.1f}], n = {facts.pckh_n}"
-    print(f"{folder / (name + '.safetensors')}: PCKh@0.5 {interval}")
+    interval = f"{facts.score:.1f} [{facts.low:.1f}, {facts.high:.1f}], n = {facts.n}"
+    print(f"{folder / (name + '.safetensors')}: {facts.metric} {interval}")

@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from robustpose.errors import RobustPoseError
 from robustpose.geometry import Floats, Pixels, crop_points, inside
 from robustpose.skeletons import Skeleton
-from robustpose.types import PoseDataset
+from robustpose.types import HasTaskLabels, PoseDataset, TaskLabels
 
 PADDING = 1.25
 MARGIN = 1.25
@@ -29,6 +30,7 @@ class TrainingPeople:
     keypoints  (N, K, 2) pixels of these images
     visible    (N, K) bool
     unreadable one line for each person whose photo could not be read; they are not among the N
+    labels     of other tasks, where the data set has them and they were asked for
     """
 
     images: Pixels
@@ -37,18 +39,29 @@ class TrainingPeople:
     skeleton: Skeleton
     margin: float
     unreadable: tuple[str, ...] = ()
+    labels: TaskLabels | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
 
 def training_people(
-    dataset: PoseDataset, *, rows: range, input_size: tuple[int, int], margin: float = MARGIN
+    dataset: PoseDataset,
+    *,
+    rows: range,
+    input_size: tuple[int, int],
+    margin: float = MARGIN,
+    with_labels: bool = False,
 ) -> TrainingPeople:
-    """Load the people of `rows` with a margin around each crop."""
+    """Load the people of `rows` with a margin around each crop; RobustPoseError for labels that are not there."""
     size = (round(input_size[0] * margin), round(input_size[1] * margin))
     images, keypoints, visible = [], [], []
     unreadable: list[str] = []
+    labels = None
+    if with_labels:
+        if not isinstance(dataset, HasTaskLabels):
+            raise RobustPoseError(f"{dataset.name} has no labels of actions and parts; rendered people have")
+        labels = dataset.task_labels(rows, input_size=size, padding=PADDING * margin)
     chunk = 500
     for start in range(rows.start, rows.stop, chunk):
         batch = dataset.load(
@@ -65,6 +78,7 @@ def training_people(
         skeleton=dataset.skeleton,
         margin=margin,
         unreadable=tuple(unreadable),
+        labels=labels,
     )
 
 
@@ -80,20 +94,63 @@ def augmented(
     keypoints = np.empty((len(rows), *people.keypoints.shape[1:]))
     visible = np.empty((len(rows), people.keypoints.shape[1]), bool)
     for i, row in enumerate(rows):
-        source = people.images[row]
-        flip = bool(generator.random() < 0.5)
-        crop = _random_crop(generator, source.shape[:2], input_size=input_size, flip=flip)
-        colour = generator.uniform(0.6, 1.0, size=3)
-        cut = cv2.warpAffine(source, crop, (width, height), flags=cv2.INTER_LINEAR)
-        images[i] = cut * (colour / 255.0)
-        order = list(people.skeleton.flip_order) if flip else slice(None)
-        keypoints[i] = crop_points(people.keypoints[row], crop)[order]
+        view = _draw_view(people, row, input_size=input_size, generator=generator)
+        images[i] = view.image
+        order = list(people.skeleton.flip_order) if view.flip else slice(None)
+        keypoints[i] = crop_points(people.keypoints[row], view.crop)[order]
         visible[i] = people.visible[row][order] & inside(keypoints[i], input_size)
     return (
         torch.from_numpy(images).permute(0, 3, 1, 2),
         torch.from_numpy(keypoints).float(),
         torch.from_numpy(visible),
     )
+
+
+def augmented_with_labels(
+    people: TrainingPeople, rows: NDArray[np.int64], *, input_size: tuple[int, int], generator: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw one augmented crop for each row: images (N, 3, H, W), actions (N,), parts (N, H, W).
+
+    ValueError where the people carry no labels.
+    """
+    labels = people.labels
+    if labels is None:
+        raise ValueError("these training people carry no labels of other tasks")
+    height, width = input_size
+    images = np.empty((len(rows), height, width, 3), np.float32)
+    parts = np.empty((len(rows), height, width), np.int64)
+    flipped = np.array(labels.part_flip_order)
+    for i, row in enumerate(rows):
+        view = _draw_view(people, row, input_size=input_size, generator=generator)
+        images[i] = view.image
+        cut = cv2.warpAffine(labels.parts[row], view.crop, (width, height), flags=cv2.INTER_NEAREST)
+        parts[i] = flipped[cut] if view.flip else cut
+    return (
+        torch.from_numpy(images).permute(0, 3, 1, 2),
+        torch.from_numpy(labels.actions[rows]),
+        torch.from_numpy(parts),
+    )
+
+
+@dataclass(frozen=True)
+class _View:
+    """One augmented crop: the affine map (2, 3) from the source, whether it mirrors, the picture in [0, 1]."""
+
+    crop: Floats
+    flip: bool
+    image: NDArray[np.float32]
+
+
+def _draw_view(
+    people: TrainingPeople, row: np.int64, *, input_size: tuple[int, int], generator: np.random.Generator
+) -> _View:
+    height, width = input_size
+    source = people.images[row]
+    flip = bool(generator.random() < 0.5)
+    crop = _random_crop(generator, source.shape[:2], input_size=input_size, flip=flip)
+    colour = generator.uniform(0.6, 1.0, size=3)
+    cut = cv2.warpAffine(source, crop, (width, height), flags=cv2.INTER_LINEAR)
+    return _View(crop, flip, np.asarray(cut * (colour / 255.0), np.float32))
 
 
 def _random_crop(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.skeletons import MPII_16, Skeleton
-from robustpose.types import Batch
+from robustpose.types import Batch, TaskLabels
 
 if TYPE_CHECKING:
     from robustpose.data.synthpose import RenderedSet
@@ -121,6 +121,7 @@ class RenderedPeople:
         padding: float,
         processes: int | None = 1,
         progress: Callable[[int, int], None] | None = None,
+        with_segmentation: bool = False,
     ) -> "RenderedSet":
         from robustpose.data.synthpose import rendered_set
 
@@ -134,7 +135,7 @@ class RenderedPeople:
             without=self.without,
             processes=processes,
             progress=progress,
-            with_segmentation=False,
+            with_segmentation=with_segmentation,
         )
 
     def factors(self, rows: Sequence[int], /, *, input_size: tuple[int, int]) -> dict[str, list[float | str]]:
@@ -155,6 +156,20 @@ class RenderedPeople:
             for name, value in known.items():
                 held.setdefault(name, []).append(value)
         return held
+
+    def task_labels(self, rows: Sequence[int], /, *, input_size: tuple[int, int], padding: float) -> TaskLabels:
+        """Return the actions and the segmentation of the people of `rows`."""
+        from robustpose.data.synthpose import PARTS
+
+        side = self._side(input_size)
+        actions, parts = np.empty(len(rows), np.int64), np.empty((len(rows), side, side), np.uint8)
+        for place, row in enumerate(rows):
+            number, inside = divmod(row, _SHARD)
+            if place == 0 or number != rows[place - 1] // _SHARD:
+                first = number * _SHARD
+                shard = self._rendered(first, first + _SHARD, size=side, padding=padding, with_segmentation=True)
+            actions[place], parts[place] = shard.action[inside], shard.segmentation[inside]
+        return TaskLabels(actions=actions, parts=parts, part_flip_order=_flip_order(PARTS))
 
     def _side(self, input_size: tuple[int, int]) -> int:
         height, width = input_size
@@ -215,6 +230,17 @@ class RenderedPeople:
             ids=tuple(f"synthpose:{self.split}:{row:06d}" for row in rows),
             skeleton=self.skeleton,
         )
+
+
+def _flip_order(parts: Sequence[str]) -> tuple[int, ...]:
+    """Return the class that each part becomes in a mirrored picture: left and right change places."""
+
+    def mirrored(name: str) -> str:
+        if name.startswith("left_"):
+            return "right_" + name.removeprefix("left_")
+        return "left_" + name.removeprefix("right_") if name.startswith("right_") else name
+
+    return tuple(parts.index(mirrored(name)) for name in parts)
 
 
 def _report(on_progress: Callable[[int, int], None] | None, start: int, n: int, done: int, total: int) -> None:

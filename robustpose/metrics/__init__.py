@@ -3,10 +3,25 @@
 from robustpose.metrics.estimate import Estimate, difference, relative, score
 from robustpose.metrics.pck import ALL, Pck
 from robustpose.metrics.table import Table, join, pair
+from robustpose.metrics.tasks import accuracy, mean_iou, overlaps
 
 METRICS = {
     "pckh": Pck(unit="head_size", threshold=0.5),
     "pck": Pck(unit="box_side", threshold=0.1),
 }
 
-__all__ = ["ALL", "METRICS", "Estimate", "Pck", "Table", "difference", "join", "pair", "relative", "score"]
+__all__ = [
+    "ALL",
+    "METRICS",
+    "Estimate",
+    "Pck",
+    "Table",
+    "accuracy",
+    "difference",
+    "join",
+    "mean_iou",
+    "overlaps",
+    "pair",
+    "relative",
+    "score",
+]

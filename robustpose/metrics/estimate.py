@@ -30,43 +30,43 @@ class Estimate:
 def score(table: Table, metric: Pck, *, seed: int = 0) -> dict[str, Estimate]:
     """Score a table: 'all' and each body part."""
     hits = metric.hits(table)
-    weights = _redraws(len(table), seed=seed)
+    weights = redraws(len(table), seed=seed)
     values = percentages(*totals(hits), table.skeleton)
     draws = percentages(*_weighted_totals(hits, weights), table.skeleton)
-    return {part: _estimate(values[part], draws[part], n) for part, n in _people(hits, table).items()}
+    return {part: from_draws(values[part], draws[part], n) for part, n in _people(hits, table).items()}
 
 
 def relative(clean: Table, attacked: Table, metric: Pck, *, seed: int = 0) -> dict[str, Estimate]:
     """Score an attack: 100 x attacked / clean, over the people that both tables hold."""
     clean, attacked = pair(clean, attacked)
     before, after = metric.hits(clean), metric.hits(attacked)
-    weights = _redraws(len(clean), seed=seed)
+    weights = redraws(len(clean), seed=seed)
     skeleton = clean.skeleton
     values = _ratio(percentages(*totals(after), skeleton), percentages(*totals(before), skeleton))
     draws = _ratio(
         percentages(*_weighted_totals(after, weights), skeleton),
         percentages(*_weighted_totals(before, weights), skeleton),
     )
-    return {part: _estimate(values[part], draws[part], n) for part, n in _people(before, clean).items()}
+    return {part: from_draws(values[part], draws[part], n) for part, n in _people(before, clean).items()}
 
 
 def difference(before: Table, after: Table, metric: Pck, *, seed: int = 0) -> dict[str, Estimate]:
     """Score a change of nets: after - before in percentage points, over the people that both tables hold."""
     before, after = pair(before, after)
     hits_before, hits_after = metric.hits(before), metric.hits(after)
-    weights = _redraws(len(before), seed=seed)
+    weights = redraws(len(before), seed=seed)
     skeleton = before.skeleton
     values, value_before = (percentages(*totals(hits), skeleton) for hits in (hits_after, hits_before))
     draws, draws_before = (
         percentages(*_weighted_totals(hits, weights), skeleton) for hits in (hits_after, hits_before)
     )
     return {
-        part: _estimate(values[part] - value_before[part], draws[part] - draws_before[part], n)
+        part: from_draws(values[part] - value_before[part], draws[part] - draws_before[part], n)
         for part, n in _people(hits_before, before).items()
     }
 
 
-def _redraws(n: int, *, seed: int) -> Floats:
+def redraws(n: int, *, seed: int) -> Floats:
     """Draw how often each person takes part (DRAWS, N); the rows sum to N."""
     if n == 0:
         return np.zeros((DRAWS, 0))
@@ -93,7 +93,8 @@ def _people(hits: Floats, table: Table) -> dict[str, int]:
     return people
 
 
-def _estimate(value: Floats, draws: Floats, n: int) -> Estimate:
+def from_draws(value: Floats, draws: Floats, n: int) -> Estimate:
+    """Make an estimate of a value and its bootstrap draws."""
     draws = draws[np.isfinite(draws)]
     if not np.isfinite(value):
         return Estimate(value=float("nan"), low=float("nan"), high=float("nan"), n=n)

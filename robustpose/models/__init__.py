@@ -64,21 +64,13 @@ class OpenedModel:
 
 
 def build(architecture: str, *, size: str = "compact") -> nn.Module:
-    """Make an untrained net; RobustPoseError for an unknown architecture or size."""
-    if architecture not in MODELS:
-        raise unknown_name("model", architecture, MODELS)
+    """Make an untrained net of MODELS or TASKS; RobustPoseError for an unknown architecture or size."""
+    known = {**MODELS, **TASKS}
+    if architecture not in known:
+        raise unknown_name("model", architecture, known)
     if size not in SIZES:
         raise unknown_name("size", size, SIZES)
-    return MODELS[architecture](size)
-
-
-def build_task(task: str, *, size: str = "compact") -> nn.Module:
-    """Make an untrained net of another task, on resdec's backbone; RobustPoseError for an unknown task or size."""
-    if task not in TASKS:
-        raise unknown_name("task", task, TASKS)
-    if size not in SIZES:
-        raise unknown_name("size", size, SIZES)
-    return TASKS[task](size)
+    return known[architecture](size)
 
 
 def open_model(spec: str, *, card: Path | None = None) -> OpenedModel:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import nn
+from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
 
@@ -18,8 +18,9 @@ from robustpose.errors import RobustPoseError
 class WeightFacts:
     """What is known of a weight file.
 
-    pckh, pckh_low, pckh_high, pckh_n  PCKh@0.5 in percent on the validation set, with its 95% interval
-    samples                            crops seen in training, repeats counted
+    metric              PCKh@0.5; of other tasks accuracy or mIoU
+    score, low, high, n  in percent on the validation set, with its 95% interval over n people
+    samples             crops seen in training, repeats counted
     """
 
     architecture: str
@@ -31,10 +32,11 @@ class WeightFacts:
     samples: int
     seconds: float
     device: str
-    pckh: float
-    pckh_low: float
-    pckh_high: float
-    pckh_n: int
+    metric: str
+    score: float
+    low: float
+    high: float
+    n: int
     licence: str = "Apache-2.0"
     notes: str = field(default="")
 
@@ -74,6 +76,16 @@ def load_weights(net: nn.Module, weights: Path) -> str:
 
     RobustPoseError where the file is missing, differs from its facts, or does not fit the net.
     """
+    held = _checked(weights)
+    try:
+        net.load_state_dict(held)
+    except RuntimeError as error:
+        raise RobustPoseError(f"{weights} does not fit the net: {' '.join(str(error).split())}") from None
+    return load_facts(weights).sha256
+
+
+def _checked(weights: Path) -> dict[str, Tensor]:
+    """Read the tensors of a weight file; RobustPoseError where it is missing or not what its facts say."""
     if not weights.is_file():
         raise RobustPoseError(f"no weights at {weights}; make them with `robustpose train`")
     facts = load_facts(weights)
@@ -82,11 +94,22 @@ def load_weights(net: nn.Module, weights: Path) -> str:
     if sha256 != facts.sha256:
         raise RobustPoseError(f"{weights}: sha256 is {sha256[:12]}..., its facts say {facts.sha256[:12]}...")
     try:
-        state = {name: tensor.float() for name, tensor in load(content).items()}
-        net.load_state_dict(state)
-    except (SafetensorError, RuntimeError) as error:
-        raise RobustPoseError(f"{weights} does not fit the net: {' '.join(str(error).split())}") from None
-    return sha256
+        held = load(content)
+    except SafetensorError as error:
+        raise RobustPoseError(f"{weights} is no safetensors file ({error})") from None
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in held.items()}
+
+
+def take_fitting(net: nn.Module, weights: Path) -> list[str]:
+    """Load the tensors of a weight file that a net has by name and shape; return their names.
+
+    The file is checked against its row of facts. RobustPoseError where it is missing or differs.
+    """
+    ours = net.state_dict()
+    held = _checked(weights)
+    fitting = {name: held[name] for name in ours if name in held and held[name].shape == ours[name].shape}
+    net.load_state_dict({**ours, **fitting})
+    return list(fitting)
 
 
 def save_weights(net: nn.Module, weights: Path, facts: WeightFacts) -> WeightFacts:

@@ -193,7 +193,7 @@ def test_listed_models_carry_the_facts_of_their_weights(
     assert {"shg2", "deeppose"} <= shipped
     for name in shipped:
         assert models[name]["architecture"] == name
-        assert models[name]["pckh_n"] == 1000
+        assert models[name]["n"] == 1000
 
 
 def test_training_leaves_weights_that_can_be_attacked_and_keeps_to_its_recipe(
@@ -202,7 +202,7 @@ def test_training_leaves_weights_that_can_be_attacked_and_keeps_to_its_recipe(
     args = ("train", "deeppose", "--people", "50", "--samples", "32", "--batch", "16", "--out", "run")
     assert run(monkeypatch, *args) == 0
     facts = json.loads((tmp_path / "run/deeppose.json").read_text())
-    assert (facts["samples"], facts["recipe"]["people"], facts["pckh_n"]) == (32, 50, 1000)
+    assert (facts["samples"], facts["recipe"]["people"], facts["n"]) == (32, 50, 1000)
     capsys.readouterr()
     found = attack_json(monkeypatch, capsys, "--model", "deeppose:run/deeppose.safetensors", "--n", "5")
     assert found["model"] == "deeppose:deeppose"

@@ -122,10 +122,11 @@ FACTS = WeightFacts(
     samples=1,
     seconds=1.0,
     device="cpu",
-    pckh=50.0,
-    pckh_low=45.0,
-    pckh_high=55.0,
-    pckh_n=10,
+    metric="PCKh@0.5",
+    score=50.0,
+    low=45.0,
+    high=55.0,
+    n=10,
 )
 
 
@@ -241,7 +242,7 @@ def not_safetensors(path: Path) -> None:
         (facts_have_no_hash, "facts"),
         (one_bit_turned, r"sha256 is [0-9a-f]{12}\.\.\., its facts say [0-9a-f]{12}\.\.\."),
         (truncated, "sha256 is"),
-        (not_safetensors, "does not fit the net"),
+        (not_safetensors, "is no safetensors file"),
     ],
 )
 def test_weights_that_cannot_be_loaded_are_one_line(

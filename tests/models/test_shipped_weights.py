@@ -32,11 +32,11 @@ def test_the_score_is_what_the_row_says(name: str) -> None:
     net = build(name, size=facts.size)
     load_weights(net, shipped_weights(name))
     scored = evaluate(net.eval(), validation_people())[ALL]
-    assert facts.pckh_n == scored.n == 1000
+    assert facts.n == scored.n == 1000
     assert facts.data_fingerprint == open_dataset("synthpose:train").fingerprint
     # Threads and processors round differently, which may move a few keypoints over the threshold.
-    assert scored.value == pytest.approx(facts.pckh, abs=0.1)
-    assert (scored.low, scored.high) == pytest.approx((facts.pckh_low, facts.pckh_high), abs=0.2)
+    assert scored.value == pytest.approx(facts.score, abs=0.1)
+    assert (scored.low, scored.high) == pytest.approx((facts.low, facts.high), abs=0.2)
 
 
 @pytest.mark.parametrize("name", shipped_architectures())

@@ -6,19 +6,19 @@ from torch.nn import functional as F
 
 from robustpose.data.synthpose import ACTIONS, PARTS
 from robustpose.errors import RobustPoseError
-from robustpose.models import SIZES, build, build_task
+from robustpose.models import SIZES, build
 from robustpose.models.resdec import ResDec
 from robustpose.models.tasks import ActionClassifier, PartSegmenter
 
 
 def classifier(size: str = "compact") -> ActionClassifier:
-    net = build_task("action", size=size)
+    net = build("action", size=size)
     assert isinstance(net, ActionClassifier)
     return net.eval()
 
 
 def segmenter(size: str = "compact") -> PartSegmenter:
-    net = build_task("parts", size=size)
+    net = build("parts", size=size)
     assert isinstance(net, PartSegmenter)
     return net.eval()
 
@@ -72,7 +72,7 @@ def test_compact_is_compact_and_the_gradient_reaches_the_picture() -> None:
 
 
 def test_unknown_names_are_guessed() -> None:
-    with pytest.raises(RobustPoseError, match="unknown task 'part'; did you mean 'parts'"):
-        build_task("part")
+    with pytest.raises(RobustPoseError, match="unknown model 'part'; did you mean 'parts'"):
+        build("part")
     with pytest.raises(RobustPoseError, match="unknown size 'compakt'"):
-        build_task("parts", size="compakt")
+        build("parts", size="compakt")

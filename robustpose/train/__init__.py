@@ -1,0 +1,134 @@
+"""One training loop for the whole zoo: AdamW, cosine schedule, EMA, bfloat16 where the CPU or GPU has it.
+
+A run is a folder: `checkpoint.pt` (atomic, so a kill at any moment loses at most the steps since the last one),
+`log.jsonl`, and at the end the weights and their facts. The same command continues an unfinished run; every draw
+is keyed by (seed, step), so a resumed run sees the same crops as an undisturbed one.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from robustpose.data.augment import training_people
+from robustpose.errors import RobustPoseError
+from robustpose.models import build
+from robustpose.models.weights import WeightFacts, load_facts, save_weights
+from robustpose.train.courses import evaluate
+from robustpose.train.recipe import Progress, Recipe
+from robustpose.train.run import Run
+from robustpose.types import PoseDataset, PoseModel
+
+WATCHED = 200
+"""People of the validation set that are scored while a net learns."""
+
+
+def train(
+    recipe: Recipe,
+    *,
+    training: PoseDataset,
+    validation: PoseDataset,
+    out: Path,
+    device: str = "cpu",
+    validate_every: int = 1000,
+    warm_start: Path | None = None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> WeightFacts:
+    """Train a net, or continue its unfinished run in `out`; write its weights there and return their facts.
+
+    warm_start is a weight file of another run, whose tensors that fit by name and shape the net begins with.
+    RobustPoseError where `out` holds the run of another recipe or data set, or the data do not fit the recipe.
+    """
+    if warm_start is not None:
+        recipe = replace(recipe, warm_start=load_facts(warm_start).sha256)
+    run = Run(recipe, device=device, data_fingerprint=training.fingerprint)
+    _check(run, training=training, validation=validation)
+    if warm_start is not None:
+        run.begin_from(warm_start)
+    out.mkdir(parents=True, exist_ok=True)
+    run.resume(out / "checkpoint.pt")
+    people = training_people(
+        training, rows=range(recipe.people), input_size=run.input_size, with_labels=run.course.needs_labels
+    )
+    if len(people) < recipe.batch:
+        raise RobustPoseError(
+            f"only {len(people)} of {recipe.people} photos could be read; {people.unreadable[0]}"
+        )
+    watched = min(WATCHED, len(validation))
+    metric, score = run.course.metric, float("nan")
+    while run.step < recipe.steps:
+        started = time.perf_counter()
+        loss = run.advance(people)
+        run.seconds += time.perf_counter() - started
+        done = run.step == recipe.steps
+        if run.step % validate_every == 0 or done:
+            score = run.course.score(run.average, validation, n=watched).value
+            _log(out / "log.jsonl", {"step": run.step, "loss": loss, metric: score, "seconds": run.seconds})
+            run.save(out / "checkpoint.pt")
+        on_progress(Progress(step=run.step, steps=recipe.steps, loss=loss, metric=metric, score=score))
+    notes = f"{len(people.unreadable)} photos could not be read" if people.unreadable else ""
+    return _finish(run, training=training, validation=validation, out=out, notes=notes)
+
+
+def input_size_of(architecture: str, *, size: str) -> tuple[int, int]:
+    """Return the crop (H, W) that an architecture takes."""
+    height, width = build(architecture, size=size).input_size  # type: ignore[misc]
+    return int(height), int(width)
+
+
+def _check(run: Run, *, training: PoseDataset, validation: PoseDataset) -> None:
+    """RobustPoseError where the recipe cannot be followed with these data."""
+    recipe = run.recipe
+    if not (math.isfinite(recipe.lr) and recipe.lr > 0):
+        raise RobustPoseError(f"lr must be a number > 0, got {recipe.lr}")
+    if not recipe.batch <= recipe.people <= len(training):
+        raise RobustPoseError(
+            f"people must lie between the batch ({recipe.batch}) and what {training.name} has ({len(training)}), "
+            f"got {recipe.people}"
+        )
+    if recipe.steps < 1:
+        raise RobustPoseError(f"samples must be at least one batch ({recipe.batch}), got {recipe.samples}")
+    if not isinstance(run.net, PoseModel):
+        return
+    skeleton = run.net.skeleton
+    for data in (training, validation):
+        if data.skeleton.keypoints != skeleton.keypoints:
+            raise RobustPoseError(f"{data.name} is in skeleton {data.skeleton.name}, the net in {skeleton.name}")
+
+
+def _log(path: Path, line: dict[str, float]) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _finish(run: Run, *, training: PoseDataset, validation: PoseDataset, out: Path, notes: str) -> WeightFacts:
+    """Round the averaged weights to float16, measure what was written on all of validation, write both."""
+    rounded = deepcopy(run.average)
+    rounded.load_state_dict(
+        {k: v.half().float() if v.is_floating_point() else v for k, v in rounded.state_dict().items()}
+    )
+    clean = run.course.score(rounded, validation, n=len(validation))
+    facts = WeightFacts(
+        architecture=run.recipe.architecture,
+        size=run.recipe.size,
+        sha256="",
+        data=training.name,
+        data_fingerprint=training.fingerprint,
+        recipe=asdict(run.recipe),
+        samples=run.recipe.steps * run.recipe.batch,
+        seconds=round(run.seconds, 1),
+        device=str(run.device),
+        metric=run.course.metric,
+        score=round(clean.value, 2),
+        low=round(clean.low, 2),
+        high=round(clean.high, 2),
+        n=clean.n,
+        notes=notes,
+    )
+    return save_weights(rounded, out / f"{run.recipe.architecture}.safetensors", facts)
+
+
+__all__ = ["Progress", "Recipe", "evaluate", "input_size_of", "train"]

@@ -1,0 +1,180 @@
+"""What a net learns: a loss on augmented people, and a score on watched ones; poses, actions or parts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from robustpose.data.augment import PADDING, TrainingPeople, augmented, augmented_with_labels
+from robustpose.errors import RobustPoseError
+from robustpose.metrics import ALL, METRICS, Estimate, Table, accuracy, mean_iou, overlaps, score
+from robustpose.types import Batch, HasTaskLabels, PoseDataset, PoseModel
+
+_AT_ONCE = 50
+
+Lesson = tuple[Tensor, ...]
+"""Augmented images (N, 3, H, W), and the truth that the course's loss needs."""
+
+
+class Course(Protocol):
+    """One thing that a net can learn."""
+
+    @property
+    def metric(self) -> str:
+        """The name of its score."""
+        ...
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether the training people must carry the labels of other tasks."""
+        ...
+
+    def draw(self, people: TrainingPeople, rows: NDArray[np.int64], generator: np.random.Generator) -> Lesson:
+        """Augment the people of `rows`."""
+        ...
+
+    def loss(self, net: nn.Module, lesson: Lesson) -> Tensor:
+        """Return the loss of a lesson that lies on the net's device."""
+        ...
+
+    def score(self, net: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
+        """Score a net on the first n people."""
+        ...
+
+
+@dataclass(frozen=True)
+class PoseCourse:
+    """Keypoints: the sum over the net's stages of its head's loss; PCKh@0.5."""
+
+    input_size: tuple[int, int]
+    metric: str = "PCKh@0.5"
+    needs_labels: bool = False
+
+    def draw(self, people: TrainingPeople, rows: NDArray[np.int64], generator: np.random.Generator) -> Lesson:
+        """Draw images, keypoints, visible."""
+        return augmented(people, rows, input_size=self.input_size, generator=generator)
+
+    def loss(self, net: nn.Module, lesson: Lesson) -> Tensor:
+        """Add up the stages' losses."""
+        assert isinstance(net, PoseModel)
+        images, keypoints, visible = lesson
+        stages = net(images).stages
+        target = net.head.encode(keypoints)
+        with torch.autocast(images.device.type, enabled=False):
+            return torch.stack([net.head.loss(raw.float(), target, visible).mean() for raw in stages]).sum()
+
+    def score(self, net: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
+        """Score PCKh@0.5."""
+        return evaluate(net, validation.load(range(n), input_size=self.input_size))[ALL]
+
+
+@dataclass(frozen=True)
+class ActionCourse:
+    """What the person does: cross-entropy; accuracy."""
+
+    input_size: tuple[int, int]
+    metric: str = "accuracy"
+    needs_labels: bool = True
+
+    def draw(self, people: TrainingPeople, rows: NDArray[np.int64], generator: np.random.Generator) -> Lesson:
+        """Draw images and actions."""
+        images, actions, _ = augmented_with_labels(people, rows, input_size=self.input_size, generator=generator)
+        return images, actions
+
+    def loss(self, net: nn.Module, lesson: Lesson) -> Tensor:
+        """Return the cross-entropy."""
+        images, actions = lesson
+        return F.cross_entropy(net(images).float(), actions)
+
+    def score(self, net: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
+        """Score the share of people whose action is found."""
+        right = [
+            logits.argmax(dim=1).numpy() == actions
+            for logits, actions, _ in _answers(net, validation, n=n, input_size=self.input_size)
+        ]
+        return accuracy(np.concatenate(right))
+
+
+@dataclass(frozen=True)
+class PartsCourse:
+    """Which part of the body each pixel shows: cross-entropy; mean IoU over all classes, background too."""
+
+    input_size: tuple[int, int]
+    metric: str = "mIoU"
+    needs_labels: bool = True
+
+    def draw(self, people: TrainingPeople, rows: NDArray[np.int64], generator: np.random.Generator) -> Lesson:
+        """Draw images and parts."""
+        images, _, parts = augmented_with_labels(people, rows, input_size=self.input_size, generator=generator)
+        return images, parts
+
+    def loss(self, net: nn.Module, lesson: Lesson) -> Tensor:
+        """Return the mean cross-entropy of the pixels."""
+        images, parts = lesson
+        return F.cross_entropy(net(images).float(), parts)
+
+    def score(self, net: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
+        """Score mean IoU."""
+        found = [
+            overlaps(logits.argmax(dim=1).numpy(), parts, classes=logits.shape[1])
+            for logits, _, parts in _answers(net, validation, n=n, input_size=self.input_size)
+        ]
+        intersections, unions = (np.concatenate(each) for each in zip(*found, strict=True))
+        return mean_iou(intersections, unions)
+
+
+def course_of(architecture: str, net: nn.Module) -> Course:
+    """Return what a net can learn; RobustPoseError for one that can learn nothing here."""
+    if isinstance(net, PoseModel):
+        return PoseCourse(input_size=net.input_size)
+    height, width = net.input_size  # type: ignore[misc]
+    input_size = (int(height), int(width))
+    if architecture == "action":
+        return ActionCourse(input_size=input_size)
+    if architecture == "parts":
+        return PartsCourse(input_size=input_size)
+    raise RobustPoseError(f"{architecture} is neither a pose net nor one of the tasks action and parts")
+
+
+@torch.no_grad()
+def evaluate(net: nn.Module, people: Batch, *, batch: int = _AT_ONCE) -> dict[str, Estimate]:
+    """Score a net's PCKh@0.5 on people that are loaded already."""
+    assert isinstance(net, PoseModel)
+    was_training = net.training
+    net.eval()
+    device = next(net.parameters()).device
+    chunks = [net(images.to(device)).keypoints.cpu() for images in torch.split(people.images, batch)]
+    net.train(was_training)
+    table = Table(
+        ids=people.ids,
+        skeleton=people.skeleton,
+        predicted=torch.cat(chunks).double().numpy(),
+        keypoints=people.keypoints.double().numpy(),
+        visible=people.visible.numpy(),
+        head_size=people.head_size.double().numpy(),
+        box_side=people.box_side.double().numpy(),
+    )
+    return score(table, METRICS["pckh"])
+
+
+@torch.no_grad()
+def _answers(
+    net: nn.Module, validation: PoseDataset, *, n: int, input_size: tuple[int, int]
+) -> Iterator[tuple[Tensor, NDArray[np.int64], NDArray[np.uint8]]]:
+    """Yield logits with the true actions and parts, some people at a time."""
+    if not isinstance(validation, HasTaskLabels):
+        raise RobustPoseError(f"{validation.name} has no labels of actions and parts; rendered people have")
+    was_training = net.training
+    net.eval()
+    device = next(net.parameters()).device
+    for start in range(0, n, _AT_ONCE):
+        rows = range(start, min(start + _AT_ONCE, n))
+        truth = validation.task_labels(rows, input_size=input_size, padding=PADDING)
+        logits = net(validation.load(rows, input_size=input_size).images.to(device)).float().cpu()
+        yield logits, truth.actions, truth.parts
+    net.train(was_training)

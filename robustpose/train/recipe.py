@@ -1,0 +1,43 @@
+"""What is trained, and how far it is."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is trained, on how many people, for how long.
+
+    people   of the training set
+    samples  augmented crops to see, repeats counted
+    clip     largest norm of all gradients together
+    warm_start  sha256 of the weights that training began from; empty for none
+    """
+
+    architecture: str
+    size: str = "compact"
+    people: int = 10_000
+    samples: int = 240_000
+    batch: int = 16
+    lr: float = 3e-3
+    weight_decay: float = 1e-4
+    clip: float = 5.0
+    warmup_steps: int = 100
+    ema: float = 0.999
+    seed: int = 0
+    warm_start: str = ""
+
+    @property
+    def steps(self) -> int:
+        """Number of optimiser steps."""
+        return self.samples // self.batch
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands: what the progress line shows."""
+
+    step: int
+    steps: int
+    loss: float
+    metric: str
+    score: float

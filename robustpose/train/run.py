@@ -1,0 +1,146 @@
+"""The moving parts of a training, and its checkpoint."""
+
+import math
+from copy import deepcopy
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from robustpose.data.augment import TrainingPeople
+from robustpose.errors import RobustPoseError
+from robustpose.models import build
+from robustpose.models.weights import take_fitting
+from robustpose.train.courses import course_of
+from robustpose.train.recipe import Recipe
+
+
+class Run:
+    """The moving parts of one training: net, its average, optimiser, step."""
+
+    def __init__(self, recipe: Recipe, *, device: str, data_fingerprint: str) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.data_fingerprint = data_fingerprint
+        self.device = device_named(device)
+        net = build(recipe.architecture, size=recipe.size).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net: nn.Module = net
+        self.course = course_of(recipe.architecture, net)
+        self.average = deepcopy(net).requires_grad_(False)
+        self.optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+        self.step = 0
+        self.seconds = 0.0
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(H, W) of the crops that the net takes."""
+        height, width = self.net.input_size  # type: ignore[misc]
+        return int(height), int(width)
+
+    def begin_from(self, weights: Path) -> None:
+        """Take every tensor of a weight file that fits by name and shape; RobustPoseError where none does."""
+        taken = take_fitting(self.net, weights)
+        if not taken:
+            raise RobustPoseError(f"{weights}: no tensor fits {self.recipe.architecture} by name and shape")
+        self.average.load_state_dict(self.net.state_dict())
+
+    def advance(self, people: TrainingPeople) -> float:
+        """Take one step; return the loss."""
+        recipe = self.recipe
+        rows = rows_of_step(self.step, people=len(people), batch=recipe.batch, seed=recipe.seed)
+        images, *truth = self.course.draw(people, rows, np.random.default_rng([recipe.seed, 1, self.step]))
+        for group in self.optimiser.param_groups:
+            group["lr"] = recipe.lr * schedule(self.step, steps=recipe.steps, warmup=recipe.warmup_steps)
+        self.net.train()
+        lesson = (
+            images.to(self.device, memory_format=torch.channels_last),
+            *(each.to(self.device) for each in truth),
+        )
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=_has_bfloat16(self.device)):
+            loss = self.course.loss(self.net, lesson)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.net.parameters(), recipe.clip)
+        self.optimiser.step()
+        self.step += 1
+        self._update_average()
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        ours, theirs = self.average.state_dict(), self.net.state_dict()
+        for name, value in ours.items():
+            if value.is_floating_point():
+                value.lerp_(theirs[name], 1 - decay)
+            else:
+                value.copy_(theirs[name])
+
+    def save(self, path: Path) -> None:
+        """Write everything that the run needs to go on, in one atomic act."""
+        aside = path.with_suffix(".part")
+        torch.save(
+            {
+                "recipe": asdict(self.recipe),
+                "data_fingerprint": self.data_fingerprint,
+                "step": self.step,
+                "seconds": self.seconds,
+                "net": self.net.state_dict(),
+                "average": self.average.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+            },
+            aside,
+        )
+        aside.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Continue from a checkpoint where there is one; RobustPoseError where it is of another recipe."""
+        if not path.exists():
+            return
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        except Exception as error:  # torch.load raises whatever its unpickler trips over
+            raise RobustPoseError(f"{path}: not a checkpoint; delete it to start anew") from error
+        if state["recipe"] != asdict(self.recipe):
+            raise RobustPoseError(f"{path} is of another recipe ({state['recipe']}); choose another --out")
+        if state["data_fingerprint"] != self.data_fingerprint:
+            raise RobustPoseError(f"{path} is of another data set; choose another --out")
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seconds = state["step"], state["seconds"]
+
+
+def device_named(name: str) -> torch.device:
+    """Return a device that is there; RobustPoseError where it is not."""
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise RobustPoseError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from None
+    return device
+
+
+def rows_of_step(step: int, *, people: int, batch: int, seed: int) -> NDArray[np.int64]:
+    """Return the people of a step: each epoch is a new permutation of all, cut into batches."""
+    per_epoch = people // batch
+    epoch, position = divmod(step, per_epoch)
+    order = np.random.default_rng([seed, 0, epoch]).permutation(people)
+    return order[position * batch : (position + 1) * batch]
+
+
+def schedule(step: int, *, steps: int, warmup: int) -> float:
+    """Return the share of the peak learning rate: linear warm-up, then a cosine down to 0."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
