@@ -135,9 +135,9 @@ def page(names: list[str], scores: dict[str, dict[str, Estimate]], speeds: dict[
     lines = [
         "# The zoo",
         "",
-        "Written by `python tools/write_zoo.py`; every number is measured by it. Compact nets, 128 x 128, trained on",
-        "SynthPose's training split. PCKh@0.5 in percent on its validation set, n = 1,000, single crop, no flip, with 95%",
-        "bootstrap intervals over people. Speed: forward passes on one thread, in one run.",
+        "Written by `python tools/write_zoo.py`; every number is measured by it. Compact nets, 128 x 128, trained",
+        "on SynthPose's training split. PCKh@0.5 in percent on its validation set, n = 1,000, no flip test,",
+        "with 95% bootstrap intervals over people. Speed: forward passes on one thread, in one run.",
         "",
         "| " + " | ".join(columns) + " |",
         "|---" * len(columns) + "|",
