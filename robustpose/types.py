@@ -92,7 +92,8 @@ class PoseOutput:
 
     keypoints  (N, K, 2) decoded, input pixels
     scores     (N, K) the net's own confidence; 1 where it has none
-    stages     raw supervised outputs, first to last: heatmaps (N, K, h, w) or coordinates (N, K, 2)
+    stages     raw supervised outputs, first to last, as its head encodes: heatmaps (N, K, h, w), coordinates
+               (N, K, 2), classes (N, K, bins)
     """
 
     keypoints: Tensor

@@ -16,7 +16,7 @@ from robustpose.cli.train import train_net
 from robustpose.data import DATASETS
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.metrics import METRICS
-from robustpose.models import MODELS
+from robustpose.models import MODELS, TASKS
 from robustpose.models.weights import load_facts, shipped_architectures, shipped_weights
 from robustpose.study import STUDIES
 
@@ -29,12 +29,13 @@ app = typer.Typer(
 
 
 def list_names(
-    kind: Annotated[str, typer.Argument(help="models, datasets, attacks, metrics or studies")] = "",
+    kind: Annotated[str, typer.Argument(help="models, tasks, datasets, attacks, metrics or studies")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Models with the facts of their weights")] = False,
 ) -> None:
     """List what there is, by name."""
     kinds = {
         "models": [*MODELS, "tflite:PATH"],
+        "tasks": [*TASKS],
         "datasets": [*DATASETS],
         "attacks": [*ATTACKS],
         "metrics": [*METRICS],

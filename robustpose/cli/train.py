@@ -16,9 +16,9 @@ from robustpose.train import Progress, Recipe, input_size_of, train
 
 
 def train_net(
-    name: Annotated[str, typer.Argument(help="Architecture: shg2, deeppose")],
+    name: Annotated[str, typer.Argument(help="Architecture of `robustpose list`, or the tasks action and parts")],
     data: DataOption = "synthpose:train",
-    validation: Annotated[str, typer.Option(help="Where PCKh is measured")] = "synthpose:val",
+    validation: Annotated[str, typer.Option(help="Where the net is scored")] = "synthpose:val",
     size: Annotated[str, typer.Option(help="compact (128x128) or published (256x256)")] = "compact",
     people: Annotated[int, typer.Option(help="Of the training set", min=1)] = Recipe.people,
     samples: Annotated[int, typer.Option(help="Augmented crops to see", min=1)] = Recipe.samples,

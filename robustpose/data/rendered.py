@@ -112,6 +112,12 @@ class RenderedPeople:
             folder=folder,
         )
 
+    def warm_up(self, *, size: int) -> None:
+        """Render one person and throw it away, so that nothing is compiled or loaded while others are timed."""
+        from robustpose.data.synthpose import render_person
+
+        render_person(self.split, 0, size=size, nuisance=self.nuisance, without=self.without)
+
     def _rendered(
         self,
         start: int,
@@ -152,6 +158,7 @@ class RenderedPeople:
             shard = shards[number]
             known = {name: values[place].item() for name, values in shard.factors.items()}
             top, legs, feet = str(known.pop("garments")).split("+")
+            known["degrees_from_front"] = abs(float(known.pop("yaw")))
             known |= {"action": ACTIONS[shard.action[place]], "top": top, "legs": legs, "feet": feet}
             for name, value in known.items():
                 held.setdefault(name, []).append(value)
@@ -232,6 +239,11 @@ class RenderedPeople:
         )
 
 
+def whole_shards(n: int) -> int:
+    """Return how many people are rendered where the first n are asked for."""
+    return -(-n // _SHARD) * _SHARD
+
+
 def _flip_order(parts: Sequence[str]) -> tuple[int, ...]:
     """Return the class that each part becomes in a mirrored picture: left and right change places."""
 
@@ -260,5 +272,10 @@ def open_rendered(spec: str = "", images: Path | None = None) -> RenderedPeople:
     split, *words = (spec or "val").split(",")
     if split not in PEOPLE:
         raise unknown_name("split of synthpose", split, PEOPLE)
+    for word in words:
+        if word != _PLAIN and not word.startswith("without-"):
+            raise RobustPoseError(
+                f"synthpose:{split},{word}: after the split come 'plain' and 'without-INGREDIENT'"
+            )
     without = left_out([word.removeprefix("without-") for word in words if word != _PLAIN])
     return RenderedPeople(split, nuisance=_PLAIN not in words, without=tuple(sorted(without)))

@@ -80,6 +80,8 @@ def _backbone_name(name: str) -> str:
     stage = first.removeprefix("layer")
     if stage not in ("1", "2", "3", "4") or not rest or not rest[0].isdigit():
         return name
+    if int(rest[0]) >= BLOCKS[int(stage) - 1]:  # of a deeper net: would land on the next stage's first block
+        return name
     block = sum(BLOCKS[: int(stage) - 1]) + int(rest[0])
     tail = ["skip" if part == "downsample" else part for part in rest[1:]]
     return ".".join(["stages", str(block), *tail])

@@ -103,11 +103,17 @@ def _checked(weights: Path) -> dict[str, Tensor]:
 def take_fitting(net: nn.Module, weights: Path) -> list[str]:
     """Load the tensors of a weight file that a net has by name and shape; return their names.
 
-    The file is checked against its row of facts. RobustPoseError where it is missing or differs.
+    The file is checked against its row of facts. RobustPoseError where it is missing or differs, or where less
+    than half of its weight tensors fit.
     """
     ours = net.state_dict()
     held = _checked(weights)
     fitting = {name: held[name] for name in ours if name in held and held[name].shape == ours[name].shape}
+    matrices = [name for name in fitting if ours[name].ndim > 1]
+    if 2 * len(matrices) < sum(tensor.ndim > 1 for tensor in held.values()):
+        raise RobustPoseError(
+            f"{weights}: only {len(matrices)} of its weight tensors fit the net by name and shape: no start"
+        )
     net.load_state_dict({**ours, **fitting})
     return list(fitting)
 

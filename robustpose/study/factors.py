@@ -1,8 +1,8 @@
 """Scores by factor: does what broke depend on the camera, the light, the clothes, what the person does?
 
 A factor of words has a level for each word; a factor of numbers has one for each number where there are at most
-three, else thirds of the people. Every level is scored like the whole, with its own n and interval; small ones say
-little, and with many levels some intervals part by chance.
+three, else thirds of the people, uneven where many share a value. Every level is scored like the whole, with its
+own n and interval; small ones say little, and with many levels some intervals part by chance.
 """
 
 from collections.abc import Iterator, Sequence
@@ -50,8 +50,10 @@ def factor_rows(plan: Plan, store: Store) -> list[FactorRow]:
 
 
 def write_factors(rows: Sequence[FactorRow], path: Path) -> None:
-    """Write factors.csv in one atomic act; nothing where there are no rows."""
-    if rows:
+    """Write factors.csv in one atomic act; where there are no rows, there is none."""
+    if not rows:
+        path.unlink(missing_ok=True)
+    else:
         frame = pl.DataFrame([asdict(row) for row in rows]).with_columns(
             pl.col("value", "low", "high").fill_nan(None).round(3)
         )
@@ -63,15 +65,17 @@ def levels(values: Sequence[float | str]) -> dict[str, list[int]]:
     distinct = sorted(set(values), key=lambda value: (isinstance(value, str), value))
     if len(distinct) <= _FEW or any(isinstance(value, str) for value in values):
         return {_name(level): [i for i, value in enumerate(values) if value == level] for level in distinct}
-    order = np.argsort(np.asarray(values, dtype=float), kind="stable")
-    thirds = [sorted(part.tolist()) for part in np.array_split(order, 3)]
-    return {
-        f"{_name(min(values[i] for i in rows))} to {_name(max(values[i] for i in rows))}": rows for rows in thirds
-    }
+    numbers = np.asarray(values, dtype=float)
+    ranked = np.sort(numbers)
+    # the largest value of the first and of the second third; equal values stay together, so thirds may be uneven
+    bounds = [ranked[-(-len(ranked) // 3) - 1], ranked[-(-2 * len(ranked) // 3) - 1]]
+    third = np.searchsorted(np.unique(bounds), numbers, side="left")
+    found = {number: np.flatnonzero(third == number).tolist() for number in np.unique(third).tolist()}
+    return {f"{_name(numbers[rows].min())} to {_name(numbers[rows].max())}": rows for rows in found.values()}
 
 
 def _name(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.3g}"
+    return value if isinstance(value, str) else f"{value:.6g}"
 
 
 def _of_model(plan: Plan, store: Store, number: int) -> Iterator[FactorRow]:

@@ -1,9 +1,10 @@
 """What each ingredient of the rendered people is worth: nets trained without it, held against one with all.
 
-Every net has the same architecture, recipe, seed and scenes, but for what is left out of the scenes. All are
-scored on the same people: rendered ones of val, which have every ingredient, and people in photos. Nets that
-others trained, which never saw a rendered person, are scored beside them. Worth is the paired difference, in
-points, of the net without the ingredient from the net with all: negative where leaving it out hurts.
+Every net has the same architecture, recipe and seed, and scenes drawn alike, but for what is left out of them
+(data/synthpose/ingredients.py says which are the same scenes otherwise). All are scored on the same people:
+rendered ones of val, which have every ingredient, and people in photos. Nets that others trained, which never saw
+a rendered person, are scored beside them. Worth is the paired difference, in points, of the net without the
+ingredient from the net with all: negative where leaving it out hurts.
 """
 
 import multiprocessing
@@ -18,11 +19,13 @@ import torch
 
 from robustpose import attacks
 from robustpose.data import open_dataset
+from robustpose.data.rendered import RenderedPeople
+from robustpose.data.synthpose.cache import end_with_parent
 from robustpose.data.synthpose.ingredients import INGREDIENTS
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import ALL, METRICS, Table, difference, join, score
 from robustpose.models import OpenedModel, open_model
-from robustpose.models.weights import load_facts
+from robustpose.models.weights import facts_path, load_facts
 from robustpose.study.compute import as_table
 from robustpose.study.store import write_atomically
 from robustpose.train import Recipe, train
@@ -82,8 +85,13 @@ def run_realism(
 
     on_progress is told (trainings done, all, the one just done). A killed study goes on where it was.
     """
+    if study.n < 1:
+        raise RobustPoseError(f"--n must be at least 1, got {study.n}")
     datasets = _datasets(study)
     others = [open_model(spec) for spec in study.others]
+    names = [*VARIANTS, *(model.name for model in others)]
+    if len(set(names)) < len(names):
+        raise RobustPoseError(f"two nets share a name, so no table could tell them apart: {', '.join(names)}")
     _train_all(study, folder, on_progress)
     nets = [
         (name, open_model(f"{study.recipe.architecture}:{_weights(study, folder, name)}")) for name in VARIANTS
@@ -113,13 +121,15 @@ def _weights(study: Realism, folder: Path, variant: str) -> Path:
 
 def _train_all(study: Realism, folder: Path, on_progress: Callable[[int, int, str], None]) -> None:
     """Train the variants that have no weights yet, several at a time, each in a process of one thread."""
-    missing = [name for name in VARIANTS if not _is_trained(_weights(study, folder, name), study.recipe)]
+    missing = [name for name in VARIANTS if not _is_trained(_weights(study, folder, name), study.recipe, name)]
     done = len(VARIANTS) - len(missing)
     on_progress(done, len(VARIANTS), "")
     if not missing:
         return
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(1, min(study.processes, len(missing))), spawn) as pool:
+    with ProcessPoolExecutor(
+        max(1, min(study.processes, len(missing))), spawn, initializer=end_with_parent
+    ) as pool:
         tasks = {pool.submit(_train_one, study.recipe, name, folder / "nets" / name): name for name in missing}
         try:
             for task in as_completed(tasks):
@@ -130,19 +140,25 @@ def _train_all(study: Realism, folder: Path, on_progress: Callable[[int, int, st
             pool.shutdown(cancel_futures=True)
 
 
-def _is_trained(weights: Path, recipe: Recipe) -> bool:
-    """Say whether weights are there; RobustPoseError where they are of another recipe."""
-    if not weights.exists():
+def _is_trained(weights: Path, recipe: Recipe, variant: str) -> bool:
+    """Say whether weights are there with their facts; RobustPoseError where they are of another training."""
+    if not facts_path(weights).exists():  # the facts are written last
         return False
-    if load_facts(weights).recipe != asdict(recipe):
+    facts = load_facts(weights)
+    if facts.recipe != asdict(recipe):
         raise RobustPoseError(f"{weights} is of another recipe; choose another --out")
+    if facts.data_fingerprint != open_dataset(_people_of(variant)).fingerprint:
+        raise RobustPoseError(f"{weights} was trained on people of another renderer; choose another --out")
     return True
+
+
+def _people_of(variant: str) -> str:
+    return "synthpose:train" if variant == EVERYTHING else f"synthpose:train,{variant}"
 
 
 def _train_one(recipe: Recipe, variant: str, out: Path) -> None:
     torch.set_num_threads(1)
-    spec = "synthpose:train" if variant == EVERYTHING else f"synthpose:train,{variant}"
-    train(recipe, training=open_dataset(spec), validation=open_dataset("synthpose:val"), out=out)
+    train(recipe, training=open_dataset(_people_of(variant)), validation=open_dataset("synthpose:val"), out=out)
 
 
 def _score_all(nets: Sequence[tuple[str, OpenedModel]], dataset: PoseDataset, n: int) -> Iterator[Worth]:
@@ -175,6 +191,8 @@ def _score_all(nets: Sequence[tuple[str, OpenedModel]], dataset: PoseDataset, n:
 def _predictions(model: OpenedModel, dataset: PoseDataset, n: int) -> Table:
     """Return what a net predicts for the first n people, in its own skeleton."""
     input_size = (int(model.net.input_size[0]), int(model.net.input_size[1]))
+    if isinstance(dataset, RenderedPeople):
+        dataset.prepare(n, input_size=input_size)
     tables = []
     for start in range(0, n, _AT_ONCE):
         loaded = dataset.load(range(start, min(start + _AT_ONCE, n)), input_size=input_size)

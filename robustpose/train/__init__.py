@@ -20,7 +20,7 @@ from robustpose.models.weights import WeightFacts, load_facts, save_weights
 from robustpose.train.courses import evaluate
 from robustpose.train.recipe import Progress, Recipe
 from robustpose.train.run import Run
-from robustpose.types import PoseDataset, PoseModel
+from robustpose.types import HasTaskLabels, PoseDataset, PoseModel
 
 WATCHED = 200
 """People of the validation set that are scored while a net learns."""
@@ -43,6 +43,8 @@ def train(
     RobustPoseError where `out` holds the run of another recipe or data set, or the data do not fit the recipe.
     """
     if warm_start is not None:
+        if not warm_start.is_file():
+            raise RobustPoseError(f"no weights at {warm_start} to begin with")
         recipe = replace(recipe, warm_start=load_facts(warm_start).sha256)
     run = Run(recipe, device=device, data_fingerprint=training.fingerprint)
     _check(run, training=training, validation=validation)
@@ -66,8 +68,8 @@ def train(
         done = run.step == recipe.steps
         if run.step % validate_every == 0 or done:
             score = run.course.score(run.average, validation, n=watched).value
-            _log(out / "log.jsonl", {"step": run.step, "loss": loss, metric: score, "seconds": run.seconds})
             run.save(out / "checkpoint.pt")
+            _log(out / "log.jsonl", {"step": run.step, "loss": loss, metric: score, "seconds": run.seconds})
         on_progress(Progress(step=run.step, steps=recipe.steps, loss=loss, metric=metric, score=score))
     notes = f"{len(people.unreadable)} photos could not be read" if people.unreadable else ""
     return _finish(run, training=training, validation=validation, out=out, notes=notes)
@@ -91,6 +93,13 @@ def _check(run: Run, *, training: PoseDataset, validation: PoseDataset) -> None:
         )
     if recipe.steps < 1:
         raise RobustPoseError(f"samples must be at least one batch ({recipe.batch}), got {recipe.samples}")
+    if recipe.architecture == "resdec_pre" and not recipe.warm_start:
+        raise RobustPoseError(
+            "resdec_pre is resdec with a pre-trained backbone; name its weights with --warm-start"
+        )
+    for data in (training, validation):
+        if run.course.needs_labels and not isinstance(data, HasTaskLabels):
+            raise RobustPoseError(f"{data.name} has no labels of actions and parts; rendered people have")
     if not isinstance(run.net, PoseModel):
         return
     skeleton = run.net.skeleton

@@ -42,10 +42,8 @@ class Run:
         return int(height), int(width)
 
     def begin_from(self, weights: Path) -> None:
-        """Take every tensor of a weight file that fits by name and shape; RobustPoseError where none does."""
-        taken = take_fitting(self.net, weights)
-        if not taken:
-            raise RobustPoseError(f"{weights}: no tensor fits {self.recipe.architecture} by name and shape")
+        """Take every tensor of a weight file that fits by name and shape; RobustPoseError where few do."""
+        take_fitting(self.net, weights)
         self.average.load_state_dict(self.net.state_dict())
 
     def advance(self, people: TrainingPeople) -> float:
@@ -62,6 +60,10 @@ class Run:
         )
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=_has_bfloat16(self.device)):
             loss = self.course.loss(self.net, lesson)
+        if not torch.isfinite(loss):
+            raise RobustPoseError(
+                f"the loss is {float(loss.detach())} at step {self.step}; lower the learning rate"
+            )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), recipe.clip)
@@ -105,13 +107,18 @@ class Run:
             state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         except Exception as error:  # torch.load raises whatever its unpickler trips over
             raise RobustPoseError(f"{path}: not a checkpoint; delete it to start anew") from error
+        if not isinstance(state, dict) or "recipe" not in state:
+            raise RobustPoseError(f"{path}: not a checkpoint; delete it to start anew")
         if state["recipe"] != asdict(self.recipe):
             raise RobustPoseError(f"{path} is of another recipe ({state['recipe']}); choose another --out")
         if state["data_fingerprint"] != self.data_fingerprint:
             raise RobustPoseError(f"{path} is of another data set; choose another --out")
-        self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        try:
+            self.net.load_state_dict(state["net"])
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise RobustPoseError(f"{path} does not fit the net as it is now; choose another --out") from error
         self.step, self.seconds = state["step"], state["seconds"]
 
 

@@ -176,6 +176,7 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert lines == [
         "models: attention_hg, chained, deeppose, dlcm, hrnet, integral, resdec, resdec_pre, resreg, "
         "shg2, shg8, simcc, tflite:PATH, vitpose",
+        "tasks: action, parts",
         "datasets: coco, mpii, synthpose",
         "attacks: fgsm, igsm",
         "metrics: pck, pckh",

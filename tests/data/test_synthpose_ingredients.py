@@ -5,6 +5,7 @@ import pytest
 
 from robustpose.data import open_dataset
 from robustpose.data.synthpose import render_person
+from robustpose.data.synthpose.assets import load_body
 from robustpose.data.synthpose.backdrop import NO_FLOOR
 from robustpose.data.synthpose.held import NOTHING
 from robustpose.data.synthpose.render import Shot, take_shot
@@ -105,13 +106,21 @@ def test_held_things_are_at_a_hand() -> None:
         bare = take_shot("val", shot.seed[1], size=32, padding=1.25, without=("clutter",))
         assert scene.person.upright
         assert len(scene.surfaces.faces) > len(bare.scene.surfaces.faces)
+        wrists = [scene.person.joints[load_body().bones.index(f"hand_{side}")] for side in "rl"]
+        things = scene.surfaces.points[np.unique(scene.surfaces.faces[scene.surfaces.face_owner == 0])]
+        # a thing's own corners may be as far as half a stick away, the stick itself passes through the hand
+        assert min(np.linalg.norm(things - wrist, axis=1).min() for wrist in wrists) < 0.75
 
 
 def test_an_unknown_ingredient_is_named() -> None:
     with pytest.raises(RobustPoseError, match="unknown ingredient of synthpose 'cluter'; did you mean 'clutter'"):
         render_person("train", 0, size=32, without=("cluter",))
-    with pytest.raises(RobustPoseError, match="unknown ingredient of synthpose 'plane'"):
-        open_dataset("synthpose:train,plane")
+    with pytest.raises(RobustPoseError, match="unknown ingredient of synthpose 'cluter'; did you mean 'clutter'"):
+        open_dataset("synthpose:train,without-cluter")
+    with pytest.raises(
+        RobustPoseError, match="synthpose:train,clutter: after the split come 'plain' and 'without-"
+    ):
+        open_dataset("synthpose:train,clutter")
 
 
 def test_a_data_set_says_what_it_leaves_out() -> None:

@@ -23,6 +23,13 @@ def test_few_numbers_have_a_level_each_and_many_make_thirds() -> None:
     assert levels([5.0, 1.0, 3.0, 2.0, 4.0, 6.0]) == {"1 to 2": [1, 3], "3 to 4": [2, 4], "5 to 6": [0, 5]}
 
 
+def test_equal_numbers_stay_together_and_nobody_is_lost() -> None:
+    few = levels([0.0] * 70 + [i / 30 for i in range(1, 31)])
+    assert few["0 to 0"] == list(range(70))
+    assert sorted(row for rows in few.values() for row in rows) == list(range(100))
+    assert levels([1.0] * 10 + [2.0, 3.0, 4.0])["1 to 1"] == list(range(10))
+
+
 def test_levels_hold_everyone_once() -> None:
     values = list(np.random.default_rng(0).normal(size=50))
     rows = [row for level in levels(values).values() for row in level]
@@ -64,7 +71,7 @@ def test_rendered_people_tell_their_factors() -> None:
     known = people.factors([3, 60], input_size=(32, 32))
     for place, index in enumerate((3, 60)):
         person = render_person("val", index, size=32)
-        assert known["yaw"][place] == person.factors["yaw"]
+        assert known["degrees_from_front"][place] == abs(float(person.factors["yaw"]))
         assert known["backdrop"][place] == person.factors["backdrop"]
         assert "+".join(str(known[name][place]) for name in ("top", "legs", "feet")) == person.factors["garments"]
     assert {"action", "elevation", "light", "skin_tone", "truncated", "held", "age"} <= set(known)

@@ -177,7 +177,7 @@ def _make_shards(request: _Request, folder: Path, numbers: list[int], processes:
         return
     render_person("train", 0, size=32)  # compiles once, here, not in every process
     spawn = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
-    with ProcessPoolExecutor(min(processes, len(numbers)), spawn, initializer=_start_worker) as pool:
+    with ProcessPoolExecutor(min(processes, len(numbers)), spawn, initializer=end_with_parent) as pool:
         tasks = {pool.submit(_make_shard, request, folder, number): number for number in sorted(numbers)}
         try:
             for task in as_completed(tasks):
@@ -187,8 +187,8 @@ def _make_shards(request: _Request, folder: Path, numbers: list[int], processes:
             pool.shutdown(cancel_futures=True)
 
 
-def _start_worker() -> None:
-    """Keep a worker to one thread, and end it when the process that started it is killed."""
+def end_with_parent() -> None:
+    """Keep a worker process to one OpenCV thread, and end it when the process that started it is killed."""
     cv2.setNumThreads(1)
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -19,7 +19,11 @@ INGREDIENTS = {
     CLUTTER: "things around the person, before it and in its hands",
     FLOOR_CONTACT: "feet on a floor with shadows, seats under the seated; without: people hover over none",
 }
-"""What can be left out of a scene; everything else is drawn as it would have been, where it can be."""
+"""What can be left out of a scene.
+
+Without panoramas, distractors or clutter the rest of every scene stays as it was; without garments or floor
+contact the draws that follow shift, so that scenes are others of the same kind.
+"""
 
 
 def left_out(names: Collection[str]) -> frozenset[str]:
