@@ -105,16 +105,19 @@ def print_results(plan: Plan, rows: Sequence[Row]) -> None:
 
 
 def print_worth(lines: Sequence[Worth], *, title: str) -> None:
-    """Print the realism study's table: a line a net and data set, scores and differences with intervals."""
-    table = RichTable(title=f"{title}\n95% intervals over n people", title_justify="left", box=SIMPLE_HEAD)
-    for column in ("data", "score", "net", "%", "points from everything", "n"):
-        table.add_column(column, no_wrap=True)
-    for line in lines:
-        found = _interval(line.value, line.low, line.high)
-        change = _interval(line.difference, line.difference_low, line.difference_high)
-        known = not math.isnan(line.difference)
-        table.add_row(line.data, line.metric, line.net, found, change if known else "", str(line.n))
-    stdout.print(table, markup=False)
+    """Print the realism study: a table a data set and score, a line a net, with the difference from everything."""
+    stdout.print(f"{title}, 95% intervals over n people", markup=False, highlight=False)
+    for data, metric in dict.fromkeys((line.data, line.metric) for line in lines):
+        table = RichTable(title=f"{data}, {metric}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        for column in ("net", "%", "points", "n"):
+            table.add_column(column, no_wrap=True)
+        for line in lines:
+            if (line.data, line.metric) == (data, metric):
+                found = _interval(line.value, line.low, line.high)
+                change = _interval(line.difference, line.difference_low, line.difference_high)
+                known = not math.isnan(line.difference)
+                table.add_row(line.net, found, change if known else "", str(line.n))
+        stdout.print(table, markup=False)
 
 
 def _interval_text(row: Row | None) -> str:

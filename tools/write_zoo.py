@@ -72,7 +72,7 @@ def multiply_adds(name: str) -> float:
     """Count multiply-adds of one picture, in millions."""
     with FlopCounterMode(display=False) as counter:
         build(name).eval()(torch.zeros(1, 3, SIDE, SIDE))
-    return counter.get_total_flops() / 2e6
+    return float(counter.get_total_flops()) / 2e6
 
 
 def draw_people(nets: dict[str, PoseModel], people: Batch, path: Path) -> None:
