@@ -1,10 +1,12 @@
 import hashlib
+import shutil
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from robustpose.data.synthpose import SPLITS, fingerprint, render_person
-from robustpose.data.synthpose.assets import FOLDER, load_panoramas
+from robustpose.data.synthpose.assets import FOLDER, load_body, load_panoramas
 from robustpose.data.synthpose.colours import palette, texture_stack
 from robustpose.data.synthpose.splits import split_named
 from robustpose.errors import RobustPoseError
@@ -39,6 +41,25 @@ def test_provenance_names_every_asset_and_its_hash() -> None:
         assert source["licence"] == "CC0-1.0"
         assert {"package", "version", "taken", "author", "licence_text"} <= set(source)
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 5e6
+
+
+@pytest.mark.parametrize("name", ["body.npz", "panoramas.npz"])
+@pytest.mark.parametrize("damage", ["missing", "changed"])
+def test_a_missing_or_changed_asset_is_named(
+    name: str, damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(FOLDER, tmp_path / "assets")
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    if damage == "missing":
+        (folder / name).unlink()
+    monkeypatch.setattr("robustpose.data.synthpose.assets.FOLDER", folder)
+    load = {"body.npz": load_body, "panoramas.npz": load_panoramas}[name].__wrapped__
+    with pytest.raises(RobustPoseError, match=f"{name}: .*install robustpose anew"):
+        load()
+    with pytest.raises(RobustPoseError, match=name):
+        fingerprint.__wrapped__()
 
 
 def test_fingerprint_is_short_hex() -> None:

@@ -4,6 +4,8 @@ Where they come from and under which licence: assets/PROVENANCE.toml and docs/sy
 """
 
 import hashlib
+import io
+import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from robustpose.errors import RobustPoseError
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
@@ -52,10 +56,27 @@ class Panorama:
     key: Floats  # (3,) unit direction of the strongest light
 
 
+def _checked(name: str) -> io.BytesIO:
+    """Read an asset file; RobustPoseError where it is missing or not the one that PROVENANCE.toml names."""
+    path = FOLDER / name
+    try:
+        sources = tomllib.loads((FOLDER / "PROVENANCE.toml").read_text())["source"]
+        content = path.read_bytes()
+    except OSError as error:
+        raise RobustPoseError(f"{error.filename}: {error.strerror}; install robustpose anew") from None
+    expected = {source["output"]: source["sha256"] for source in sources}[name]
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise RobustPoseError(
+            f"{path}: sha256 is {found[:12]}..., PROVENANCE.toml says {expected[:12]}...; install robustpose anew"
+        )
+    return io.BytesIO(content)
+
+
 @cache
 def load_body() -> BodyAssets:
-    """Load assets/body.npz."""
-    with np.load(FOLDER / "body.npz") as held:
+    """Load assets/body.npz; RobustPoseError where it is missing or damaged."""
+    with np.load(_checked("body.npz")) as held:
         steps = held["target_steps"]
         weights = held["skin_weights"].astype(np.float32)
         return BodyAssets(
@@ -86,8 +107,8 @@ def _decoded(webp: Pixels) -> Pixels:
 
 @cache
 def load_panoramas() -> dict[str, Panorama]:
-    """Load assets/panoramas.npz: every panorama by its name."""
-    with np.load(FOLDER / "panoramas.npz") as held:
+    """Load assets/panoramas.npz: every panorama by its name; RobustPoseError where it is missing or damaged."""
+    with np.load(_checked("panoramas.npz")) as held:
         return {
             str(name): Panorama(
                 name=str(name),
@@ -104,5 +125,5 @@ def fingerprint() -> str:
     """Return 16 hex digits that change whenever rendered people change: renderer version and asset files."""
     digest = hashlib.sha256(f"synthpose renderer {RENDERER_VERSION}".encode())
     for name in ("body.npz", "panoramas.npz"):
-        digest.update(hashlib.sha256((FOLDER / name).read_bytes()).digest())
+        digest.update(hashlib.sha256(_checked(name).getvalue()).digest())
     return digest.hexdigest()[:16]
