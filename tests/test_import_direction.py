@@ -22,13 +22,15 @@ ORDER = (
     ("train",),
     ("threats", "objectives"),
     ("attacks",),
+    ("defences",),
     ("study",),
     ("console", "report"),
     ("cli",),
+    ("__main__",),
 )
 """A room imports only from rooms above it (left of it in docs/architecture.md); neighbours on a line never."""
 
-REGISTRIES = ("DATASETS", "MODELS", "TASKS", "METRICS", "THREATS", "OBJECTIVES", "ATTACKS", "STUDIES")
+REGISTRIES = ("DATASETS", "MODELS", "TASKS", "METRICS", "THREATS", "OBJECTIVES", "ATTACKS", "DEFENCES", "STUDIES")
 """Each is a literal dict: no decorators, no import side effects."""
 
 BANNED = ("torchvision", "timm", "pickle")

@@ -14,16 +14,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from robustpose.data.augment import training_people
 from robustpose.errors import RobustPoseError
-from robustpose.metrics import ALL
+from robustpose.metrics import ALL, Estimate
 from robustpose.models.weights import WeightFacts, load_facts, load_weights
 from robustpose.skeletons import COCO_17, Skeleton
 from robustpose.train import Progress, Recipe, courses, evaluate, train
 from robustpose.train import run as module
-from robustpose.train.run import rows_of_step, schedule
-from robustpose.types import Batch, PoseOutput
+from robustpose.train.run import Run, rows_of_step, schedule
+from robustpose.types import Batch, PoseDataset, PoseOutput
 from tests.conftest import TINY, TRIO, TinyHeatmaps
 
 RECIPE = Recipe(architecture="tiny", people=8, samples=32, batch=4, lr=1e-2, warmup_steps=2, ema=0.9)
@@ -241,12 +243,65 @@ def test_the_folder_of_other_people(tmp_path: Path) -> None:
         (replace(RECIPE, batch=16), Dots(8)),
         (RECIPE, Dots(8, skeleton=COCO_17)),
         (replace(RECIPE, samples=3), Dots(8)),
+        (replace(RECIPE, lr=math.nan), Dots(8)),
+        (replace(RECIPE, lr=-1e-3), Dots(8)),
+        (replace(RECIPE, lr=0.0), Dots(8)),
+        (replace(RECIPE, half_body=2.0), Dots(8)),
+        (replace(RECIPE, half_body=-0.1), Dots(8)),
+        (replace(RECIPE, half_body=math.nan), Dots(8)),
     ],
-    ids=["more people than there are", "a batch larger than the people", "another skeleton", "not one step"],
+    ids=[
+        "more people than there are",
+        "a batch larger than the people",
+        "another skeleton",
+        "not one step",
+        "a rate that is no number",
+        "a negative rate",
+        "no rate",
+        "more half bodies than bodies",
+        "less than no half bodies",
+        "half bodies that are no number",
+    ],
 )
-def test_a_recipe_that_does_not_fit_the_data_is_one_line(tmp_path: Path, recipe: Recipe, training: Dots) -> None:
+def test_a_recipe_that_does_not_fit_the_data_is_one_line_before_anyone_is_rendered(
+    tmp_path: Path, recipe: Recipe, training: Dots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "load", never)
     with pytest.raises(RobustPoseError):
-        train(recipe, training=training, validation=Dots(5), out=tmp_path)
+        train(recipe, training=training, validation=Dots(5), out=tmp_path, on_checked=never)
+
+
+def never(*given: object, **named: object) -> None:
+    raise AssertionError("this must not be called")
+
+
+def test_people_are_rendered_once_all_is_checked_and_before_they_are_loaded(tmp_path: Path) -> None:
+    events: list[str] = []
+
+    class Watched(Dots):
+        def load(self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25) -> Batch:
+            events.append("load")
+            return super().load(rows, input_size=input_size, padding=padding)
+
+    def go(recipe: Recipe) -> None:
+        train(
+            recipe,
+            training=Watched(8),
+            validation=Dots(5),
+            out=tmp_path,
+            on_checked=lambda: events.append("checked"),
+            on_progress=lambda progress: events.append("step"),
+        )
+
+    go(RECIPE)
+    assert events == ["checked", "load", *["step"] * STEPS]
+    events.clear()
+    with pytest.raises(RobustPoseError, match="is of another recipe"):
+        go(replace(RECIPE, half_body=0.5))
+    (tmp_path / "checkpoint.pt").write_bytes(b"junk")
+    with pytest.raises(RobustPoseError, match="not a checkpoint"):
+        go(RECIPE)
+    assert events == []
 
 
 def test_facts_say_what_was_done(undisturbed: Path) -> None:
@@ -261,6 +316,63 @@ def test_facts_say_what_was_done(undisturbed: Path) -> None:
     load_weights(net, undisturbed / "tiny.safetensors")
     measured = evaluate(net, Dots(5).load(range(5), input_size=TINY))[ALL]
     assert facts.score == round(measured.value, 2), "the score is that of the file, rounded weights and all"
+    net.load_state_dict(torch.load(undisturbed / "checkpoint.pt", weights_only=True)["average"])
+    exact = evaluate(net, Dots(5).load(range(5), input_size=TINY))[ALL]
+    assert facts.stored == "float16"
+    assert facts.rounding_cost == round(exact.value - measured.value, 2)
+    assert facts.precision == ("bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32")
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_facts_say_what_the_passes_computed_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_it: bool
+) -> None:
+    computed: list[torch.dtype] = []
+
+    class Watched(Normed):
+        def forward(self, images: Tensor) -> PoseOutput:
+            found = super().forward(images)
+            if self.training:
+                computed.append(found.stages[0].dtype)
+            return found
+
+    monkeypatch.setattr(module, "build", lambda architecture, *, size: Watched())
+    monkeypatch.setattr(module, "_has_bfloat16", lambda device: has_it)
+    facts = start(tmp_path)
+    assert facts.precision == ("bfloat16" if has_it else "float32")
+    assert set(computed) == {torch.bfloat16 if has_it else torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("cost", "stored"),
+    [(0.15, "float16"), (0.0, "float16"), (-3.0, "float16"), (0.25, "float32"), (math.nan, "float32")],
+)
+def test_weights_are_rounded_only_where_that_costs_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cost: float, stored: str
+) -> None:
+    def score(course: object, net: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
+        rounded = all(torch.equal(p, p.half().float()) for p in net.parameters())
+        value = 80.0 - cost if rounded else 80.0
+        return Estimate(value=value, low=value - 1, high=value + 1, n=n)
+
+    monkeypatch.setattr(courses.PoseCourse, "score", score)
+    facts = start(tmp_path)
+    assert facts == load_facts(tmp_path / "tiny.safetensors")
+    kept = stored == "float32"
+    assert (facts.stored, facts.rounding_cost) == (stored, 0.0 if kept else cost)
+    assert (facts.score, facts.low, facts.high) == ((80, 79, 81) if kept else (80 - cost, 79 - cost, 81 - cost))
+    average = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["average"]
+    net = Normed()
+    assert load_weights(net, tmp_path / "tiny.safetensors") == facts.sha256
+    held = load_file(tmp_path / "tiny.safetensors")
+    for name, ours in net.state_dict().items():
+        exact = average[name]
+        floating = exact.is_floating_point()
+        assert held[name].dtype == (getattr(torch, stored) if floating else exact.dtype)
+        assert ours.dtype == exact.dtype
+        assert torch.equal(ours, exact if kept or not floating else exact.half().float())
+    exact_at_half = [torch.equal(p, p.half().float()) for p in net.parameters()]
+    assert all(exact_at_half) == (not kept)
 
 
 def test_the_log_has_a_line_for_each_validation(undisturbed: Path) -> None:
@@ -329,3 +441,44 @@ def test_every_epoch_sees_everyone_once() -> None:
     assert (again == epochs[1][4:8]).all()
     assert len(rows_of_step(0, people=10, batch=4, seed=7)) == 4
     assert (rows_of_step(4, people=12, batch=4, seed=8) != again).any()
+
+
+def state(net: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in net.state_dict().items()}
+
+
+@pytest.mark.parametrize("begun", ["anew", "from a checkpoint", "from other weights"])
+@pytest.mark.parametrize("ema", [0.9, 0.25])
+def test_the_average_in_closed_form(tmp_path: Path, undisturbed: Path, begun: str, ema: float) -> None:
+    """Step k moves it to d average + (1 - d) net with d = min(ema, (1 + k) / (10 + k)), buffers and all."""
+    recipe = replace(RECIPE, ema=ema)
+    people = training_people(Dots(8), rows=range(8), input_size=TINY)
+
+    def new() -> Run:
+        return Run(recipe, device="cpu", data_fingerprint="dots")
+
+    run = new()
+    if begun == "from other weights":
+        run.begin_from(undisturbed / "tiny.safetensors")
+    states = [state(run.net)]
+    for step in range(1, 6):
+        run.advance(people)
+        states.append(state(run.net))
+        if step == 2 and begun == "from a checkpoint":
+            run.save(tmp_path / "checkpoint.pt")
+            run = new()
+            run.resume(tmp_path / "checkpoint.pt")
+    decays = [0.0, *(min(ema, (1 + k) / (10 + k)) for k in range(1, 6))]
+    shares = [(1 - decays[k]) * math.prod(decays[k + 1 :]) for k in range(6)]
+    assert sum(shares) == pytest.approx(1)
+    for name, found in run.average.state_dict().items():
+        if found.is_floating_point():
+            each = torch.stack([held[name].double() for held in states])
+            wanted = torch.tensordot(torch.tensor(shares, dtype=torch.double), each, dims=1)
+            assert torch.allclose(found.double(), wanted, atol=1e-6), name
+            assert not torch.equal(found, states[-1][name])
+        else:
+            assert torch.equal(found, states[-1][name]), name
+    assert int(run.average.state_dict()["norm.num_batches_tracked"]) == (
+        5 if begun != "from other weights" else 13
+    )

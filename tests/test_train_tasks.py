@@ -94,3 +94,30 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     assert not (tmp_path / "shg2" / "checkpoint.pt").exists()
     with pytest.raises(RobustPoseError, match="is of another recipe"):
         learn("action", tmp_path / "action", samples=48)
+
+
+def never() -> None:
+    raise AssertionError("nobody is to be rendered")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        (
+            Recipe(architecture="action", people=PEOPLE, half_body=0.5),
+            "half bodies are for nets that find keypoints",
+        ),
+        (
+            Recipe(architecture="parts", people=PEOPLE, half_body=1.0),
+            "half bodies are for nets that find keypoints",
+        ),
+        (Recipe(architecture="resdec_pre", people=PEOPLE), "name its weights with --warm-start"),
+    ],
+    ids=lambda value: value.architecture if isinstance(value, Recipe) else "",
+)
+def test_what_cannot_be_learned_is_said_before_anyone_is_rendered(
+    recipe: Recipe, message: str, tmp_path: Path
+) -> None:
+    people = open_dataset("synthpose:train")
+    with pytest.raises(RobustPoseError, match=message):
+        train(recipe, training=people, validation=people, out=tmp_path, on_checked=never)

@@ -16,10 +16,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from robustpose.data import open_dataset
 from robustpose.data.rendered import RenderedPeople
 from robustpose.metrics import ALL, Estimate
-from robustpose.models import MODELS, build, open_model
+from robustpose.models import MODELS, TASKS, build, open_model, open_task
 from robustpose.models.weights import WeightFacts, load_facts, shipped_architectures, shipped_weights
 from robustpose.report.pictures import draw_pose, jpeg
 from robustpose.train import evaluate
+from robustpose.train.courses import course_of
 from robustpose.types import Batch, PoseModel
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -38,11 +39,13 @@ def main() -> None:
         facts = load_facts(shipped_weights(name))
         if abs(scores[name][ALL].value - facts.score) > 0.1:
             raise SystemExit(f"{name}: scores {scores[name][ALL].value:.2f}, its facts say {facts.score}")
+    tasks = [name for name in TASKS if name in shipped_architectures()]
+    task_scores = {name: score_task(name) for name in tasks}
     speeds = {name: images_per_second(net, people.images[:25]) for name, net in nets.items()}
     (DOCS / "pictures").mkdir(exist_ok=True)
     draw_people(nets, people, DOCS / "pictures" / "zoo.jpg")
     draw_curves(names, DOCS / "pictures" / "zoo_training.svg")
-    (DOCS / "zoo.md").write_text(page(names, scores, speeds))
+    (DOCS / "zoo.md").write_text(page(names, scores, speeds) + tasks_section(task_scores))
 
 
 def validation_people() -> Batch:
@@ -51,6 +54,16 @@ def validation_people() -> Batch:
     assert isinstance(dataset, RenderedPeople)
     dataset.prepare(len(dataset), input_size=(SIDE, SIDE))
     return dataset.load(range(len(dataset)), input_size=(SIDE, SIDE))
+
+
+def score_task(name: str) -> Estimate:
+    """Score a net of another task on SynthPose val; SystemExit where its facts say otherwise."""
+    net, facts = open_task(name).net, load_facts(shipped_weights(name))
+    dataset = open_dataset("synthpose:val")
+    scored = course_of(name, net).score(net, dataset, n=len(dataset))
+    if abs(scored.value - facts.score) > 0.1:
+        raise SystemExit(f"{name}: scores {scored.value:.2f}, its facts say {facts.score}")
+    return scored
 
 
 def images_per_second(net: PoseModel, images: torch.Tensor) -> float:
@@ -171,11 +184,44 @@ def page(names: list[str], scores: dict[str, dict[str, Estimate]], speeds: dict[
     return "\n".join(lines) + "\n"
 
 
+def tasks_section(scores: dict[str, Estimate]) -> str:
+    """Write the nets of other tasks, that stand on resdec's backbone."""
+    if not scores:
+        return ""
+    lines = [
+        "",
+        "## Other tasks on resdec's backbone",
+        "",
+        "| net | parameters | million MACs | score | samples seen |",
+    ]
+    lines.append("|---" * 5 + "|")
+    for name, scored in scores.items():
+        facts = load_facts(shipped_weights(name))
+        count = sum(parameter.numel() for parameter in build(name).parameters())
+        lines.append(
+            f"| {name} | {count:,} | {multiply_adds(name):.0f} | {facts.metric} {interval(scored)} | "
+            f"{facts.samples:,} |"
+        )
+    return (
+        "\n".join([*lines, "", *(f"- `{command(load_facts(shipped_weights(name)))}`" for name in scores)]) + "\n"
+    )
+
+
 def command(facts: WeightFacts) -> str:
     """Return the command that trains a net again."""
     recipe = facts.recipe
     words = [f"--{word} {recipe[word]}" for word in ("people", "samples", "batch", "lr")]
+    if recipe.get("warm_start"):
+        words.append(f"--warm-start {weights_with(str(recipe['warm_start']))}")
     return f"robustpose train {facts.architecture} " + " ".join(words)
+
+
+def weights_with(sha256: str) -> str:
+    """Name the shipped weights of a hash."""
+    for name in shipped_architectures():
+        if load_facts(shipped_weights(name)).sha256 == sha256:
+            return f"{name}.safetensors"
+    return f"weights of sha256 {sha256[:12]}"
 
 
 def interval(estimate: Estimate) -> str:

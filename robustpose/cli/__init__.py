@@ -30,7 +30,9 @@ app = typer.Typer(
 
 def list_names(
     kind: Annotated[str, typer.Argument(help="models, tasks, datasets, attacks, metrics or studies")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Models with the facts of their weights")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Models and tasks with the facts of their weights")
+    ] = False,
 ) -> None:
     """List what there is, by name."""
     kinds = {
@@ -51,12 +53,13 @@ def list_names(
 
 
 def _with_facts(kind: str, names: Sequence[str]) -> list[str] | dict[str, object]:
-    """Return names; of models each with its row of facts, null where no weights are in the package."""
-    if kind != "models":
+    """Return names; of our nets each with its row of facts, null where no weights are in the package."""
+    ours = {"models": MODELS, "tasks": TASKS}
+    if kind not in ours:
         return sorted(names)
     shipped = shipped_architectures()
     return {
-        name: asdict(load_facts(shipped_weights(name))) if name in shipped else None for name in sorted(MODELS)
+        name: asdict(load_facts(shipped_weights(name))) if name in shipped else None for name in sorted(ours[kind])
     }
 
 

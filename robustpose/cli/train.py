@@ -12,7 +12,7 @@ from robustpose.data import open_dataset
 from robustpose.data.augment import MARGIN, PADDING
 from robustpose.errors import unknown_name
 from robustpose.models import MODELS, TASKS
-from robustpose.train import Progress, Recipe, input_size_of, train
+from robustpose.train import Progress, Recipe, input_size_of, speaks, train
 
 
 def train_net(
@@ -24,6 +24,9 @@ def train_net(
     samples: Annotated[int, typer.Option(help="Augmented crops to see", min=1)] = Recipe.samples,
     batch: Annotated[int, typer.Option(min=1)] = Recipe.batch,
     lr: Annotated[float, typer.Option(help="Peak learning rate")] = Recipe.lr,
+    half_body: Annotated[
+        float, typer.Option(help="Share of crops that show half a body", min=0, max=1)
+    ] = Recipe.half_body,
     seed: SeedOption = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     warm_start: Annotated[
@@ -35,7 +38,16 @@ def train_net(
     """Train a net, or continue its training; the weights and their facts lie in --out."""
     if name not in (known := {**MODELS, **TASKS}):
         raise unknown_name("model", name, known)
-    recipe = Recipe(architecture=name, size=size, people=people, samples=samples, batch=batch, lr=lr, seed=seed)
+    recipe = Recipe(
+        architecture=name,
+        size=size,
+        people=people,
+        samples=samples,
+        batch=batch,
+        lr=lr,
+        half_body=half_body,
+        seed=seed,
+    )
     folder = out or Path("runs") / f"train-{name}"
     photos = Path(images) if images else None
     training = open_dataset(data, images=photos)
@@ -43,8 +55,11 @@ def train_net(
     validating = open_dataset(validation, images=None if validation.startswith("synthpose") else photos)
     height, width = input_size_of(name, size=size)
     margined = (round(height * MARGIN), round(width * MARGIN))
-    render_ahead(training, people, input_size=margined, padding=PADDING * MARGIN)
-    with console.steps_bar(f"train {name}", total=recipe.steps) as show:
+
+    def render() -> None:
+        render_ahead(training, people, input_size=margined, padding=PADDING * MARGIN)
+
+    with console.steps_bar(f"train {name}", total=recipe.steps, silent=not speaks()) as show:
 
         def on_progress(progress: Progress) -> None:
             show(progress.step, f"loss {progress.loss:.5f}, {progress.metric} {progress.score:.1f}")
@@ -56,8 +71,11 @@ def train_net(
             out=folder,
             device=device,
             warm_start=warm_start,
+            on_checked=render,
             on_progress=on_progress,
         )
+    if not speaks():
+        return
     if facts.notes:
         console.say(facts.notes)
     interval = f"{facts.score:.1f} [{facts.low:.1f}, {facts.high:.1f}], n = {facts.n}"

@@ -1,7 +1,9 @@
-"""Training augmentation of person crops: scale, rotation, shift, flip, colour.
+"""Training augmentation of person crops: scale, rotation, shift, flip, colour, half bodies.
 
 The ranges are those of the public code of the paper studied: scale 2 ** (+-0.25), rotation +-30 degrees on 40% of
-the samples, flip, each colour channel times 0.6 to 1.0; a shift of a few percent is ours.
+the samples, flip, each colour channel times 0.6 to 1.0; a shift of a few percent is ours. Half bodies, off unless
+asked for, as in the training of HRNet (Sun et al. 2019, arXiv 1902.09212): the crop closes in on the upper or the
+lower body of someone whose keypoints are mostly seen.
 """
 
 from dataclasses import dataclass
@@ -20,6 +22,9 @@ from robustpose.types import HasTaskLabels, PoseDataset, TaskLabels
 PADDING = 1.25
 MARGIN = 1.25
 """A training crop is the box x PADDING x MARGIN, so that augmentation has real surroundings to turn in."""
+_HALF_PADDING = 1.5
+_LARGEST_ZOOM = 2.0
+"""Half a body fills a crop as HRNet's does, but is not blown up further than this."""
 
 
 @dataclass(frozen=True)
@@ -83,18 +88,27 @@ def training_people(
 
 
 def augmented(
-    people: TrainingPeople, rows: NDArray[np.int64], *, input_size: tuple[int, int], generator: np.random.Generator
+    people: TrainingPeople,
+    rows: NDArray[np.int64],
+    *,
+    input_size: tuple[int, int],
+    generator: np.random.Generator,
+    half_body: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw one augmented crop for each row: images (N, 3, H, W), keypoints (N, K, 2), visible (N, K).
 
-    Keypoints that leave the crop are no longer visible: a net cannot learn them.
+    Keypoints that leave the crop are no longer visible: a net cannot learn them. half_body is the share of crops
+    that close in on half a body, where most of a body is seen.
     """
     height, width = input_size
     images = np.empty((len(rows), height, width, 3), np.float32)
     keypoints = np.empty((len(rows), *people.keypoints.shape[1:]))
     visible = np.empty((len(rows), people.keypoints.shape[1]), bool)
     for i, row in enumerate(rows):
-        view = _draw_view(people, row, input_size=input_size, generator=generator)
+        half = None
+        if half_body and generator.random() < half_body:
+            half = _draw_half(people.skeleton, people.keypoints[row], people.visible[row], generator=generator)
+        view = _draw_view(people, row, input_size=input_size, generator=generator, half=half)
         images[i] = view.image
         order = list(people.skeleton.flip_order) if view.flip else slice(None)
         keypoints[i] = crop_points(people.keypoints[row], view.crop)[order]
@@ -141,25 +155,65 @@ class _View:
     image: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class _Half:
+    """Half a body in the source: the centre (x, y) and the side of the square that a crop shows of it."""
+
+    centre: Floats
+    side: float
+
+
+def lower_body(skeleton: Skeleton) -> NDArray[np.bool_]:
+    """Tell the keypoints from the pelvis down (K,)."""
+    parts = {"pelvis", "hip", "knee", "ankle"}
+    return np.array([name.rpartition("_")[2] in parts for name in skeleton.keypoints])
+
+
+def _draw_half(
+    skeleton: Skeleton, keypoints: Floats, visible: NDArray[np.bool_], *, generator: np.random.Generator
+) -> _Half | None:
+    """Draw the upper or the lower body; None where no more than half of the keypoints are visible."""
+    lower = lower_body(skeleton)
+    halves = [visible & lower, visible & ~lower]
+    if 2 * visible.sum() <= len(skeleton) or min(half.sum() for half in halves) < 3:
+        return None
+    chosen = keypoints[halves[int(generator.random() < 0.5)]]
+    low, high = chosen.min(axis=0), chosen.max(axis=0)
+    return _Half(centre=(low + high) / 2, side=_HALF_PADDING * max(1.0, float((high - low).max())))
+
+
 def _draw_view(
-    people: TrainingPeople, row: np.int64, *, input_size: tuple[int, int], generator: np.random.Generator
+    people: TrainingPeople,
+    row: np.int64,
+    *,
+    input_size: tuple[int, int],
+    generator: np.random.Generator,
+    half: _Half | None = None,
 ) -> _View:
     height, width = input_size
     source = people.images[row]
     flip = bool(generator.random() < 0.5)
-    crop = _random_crop(generator, source.shape[:2], input_size=input_size, flip=flip)
+    crop = _random_crop(generator, source.shape[:2], input_size=input_size, flip=flip, half=half)
     colour = generator.uniform(0.6, 1.0, size=3)
     cut = cv2.warpAffine(source, crop, (width, height), flags=cv2.INTER_LINEAR)
     return _View(crop, flip, np.asarray(cut * (colour / 255.0), np.float32))
 
 
 def _random_crop(
-    generator: np.random.Generator, source_size: tuple[int, ...], *, input_size: tuple[int, int], flip: bool
+    generator: np.random.Generator,
+    source_size: tuple[int, ...],
+    *,
+    input_size: tuple[int, int],
+    flip: bool,
+    half: _Half | None,
 ) -> Floats:
     """Draw the affine map (2, 3) from the source with its margin to the crop."""
     source = np.array([source_size[1] - 1, source_size[0] - 1]) / 2
     target = np.array([input_size[1] - 1, input_size[0] - 1]) / 2
     scale = 2.0 ** generator.uniform(-0.25, 0.25)
+    if half is not None:
+        source = half.centre
+        scale *= min(max(input_size[1] / half.side, 1.0), _LARGEST_ZOOM)
     angle = np.deg2rad(generator.uniform(-30, 30)) if generator.random() < 0.4 else 0.0
     shift = generator.uniform(-0.04, 0.04, size=2) * input_size[1]
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)

@@ -63,6 +63,15 @@ class OpenedModel:
     fingerprint: str
 
 
+@dataclass(frozen=True)
+class OpenedTask:
+    """A net of another task, ready to be attacked: see TASKS."""
+
+    name: str
+    net: nn.Module
+    fingerprint: str
+
+
 def build(architecture: str, *, size: str = "compact") -> nn.Module:
     """Make an untrained net of MODELS or TASKS; RobustPoseError for an unknown architecture or size."""
     known = {**MODELS, **TASKS}
@@ -89,15 +98,34 @@ def open_model(spec: str, *, card: Path | None = None) -> OpenedModel:
         raise RobustPoseError(f"a card describes a net that others trained (tflite:PATH), not {kind!r}")
     if kind not in MODELS:
         raise unknown_name("model", kind, [*MODELS, "tflite:PATH"])
-    weights = Path(path) if path else shipped_weights(kind)
+    name, net, fingerprint = _with_weights(kind, path)
+    assert isinstance(net, PoseModel)
+    return OpenedModel(name=name, net=net, fingerprint=fingerprint)
+
+
+def open_task(spec: str) -> OpenedTask:
+    """Open a net of another task by name: 'action' or 'parts:PATH.safetensors' (own weights), in eval mode.
+
+    RobustPoseError for what cannot be opened.
+    """
+    kind, _, path = spec.partition(":")
+    if kind not in TASKS:
+        raise unknown_name("task", kind, TASKS)
+    name, net, fingerprint = _with_weights(kind, path)
+    return OpenedTask(name=name, net=net, fingerprint=fingerprint)
+
+
+def _with_weights(architecture: str, path: str) -> tuple[str, nn.Module, str]:
+    """Build a net with the package's weights, or those at `path`; return its name, itself, the weights' sha256."""
+    weights = Path(path) if path else shipped_weights(architecture)
     if not path and not weights.is_file():
         raise RobustPoseError(
-            f"{kind} has no weights in the package yet (these have: {', '.join(shipped_architectures())}); "
-            f"train it with `robustpose train {kind}` and open {kind}:PATH.safetensors"
+            f"{architecture} has no weights in the package yet "
+            f"(these have: {', '.join(shipped_architectures())}); "
+            f"train it with `robustpose train {architecture}` and open {architecture}:PATH.safetensors"
         )
-    net = build(kind, size=load_facts(weights).size if weights.is_file() else "compact")
+    net = build(architecture, size=load_facts(weights).size if weights.is_file() else "compact")
     fingerprint = load_weights(net, weights)
     net.eval().requires_grad_(False)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on a CPU
-    assert isinstance(net, PoseModel)
-    return OpenedModel(name=f"{kind}:{weights.stem}" if path else kind, net=net, fingerprint=fingerprint)
+    return (f"{architecture}:{weights.stem}" if path else architecture), net, fingerprint

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -21,6 +21,9 @@ class WeightFacts:
     metric              PCKh@0.5; of other tasks accuracy or mIoU
     score, low, high, n  in percent on the validation set, with its 95% interval over n people
     samples             crops seen in training, repeats counted
+    precision           of the forward and backward passes in training
+    stored              what the weights are rounded to in the file
+    rounding_cost       points of the score that this rounding costs; None where it was not measured
     """
 
     architecture: str
@@ -38,7 +41,10 @@ class WeightFacts:
     high: float
     n: int
     licence: str = "Apache-2.0"
-    notes: str = field(default="")
+    precision: str = ""
+    stored: str = "float16"
+    rounding_cost: float | None = None
+    notes: str = ""
 
 
 def shipped_weights(architecture: str) -> Path:
@@ -119,9 +125,10 @@ def take_fitting(net: nn.Module, weights: Path) -> list[str]:
 
 
 def save_weights(net: nn.Module, weights: Path, facts: WeightFacts) -> WeightFacts:
-    """Write a net's weights as float16 and their facts, each in one atomic act; return the facts with the hash."""
+    """Write a net's weights as facts.stored says and the facts, each in one act; return the facts hashed."""
+    stored = getattr(torch, facts.stored)
     state = {
-        name: tensor.detach().cpu().to(torch.float16 if tensor.is_floating_point() else tensor.dtype).contiguous()
+        name: tensor.detach().cpu().to(stored if tensor.is_floating_point() else tensor.dtype).contiguous()
         for name, tensor in net.state_dict().items()
     }
     content = save(state)

@@ -18,12 +18,16 @@ from robustpose.errors import RobustPoseError
 from robustpose.models import build
 from robustpose.models.weights import WeightFacts, load_facts, save_weights
 from robustpose.train.courses import evaluate
+from robustpose.train.processes import speaks
 from robustpose.train.recipe import Progress, Recipe
 from robustpose.train.run import Run
 from robustpose.types import HasTaskLabels, PoseDataset, PoseModel
 
 WATCHED = 200
 """People of the validation set that are scored while a net learns."""
+
+ROUNDING_MAY_COST = 0.2
+"""Points of the score that weights rounded to float16 may lose; else they stay float32."""
 
 
 def train(
@@ -35,23 +39,31 @@ def train(
     device: str = "cpu",
     validate_every: int = 1000,
     warm_start: Path | None = None,
+    on_checked: Callable[[], None] = lambda: None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> WeightFacts:
     """Train a net, or continue its unfinished run in `out`; write its weights there and return their facts.
 
     warm_start is a weight file of another run, whose tensors that fit by name and shape the net begins with.
+    on_checked is called when the checks are done, before the people are loaded: a place to render them.
+    Started by torchrun or accelerate, processes share each batch; the first scores and writes.
     RobustPoseError where `out` holds the run of another recipe or data set, or the data do not fit the recipe.
     """
     if warm_start is not None:
         if not warm_start.is_file():
             raise RobustPoseError(f"no weights at {warm_start} to begin with")
         recipe = replace(recipe, warm_start=load_facts(warm_start).sha256)
+    if not (math.isfinite(recipe.lr) and recipe.lr > 0):
+        raise RobustPoseError(f"lr must be a number > 0, got {recipe.lr}")
     run = Run(recipe, device=device, data_fingerprint=training.fingerprint)
     _check(run, training=training, validation=validation)
     if warm_start is not None:
         run.begin_from(warm_start)
     out.mkdir(parents=True, exist_ok=True)
     run.resume(out / "checkpoint.pt")
+    if run.processes.first:
+        on_checked()
+    run.processes.wait()
     people = training_people(
         training, rows=range(recipe.people), input_size=run.input_size, with_labels=run.course.needs_labels
     )
@@ -66,7 +78,7 @@ def train(
         loss = run.advance(people)
         run.seconds += time.perf_counter() - started
         done = run.step == recipe.steps
-        if run.step % validate_every == 0 or done:
+        if run.processes.first and (run.step % validate_every == 0 or done):
             score = run.course.score(run.average, validation, n=watched).value
             run.save(out / "checkpoint.pt")
             _log(out / "log.jsonl", {"step": run.step, "loss": loss, metric: score, "seconds": run.seconds})
@@ -84,13 +96,17 @@ def input_size_of(architecture: str, *, size: str) -> tuple[int, int]:
 def _check(run: Run, *, training: PoseDataset, validation: PoseDataset) -> None:
     """RobustPoseError where the recipe cannot be followed with these data."""
     recipe = run.recipe
-    if not (math.isfinite(recipe.lr) and recipe.lr > 0):
-        raise RobustPoseError(f"lr must be a number > 0, got {recipe.lr}")
     if not recipe.batch <= recipe.people <= len(training):
         raise RobustPoseError(
             f"people must lie between the batch ({recipe.batch}) and what {training.name} has ({len(training)}), "
             f"got {recipe.people}"
         )
+    if recipe.batch % run.processes.count:
+        raise RobustPoseError(f"a batch of {recipe.batch} cannot be shared by {run.processes.count} processes")
+    if not 0 <= recipe.half_body <= 1:
+        raise RobustPoseError(f"half_body must lie in [0, 1], got {recipe.half_body}")
+    if recipe.half_body and run.course.needs_labels:
+        raise RobustPoseError("half bodies are for nets that find keypoints; tasks are learned on whole bodies")
     if recipe.steps < 1:
         raise RobustPoseError(f"samples must be at least one batch ({recipe.batch}), got {recipe.samples}")
     if recipe.architecture == "resdec_pre" and not recipe.warm_start:
@@ -114,12 +130,23 @@ def _log(path: Path, line: dict[str, float]) -> None:
 
 
 def _finish(run: Run, *, training: PoseDataset, validation: PoseDataset, out: Path, notes: str) -> WeightFacts:
-    """Round the averaged weights to float16, measure what was written on all of validation, write both."""
+    """Round the averaged weights to float16 where that costs little, measure what is written on all of validation.
+
+    The first process does so, the others read the facts that it wrote.
+    """
+    path = out / f"{run.recipe.architecture}.safetensors"
+    if not run.processes.first:
+        run.processes.wait()
+        return load_facts(path)
+    exact = run.course.score(run.average, validation, n=len(validation))
     rounded = deepcopy(run.average)
     rounded.load_state_dict(
         {k: v.half().float() if v.is_floating_point() else v for k, v in rounded.state_dict().items()}
     )
     clean = run.course.score(rounded, validation, n=len(validation))
+    stored, cost = "float16", exact.value - clean.value
+    if not cost <= ROUNDING_MAY_COST:
+        rounded, clean, stored, cost = run.average, exact, "float32", 0.0
     facts = WeightFacts(
         architecture=run.recipe.architecture,
         size=run.recipe.size,
@@ -135,9 +162,14 @@ def _finish(run: Run, *, training: PoseDataset, validation: PoseDataset, out: Pa
         low=round(clean.low, 2),
         high=round(clean.high, 2),
         n=clean.n,
+        precision=run.precision,
+        stored=stored,
+        rounding_cost=round(cost, 2),
         notes=notes,
     )
-    return save_weights(rounded, out / f"{run.recipe.architecture}.safetensors", facts)
+    facts = save_weights(rounded, path, facts)
+    run.processes.wait()
+    return facts
 
 
-__all__ = ["Progress", "Recipe", "evaluate", "input_size_of", "train"]
+__all__ = ["Progress", "Recipe", "evaluate", "input_size_of", "speaks", "train"]

@@ -34,8 +34,15 @@ class Course(Protocol):
         """Whether the training people must carry the labels of other tasks."""
         ...
 
-    def draw(self, people: TrainingPeople, rows: NDArray[np.int64], generator: np.random.Generator) -> Lesson:
-        """Augment the people of `rows`."""
+    def draw(
+        self,
+        people: TrainingPeople,
+        rows: NDArray[np.int64],
+        generator: np.random.Generator,
+        *,
+        half_body: float = 0.0,
+    ) -> Lesson:
+        """Augment the people of `rows`; half_body is the share of half bodies, of poses only."""
         ...
 
     def loss(self, net: nn.Module, lesson: Lesson) -> Tensor:
@@ -55,9 +62,16 @@ class PoseCourse:
     metric: str = "PCKh@0.5"
     needs_labels: bool = False
 
-    def draw(self, people: TrainingPeople, rows: NDArray[np.int64], generator: np.random.Generator) -> Lesson:
+    def draw(
+        self,
+        people: TrainingPeople,
+        rows: NDArray[np.int64],
+        generator: np.random.Generator,
+        *,
+        half_body: float = 0.0,
+    ) -> Lesson:
         """Draw images, keypoints, visible."""
-        return augmented(people, rows, input_size=self.input_size, generator=generator)
+        return augmented(people, rows, input_size=self.input_size, generator=generator, half_body=half_body)
 
     def loss(self, net: nn.Module, lesson: Lesson) -> Tensor:
         """Add up the stages' losses."""
@@ -81,7 +95,14 @@ class ActionCourse:
     metric: str = "accuracy"
     needs_labels: bool = True
 
-    def draw(self, people: TrainingPeople, rows: NDArray[np.int64], generator: np.random.Generator) -> Lesson:
+    def draw(
+        self,
+        people: TrainingPeople,
+        rows: NDArray[np.int64],
+        generator: np.random.Generator,
+        *,
+        half_body: float = 0.0,
+    ) -> Lesson:
         """Draw images and actions."""
         images, actions, _ = augmented_with_labels(people, rows, input_size=self.input_size, generator=generator)
         return images, actions
@@ -108,7 +129,14 @@ class PartsCourse:
     metric: str = "mIoU"
     needs_labels: bool = True
 
-    def draw(self, people: TrainingPeople, rows: NDArray[np.int64], generator: np.random.Generator) -> Lesson:
+    def draw(
+        self,
+        people: TrainingPeople,
+        rows: NDArray[np.int64],
+        generator: np.random.Generator,
+        *,
+        half_body: float = 0.0,
+    ) -> Lesson:
         """Draw images and parts."""
         images, _, parts = augmented_with_labels(people, rows, input_size=self.input_size, generator=generator)
         return images, parts

@@ -9,7 +9,9 @@ class Recipe:
 
     people   of the training set
     samples  augmented crops to see, repeats counted
+    batch    crops a step, over all processes
     clip     largest norm of all gradients together
+    half_body  share of the crops that show the upper or the lower body alone
     warm_start  sha256 of the weights that training began from; empty for none
     """
 
@@ -23,6 +25,7 @@ class Recipe:
     clip: float = 5.0
     warmup_steps: int = 100
     ema: float = 0.999
+    half_body: float = 0.0
     seed: int = 0
     warm_start: str = ""
 

@@ -9,14 +9,28 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from robustpose.data.augment import TrainingPeople
 from robustpose.errors import RobustPoseError
 from robustpose.models import build
 from robustpose.models.weights import take_fitting
-from robustpose.train.courses import course_of
+from robustpose.train.courses import Course, course_of
+from robustpose.train.processes import join
 from robustpose.train.recipe import Recipe
+
+
+class Lessons(nn.Module):
+    """A net whose output is its loss, so that processes which share a training share all of its gradient."""
+
+    def __init__(self, net: nn.Module, course: Course) -> None:
+        super().__init__()
+        self.net = net
+        self.course = course
+
+    def forward(self, *lesson: Tensor) -> Tensor:
+        """Return the course's loss of a lesson."""
+        return self.course.loss(self.net, lesson)
 
 
 class Run:
@@ -26,12 +40,22 @@ class Run:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.data_fingerprint = data_fingerprint
-        self.device = device_named(device)
+        self.processes = join(device)
+        self.device = self.processes.device
         net = build(recipe.architecture, size=recipe.size).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.net: nn.Module = net
         self.course = course_of(recipe.architecture, net)
+        self.lessons = self.processes.share(Lessons(net, self.course))
         self.average = deepcopy(net).requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+        self.optimiser = torch.optim.AdamW(
+            net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
+        )
+        pairs = list(zip(self.average.state_dict().values(), net.state_dict().values(), strict=True))
+        self._averaged = (
+            [(ours, theirs) for ours, theirs in pairs if ours.is_floating_point()],
+            [(ours, theirs) for ours, theirs in pairs if not ours.is_floating_point()],
+        )
+        """Tensors of the average beside the net's own; both are only ever changed in place."""
         self.step = 0
         self.seconds = 0.0
 
@@ -41,6 +65,11 @@ class Run:
         height, width = self.net.input_size  # type: ignore[misc]
         return int(height), int(width)
 
+    @property
+    def precision(self) -> str:
+        """What the forward and backward passes compute in."""
+        return "bfloat16" if _has_bfloat16(self.device) else "float32"
+
     def begin_from(self, weights: Path) -> None:
         """Take every tensor of a weight file that fits by name and shape; RobustPoseError where few do."""
         take_fitting(self.net, weights)
@@ -49,8 +78,14 @@ class Run:
     def advance(self, people: TrainingPeople) -> float:
         """Take one step; return the loss."""
         recipe = self.recipe
+        mine = self.processes
         rows = rows_of_step(self.step, people=len(people), batch=recipe.batch, seed=recipe.seed)
-        images, *truth = self.course.draw(people, rows, np.random.default_rng([recipe.seed, 1, self.step]))
+        images, *truth = self.course.draw(
+            people,
+            rows[mine.index :: mine.count],
+            np.random.default_rng([recipe.seed, 1, self.step, mine.index]),
+            half_body=recipe.half_body,
+        )
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.lr * schedule(self.step, steps=recipe.steps, warmup=recipe.warmup_steps)
         self.net.train()
@@ -58,8 +93,8 @@ class Run:
             images.to(self.device, memory_format=torch.channels_last),
             *(each.to(self.device) for each in truth),
         )
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=_has_bfloat16(self.device)):
-            loss = self.course.loss(self.net, lesson)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"):
+            loss: Tensor = self.lessons(*lesson)
         if not torch.isfinite(loss):
             raise RobustPoseError(
                 f"the loss is {float(loss.detach())} at step {self.step}; lower the learning rate"
@@ -75,12 +110,10 @@ class Run:
     @torch.no_grad()
     def _update_average(self) -> None:
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
-        ours, theirs = self.average.state_dict(), self.net.state_dict()
-        for name, value in ours.items():
-            if value.is_floating_point():
-                value.lerp_(theirs[name], 1 - decay)
-            else:
-                value.copy_(theirs[name])
+        floating, counted = self._averaged
+        torch._foreach_lerp_([ours for ours, _ in floating], [theirs for _, theirs in floating], 1 - decay)
+        for ours, theirs in counted:
+            ours.copy_(theirs)
 
     def save(self, path: Path) -> None:
         """Write everything that the run needs to go on, in one atomic act."""
@@ -120,16 +153,6 @@ class Run:
         except (KeyError, RuntimeError, ValueError) as error:
             raise RobustPoseError(f"{path} does not fit the net as it is now; choose another --out") from error
         self.step, self.seconds = state["step"], state["seconds"]
-
-
-def device_named(name: str) -> torch.device:
-    """Return a device that is there; RobustPoseError where it is not."""
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise RobustPoseError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from None
-    return device
 
 
 def rows_of_step(step: int, *, people: int, batch: int, seed: int) -> NDArray[np.int64]:

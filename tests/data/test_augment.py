@@ -1,14 +1,14 @@
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from robustpose.data.augment import TrainingPeople, augmented, training_people
+from robustpose.data.augment import TrainingPeople, augmented, lower_body, training_people
 from robustpose.geometry import Floats, inside
-from robustpose.skeletons import Skeleton
+from robustpose.skeletons import COCO_17, MPII_16, Skeleton
 from robustpose.types import Batch, PoseDataset
 
 BODY = Skeleton(name="body", keypoints=("left_hand", "right_hand", "nose"), limbs=())
@@ -198,3 +198,203 @@ def test_people_are_loaded_with_a_margin_in_order_and_to_the_level() -> None:
     assert people.visible.all()
     assert {(size, padding) for size, padding, _ in dataset.asked} == {((10, 20), 1.25 * 1.25)}
     assert sum(count for _, _, count in dataset.asked) == 600
+
+
+def test_without_half_bodies_every_draw_is_as_it_was_before_there_were_any() -> None:
+    people = dotted(seed=0, n=3)
+    plain, asked = np.random.default_rng(5), np.random.default_rng(5)
+    first = augmented(people, np.arange(3), input_size=CROP, generator=plain)
+    second = augmented(people, np.arange(3), input_size=CROP, generator=asked, half_body=0.0)
+    for ours, theirs in zip(first, second, strict=True):
+        assert torch.equal(ours, theirs)
+    golden = [[42.395973, 21.473192], [36.348663, 45.566483], [30.274314, 22.796106]]
+    np.testing.assert_allclose(first[1][:, 0].numpy(), golden, atol=1e-4)
+    assert float(first[0].sum()) == pytest.approx(221.183826, abs=0.01)
+    assert plain.random() == asked.random() == pytest.approx(0.679181533021365)
+
+
+SQUARE, WIDE = 64, 80
+"""Sides of the crop and of the source of people who stand upright."""
+LOWER = {"right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "pelvis"}
+UPRIGHT = {
+    "head_top": (40, 14),
+    "upper_neck": (40, 22),
+    "thorax": (40, 25),
+    "pelvis": (40, 43),
+    "right_shoulder": (33, 25),
+    "right_elbow": (29, 33),
+    "right_wrist": (27, 41),
+    "left_shoulder": (47, 25),
+    "left_elbow": (51, 33),
+    "left_wrist": (54, 39),
+    "right_hip": (36, 43),
+    "right_knee": (34, 54),
+    "right_ankle": (33, 66),
+    "left_hip": (44, 43),
+    "left_knee": (46, 55),
+    "left_ankle": (48, 65),
+}
+
+
+def standing(*, seed: int, n: int, times: float = 1.0, unseen: Sequence[str] = ()) -> TrainingPeople:
+    """Black pictures with a white dot at each keypoint of someone who stands, grown about the middle."""
+    names = MPII_16.keypoints
+    upright = np.array([UPRIGHT[name] for name in names], float)
+    middle = (WIDE - 1) / 2
+    noise = np.random.default_rng(seed).uniform(-1, 1, size=(n, len(names), 2))
+    keypoints: Floats = middle + times * (upright + noise - middle)
+    y, x = np.mgrid[:WIDE, :WIDE]
+    distance2 = (x - keypoints[..., 0, None, None]) ** 2 + (y - keypoints[..., 1, None, None]) ** 2
+    dots = 250 * np.exp(-distance2 / (2 * 1.0**2)).max(axis=1)  # (N, S, S)
+    seen = np.array([name not in unseen for name in names])
+    return TrainingPeople(
+        images=np.repeat(dots[..., None], 3, axis=3).round().astype(np.uint8),
+        keypoints=np.where(seen[:, None], keypoints, 0.0),
+        visible=np.tile(seen, (n, 1)),
+        skeleton=MPII_16,
+        margin=MARGIN,
+    )
+
+
+def draw_upright(
+    people: TrainingPeople, *, seed: int, half_body: float
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Draw everyone once: grey pictures (N, H, W), keypoints and visible with each hand the person's own again."""
+    images, keypoints, visible = augmented(
+        people,
+        np.arange(len(people)),
+        input_size=(SQUARE, SQUARE),
+        generator=np.random.default_rng(seed),
+        half_body=half_body,
+    )
+    own, seen = keypoints.double().numpy(), visible.numpy()
+    for i, before in enumerate(people.keypoints):
+        if residual(before, own[i]) > 1e-3:
+            order = list(MPII_16.flip_order)
+            own[i], seen[i] = own[i][order], seen[i][order]
+            assert residual(before, own[i]) < 1e-3
+    return images.double().mean(dim=1).numpy(), own, seen
+
+
+def affine(before: Floats, after: Floats) -> Floats:
+    """The map (3, 2) that takes one to the other, x and y and 1 to x and y."""
+    return np.asarray(np.linalg.lstsq(np.column_stack([before, np.ones(len(before))]), after)[0], float)
+
+
+def residual(before: Floats, after: Floats) -> float:
+    return float(np.abs(np.column_stack([before, np.ones(len(before))]) @ affine(before, after) - after).max())
+
+
+@dataclass(frozen=True)
+class Closing:
+    """What a draw closed in on, for one person.
+
+    zoom     crop pixels for each pixel of the source
+    off      how far from the crop's middle lie the middles of the picture, of its upper and of its lower half
+    extents  of the upper and the lower half in source pixels
+    """
+
+    zoom: float
+    off: Floats
+    extents: Floats
+
+
+def closings(people: TrainingPeople, drawn: Floats) -> list[Closing]:
+    lower = np.array([name in LOWER for name in MPII_16.keypoints])
+    found = []
+    for before, seen, after in zip(people.keypoints, people.visible, drawn, strict=True):
+        matrix = affine(before, after)
+        boxes = [(half.min(axis=0), half.max(axis=0)) for half in (before[seen & ~lower], before[seen & lower])]
+        middles = np.array([[(WIDE - 1) / 2] * 2, *((low + high) / 2 for low, high in boxes)])
+        away = np.column_stack([middles, np.ones(3)]) @ matrix - (SQUARE - 1) / 2
+        found.append(
+            Closing(
+                zoom=float(np.sqrt(abs(np.linalg.det(matrix[:2])))),
+                off=np.abs(away).max(axis=1),
+                extents=np.array([(high - low).max() for low, high in boxes]),
+            )
+        )
+    return found
+
+
+SHIFT = 0.04 * SQUARE + 1e-3
+TURN = 2**0.25 + 1e-4
+"""The most that shift and scale of whole bodies do."""
+
+
+@pytest.mark.parametrize(("times", "zoom"), [(1.0, None), (0.4, 2.0), (2.2, 1.0)])
+def test_a_crop_closes_in_on_the_upper_or_the_lower_body(times: float, zoom: float | None) -> None:
+    """Half a body fills two thirds of the crop, but is zoomed at most twice and never made smaller."""
+    people = standing(seed=0, n=200, times=times)
+    images, drawn, visible = draw_upright(people, seed=1, half_body=1.0)
+    found = closings(people, drawn)
+    upper = np.array([each.off[1] <= SHIFT for each in found])
+    lower = np.array([each.off[2] <= SHIFT for each in found])
+    assert (upper != lower).all()
+    assert 0.4 < upper.mean() < 0.6
+    zooms = np.array([each.zoom for each in found])
+    assert zooms.max() <= 2 * TURN
+    assert zooms.min() >= 1 / TURN
+    wanted = np.array(
+        [zoom or SQUARE / (1.5 * each.extents[int(low)]) for each, low in zip(found, lower, strict=True)]
+    )
+    assert (np.abs(np.log2(zooms / wanted)) <= 0.25 + 1e-4).all()
+    assert np.log2(zooms / wanted).std() > 0.1, "the scale is still drawn"
+    assert (visible == inside(drawn, (SQUARE, SQUARE))).all()
+    if times <= 1:
+        below = np.array([name in LOWER for name in MPII_16.keypoints])
+        chosen = np.where(lower[:, None], below, ~below)
+        assert visible[chosen].mean() > 0.99
+    if times == 1:
+        assert visible[~chosen].mean() < 0.75, "the other half leaves the crop in part"
+        columns, rows = drawn[visible].round().astype(int).clip(0, SQUARE - 1).T
+        people_of = np.nonzero(visible)[0]
+        assert images[people_of, rows, columns].min() > 0.3 > 3 * images.mean(), "a dot lies at each keypoint"
+
+
+def test_half_bodies_have_the_share_that_was_asked_for() -> None:
+    people = standing(seed=0, n=300)
+    _, drawn, _ = draw_upright(people, seed=1, half_body=0.3)
+    whole = np.array([each.off[0] <= SHIFT for each in closings(people, drawn)])
+    halved = np.array([each.off[1:].min() <= SHIFT for each in closings(people, drawn)])
+    assert (whole != halved).all()
+    assert 0.22 < halved.mean() < 0.38
+
+
+HEAD = ("head_top", "upper_neck", "thorax")
+LEFT_ARM = ("left_shoulder", "left_elbow", "left_wrist")
+RIGHT_ARM = ("right_shoulder", "right_elbow", "right_wrist")
+LEFT_LEG = ("left_hip", "left_knee", "left_ankle")
+
+
+@pytest.mark.parametrize(
+    ("unseen", "halved"),
+    [
+        (("head_top", "left_wrist"), True),
+        ((*LEFT_ARM, *LEFT_LEG, "pelvis"), True),
+        ((*LEFT_ARM, *LEFT_LEG, "pelvis", "thorax"), False),
+        ((*RIGHT_ARM, *LEFT_ARM), True),
+        ((*RIGHT_ARM, *LEFT_ARM, "head_top"), False),
+        ((*LEFT_LEG, "pelvis"), True),
+        ((*LEFT_LEG, "pelvis", "right_knee"), False),
+    ],
+    ids=["two unseen", "9 of 16", "8 of 16", "3 above", "2 above", "3 below", "2 below"],
+)
+def test_someone_mostly_unseen_is_drawn_whole(unseen: tuple[str, ...], halved: bool) -> None:
+    people = standing(seed=0, n=60, unseen=unseen)
+    _, drawn, visible = draw_upright(people, seed=1, half_body=1.0)
+    assert not visible[:, [MPII_16.index(name) for name in unseen]].any()
+    for each in closings(people, drawn):
+        assert (each.off[0] <= SHIFT) == (not halved)
+        assert (each.off[1:].min() <= SHIFT) == halved, "the middle is that of the keypoints that are seen"
+        assert halved or 1 / TURN <= each.zoom <= TURN
+
+
+def test_the_lower_body_begins_at_the_pelvis() -> None:
+    expected = {"left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"}
+    for skeleton, names in ((MPII_16, {*expected, "pelvis"}), (COCO_17, expected)):
+        rows = np.nonzero(lower_body(skeleton))[0]
+        assert {skeleton.keypoints[row] for row in rows} == names
+    assert lower_body(MPII_16).tolist() == [True] * 7 + [False] * 9
+    assert lower_body(COCO_17).tolist() == [False] * 11 + [True] * 6
+    assert not lower_body(BODY).any()

@@ -1,5 +1,6 @@
 """The rows of facts are true: every shipped net scores on the whole validation set what its row says."""
 
+import json
 from functools import cache
 from pathlib import Path
 
@@ -8,21 +9,19 @@ import pytest
 from robustpose.data import open_dataset
 from robustpose.data.rendered import RenderedPeople
 from robustpose.errors import RobustPoseError
-from robustpose.metrics import ALL
-from robustpose.models import MODELS, build, open_model
-from robustpose.models.weights import load_facts, load_weights, shipped_architectures, shipped_weights
-from robustpose.train import evaluate
-from robustpose.types import Batch
+from robustpose.models import MODELS, TASKS, build, open_model, open_task
+from robustpose.models.weights import facts_path, load_facts, load_weights, shipped_architectures, shipped_weights
+from robustpose.train.courses import course_of
 
 MEGABYTE = 1_000_000
 
 
 @cache
-def validation_people() -> Batch:
+def validation_people() -> RenderedPeople:
     people = open_dataset("synthpose:val")
     assert isinstance(people, RenderedPeople)
     people.prepare(len(people), input_size=(128, 128))
-    return people.load(range(len(people)), input_size=(128, 128))
+    return people
 
 
 @pytest.mark.slow
@@ -31,7 +30,9 @@ def test_the_score_is_what_the_row_says(name: str) -> None:
     facts = load_facts(shipped_weights(name))
     net = build(name, size=facts.size)
     load_weights(net, shipped_weights(name))
-    scored = evaluate(net.eval(), validation_people())[ALL]
+    course = course_of(name, net)
+    scored = course.score(net.eval(), validation_people(), n=1000)
+    assert facts.metric == course.metric
     assert facts.n == scored.n == 1000
     assert facts.data_fingerprint == open_dataset("synthpose:train").fingerprint
     # Threads and processors round differently, which may move a few keypoints over the threshold.
@@ -43,14 +44,36 @@ def test_the_score_is_what_the_row_says(name: str) -> None:
 def test_weights_are_small_and_complete(name: str) -> None:
     weights: Path = shipped_weights(name)
     assert weights.stat().st_size <= 3 * MEGABYTE
+    assert facts_path(weights).exists()
+    log = [json.loads(line) for line in weights.with_suffix(".log.jsonl").read_text().splitlines()]
+    facts = load_facts(weights)
+    assert log[-1]["step"] * facts.recipe["batch"] == facts.samples
+    if name in TASKS:
+        task = open_task(name)
+        assert (task.name, task.fingerprint) == (name, facts.sha256)
+        return
     opened = open_model(name)
-    assert opened.fingerprint == load_facts(weights).sha256
+    assert opened.fingerprint == facts.sha256
     assert opened.net.skeleton.name == "mpii_16"
+
+
+def test_all_weights_together_are_small() -> None:
+    assert sum(shipped_weights(name).stat().st_size for name in shipped_architectures()) <= 40 * MEGABYTE
 
 
 def test_an_architecture_without_weights_says_how_to_make_them() -> None:
     shipped = shipped_architectures()
-    assert set(shipped) <= set(MODELS)
+    assert set(shipped) <= {*MODELS, *TASKS}
     for name in set(MODELS) - set(shipped):
         with pytest.raises(RobustPoseError, match=f"{name} has no weights in the package yet.*train {name}"):
             open_model(name)
+    for name in set(TASKS) - set(shipped):
+        with pytest.raises(RobustPoseError, match=f"{name} has no weights in the package yet.*train {name}"):
+            open_task(name)
+
+
+def test_a_task_is_no_model_and_a_model_no_task() -> None:
+    with pytest.raises(RobustPoseError, match="unknown model 'action'"):
+        open_model("action")
+    with pytest.raises(RobustPoseError, match="unknown task 'shg2'"):
+        open_task("shg2")
