@@ -5,7 +5,7 @@ top-left pixel; sizes are (H, W); images are NCHW, RGB, float in [0, 1]; eps is 
 Shape alphabet: N people, K keypoints, HxW input, hxw heatmap, S stages.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -237,4 +237,13 @@ class Attack(Protocol):
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
         """Return images within the threat that raise the loss; the caller checks them."""
+        ...
+
+
+@runtime_checkable
+class WalkingAttack(Protocol):
+    """An attack that goes step by step, so that one walk of N steps holds the attack of every k <= N steps."""
+
+    def iterates(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Iterator[Tensor]:
+        """Yield the pictures after each step."""
         ...

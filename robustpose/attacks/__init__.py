@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from robustpose.attacks.fgsm import FGSM, fgsm
 from robustpose.attacks.igsm import IGSM, igsm
-from robustpose.attacks.run import Attacked, AttackError, Target, predict, run
+from robustpose.attacks.run import Attacked, AttackError, Crafted, Target, craft, predict, run, run_along
 from robustpose.attacks.targets import draw_targets
+from robustpose.attacks.universal import Universal, apply_universal, learn_universal
 from robustpose.errors import unknown_name
 from robustpose.types import Attack
 
@@ -20,11 +21,17 @@ __all__ = [
     "IGSM",
     "AttackError",
     "Attacked",
+    "Crafted",
     "Target",
+    "Universal",
+    "apply_universal",
+    "craft",
     "draw_targets",
+    "learn_universal",
     "make_attack",
     "predict",
     "run",
+    "run_along",
 ]
 
 

@@ -5,6 +5,8 @@ N sign steps, clipped after each, from the image itself: no random start, and th
 paper clips to the eps ball only; here also to [0, 1], for a picture outside it does not exist.
 """
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Generator, Tensor
@@ -37,12 +39,17 @@ class IGSM:
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
         """Return the last of `steps` iterates."""
+        (last,) = deque(self.iterates(loss, images, threat, generator), maxlen=1)
+        return last
+
+    def iterates(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Iterator[Tensor]:
+        """Yield the picture after each step: the k-th is what IGSM of k steps returns."""
         adv = images
         for _ in range(self.steps):
             adv = threat.project(
                 images, adv + self.step_size * threat.eps * threat.step(input_gradient(loss, adv))
             )
-        return adv
+            yield adv
 
 
 def igsm(*, targeted: bool, steps: int | None = None) -> IGSM:

@@ -4,6 +4,7 @@ Attacks never verify themselves and callers never trust them: range, budget, sha
 returns are checked here, after rounding to the 8 bits that a picture has.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import Objective
-from robustpose.types import Attack, Batch, Loss, PoseModel, PoseOutput, Threat
+from robustpose.types import Attack, Batch, Loss, PoseModel, PoseOutput, Threat, WalkingAttack
 
 LEVELS = 255
 TOLERANCE = 1e-5
@@ -47,6 +48,15 @@ class Attacked:
 
     images: Tensor
     output: PoseOutput
+    forwards: int
+    backwards: int
+
+
+@dataclass(frozen=True)
+class Crafted:
+    """Pictures that an attack made, and what it asked for: see Attacked."""
+
+    images: Tensor
     forwards: int
     backwards: int
 
@@ -87,19 +97,91 @@ def run(
     The batch must be in the model's skeleton and input size. RobustPoseError for input that cannot be attacked;
     AttackError where the attack returned something outside the threat.
     """
+    (attacked,) = run_along(
+        attack,
+        model,
+        batch,
+        at=None,
+        threat=threat,
+        objective=objective,
+        target=target,
+        seed=seed,
+        round_to_8bit=round_to_8bit,
+    ).values()
+    return attacked
+
+
+def run_along(
+    attack: Attack,
+    model: PoseModel,
+    batch: Batch,
+    *,
+    at: Sequence[int] | None,
+    threat: Threat,
+    objective: Objective,
+    target: Target | None = None,
+    seed: int = 0,
+    round_to_8bit: bool = True,
+) -> dict[int, Attacked]:
+    """Attack a batch once and say what the attack had done after each number of steps of `at`; see `run`.
+
+    Of an attack that walks (types.WalkingAttack) the k-th iterate is what the same attack of k steps returns: a
+    whole sweep over steps costs its longest walk. at=None is the end alone, under the key 0, for any attack.
+    """
     _check_input(model, batch, target)
     keypoints, visible = (batch.keypoints, batch.visible) if target is None else (target.keypoints, target.visible)
-    counter = _Counter(batch.ids)
-    generator = torch.Generator().manual_seed(seed)
     with untouched(model):
-        loss = counter.counted(objective.bind(model, keypoints, visible, targeted=target is not None))
-        adv = attack.perturb(loss, batch.images, threat, generator).detach()
-    if round_to_8bit:
-        _check(adv, batch.images, threat)
-        adv = to_8bit(batch.images, adv, eps=threat.eps)
-    _check(adv, batch.images, threat)
-    output = predict(model, adv, ids=batch.ids)
-    return Attacked(images=adv, output=output, forwards=counter.forwards, backwards=counter.backwards)
+        loss = objective.bind(model, keypoints, visible, targeted=target is not None)
+        crafted = craft(
+            attack, loss, batch.images, ids=batch.ids, at=at, threat=threat, seed=seed, round_to_8bit=round_to_8bit
+        )
+    return {
+        steps: Attacked(
+            images=made.images,
+            output=predict(model, made.images, ids=batch.ids),
+            forwards=made.forwards,
+            backwards=made.backwards,
+        )
+        for steps, made in crafted.items()
+    }
+
+
+def craft(
+    attack: Attack,
+    loss: Loss,
+    images: Tensor,
+    *,
+    ids: tuple[str, ...],
+    at: Sequence[int] | None,
+    threat: Threat,
+    seed: int,
+    round_to_8bit: bool,
+) -> dict[int, Crafted]:
+    """Raise any per-image loss: `run_along` for nets of every task. The caller keeps the net untouched.
+
+    RobustPoseError where the loss or its gradient is NaN; AttackError as `run`.
+    """
+    counter = _Counter(ids)
+    generator = torch.Generator().manual_seed(seed)
+    counted = counter.counted(loss)
+    made: dict[int, Crafted] = {}
+
+    def keep(steps: int, adv: Tensor) -> None:
+        checked = _checked(adv.detach(), images, threat, round_to_8bit=round_to_8bit)
+        made[steps] = Crafted(images=checked, forwards=counter.forwards, backwards=counter.backwards)
+
+    if at is None:
+        keep(0, attack.perturb(counted, images, threat, generator))
+        return made
+    if not isinstance(attack, WalkingAttack):
+        raise AttackError(f"{type(attack).__name__} does not walk: it cannot be looked at on its way")
+    wanted = set(at)
+    for steps, adv in enumerate(attack.iterates(counted, images, threat, generator), start=1):
+        if steps in wanted:
+            keep(steps, adv)
+    if missing := sorted(wanted - set(made)):
+        raise AttackError(f"{type(attack).__name__} ended before step {missing[0]}")
+    return made
 
 
 def to_8bit(images: Tensor, adv: Tensor, *, eps: float) -> Tensor:
@@ -114,6 +196,14 @@ def to_8bit(images: Tensor, adv: Tensor, *, eps: float) -> Tensor:
     origin = levels.round()
     rounded = torch.clamp((adv * LEVELS).round(), min=origin - reach, max=origin + reach)
     return rounded.clamp(0, LEVELS) / LEVELS
+
+
+def _checked(adv: Tensor, images: Tensor, threat: Threat, *, round_to_8bit: bool) -> Tensor:
+    if round_to_8bit:
+        _check(adv, images, threat)
+        adv = to_8bit(images, adv, eps=threat.eps)
+    _check(adv, images, threat)
+    return adv
 
 
 def _check_input(model: PoseModel, batch: Batch, target: Target | None) -> None:

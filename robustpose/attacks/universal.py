@@ -1,0 +1,122 @@
+"""Universal perturbations: one perturbation for all pictures, as the paper studied learns them.
+
+After Metzen, Kumar, Brox, Fischer, "Universal Adversarial Perturbations Against Semantic Image Segmentation",
+ICCV 2017, arXiv 1704.05712: u starts at 0; for each mini-batch of training people u moves by eps / 200 along the
+sign of the gradient of the batch's loss, and is clipped to the eps ball; at the end it is scaled so that its
+largest value is eps. Here a picture with u on it is also clipped to [0, 1] before the net sees it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from robustpose.attacks.run import AttackError
+from robustpose.attacks.untouched import untouched
+from robustpose.errors import RobustPoseError
+from robustpose.objectives import Objective
+from robustpose.types import Batch, PoseModel
+
+
+@dataclass(frozen=True)
+class Universal:
+    """How a universal perturbation is learned.
+
+    eps        in [0, 1] units
+    samples    people to see, repeats counted
+    batch      people a step
+    step_size  as a share of eps
+    """
+
+    eps: float
+    samples: int
+    batch: int = 16
+    step_size: float = 1 / 200
+
+    def __post_init__(self) -> None:
+        if not 0 < self.eps <= 1:
+            raise RobustPoseError(f"universal: eps must be in (0, 1], got {self.eps:g}")
+        if not 0 < self.step_size <= 1:
+            raise RobustPoseError(
+                f"universal: step_size must be in (0, 1], a share of eps, got {self.step_size:g}"
+            )
+        if not 1 <= self.batch <= self.samples:
+            raise RobustPoseError(
+                f"universal: samples must be at least a batch of {self.batch}, got {self.samples}"
+            )
+
+    @property
+    def steps(self) -> int:
+        """Number of updates."""
+        return self.samples // self.batch
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A universal perturbation.
+
+    perturbation  (3, H, W), scaled so that its largest absolute value is eps, then rounded to levels k/255 inside
+                  the budget; under one level nothing is rounded
+    losses        the mean loss of each mini-batch, before its update
+    """
+
+    perturbation: Tensor
+    losses: tuple[float, ...]
+
+
+def learn_universal(
+    how: Universal, model: PoseModel, batches: Iterable[Batch], *, objective: Objective
+) -> Learned:
+    """Learn one perturbation that leads a net away from the truth on all pictures; the net stays as it came.
+
+    `batches` are how.steps mini-batches of people in the net's skeleton and input size. RobustPoseError where the
+    gradient is NaN or nothing; AttackError where the perturbation never moved.
+    """
+    height, width = model.input_size
+    perturbation = torch.zeros(3, int(height), int(width))
+    losses: list[float] = []
+    with untouched(model):
+        for batch in batches:
+            if len(batch) == 0:
+                continue
+            gradient, loss = _gradient(perturbation.to(batch.images), model, batch, objective)
+            perturbation = perturbation + how.step_size * how.eps * gradient.sign().cpu()
+            perturbation = perturbation.clamp(-how.eps, how.eps)
+            losses.append(loss)
+    largest = float(perturbation.abs().max())
+    if largest == 0:
+        raise AttackError("the universal perturbation never moved: no gradient reached it")
+    return Learned(perturbation=to_levels(perturbation * (how.eps / largest), eps=how.eps), losses=tuple(losses))
+
+
+def apply_universal(images: Tensor, perturbation: Tensor) -> Tensor:
+    """Lay a perturbation (3, H, W) on images (N, 3, H, W), clipped to [0, 1]."""
+    return (images + perturbation).clamp(0.0, 1.0)
+
+
+def to_levels(perturbation: Tensor, *, eps: float) -> Tensor:
+    """Round to 8-bit levels inside the budget; under one level nothing is rounded."""
+    reach = int(eps * 255 + 1e-4)
+    if reach < 1:
+        return perturbation
+    return (perturbation * 255).round().clamp(-reach, reach) / 255
+
+
+def _gradient(perturbation: Tensor, model: PoseModel, batch: Batch, objective: Objective) -> tuple[Tensor, float]:
+    """Return the gradient (3, H, W) of a batch's mean loss to the perturbation, and the loss."""
+    shared = perturbation.detach().requires_grad_(True)
+    rows = torch.arange(len(batch), device=shared.device)
+    loss = objective.bind(model, batch.keypoints, batch.visible, targeted=False)
+    with torch.enable_grad():
+        mean = loss(apply_universal(batch.images, shared), rows).mean()
+    if not mean.requires_grad:
+        raise RobustPoseError(
+            "no gradient reaches the images: the model or the objective cuts it (detach, argmax)"
+        )
+    (gradient,) = torch.autograd.grad(mean, shared)
+    if not (torch.isfinite(gradient).all() and torch.isfinite(mean)):
+        raise RobustPoseError(
+            f"the loss of a batch or its gradient is NaN or infinite; its first person is {batch.ids[0]}"
+        )
+    return gradient, float(mean.detach())
