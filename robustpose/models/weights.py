@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
 
+_INT8 = 127
+_SCALE = ".scale"
+
 
 @dataclass(frozen=True)
 class WeightFacts:
@@ -22,7 +26,7 @@ class WeightFacts:
     score, low, high, n  in percent on the validation set, with its 95% interval over n people
     samples             crops seen in training, repeats counted
     precision           of the forward and backward passes in training
-    stored              what the weights are rounded to in the file
+    stored              what the weights are rounded to in the file: float16, float32 or int8 (see `packed`)
     rounding_cost       points of the score that this rounding costs; None where it was not measured
     """
 
@@ -103,7 +107,43 @@ def _checked(weights: Path) -> dict[str, Tensor]:
         held = load(content)
     except SafetensorError as error:
         raise RobustPoseError(f"{weights} is no safetensors file ({error})") from None
-    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in held.items()}
+    return unpacked(held)
+
+
+def packed(state: Mapping[str, Tensor], *, stored: str) -> dict[str, Tensor]:
+    """Round tensors as `stored` says.
+
+    float16, float32  every floating tensor
+    int8              matrices and kernels to 255 levels, each output channel with a float32 scale of its own under
+                      NAME.scale; what has one dimension (biases, batch norms) stays float32
+    """
+    found: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        value = tensor.detach().cpu()
+        if stored == "int8" and value.is_floating_point() and value.ndim > 1:
+            rows = value.float().flatten(1)
+            scale = rows.abs().amax(dim=1).clamp_min(torch.finfo(torch.float32).tiny) / _INT8
+            found[name] = (rows / scale[:, None]).round().to(torch.int8).reshape(value.shape)
+            found[name + _SCALE] = scale
+        elif value.is_floating_point():
+            found[name] = value.to(torch.float32 if stored == "int8" else getattr(torch, stored))
+        else:
+            found[name] = value
+    return {name: tensor.contiguous() for name, tensor in found.items()}
+
+
+def unpacked(held: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return what `packed` packed, as float32."""
+    found: dict[str, Tensor] = {}
+    for name, tensor in held.items():
+        if name.endswith(_SCALE) and name.removesuffix(_SCALE) in held:
+            continue
+        if tensor.dtype == torch.int8 and name + _SCALE in held:
+            scale = held[name + _SCALE].float()
+            found[name] = tensor.float() * scale.reshape(-1, *[1] * (tensor.ndim - 1))
+        else:
+            found[name] = tensor.float() if tensor.is_floating_point() else tensor
+    return found
 
 
 def take_fitting(net: nn.Module, weights: Path) -> list[str]:
@@ -126,12 +166,7 @@ def take_fitting(net: nn.Module, weights: Path) -> list[str]:
 
 def save_weights(net: nn.Module, weights: Path, facts: WeightFacts) -> WeightFacts:
     """Write a net's weights as facts.stored says and the facts, each in one act; return the facts hashed."""
-    stored = getattr(torch, facts.stored)
-    state = {
-        name: tensor.detach().cpu().to(stored if tensor.is_floating_point() else tensor.dtype).contiguous()
-        for name, tensor in net.state_dict().items()
-    }
-    content = save(state)
+    content = save(packed(net.state_dict(), stored=facts.stored))
     facts = WeightFacts(**{**asdict(facts), "sha256": hashlib.sha256(content).hexdigest()})
     weights.parent.mkdir(parents=True, exist_ok=True)
     for path, data in (

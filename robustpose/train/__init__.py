@@ -172,4 +172,4 @@ def _finish(run: Run, *, training: PoseDataset, validation: PoseDataset, out: Pa
     return facts
 
 
-__all__ = ["Progress", "Recipe", "evaluate", "input_size_of", "speaks", "train"]
+__all__ = ["ROUNDING_MAY_COST", "Progress", "Recipe", "evaluate", "input_size_of", "speaks", "train"]

@@ -1,0 +1,74 @@
+"""Puts the weights of finished trainings into the package: `python tools/ship_weights.py runs/train-shg8 ...`.
+
+Each net is rounded to float16; where that is more than 3 MB, to int8. What is written is what was measured: the
+score of the rounded net on SynthPose val, and the points that rounding cost. More than 0.2 points is refused.
+"""
+
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from robustpose.data import open_dataset
+from robustpose.metrics import Estimate
+from robustpose.models import build
+from robustpose.models.weights import load_facts, packed, save_weights, shipped_weights, unpacked
+from robustpose.train import ROUNDING_MAY_COST
+from robustpose.train.courses import course_of
+
+LARGEST = 3_000_000
+
+
+def main() -> None:
+    """Ship the weights of every run named."""
+    for folder in map(Path, sys.argv[1:]):
+        ship(folder)
+
+
+def ship(folder: Path) -> None:
+    """Ship the weights of one run; SystemExit where rounding costs too much."""
+    state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
+    facts = load_facts(next(iter(sorted(folder.glob("*.safetensors")))))
+    net = build(facts.architecture, size=facts.size)
+    net.load_state_dict(state["average"])
+    exact = measured(facts.architecture, net)
+    stored = "float16" if size_of(net, stored="float16") <= LARGEST else "int8"
+    net.load_state_dict(unpacked(packed(net.state_dict(), stored=stored)))
+    scored = measured(facts.architecture, net)
+    cost = exact.value - scored.value
+    if cost > ROUNDING_MAY_COST:
+        raise SystemExit(f"{facts.architecture}: {stored} costs {cost:.2f} points")
+    shipped = shipped_weights(facts.architecture)
+    facts = replace(
+        facts,
+        stored=stored,
+        rounding_cost=round(cost, 2),
+        precision=facts.precision or "bfloat16",
+        score=round(scored.value, 2),
+        low=round(scored.low, 2),
+        high=round(scored.high, 2),
+        n=scored.n,
+    )
+    facts = save_weights(net, shipped, facts)
+    shutil.copy(folder / "log.jsonl", shipped.with_suffix(".log.jsonl"))
+    interval = f"{facts.score} [{facts.low}, {facts.high}]"
+    print(f"{facts.architecture}: {facts.metric} {interval}, {stored}, which costs {cost:.2f}")
+
+
+def measured(architecture: str, net: nn.Module) -> Estimate:
+    """Score a net on all of SynthPose val."""
+    dataset = open_dataset("synthpose:val")
+    return course_of(architecture, net).score(net.eval(), dataset, n=len(dataset))
+
+
+def size_of(net: nn.Module, *, stored: str) -> int:
+    """Return the bytes of a net's file."""
+    return len(save(packed(net.state_dict(), stored=stored)))
+
+
+if __name__ == "__main__":
+    main()
