@@ -24,13 +24,18 @@ ORDER = (
     ("attacks",),
     ("defences",),
     ("study",),
+    ("findings",),
+    ("userstudy",),
     ("console", "report"),
     ("cli",),
     ("__main__",),
 )
 """A room imports only from rooms above it (left of it in docs/architecture.md); neighbours on a line never."""
 
-REGISTRIES = ("DATASETS", "MODELS", "TASKS", "METRICS", "THREATS", "OBJECTIVES", "ATTACKS", "DEFENCES", "STUDIES")
+REGISTRIES = (
+    *("DATASETS", "MODELS", "TASKS", "METRICS", "THREATS", "OBJECTIVES"),
+    *("ATTACKS", "DEFENCES", "STUDIES", "FINDINGS"),
+)
 """Each is a literal dict: no decorators, no import side effects."""
 
 BANNED = ("torchvision", "timm", "pickle")

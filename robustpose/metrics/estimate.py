@@ -32,7 +32,7 @@ def score(table: Table, metric: Pck, *, seed: int = 0) -> dict[str, Estimate]:
     hits = metric.hits(table)
     weights = redraws(len(table), seed=seed)
     values = percentages(*totals(hits), table.skeleton)
-    draws = percentages(*_weighted_totals(hits, weights), table.skeleton)
+    draws = percentages(*weighted_totals(hits, weights), table.skeleton)
     return {part: from_draws(values[part], draws[part], n) for part, n in _people(hits, table).items()}
 
 
@@ -44,8 +44,8 @@ def relative(clean: Table, attacked: Table, metric: Pck, *, seed: int = 0) -> di
     skeleton = clean.skeleton
     values = _ratio(percentages(*totals(after), skeleton), percentages(*totals(before), skeleton))
     draws = _ratio(
-        percentages(*_weighted_totals(after, weights), skeleton),
-        percentages(*_weighted_totals(before, weights), skeleton),
+        percentages(*weighted_totals(after, weights), skeleton),
+        percentages(*weighted_totals(before, weights), skeleton),
     )
     return {part: from_draws(values[part], draws[part], n) for part, n in _people(before, clean).items()}
 
@@ -58,7 +58,7 @@ def difference(before: Table, after: Table, metric: Pck, *, seed: int = 0) -> di
     skeleton = before.skeleton
     values, value_before = (percentages(*totals(hits), skeleton) for hits in (hits_after, hits_before))
     draws, draws_before = (
-        percentages(*_weighted_totals(hits, weights), skeleton) for hits in (hits_after, hits_before)
+        percentages(*weighted_totals(hits, weights), skeleton) for hits in (hits_after, hits_before)
     )
     return {
         part: from_draws(values[part] - value_before[part], draws[part] - draws_before[part], n)
@@ -74,7 +74,8 @@ def redraws(n: int, *, seed: int) -> Floats:
     return generator.multinomial(n, np.full(n, 1.0 / n), size=DRAWS).astype(float)
 
 
-def _weighted_totals(hits: Floats, weights: Floats) -> tuple[Floats, Floats]:
+def weighted_totals(hits: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Count correct and labelled keypoints (D, K) of hits (N, K), each person weights (D, N) times."""
     known = np.isfinite(hits)
     return weights @ np.where(known, hits, 0.0), weights @ known
 

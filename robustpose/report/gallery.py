@@ -9,7 +9,7 @@ import numpy as np
 from robustpose.metrics import Pck, Table
 from robustpose.report.pictures import Pixels, amplify, draw_pose, jpeg, png
 from robustpose.report.scores import Net
-from robustpose.study import CellResult, Outcome, Setting
+from robustpose.study import Outcome, Setting, Shown
 
 MAX_PEOPLE = 8
 _TARGETED_PEOPLE = 3
@@ -86,10 +86,10 @@ def correct(table: Table, row: int, metric: Pck) -> str:
 
 
 def _before_after(
-    stem: str, person: str, clean: CellResult, attacked: CellResult, setting: Setting, metric: Pck
+    stem: str, person: str, clean: Shown, attacked: Shown, setting: Setting, metric: Pck
 ) -> tuple[Tile, ...]:
     i, j = clean.table.ids.index(person), attacked.table.ids.index(person)
-    before, after = clean.clean_images[i], attacked.adversarial_images[j]
+    before, after = clean.pictures.clean[i], attacked.pictures.adversarial[j]
     skeleton = clean.table.skeleton
     added = amplify(before, after, eps=setting.eps)
     return (
@@ -107,28 +107,26 @@ def _before_after(
     )
 
 
-def _aim_and_reached(
-    stem: str, person: str, clean: CellResult, attacked: CellResult, metric: Pck
-) -> tuple[Tile, ...]:
+def _aim_and_reached(stem: str, person: str, clean: Shown, attacked: Shown, metric: Pck) -> tuple[Tile, ...]:
     i, j = clean.table.ids.index(person), attacked.table.ids.index(person)
     table = attacked.table
     assert table.target is not None
     assert table.target_visible is not None
     reached = correct(table, j, replace(metric, against="target")).replace("correct", "on target")
-    aim = draw_pose(clean.clean_images[i], table.target[j], table.skeleton, shown=table.target_visible[j])
+    aim = draw_pose(clean.pictures.clean[i], table.target[j], table.skeleton, shown=table.target_visible[j])
     return (
         _tile(f"{stem}-target", "pose aimed at", aim),
         _tile(
             f"{stem}-reached",
             f"seen: {reached}",
-            draw_pose(attacked.adversarial_images[j], table.predicted[j], table.skeleton),
+            draw_pose(attacked.pictures.adversarial[j], table.predicted[j], table.skeleton),
         ),
     )
 
 
-def _truth(number: int, person: str, clean: CellResult) -> Tile:
+def _truth(number: int, person: str, clean: Shown) -> Tile:
     i, table = clean.table.ids.index(person), clean.table
-    image = draw_pose(clean.clean_images[i], table.keypoints[i], table.skeleton, shown=table.visible[i])
+    image = draw_pose(clean.pictures.clean[i], table.keypoints[i], table.skeleton, shown=table.visible[i])
     return _tile(f"person-{number}-truth", "", image)
 
 
@@ -137,8 +135,8 @@ def _kept(nets: Sequence[Net], outcomes: Outcomes, setting: Setting) -> list[str
     kept = []
     for net in nets:
         clean, attacked = _first(outcomes, net, None), _first(outcomes, net, setting)
-        kept.append(set(clean.table.ids[: len(clean.clean_images)]))
-        kept.append(set(attacked.table.ids[: len(attacked.adversarial_images)]))
+        kept.append(set(clean.table.ids[: len(clean.pictures.clean)]))
+        kept.append(set(attacked.table.ids[: len(attacked.pictures.adversarial)]))
     return [person for person in _first(outcomes, nets[0], None).table.ids if all(person in some for some in kept)]
 
 
@@ -147,9 +145,9 @@ def _aims(table: Table, person: str) -> bool:
     return visible is not None and bool(visible[table.ids.index(person)].any())
 
 
-def _first(outcomes: Outcomes, net: Net, setting: Setting | None) -> CellResult:
+def _first(outcomes: Outcomes, net: Net, setting: Setting | None) -> Shown:
     """Return the block that keeps pictures."""
-    return outcomes[net.slot, setting].results[0]
+    return outcomes[net.slot, setting].shown
 
 
 def _tile(stem: str, caption: str, image: Pixels, *, exact: bool = False) -> Tile:

@@ -1,33 +1,62 @@
 """Studies: models under attacks on data, as cells in a store; killed and run again, a study continues."""
 
 from robustpose.study.cell import Cell, Setting
+from robustpose.study.cluster import RayEngine
+from robustpose.study.derived import AnyCell, Replay, UniversalCell
+from robustpose.study.evidence import Ask, Evidence, NetAsk, TaskAsk, UniversalAsk, cells_of
 from robustpose.study.factors import factor_rows, write_factors
-from robustpose.study.local import CellProgress, run_cells
-from robustpose.study.plan import Plan, Study, make_plan, metric_of, open_plan
+from robustpose.study.local import LocalEngine
+from robustpose.study.paper import PAPER
+from robustpose.study.plan import Plan, Study, make_plan, metric_of, open_plan, workbench
 from robustpose.study.quick import QUICK
 from robustpose.study.realism import Realism, Worth, run_realism
-from robustpose.study.results import Outcome, Row, estimates, outcome, result_rows, write_results
+from robustpose.study.results import Outcome, Row, Shown, estimates, outcome, result_rows, write_results
+from robustpose.study.run import CellProgress, Engine, Shard, run_all, run_cells
 from robustpose.study.saved import load_study, save_study
-from robustpose.study.store import CellResult, Store
+from robustpose.study.store import Store
+from robustpose.study.stored import CellResult, Pictures, TaskResult
+from robustpose.study.view import CLEAN, PAPER_EPS, Grid, Learn, View
 
 STUDIES: dict[str, Study | Realism] = {
     "quick": QUICK,
+    "paper": PAPER,
     "realism": Realism(),
 }
 
 __all__ = [
+    "CLEAN",
+    "PAPER_EPS",
     "STUDIES",
+    "AnyCell",
+    "Ask",
     "Cell",
     "CellProgress",
     "CellResult",
+    "Engine",
+    "Evidence",
+    "Grid",
+    "Learn",
+    "LocalEngine",
+    "NetAsk",
     "Outcome",
+    "Pictures",
     "Plan",
+    "RayEngine",
     "Realism",
+    "Replay",
     "Row",
     "Setting",
+    "Shard",
+    "Shown",
     "Store",
     "Study",
+    "TaskAsk",
+    "TaskResult",
+    "UniversalAsk",
+    "UniversalCell",
+    "View",
     "Worth",
+    "cells_of",
     "estimates",
     "factor_rows",
     "load_study",
@@ -36,9 +65,11 @@ __all__ = [
     "open_plan",
     "outcome",
     "result_rows",
+    "run_all",
     "run_cells",
     "run_realism",
     "save_study",
+    "workbench",
     "write_factors",
     "write_results",
 ]

@@ -6,9 +6,11 @@ data set or version is a new cell.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -19,8 +21,11 @@ from robustpose.objectives import OBJECTIVES
 from robustpose.threats import THREATS, check_eps, format_eps
 from robustpose.types import Attack
 
-_COMPUTES = ("skeletons.py", "types.py", "geometry.py", "threats.py", "objectives.py", "study/compute.py")
-_COMPUTING_ROOMS = ("data", "models", "metrics", "attacks")
+_COMPUTES = (
+    *("skeletons.py", "types.py", "geometry.py", "threats.py", "objectives.py"),
+    *("study/compute.py", "study/signals.py", "study/tasks.py", "study/workbench.py"),
+)
+_COMPUTING_ROOMS = ("data", "models", "metrics", "attacks", "defences")
 
 
 @cache
@@ -33,6 +38,25 @@ def code_version() -> str:
     for file in files:
         digest.update(str(file.relative_to(package)).encode() + b"\0" + file.read_bytes())
     return f"{robustpose.__version__}+{digest.hexdigest()[:12]}+torch{torch.__version__}"
+
+
+class Job(Protocol):
+    """One piece of work whose result the store keeps: a cell, or what other cells stand on."""
+
+    @property
+    def key(self) -> str:
+        """The hash of what defines it (32 hex digits)."""
+        ...
+
+    def as_dict(self) -> dict[str, object]:
+        """Every field that defines it."""
+        ...
+
+
+def key_of(fields: Mapping[str, object]) -> str:
+    """Hash the fields that define a job (32 hex digits)."""
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -96,7 +120,8 @@ class Cell:
     photos       a hash of the pictures that the cell reads
     pool         for targeted attacks: target poses are drawn from the first `pool` people
     metric       for targeted attacks: what an accidental hit of the target is
-    keep_images  how many people at the block's start keep their adversarial picture
+    keep_images  how many people at the block's start keep their adversarial picture; no part of the key, for the
+                 result does not depend on it
     """
 
     model: str
@@ -109,7 +134,7 @@ class Cell:
     setting: Setting | None = None
     pool: int = 0
     metric: str = ""
-    keep_images: int = 0
+    keep_images: int = field(default=0, compare=False)
     seed: int = 0
     version: str = field(default_factory=code_version)
 
@@ -117,9 +142,15 @@ class Cell:
         if not 0 <= self.start < self.stop:
             raise RobustPoseError(f"a cell needs rows 0 <= start < stop, got {self.start} to {self.stop}")
 
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return f"{self.model}: {'clean' if self.setting is None else self.setting.title}"
+
     def as_dict(self) -> dict[str, object]:
         """Every field that defines the cell, the attack's hyper-parameters spelled out."""
         fields = asdict(self)
+        del fields["keep_images"]
         if self.setting is not None:
             del fields["setting"]["steps"]  # None and the attack's own number are one job
             fields["setting"]["numbers"] = self.setting.numbers
@@ -128,5 +159,4 @@ class Cell:
     @property
     def key(self) -> str:
         """The hash of the fields (32 hex digits)."""
-        text = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return key_of(self.as_dict())

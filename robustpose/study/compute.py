@@ -1,127 +1,210 @@
-"""Computes a cell: loads its people, attacks, and lays the predictions beside the truth."""
+"""Computes cells: loads their people, attacks, and lays what the net answers beside the truth."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from robustpose import attacks
-from robustpose.metrics import METRICS, Table, join
+from robustpose.defences import DEFENCES
+from robustpose.errors import RobustPoseError
+from robustpose.metrics import METRICS
 from robustpose.models import OpenedModel
 from robustpose.objectives import OBJECTIVES
-from robustpose.skeletons import Skeleton
-from robustpose.study.cell import Cell, Setting
-from robustpose.study.store import CellResult
+from robustpose.study.cell import Cell, Job
+from robustpose.study.derived import AnyCell, Replay, TaskCell, UniversalCell
+from robustpose.study.signals import signals_of
+from robustpose.study.stored import CellResult, Pictures, Pixels, Stored, UniversalResult
+from robustpose.study.tasks import compute_tasks
+from robustpose.study.workbench import Workbench, as_table, input_size_of
 from robustpose.threats import THREATS
-from robustpose.types import Batch, PoseDataset
+from robustpose.types import Batch
 
-TRUTHS_AT_ONCE = 100
-"""People whose crops are in memory while their truths are collected."""
-
-
-@dataclass(frozen=True)
-class Workbench:
-    """The opened models and data sets that cells name by their fingerprints, and truths loaded once."""
-
-    models: Mapping[str, OpenedModel]
-    datasets: Mapping[str, PoseDataset]
-    _truths: dict[tuple[str, int, tuple[int, int], Skeleton], Table] = field(default_factory=dict)
-
-    def truths(self, cell: Cell, *, input_size: tuple[int, int], skeleton: Skeleton) -> Table:
-        """Load the true poses of the first `cell.pool` people, as cropped for a model; kept for the next cell."""
-        key = (cell.data_fingerprint, cell.pool, input_size, skeleton)
-        if key not in self._truths:
-            dataset = self.datasets[cell.data_fingerprint]
-            tables = []
-            for start in range(0, cell.pool, TRUTHS_AT_ONCE):
-                rows = range(start, min(start + TRUTHS_AT_ONCE, cell.pool))
-                batch = dataset.load(rows, input_size=input_size).in_skeleton(skeleton)
-                tables.append(as_table(batch, batch.keypoints))
-            self._truths[key] = join(tables)
-        return self._truths[key]
+R = TypeVar("R", bound=Stored)
 
 
-def compute(cell: Cell, bench: Workbench) -> CellResult:
-    """Compute one cell; RobustPoseError for a model that answers with NaN or wrong shapes."""
-    model = bench.models[cell.model_fingerprint].net
-    dataset = bench.datasets[cell.data_fingerprint]
-    input_size = (int(model.input_size[0]), int(model.input_size[1]))
-    loaded = dataset.load(range(cell.start, cell.stop), input_size=input_size)
-    batch = loaded.in_skeleton(model.skeleton)
+class Sources(Protocol):
+    """Where the results that others stand on are read: a store, or what was read from one."""
+
+    def read(self, job: Job, kind: type[R], /) -> R:
+        """Read a job's result."""
+        ...
+
+    def pictures(self, job: Job, /) -> Pictures:
+        """Read the pictures that a cell keeps."""
+        ...
+
+
+Computed = tuple[AnyCell, Stored, Pictures | None]
+
+
+def compute(walk: Sequence[AnyCell], bench: Workbench, store: Sources) -> list[Computed]:
+    """Compute one cell, or several of one walk; RobustPoseError for a model that answers with NaN or wrong shapes.
+
+    A walk is cells of an iterated attack that differ in nothing but their steps: see `walks`.
+    """
+    first = walk[0]
+    if isinstance(first, UniversalCell):
+        return [(first, _universal(first, bench), None)]
+    if isinstance(first, Replay):
+        return [(first, _replay(first, bench, store), None)]
+    if isinstance(first, TaskCell):
+        tasks = [cell for cell in walk if isinstance(cell, TaskCell)]
+        return [(cell, result, None) for cell, result in compute_tasks(tasks, bench)]
+    return _attacked([cell for cell in walk if isinstance(cell, Cell)], bench)
+
+
+def walks(cells: Sequence[AnyCell]) -> list[list[AnyCell]]:
+    """Gather the cells that one walk of an iterated attack computes together, in the order of their first."""
+    gathered: dict[object, list[AnyCell]] = {}
+    for cell in cells:
+        gathered.setdefault(_walk_of(cell), []).append(cell)
+    return list(gathered.values())
+
+
+def steps_of(cell: AnyCell) -> int:
+    """Return how many gradients a cell takes a person; 0 for a cell without an attack."""
+    if not isinstance(cell, (Cell, TaskCell)) or cell.setting is None:
+        return 0
+    return int(cell.setting.numbers.get("steps", 1))
+
+
+def _walk_of(cell: AnyCell) -> object:
+    """Return what cells of one walk share; the cell's own key where it walks alone."""
+    if not isinstance(cell, (Cell, TaskCell)) or cell.setting is None or "steps" not in cell.setting.numbers:
+        return cell.key
+    fields = cell.as_dict()
+    setting = fields["setting"]
+    assert isinstance(setting, dict)
+    setting["numbers"] = {name: number for name, number in setting["numbers"].items() if name != "steps"}
+    return repr(sorted(fields.items()))
+
+
+def _attacked(cells: Sequence[Cell], bench: Workbench) -> list[Computed]:
+    first = cells[0]
+    model = bench.model(first)
+    batch = bench.batch(first)
     if len(batch) == 0:
-        return _empty(batch, cell)
-    kept = _as_uint8(batch.images[: cell.keep_images])
-    if cell.setting is None:
-        table = as_table(batch, attacks.predict(model, batch.images, ids=batch.ids).keypoints)
-        return CellResult(table=table, clean_images=kept, adversarial_images=kept[:0], unreadable=batch.unreadable)
+        return [(cell, _empty(batch, cell), None) for cell in cells]
+    if first.setting is None:
+        output = attacks.predict(model.net, batch.images, ids=batch.ids)
+        result = CellResult(
+            table=as_table(batch, output.keypoints),
+            signals=signals_of(model.net, output),
+            unreadable=batch.unreadable,
+        )
+        return [(first, result, _pictures(first, batch.images, batch.images[:0]))]
     target = None
-    if cell.setting.targeted:
-        clean = attacks.predict(model, batch.images, ids=batch.ids)
-        truths = bench.truths(cell, input_size=input_size, skeleton=model.skeleton)
-        target = _draw_target(as_table(batch, clean.keypoints), truths, cell)
-    attacked = _attack(
-        cell.setting, model=bench.models[cell.model_fingerprint], batch=batch, target=target, seed=cell.seed
+    if first.setting.targeted:
+        clean = attacks.predict(model.net, batch.images, ids=batch.ids)
+        truths = bench.truths(first, model=model)
+        keypoints, visible = attacks.draw_targets(
+            as_table(batch, clean.keypoints), truths, metric=METRICS[first.metric], seed=first.seed
+        )
+        target = attacks.Target(
+            keypoints=torch.from_numpy(keypoints).float().to(bench.device),
+            visible=torch.from_numpy(visible).to(bench.device),
+        )
+    found = _along(cells, model=model, batch=batch, target=target)
+    return [
+        (
+            cell,
+            CellResult(
+                table=as_table(batch, attacked.output.keypoints, target=target),
+                signals=signals_of(model.net, attacked.output),
+                forwards=attacked.forwards,
+                backwards=attacked.backwards,
+                unreadable=batch.unreadable,
+            ),
+            _pictures(cell, batch.images, attacked.images),
+        )
+        for cell, attacked in zip(cells, found, strict=True)
+    ]
+
+
+def _along(
+    cells: Sequence[Cell], *, model: OpenedModel, batch: Batch, target: attacks.Target | None
+) -> list[attacks.Attacked]:
+    """Walk as far as the longest cell asks, and return what each cell's steps had done."""
+    longest = max(cells, key=steps_of)
+    setting = longest.setting
+    assert setting is not None
+    found = attacks.run_along(
+        setting.make(),
+        model.net,
+        batch,
+        at=[steps_of(cell) for cell in cells] if len(cells) > 1 else None,
+        threat=THREATS[setting.threat](setting.eps),
+        objective=OBJECTIVES[setting.objective],
+        target=target,
+        seed=longest.seed,
+        round_to_8bit=setting.round_to_8bit,
     )
+    return [found[steps_of(cell) if len(cells) > 1 else 0] for cell in cells]
+
+
+def _universal(cell: UniversalCell, bench: Workbench) -> UniversalResult:
+    how = attacks.Universal(eps=cell.eps, samples=cell.samples, batch=cell.batch, step_size=cell.step_size)
+    model = bench.model(cell)
+    learned = attacks.learn_universal(
+        how, model.net, bench.lessons(cell, steps=how.steps), objective=OBJECTIVES[cell.objective]
+    )
+    losses = torch.tensor(learned.losses, dtype=torch.float64).numpy()
+    return UniversalResult(perturbation=learned.perturbation.cpu().numpy(), losses=losses)
+
+
+def _replay(cell: Replay, bench: Workbench, store: Sources) -> CellResult:
+    model, batch = bench.model(cell.people), bench.batch(cell.people)
+    if len(batch) == 0:
+        return _empty(batch, cell.people)
+    adv = _shown(cell, batch, store, input_size=input_size_of(model.net))
+    if cell.change:
+        adv = DEFENCES[cell.change](batch.images, adv)
+    output = attacks.predict(model.net, adv, ids=batch.ids)
     return CellResult(
-        table=as_table(batch, attacked.output.keypoints, target=target),
-        clean_images=kept,
-        adversarial_images=_as_uint8(attacked.images[: cell.keep_images]),
-        forwards=attacked.forwards,
-        backwards=attacked.backwards,
+        table=as_table(batch, output.keypoints),
+        signals=signals_of(model.net, output),
         unreadable=batch.unreadable,
     )
 
 
-def as_table(batch: Batch, predicted: Tensor, *, target: attacks.Target | None = None) -> Table:
-    """Lay predictions (N, K, 2) beside a batch's truth."""
-    return Table(
-        ids=batch.ids,
-        skeleton=batch.skeleton,
-        predicted=_as_float64(predicted),
-        keypoints=_as_float64(batch.keypoints),
-        visible=batch.visible.cpu().numpy(),
-        head_size=_as_float64(batch.head_size),
-        box_side=_as_float64(batch.box_side),
-        target=None if target is None else _as_float64(target.keypoints),
-        target_visible=None if target is None else target.visible.cpu().numpy(),
-    )
-
-
-def _attack(
-    setting: Setting, *, model: OpenedModel, batch: Batch, target: attacks.Target | None, seed: int
-) -> attacks.Attacked:
-    return attacks.run(
-        setting.make(),
-        model.net,
-        batch,
-        threat=THREATS[setting.threat](setting.eps),
-        objective=OBJECTIVES[setting.objective],
-        target=target,
-        seed=seed,
-        round_to_8bit=setting.round_to_8bit,
-    )
-
-
-def _draw_target(clean: Table, truths: Table, cell: Cell) -> attacks.Target:
-    keypoints, visible = attacks.draw_targets(clean, truths, metric=METRICS[cell.metric], seed=cell.seed)
-    return attacks.Target(keypoints=torch.from_numpy(keypoints).float(), visible=torch.from_numpy(visible))
+def _shown(cell: Replay, batch: Batch, store: Sources, *, input_size: tuple[int, int]) -> Tensor:
+    if cell.source is None:
+        return batch.images
+    if isinstance(cell.source, UniversalCell):
+        learned = torch.from_numpy(store.read(cell.source, UniversalResult).perturbation).to(batch.images)
+        if tuple(learned.shape[1:]) != input_size:
+            raise RobustPoseError(
+                f"{cell.source.model}'s universal perturbation is of {tuple(learned.shape[1:])}, "
+                f"{cell.people.model} takes crops of {input_size}"
+            )
+        return attacks.apply_universal(batch.images, learned)
+    kept = store.pictures(cell.source).adversarial
+    if len(kept) != len(batch):
+        raise RobustPoseError(f"{cell.source.key}: {len(kept)} pictures are kept, {len(batch)} people are shown")
+    if kept.shape[1:3] != input_size:
+        raise RobustPoseError(
+            f"{cell.source.model}'s pictures are of {kept.shape[1:3]}, "
+            f"{cell.people.model} takes crops of {input_size}"
+        )
+    return torch.from_numpy(kept).permute(0, 3, 1, 2).to(batch.images) / 255
 
 
 def _empty(batch: Batch, cell: Cell) -> CellResult:
     """Not one photo of the block could be read."""
-    pictures = _as_uint8(batch.images)
-    targets = None
+    target = None
     if cell.setting is not None and cell.setting.targeted:
-        targets = attacks.Target(keypoints=batch.keypoints, visible=batch.visible)
-    table = as_table(batch, batch.keypoints, target=targets)
-    return CellResult(table=table, clean_images=pictures, adversarial_images=pictures, unreadable=batch.unreadable)
+        target = attacks.Target(keypoints=batch.keypoints, visible=batch.visible)
+    return CellResult(table=as_table(batch, batch.keypoints, target=target), unreadable=batch.unreadable)
 
 
-def _as_float64(values: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    return values.detach().cpu().double().numpy()
+def _pictures(cell: Cell, clean: Tensor, adversarial: Tensor) -> Pictures:
+    kept = cell.keep_images
+    return Pictures(clean=as_uint8(clean[:kept]), adversarial=as_uint8(adversarial[:kept]))
 
 
-def _as_uint8(images: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return (images.detach().cpu().permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
+def as_uint8(images: Tensor) -> Pixels:
+    """Turn images (N, 3, H, W) in [0, 1] into pixels (N, H, W, 3)."""
+    pixels: Pixels = (images.detach().cpu().permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
+    return pixels

@@ -1,16 +1,19 @@
 """From a study to its cells: which models, data, settings and blocks of people."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from robustpose.data import open_dataset
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import METRICS, Pck
-from robustpose.models import OpenedModel, open_model
+from robustpose.models import OpenedModel, OpenedTask, open_model, open_task
 from robustpose.skeletons import Skeleton
 from robustpose.study.cell import Cell, Setting
+from robustpose.study.derived import AnyCell, Replay, TaskCell, UniversalCell
+from robustpose.study.view import Grid, Learn, On, View
+from robustpose.study.workbench import Workbench
 from robustpose.types import PoseDataset
 
 PEOPLE_PER_CELL = 25
@@ -24,6 +27,11 @@ class Study:
     card, images  the card of imported nets and the photo folder, where they are not found by themselves
     min_keypoints, min_box  of people in photos, who takes part: labelled keypoints, longer side in photo pixels
     keep_images   how many people keep their adversarial pictures, for the report
+    findings      of findings.FINDINGS, by name: what the study decides beside its settings
+    grid          how much of the paper's grid the findings cover
+    tasks         nets of other tasks, 'action' and 'parts', for the findings that compare tasks
+    training      the data set that universal perturbations are learned on; empty for none
+    other         a second data set, to which universal perturbations are carried over; empty for none
     """
 
     name: str
@@ -38,6 +46,11 @@ class Study:
     min_keypoints: int = 0
     min_box: float = 0
     keep_images: int = 6
+    findings: tuple[str, ...] = ()
+    grid: Grid = field(default_factory=Grid)
+    tasks: tuple[str, ...] = ()
+    training: str = ""
+    other: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,9 @@ class Plan:
     models: tuple[OpenedModel, ...]
     dataset: PoseDataset
     metric: str
+    tasks: tuple[OpenedTask, ...] = ()
+    training: PoseDataset | None = None
+    other: PoseDataset | None = None
 
     @property
     def n(self) -> int:
@@ -60,10 +76,20 @@ class Plan:
         names = set(self.dataset.skeleton.keypoints)
         return frozenset(names.intersection(*(model.net.skeleton.keypoints for model in self.models)))
 
+    def dataset_of(self, on: On) -> PoseDataset:
+        """Return the people that a view says; ValueError where the study has no such set."""
+        dataset = {"validation": self.dataset, "training": self.training, "other": self.other}[on]
+        if dataset is None:
+            raise ValueError(f"the study has no {on} data set to show")
+        return dataset
+
+    def named(self, model: str) -> OpenedModel:
+        """Return a net of the study by its name; KeyError where it has none of that name."""
+        return {each.name: each for each in self.models}[model]
+
     @property
     def _blocks(self) -> list[range]:
-        starts = range(0, self.n, PEOPLE_PER_CELL)
-        return [range(start, min(start + PEOPLE_PER_CELL, self.n)) for start in starts]
+        return blocks(self.n)
 
     @cached_property
     def _photos(self) -> dict[range, str]:
@@ -89,6 +115,88 @@ class Plan:
             )
             for rows in self._blocks
         )
+
+    def seen_cells(self, model: str, view: View) -> tuple[AnyCell, ...]:
+        """Return the cells of one net shown what a view says, block by block."""
+        net = self.named(model)
+        people = self._people(net, view.on)
+        if view.is_plain:
+            if view.on != "validation":
+                return tuple(people)
+            cells = self.cells(net, view.setting)
+            if not view.pictures:
+                return cells
+            return tuple(replace(cell, keep_images=cell.stop - cell.start) for cell in cells)
+        return tuple(
+            Replay(people=each, source=self._source(net, view, block), change=view.change)
+            for block, each in enumerate(people)
+        )
+
+    def universal_cell(self, model: str, learn: Learn) -> UniversalCell:
+        """Return the cell that learns a net's universal perturbation; ValueError without a training set."""
+        if self.training is None:
+            raise ValueError("the study has no training set to learn universal perturbations on")
+        net, grid = self.named(model), self.study.grid
+        there = min(grid.universal_people, len(self.training))
+        people = min(there, max(grid.universal_batch, round(learn.share * there)))
+        return UniversalCell(
+            model=net.name,
+            model_fingerprint=net.fingerprint,
+            data=self.training.name,
+            data_fingerprint=self.training.fingerprint,
+            start=0,
+            stop=people,
+            eps=learn.eps,
+            samples=grid.universal_samples,
+            batch=grid.universal_batch,
+            objective=learn.objective,
+            photos=self.training.content(range(people)),
+            seed=self.study.seed,
+        )
+
+    def task_cells(self, task: str, setting: Setting | None) -> tuple[TaskCell, ...]:
+        """Cut a net of another task under one setting (None: clean) into blocks of people."""
+        net = {each.name: each for each in self.tasks}[task]
+        return tuple(
+            TaskCell(
+                task=net.name,
+                fingerprint=net.fingerprint,
+                data=self.dataset.name,
+                data_fingerprint=self.dataset.fingerprint,
+                start=rows.start,
+                stop=rows.stop,
+                setting=setting,
+                seed=0 if setting is None else self.study.seed,
+            )
+            for rows in self._blocks
+        )
+
+    def _people(self, net: OpenedModel, on: On) -> list[Cell]:
+        """Return a net's clean cells of the people that a view says."""
+        if on == "validation":
+            return list(self.cells(net, None))
+        dataset = self.dataset_of(on)
+        return [
+            Cell(
+                model=net.name,
+                model_fingerprint=net.fingerprint,
+                data=dataset.name,
+                data_fingerprint=dataset.fingerprint,
+                start=rows.start,
+                stop=rows.stop,
+                photos=dataset.content(rows),
+            )
+            for rows in blocks(min(self.n, len(dataset)))
+        ]
+
+    def _source(self, net: OpenedModel, view: View, block: int) -> Cell | UniversalCell | None:
+        maker = view.source or net.name
+        if view.universal is not None:
+            return self.universal_cell(maker, view.universal)
+        if view.setting is None:
+            return None
+        cell = self.cells(self.named(maker), view.setting)[block]
+        return replace(cell, keep_images=cell.stop - cell.start)
 
     def all_cells(self) -> tuple[Cell, ...]:
         """Every cell of the study, the clean ones first."""
@@ -137,7 +245,13 @@ def open_plan(study: Study) -> Plan:
         min_keypoints=study.min_keypoints,
         min_box=study.min_box,
     )
-    return make_plan(study, models=models, dataset=dataset)
+    plan = make_plan(study, models=models, dataset=dataset)
+    return replace(
+        plan,
+        tasks=tuple(open_task(spec) for spec in study.tasks),
+        training=open_dataset(study.training) if study.training else None,
+        other=open_dataset(study.other) if study.other else None,
+    )
 
 
 def choose_metric(models: Sequence[OpenedModel], dataset: PoseDataset) -> str:
@@ -153,9 +267,19 @@ def metric_of(plan: Plan) -> Pck:
     return METRICS[plan.metric]
 
 
-def fingerprints(plan: Plan) -> tuple[Mapping[str, OpenedModel], Mapping[str, PoseDataset]]:
-    """Return models and data sets by the fingerprints that cells name."""
-    return {model.fingerprint: model for model in plan.models}, {plan.dataset.fingerprint: plan.dataset}
+def workbench(plan: Plan) -> Workbench:
+    """Return the plan's nets and data sets by the fingerprints that cells name."""
+    datasets = [each for each in (plan.training, plan.other, plan.dataset) if each is not None]
+    return Workbench(
+        models={model.fingerprint: model for model in plan.models},
+        datasets={dataset.fingerprint: dataset for dataset in datasets},
+        tasks={task.fingerprint: task for task in plan.tasks},
+    )
+
+
+def blocks(n: int) -> list[range]:
+    """Cut n people into the blocks that cells are made of."""
+    return [range(start, min(start + PEOPLE_PER_CELL, n)) for start in range(0, n, PEOPLE_PER_CELL)]
 
 
 def _shared(model: Skeleton, data: Skeleton) -> list[bool]:

@@ -2,8 +2,8 @@
 
 from robustpose.study.cell import Setting
 from robustpose.study.plan import Study
+from robustpose.study.view import PAPER_EPS
 
-PAPER_EPS = tuple(level / 255 for level in (0.25, 0.5, 1, 2, 4, 8, 16, 32))
 TARGETED_EPS = tuple(level / 255 for level in (2, 8, 32))
 
 QUICK = Study(

@@ -26,8 +26,8 @@ from robustpose.errors import RobustPoseError
 from robustpose.metrics import ALL, METRICS, Table, difference, join, score
 from robustpose.models import OpenedModel, open_model
 from robustpose.models.weights import facts_path, load_facts
-from robustpose.study.compute import as_table
 from robustpose.study.store import write_atomically
+from robustpose.study.workbench import as_table
 from robustpose.train import Recipe, train
 from robustpose.types import PoseDataset
 

@@ -11,7 +11,8 @@ from robustpose.metrics import ALL, Estimate, Table, join, relative, score
 from robustpose.models import OpenedModel
 from robustpose.study.cell import Setting
 from robustpose.study.plan import Plan, metric_of
-from robustpose.study.store import CellResult, Store, write_atomically
+from robustpose.study.store import Store, write_atomically
+from robustpose.study.stored import CellResult, Pictures
 from robustpose.threats import format_eps
 
 
@@ -43,13 +44,22 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """People whose pictures were kept: a block's predictions, and the pictures of its first people."""
+
+    table: Table
+    pictures: Pictures
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """One model under one setting: the joined tables and what they cost."""
+    """One model under one setting: the joined tables, what they cost, and the first block's pictures."""
 
     model: OpenedModel
     setting: Setting | None
     table: Table
     results: tuple[CellResult, ...]
+    shown: Shown
 
     @property
     def forwards(self) -> int:
@@ -69,9 +79,11 @@ class Outcome:
 
 def outcome(plan: Plan, store: Store, model: OpenedModel, setting: Setting | None) -> Outcome:
     """Join the stored blocks of one model under one setting; RobustPoseError where no photo could be read."""
-    results = tuple(store.get(cell) for cell in plan.cells(model, setting))
+    cells = plan.cells(model, setting)
+    results = tuple(store.get(cell) for cell in cells)
+    shown = Shown(table=results[0].table, pictures=store.pictures(cells[0]))
     table = join([result.table for result in results]).over(plan.joints)
-    found = Outcome(model=model, setting=setting, table=table, results=results)
+    found = Outcome(model=model, setting=setting, table=table, results=results, shown=shown)
     if len(table) == 0:
         raise RobustPoseError(f"none of the {plan.n} photos could be read; the first: {found.unreadable[0]}")
     return found

@@ -6,13 +6,20 @@ Models and data are opened again by the names they had, so relative paths count 
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from robustpose.errors import RobustPoseError
 from robustpose.study.cell import Setting
 from robustpose.study.plan import Study
 from robustpose.study.store import write_atomically
+from robustpose.study.view import Grid
 
 FILE = "study.json"
+
+
+def _tuple(value: object) -> Any:
+    """Return lists as the tuples that they were."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def save_study(study: Study, folder: Path) -> None:
@@ -26,10 +33,11 @@ def load_study(folder: Path) -> Study:
     try:
         content = json.loads(path.read_text())
         settings = tuple(Setting(**setting) for setting in content.pop("settings"))
+        grid = Grid(**{name: _tuple(value) for name, value in content.pop("grid").items()})
         known = {field.name for field in fields(Study)}
         if unknown := set(content) - known:
             raise KeyError(*sorted(unknown))
-        return Study(**{**content, "models": tuple(content["models"]), "settings": settings})
+        return Study(**{name: _tuple(value) for name, value in content.items()}, settings=settings, grid=grid)
     except (FileNotFoundError, NotADirectoryError):
         raise RobustPoseError(
             f"{folder} holds no study ({FILE} is missing); make one with `robustpose study`"

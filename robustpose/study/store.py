@@ -1,77 +1,92 @@
-"""Where cells lie: a folder with one file a cell, each committed in one atomic act. No server, no lock.
+"""Where results lie: a folder with one file a job, each committed in one atomic act. No server, no lock.
 
-Killing anything at any moment loses the cells under way and nothing else. The same cell is the same bytes: a file
-holds no time and no place.
+Killing anything at any moment loses the jobs under way and nothing else. The same job is the same bytes: a file
+holds no time and no place. The pictures that a cell keeps lie in a file of their own, written before the cell's.
 """
 
 import io
 import json
 import os
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 import robustpose
 from robustpose.errors import RobustPoseError
-from robustpose.metrics import Table
-from robustpose.skeletons import SKELETONS, Skeleton
-from robustpose.study.cell import Cell
+from robustpose.study.cell import Cell, Job
+from robustpose.study.stored import Arrays, CellResult, Pictures, Stored
 
-_VERSION = {"format": 1, "robustpose": robustpose.__version__}
+_VERSION = {"format": 2, "robustpose": robustpose.__version__}
 _VERSION_FILE = "store.json"
-_TABLE_ARRAYS = ("predicted", "keypoints", "visible", "head_size", "box_side")
 
-
-@dataclass(frozen=True)
-class CellResult:
-    """What a cell found.
-
-    table               the predictions beside the truth
-    clean_images        (M, H, W, 3) uint8, the first M people's crops, kept for pictures
-    adversarial_images  (M, H, W, 3) uint8
-    unreadable          one line for each person whose photo could not be read
-    """
-
-    table: Table
-    clean_images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
-    adversarial_images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
-    forwards: int = 0
-    backwards: int = 0
-    unreadable: tuple[str, ...] = ()
+R = TypeVar("R", bound=Stored)
 
 
 class Store:
-    """A study's folder; opening it checks that this version wrote it, the first cell makes it."""
+    """A study's folder; opening it checks that this version wrote it, the first job makes it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._cells = folder / "cells"
+        self._jobs = folder / "cells"
+        self._pictures = folder / "pictures"
         self._check_version()
 
-    def __contains__(self, cell: Cell) -> bool:
-        return self._path(cell).exists()
+    def __contains__(self, job: Job) -> bool:
+        if not self._path(job).exists():
+            return False
+        asked = job.keep_images if isinstance(job, Cell) else 0
+        return asked == 0 or self._kept(job) >= min(asked, self._people(job))
 
-    def put(self, cell: Cell, result: CellResult) -> None:
-        """Commit a cell: written aside, then renamed."""
-        self._cells.mkdir(parents=True, exist_ok=True)
+    def put(self, job: Job, result: Stored, pictures: Pictures | None = None) -> None:
+        """Commit a job: written aside, then renamed; its pictures first."""
+        self._jobs.mkdir(parents=True, exist_ok=True)
         if not (self.folder / _VERSION_FILE).exists():
             write_atomically(self.folder / _VERSION_FILE, (json.dumps(_VERSION) + "\n").encode())
-        write_atomically(self._path(cell), _to_bytes(cell, result))
+        if pictures is not None and len(pictures.clean) > 0:
+            self._pictures.mkdir(exist_ok=True)
+            content = _to_bytes({}, {"clean": pictures.clean, "adversarial": pictures.adversarial})
+            write_atomically(self._picture_path(job), content)
+        about, arrays = result.to_arrays()
+        write_atomically(self._path(job), _to_bytes({**about, "job": job.as_dict()}, arrays))
 
-    def get(self, cell: Cell) -> CellResult:
-        """Read a cell; RobustPoseError where its file is damaged or lacking."""
-        path = self._path(cell)
+    def get(self, cell: Job) -> CellResult:
+        """Read what a net answered; RobustPoseError where the file is damaged or lacking."""
+        return self.read(cell, CellResult)
+
+    def read(self, job: Job, kind: type[R], /) -> R:
+        """Read a job's result; RobustPoseError where its file is damaged or lacking."""
+        path = self._path(job)
         try:
-            return _from_bytes(path.read_bytes())
+            return kind.from_arrays(*_from_bytes(path.read_bytes()))
         except FileNotFoundError:
             raise RobustPoseError(f"{path}: this cell has not been computed") from None
         except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError) as error:
-            raise RobustPoseError(f"{path} is damaged ({error}); delete it and run the study again") from None
+            raise _damaged(path, error) from None
 
-    def _path(self, cell: Cell) -> Path:
-        return self._cells / f"{cell.key}.npz"
+    def pictures(self, cell: Job, /) -> Pictures:
+        """Read the pictures that a cell keeps, if any; RobustPoseError where they are damaged."""
+        path = self._picture_path(cell)
+        try:
+            _, arrays = _from_bytes(path.read_bytes())
+            return Pictures(clean=arrays["clean"], adversarial=arrays["adversarial"])
+        except FileNotFoundError:
+            return Pictures.none()
+        except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError) as error:
+            raise _damaged(path, error) from None
+
+    def _kept(self, job: Job) -> int:
+        return len(self.pictures(job).clean)
+
+    def _people(self, job: Job) -> int:
+        return len(self.get(job).table)
+
+    def _path(self, job: Job) -> Path:
+        return self._jobs / f"{job.key}.npz"
+
+    def _picture_path(self, job: Job) -> Path:
+        return self._pictures / f"{job.key}.npz"
 
     def _check_version(self) -> None:
         path = self.folder / _VERSION_FILE
@@ -99,48 +114,19 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def _to_bytes(cell: Cell, result: CellResult) -> bytes:
-    table = result.table
-    arrays = {name: getattr(table, name) for name in _TABLE_ARRAYS}
-    if table.target is not None and table.target_visible is not None:
-        arrays |= {"target": table.target, "target_visible": table.target_visible}
-    about = {
-        "cell": cell.as_dict(),
-        "ids": table.ids,
-        "skeleton": {"name": table.skeleton.name, "keypoints": table.skeleton.keypoints},
-        "uncounted": table.skeleton.uncounted,
-        "forwards": result.forwards,
-        "backwards": result.backwards,
-        "unreadable": result.unreadable,
-    }
-    arrays["about"] = np.frombuffer(json.dumps(about, sort_keys=True).encode(), dtype=np.uint8)
-    arrays["clean_images"] = result.clean_images
-    arrays["adversarial_images"] = result.adversarial_images
+def _damaged(path: Path, error: Exception) -> RobustPoseError:
+    return RobustPoseError(f"{path} is damaged ({error}); delete it and run the study again")
+
+
+def _to_bytes(about: dict[str, object], arrays: Arrays) -> bytes:
+    named = {**arrays, "about": np.frombuffer(json.dumps(about, sort_keys=True).encode(), dtype=np.uint8)}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **named)  # type: ignore[arg-type]
     return buffer.getvalue()
 
 
-def _from_bytes(content: bytes) -> CellResult:
+def _from_bytes(content: bytes) -> tuple[dict[str, object], Arrays]:
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
-    about = json.loads(arrays["about"].tobytes())
-    name, keypoints = about["skeleton"]["name"], tuple(about["skeleton"]["keypoints"])
-    skeleton = SKELETONS.get(name)
-    if skeleton is None or skeleton.keypoints != keypoints:
-        skeleton = Skeleton(name=name, keypoints=keypoints, limbs=(), uncounted=tuple(about["uncounted"]))
-    table = Table(
-        ids=tuple(about["ids"]),
-        skeleton=skeleton,
-        target=arrays.get("target"),
-        target_visible=arrays.get("target_visible"),
-        **{array: arrays[array] for array in _TABLE_ARRAYS},
-    )
-    return CellResult(
-        table=table,
-        clean_images=arrays["clean_images"],
-        adversarial_images=arrays["adversarial_images"],
-        forwards=about["forwards"],
-        backwards=about["backwards"],
-        unreadable=tuple(about["unreadable"]),
-    )
+    about: dict[str, object] = json.loads(arrays.pop("about").tobytes())
+    return about, arrays

@@ -1,17 +1,19 @@
-"""A tiny study that computes in a second: two nets of the tests, people of noise."""
+"""A tiny study that computes in a second: two nets of the tests, people of noise, flags with labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor, nn
 
-from robustpose.models import OpenedModel
+from robustpose.models import OpenedModel, OpenedTask
 from robustpose.skeletons import Skeleton
-from robustpose.study import Plan, Setting, Study, make_plan
-from robustpose.types import Batch
-from tests.conftest import TRIO, LinearPose, TinyHeatmaps, one_person, tiny_batch
+from robustpose.study import Grid, Plan, Setting, Study, make_plan
+from robustpose.types import Batch, PoseDataset, TaskLabels
+from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, one_person, tiny_batch
 
 SETTINGS = (
     Setting("fgsm", 8 / 255),
@@ -48,6 +50,57 @@ class NoisePeople:
         return replace(keep, unreadable=tuple(f"p{row}: broken" for row in rows if row in self.broken))
 
 
+MARGINS = (-2, 4, 10, 15, 20)
+"""Levels by which each flag is more red than green, by turns."""
+
+
+@dataclass(frozen=True)
+class Flags(NoisePeople):
+    """Pictures of one colour: 100 + margin levels of red, 100 of green, 50 of blue.
+
+    The action is 0 for red. The part is 1 in the top two rows of the eight, 0 below.
+    """
+
+    people: int = len(MARGINS)
+    name: str = "flags"
+    fingerprint: str = "flags-1"
+
+    def load(self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25) -> Batch:
+        batch = super().load(rows, input_size=input_size, padding=padding)
+        colours = torch.tensor([[100.0 + MARGINS[row % len(MARGINS)], 100.0, 50.0] for row in rows]) / 255
+        return replace(batch, images=colours[:, :, None, None].expand(-1, -1, *input_size).contiguous())
+
+    def task_labels(self, rows: Sequence[int], /, *, input_size: tuple[int, int], padding: float) -> TaskLabels:
+        assert padding == 1.25, "the labels must be cropped as the pictures are"
+        parts = np.zeros((len(rows), *input_size), np.uint8)
+        parts[:, :2] = 1
+        return TaskLabels(actions=np.zeros(len(rows), np.int64), parts=parts, part_flip_order=(0, 1, 2))
+
+
+class Colour(nn.Module):
+    """A classifier of three classes: how red, green and blue the whole picture is."""
+
+    input_size = TINY
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.mean(dim=(2, 3))
+
+
+class Colours(nn.Module):
+    """A segmenter of three classes: how red, green and blue each pixel is."""
+
+    input_size = TINY
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images
+
+
+TASKS = (
+    OpenedTask(name="action", net=Colour().eval(), fingerprint="action-1"),
+    OpenedTask(name="parts", net=Colours().eval(), fingerprint="parts-1"),
+)
+
+
 def _stack(parts: list[Batch]) -> Batch:
     names = ("images", "keypoints", "visible", "head_size", "box_side", "crops")
     stacked: dict[str, Any] = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
@@ -61,18 +114,30 @@ def models() -> tuple[OpenedModel, ...]:
     )
 
 
-def plan(*, n: int | None = 30, people: NoisePeople | None = None, seed: int = 0) -> Plan:
+def plan(
+    *,
+    n: int | None = 30,
+    people: NoisePeople | None = None,
+    seed: int = 0,
+    settings: tuple[Setting, ...] = SETTINGS,
+    nets: tuple[OpenedModel, ...] | None = None,
+    training: PoseDataset | None = None,
+    tasks: tuple[OpenedTask, ...] = (),
+) -> Plan:
+    nets = models() if nets is None else nets
     study = Study(
         name="tiny",
         title="Tiny",
-        models=("linear", "heatmaps"),
+        models=tuple(net.name for net in nets),
         data="noise",
-        settings=SETTINGS,
+        settings=settings,
         n=n,
         seed=seed,
         keep_images=2,
+        grid=Grid(universal_people=10, universal_samples=12, universal_batch=4),
     )
-    return make_plan(study, models=models(), dataset=people or NoisePeople(), metric="pck")
+    made = make_plan(study, models=nets, dataset=people or NoisePeople(), metric="pck")
+    return replace(made, tasks=tasks, training=training)
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -1,13 +1,15 @@
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import robustpose
 from robustpose.errors import RobustPoseError
-from robustpose.study import Store, run_cells
-from tests.study.study_fakes import files, plan
+from robustpose.study import Store, run_all, run_cells, workbench
+from robustpose.study.store import write_atomically
+from tests.study.study_fakes import SETTINGS, NoisePeople, files, plan
 
 
 def test_a_cell_comes_back_as_it_was_put(tmp_path: Path) -> None:
@@ -15,9 +17,9 @@ def test_a_cell_comes_back_as_it_was_put(tmp_path: Path) -> None:
     store = Store(tmp_path / "a")
     run_cells(tiny, store)
     for cell in tiny.all_cells():
-        result = store.get(cell)
+        result, pictures = store.get(cell), store.pictures(cell)
         again = Store(tmp_path / "b")
-        again.put(cell, result)
+        again.put(cell, result, pictures)
         read = again.get(cell)
         assert read.table.ids == result.table.ids
         assert read.table.skeleton.keypoints == ("left_hand", "right_hand", "nose")
@@ -26,6 +28,10 @@ def test_a_cell_comes_back_as_it_was_put(tmp_path: Path) -> None:
             if isinstance(ours, np.ndarray):
                 np.testing.assert_array_equal(ours, theirs)
         assert (read.forwards, read.backwards) == (result.forwards, result.backwards)
+        assert read.signals.keys() == result.signals.keys()
+        for name, values in result.signals.items():
+            assert values.shape == (len(result.table), 3)
+            np.testing.assert_array_equal(read.signals[name], values)
     assert files(tmp_path / "a") == files(tmp_path / "b")
 
 
@@ -34,10 +40,91 @@ def test_kept_pictures_differ_by_at_most_the_budget(tmp_path: Path) -> None:
     store = Store(tmp_path)
     run_cells(tiny, store)
     first = tiny.cells(tiny.models[1], tiny.study.settings[1])[0]
-    result = store.get(first)
-    assert result.clean_images.shape == result.adversarial_images.shape == (2, 8, 12, 3)
-    change = np.abs(result.adversarial_images.astype(int) - result.clean_images.astype(int))
+    kept = store.pictures(first)
+    assert kept.clean.shape == kept.adversarial.shape == (2, 8, 12, 3)
+    change = np.abs(kept.adversarial.astype(int) - kept.clean.astype(int))
     assert change.max() == 8
+
+
+def test_pictures_lie_in_a_file_of_their_own(tmp_path: Path) -> None:
+    tiny = plan()
+    store = Store(tmp_path)
+    run_cells(tiny, store)
+    cells = tiny.all_cells()
+    assert {name for name in files(tmp_path) if name.startswith("cells/")} == {
+        f"cells/{cell.key}.npz" for cell in cells
+    }
+    assert {name for name in files(tmp_path) if name.startswith("pictures/")} == {
+        f"pictures/{cell.key}.npz" for cell in cells if cell.start == 0
+    }
+    for cell in cells:
+        kept = store.pictures(cell)
+        assert len(kept.clean) == (2 if cell.start == 0 else 0)
+        assert len(kept.adversarial) == (2 if cell.start == 0 and cell.setting is not None else 0)
+
+
+def test_a_cell_that_keeps_fewer_pictures_than_asked_is_missing_until_it_is_computed_again(tmp_path: Path) -> None:
+    tiny, store = plan(), Store(tmp_path)
+    run_cells(tiny, store)
+    before = files(tmp_path)
+    cell = tiny.cells(tiny.models[1], tiny.study.settings[1])[0]
+    more = replace(cell, keep_images=25)
+    assert cell in store
+    assert replace(cell, keep_images=0) in store
+    assert replace(cell, keep_images=3) not in store
+    assert more not in store
+    assert run_all([more], workbench(tiny), store) == 1
+    assert more in store
+    kept = store.pictures(more)
+    assert kept.clean.shape == kept.adversarial.shape == (25, 8, 12, 3)
+    after = files(tmp_path)
+    assert {name for name in after if after[name] != before.get(name)} == {f"pictures/{cell.key}.npz"}
+    assert run_all([cell], workbench(tiny), store) == 0
+    assert len(store.pictures(cell).clean) == 25
+
+
+def test_asking_for_more_pictures_than_there_are_readable_people_is_answered_by_all_of_them(
+    tmp_path: Path,
+) -> None:
+    tiny = plan(n=5, people=NoisePeople(broken=(1, 3)))
+    store = Store(tmp_path)
+    cells = [replace(cell, keep_images=5) for cell in tiny.cells(tiny.models[0], SETTINGS[0])]
+    assert run_all(cells, workbench(tiny), store) == 1
+    assert len(store.pictures(cells[0]).adversarial) == 3
+    assert run_all(cells, workbench(tiny), store) == 0
+
+
+def test_killed_between_its_pictures_and_itself_a_cell_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny, store = plan(), Store(tmp_path / "killed")
+    cell = tiny.cells(tiny.models[0], SETTINGS[0])[0]
+
+    def killed(path: Path, content: bytes) -> None:
+        if path.parent.name == "cells":
+            raise KeyboardInterrupt
+        write_atomically(path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("robustpose.study.store.write_atomically", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_all([cell], workbench(tiny), store)
+    assert (tmp_path / "killed" / "pictures" / f"{cell.key}.npz").exists()
+    assert cell not in store
+    assert replace(cell, keep_images=0) not in store
+    assert run_all([cell], workbench(tiny), store) == 1
+    run_all([cell], workbench(tiny), Store(tmp_path / "undisturbed"))
+    assert files(tmp_path / "killed") == files(tmp_path / "undisturbed")
+
+
+def test_damaged_pictures_are_named(tmp_path: Path) -> None:
+    tiny, store = plan(n=3), Store(tmp_path)
+    run_cells(tiny, store)
+    cell = tiny.all_cells()[0]
+    (tmp_path / "pictures" / f"{cell.key}.npz").write_bytes(b"no pictures")
+    with pytest.raises(RobustPoseError, match=f"pictures/{cell.key}.npz is damaged"):
+        store.pictures(cell)
+    assert len(store.get(cell).table) == 3
 
 
 def test_a_damaged_cell_is_named(tmp_path: Path) -> None:
@@ -54,6 +141,15 @@ def test_a_damaged_cell_is_named(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(RobustPoseError, match="has not been computed"):
         store.get(cell)
+
+
+def test_a_store_of_the_format_before_is_refused(tmp_path: Path) -> None:
+    """Format 1 kept the pictures in the cell's own file."""
+    (tmp_path / "store.json").write_text(json.dumps({"format": 1, "robustpose": robustpose.__version__}))
+    with pytest.raises(RobustPoseError, match="written by another version"):
+        Store(tmp_path)
+    (tmp_path / "store.json").write_text(json.dumps({"format": 2, "robustpose": robustpose.__version__}))
+    Store(tmp_path)
 
 
 @pytest.mark.parametrize("written", ['{"format": 1, "robustpose": "0.0.1"}', '{"format": 99}', "{", "[]"])
