@@ -2,6 +2,7 @@
 
 from robustpose.metrics.estimate import Estimate, difference, relative, score
 from robustpose.metrics.pck import ALL, Pck
+from robustpose.metrics.perceptual import gmsd, psnr, ssim
 from robustpose.metrics.table import Table, join, pair
 from robustpose.metrics.tasks import accuracy, mean_iou, overlaps
 
@@ -18,10 +19,13 @@ __all__ = [
     "Table",
     "accuracy",
     "difference",
+    "gmsd",
     "join",
     "mean_iou",
     "overlaps",
     "pair",
+    "psnr",
     "relative",
     "score",
+    "ssim",
 ]
