@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import METRICS, Pck, Table, join
-from robustpose.study.cell import Setting
+from robustpose.study.cell import Cell, Setting
 from robustpose.study.derived import AnyCell
 from robustpose.study.plan import Plan, choose_metric
 from robustpose.study.store import Store
@@ -95,14 +95,20 @@ class Evidence:
         return dict(self._answer(net, view).signals)
 
     def pictures(self, net: str, view: View) -> Pictures:
-        """Return the pictures that the net saw: of a view whose pictures are kept."""
+        """Return the pictures that the net saw, of the first people, as many as the view keeps."""
         if not (view.is_plain and view.pictures):
             raise ValueError("pictures are kept of plain views that ask for them")
-        every = [self.store.pictures(cell) for cell in self.plan.seen_cells(net, view)]
+        cells = [c for c in self.plan.seen_cells(net, view) if isinstance(c, Cell) and c.keep_images]
+        for cell in cells:
+            if cell not in self.store:
+                raise RobustPoseError(f"{cell.title}: not computed, or with too few pictures kept")
+        every = [self.store.pictures(cell) for cell in cells]
         kept = [each for each in every if len(each.clean)]
+        if not kept:
+            raise RobustPoseError("no pictures are kept: none of the photos could be read")
         return Pictures(
-            clean=np.concatenate([each.clean for each in kept]),
-            adversarial=np.concatenate([each.adversarial for each in kept]),
+            clean=np.concatenate([each.clean for each in kept])[: view.pictures],
+            adversarial=np.concatenate([each.adversarial for each in kept])[: view.pictures],
         )
 
     def universal(self, net: str, learn: Learn) -> NDArray[np.float32]:

@@ -126,7 +126,10 @@ class Plan:
             cells = self.cells(net, view.setting)
             if not view.pictures:
                 return cells
-            return tuple(replace(cell, keep_images=cell.stop - cell.start) for cell in cells)
+            return tuple(
+                replace(cell, keep_images=max(cell.keep_images, min(view.pictures, cell.stop) - cell.start, 0))
+                for cell in cells
+            )
         return tuple(
             Replay(people=each, source=self._source(net, view, block), change=view.change)
             for block, each in enumerate(people)

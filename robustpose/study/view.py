@@ -57,7 +57,7 @@ class View:
     source     the net that it was made on; empty for the net itself
     change     of DEFENCES, done to the pictures before the net sees them
     on         which people: of the study's data, of its training set, or of its other data set
-    pictures   whether every picture is kept, for those who look at them
+    pictures   how many people's pictures are kept, from the first, for those who look at them
     """
 
     setting: Setting | None = None
@@ -65,7 +65,7 @@ class View:
     source: str = ""
     change: str = ""
     on: On = "validation"
-    pictures: bool = False
+    pictures: int = 0
 
     def __post_init__(self) -> None:
         if self.on != "validation" and self.setting is not None:

@@ -127,7 +127,7 @@ def test_without_a_readable_photo_there_is_no_evidence(tmp_path: Path) -> None:
 
 
 def test_pictures_are_those_of_all_blocks(tmp_path: Path) -> None:
-    view = View(setting=IGSM3, pictures=True)
+    view = View(setting=IGSM3, pictures=30)
     found = evidence(study(), tmp_path, NetAsk("heatmaps", view))
     pictures = found.pictures("heatmaps", view)
     assert pictures.clean.shape == pictures.adversarial.shape == (28, 8, 12, 3)
@@ -143,12 +143,12 @@ def test_asking_for_pictures_asks_for_the_same_cells(tmp_path: Path) -> None:
     tiny = study()
     plain, kept = (tiny.seen_cells("linear", View(setting=IGSM3, pictures=keep)) for keep in (False, True))
     assert [cell.key for cell in plain] == [cell.key for cell in kept]
-    found = evidence(tiny, tmp_path, NetAsk("linear", View(IGSM3)), NetAsk("linear", View(IGSM3, pictures=True)))
-    assert len(found.pictures("linear", View(IGSM3, pictures=True)).clean) == 28
+    found = evidence(tiny, tmp_path, NetAsk("linear", View(IGSM3)), NetAsk("linear", View(IGSM3, pictures=30)))
+    assert len(found.pictures("linear", View(IGSM3, pictures=30)).clean) == 28
 
 
 def test_pictures_leave_out_a_block_without_a_readable_photo(tmp_path: Path) -> None:
-    view = View(setting=IGSM3, pictures=True)
+    view = View(setting=IGSM3, pictures=30)
     found = evidence(study(broken=tuple(range(25, 30))), tmp_path, NetAsk("linear", view))
     assert found.pictures("linear", view).clean.shape == (25, 8, 12, 3)
 
