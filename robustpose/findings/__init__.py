@@ -1,0 +1,71 @@
+"""Findings: a file for each figure, table or claim of the paper: what it needs, what it shows, if it holds."""
+
+from robustpose.errors import unknown_name
+from robustpose.findings.defences import SIMPLE_DEFENCES
+from robustpose.findings.detection import DETECTION
+from robustpose.findings.fig2a import FIG2A
+from robustpose.findings.fig2b import FIG2B
+from robustpose.findings.fig2c import FIG2C
+from robustpose.findings.fig2d import FIG2D
+from robustpose.findings.fig2ef import FIG2EF
+from robustpose.findings.finding import Chart, Curve, Exhibit, Finding, Found, Picture, Tabular, Verdict
+from robustpose.findings.perceptibility import PERCEPTIBILITY
+from robustpose.findings.steps import STEPS
+from robustpose.findings.table1 import TABLE1
+from robustpose.findings.table2 import TABLE2
+from robustpose.findings.tasks import OTHER_TASKS
+from robustpose.findings.transfer import TRANSFER
+from robustpose.findings.universal_pictures import UNIVERSAL_PICTURES
+from robustpose.study import AnyCell, Evidence, Plan, Store, cells_of
+
+FINDINGS: dict[str, Finding] = {
+    "fig2a": FIG2A,
+    "fig2b": FIG2B,
+    "fig2c": FIG2C,
+    "fig2d": FIG2D,
+    "fig2ef": FIG2EF,
+    "steps": STEPS,
+    "tasks": OTHER_TASKS,
+    "table1": TABLE1,
+    "transfer": TRANSFER,
+    "universal_pictures": UNIVERSAL_PICTURES,
+    "table2": TABLE2,
+    "detection": DETECTION,
+    "defences": SIMPLE_DEFENCES,
+    "perceptibility": PERCEPTIBILITY,
+}
+
+
+def chosen(plan: Plan) -> dict[str, Finding]:
+    """Return the findings that a plan's study names; RobustPoseError for an unknown name."""
+    for name in plan.study.findings:
+        if name not in FINDINGS:
+            raise unknown_name("finding", name, FINDINGS)
+    return {name: FINDINGS[name] for name in plan.study.findings}
+
+
+def asked(plan: Plan) -> list[AnyCell]:
+    """Return the cells that a plan's findings stand on."""
+    return cells_of(plan, [ask for finding in chosen(plan).values() for ask in finding.asks(plan)])
+
+
+def found(plan: Plan, store: Store) -> dict[str, Found]:
+    """Make a plan's findings of a store that holds their cells."""
+    evidence = Evidence(plan, store)
+    return {name: finding.find(evidence) for name, finding in chosen(plan).items()}
+
+
+__all__ = [
+    "FINDINGS",
+    "Chart",
+    "Curve",
+    "Exhibit",
+    "Finding",
+    "Found",
+    "Picture",
+    "Tabular",
+    "Verdict",
+    "asked",
+    "chosen",
+    "found",
+]

@@ -1,0 +1,148 @@
+"""Simple defences: mirroring the perturbation and smoothing the picture, and what smoothing costs clean pictures.
+
+Jain et al. (arXiv 1908.06401): mirroring an image-specific perturbation restores 5-10% of the score to 70-75%, a
+universal one is as strong mirrored, and smoothing helps against both. Filters and sizes are ours, for the paper
+names none. No attacker here knows of the filter, which flatters every defence: Athalye, Carlini and Wagner,
+"Obfuscated Gradients Give a False Sense of Security", ICML 2018, arXiv 1802.00420.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from robustpose.findings.drawing import stem_of
+from robustpose.findings.finding import Finding, Found, Tabular, Verdict
+from robustpose.findings.judging import Sample, mean, ratio, verdict
+from robustpose.findings.matrix import lost
+from robustpose.findings.sweeps import EPS8, relative_sample
+from robustpose.metrics import Estimate
+from robustpose.study import CLEAN, Ask, Evidence, Learn, NetAsk, Plan, Setting, View
+
+IMAGE_SPECIFIC = View(Setting("igsm", EPS8))
+UNIVERSAL = View(universal=Learn(16 / 255))
+
+_KINDS = {"image-specific": IMAGE_SPECIFIC, "universal": UNIVERSAL}
+_TITLES = {"image-specific": "IGSM-U-10 at 8/255", "universal": "Universal at 16/255"}
+
+FLIP = "flip"
+SMOOTHING = {
+    "box3": "box filter, 3x3",
+    "box5": "box filter, 5x5",
+    "gaussian1": "Gaussian, sigma 1 pixel",
+    "gaussian2": "Gaussian, sigma 2 pixels",
+    "median3": "median, 3x3",
+    "median5": "median, 5x5",
+}
+_LABELS = {"": "none", FLIP: "perturbation mirrored", **SMOOTHING}
+
+_PAPER = {
+    "image-specific": {"": "5 to 10", FLIP: "70 to 75", **dict.fromkeys(SMOOTHING, "helps")},
+    "universal": {"": "9.9", FLIP: "as strong", **dict.fromkeys(SMOOTHING, "helps")},
+}
+_AS_STRONG = 90.0
+
+
+Left = Mapping[tuple[str, View], Sample]
+"""What nets keep of their clean undefended scores, by what they are shown."""
+
+
+def _asks(plan: Plan) -> list[Ask]:
+    return [NetAsk(model.name, view) for model in plan.models for view in _views(plan)]
+
+
+def _find(evidence: Evidence) -> Found:
+    attacked, metric = _attacked(evidence.plan), evidence.metric.name
+    left = {
+        (net, view): relative_sample(evidence, net, view)
+        for net in evidence.nets
+        for view in _views(evidence.plan)
+    }
+    remarks = [
+        "No attacker here knows of the defence, so these numbers are upper bounds of its worth.",
+        "Mirroring the perturbation is a probe: it needs the clean picture, so nobody can defend a net with it.",
+    ]
+    verdicts = [_mirrored_specific(left, metric), _smoothing_helps(left, "image-specific", metric)]
+    if "universal" in attacked:
+        verdicts += [_mirrored_universal(left, metric), _smoothing_helps(left, "universal", metric)]
+    else:
+        remarks.append("The study has no training set to learn universal perturbations on.")
+    return Found(
+        exhibits=tuple(_table(left, net, kinds=tuple(attacked), metric=metric) for net in evidence.nets),
+        verdicts=tuple(verdicts),
+        remarks=tuple(remarks),
+    )
+
+
+def _views(plan: Plan) -> list[View]:
+    return [
+        *(replace(CLEAN, change=change) for change in ("", *SMOOTHING)),
+        *(replace(attacked, change=change) for attacked in _attacked(plan).values() for change in _LABELS),
+    ]
+
+
+def _attacked(plan: Plan) -> dict[str, View]:
+    """Return what is defended against; universal perturbations where there is a training set to learn them on."""
+    return {kind: view for kind, view in _KINDS.items() if kind != "universal" or plan.training is not None}
+
+
+def _mean_left(left: Left, attacked: View, changes: Sequence[str]) -> Sample:
+    """Average over nets and changes."""
+    views = {replace(attacked, change=change) for change in changes}
+    return mean([sample for (_, view), sample in left.items() if view in views])
+
+
+def _table(left: Left, net: str, *, kinds: Sequence[str], metric: str) -> Tabular:
+    columns = ["clean pictures"]
+    for kind in kinds:
+        columns += [_TITLES[kind], f"{_TITLES[kind]}, paper"]
+    rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = []
+    for change, label in _LABELS.items():
+        # Clean pictures have no perturbation to mirror.
+        clean = None if change == FLIP else left[net, replace(CLEAN, change=change)].estimate
+        cells: list[Estimate | float | str | None] = [clean]
+        for kind in kinds:
+            cells += [left[net, replace(_KINDS[kind], change=change)].estimate, _PAPER[kind][change]]
+        rows.append((label, tuple(cells)))
+    return Tabular(
+        stem=f"defences_{stem_of(net)}",
+        title=f"{net} behind simple defences: {metric} in % of its clean undefended score",
+        columns=tuple(columns),
+        rows=tuple(rows),
+        shade=True,
+        note="The paper's numbers are means over its nets; of smoothing it has no number.",
+    )
+
+
+def _mirrored_specific(left: Left, metric: str) -> Verdict:
+    return verdict(
+        "Mirrored, an IGSM-U-10 perturbation at 8/255 leaves a net at least 70% of its score.",
+        _mean_left(left, IMAGE_SPECIFIC, [FLIP]),
+        above=70.0,
+        paper="70 to 75% left, instead of 5 to 10%",
+        measured=f"relative {metric}, mean over nets, in %",
+    )
+
+
+def _mirrored_universal(left: Left, metric: str) -> Verdict:
+    """Set losses against each other: of one that does no harm nobody can say that it is as strong mirrored."""
+    losses = [lost(_mean_left(left, UNIVERSAL, [change])) for change in (FLIP, "")]
+    return verdict(
+        f"Mirrored, a universal perturbation at 16/255 does at least {_AS_STRONG:g}% of its harm.",
+        ratio(*losses),
+        above=_AS_STRONG,
+        paper="as strong mirrored; no number",
+        measured=f"mean loss of relative {metric} mirrored, in % of the mean loss unmirrored",
+    )
+
+
+def _smoothing_helps(left: Left, kind: str, metric: str) -> Verdict:
+    return verdict(
+        f"{_TITLES[kind]}: smoothing leaves nets more of their score than they keep undefended.",
+        _mean_left(left, _KINDS[kind], list(SMOOTHING)) - _mean_left(left, _KINDS[kind], [""]),
+        above=0.0,
+        paper="helps; no number",
+        measured=f"relative {metric} smoothed minus not, mean over nets and the {len(SMOOTHING)} "
+        "filters, in points",
+    )
+
+
+SIMPLE_DEFENCES = Finding(title="Simple defences", asks=_asks, find=_find)

@@ -1,0 +1,245 @@
+"""Whether attacks can be noticed: by how Gaussian heatmaps are, by their peaks, by how plausible skeletons are.
+
+Jain et al. (arXiv 1908.06401) report that attacked heatmaps stay Gaussian (Kullback-Leibler divergence) and that
+attacked skeletons look plausible, so that neither tells an attack. They show examples; here each is a detector of
+one number a person, judged by its ROC curve over clean and attacked pictures of the same people at 8/255:
+
+KL            mean over joints of the divergence of the map from its Gaussian: see study.signals
+peak          mean over joints of the head's score; lower is more suspicious
+plausibility  of the predicted skeleton: see plausibility; true poses of the first half of the people teach it, the
+              other half is judged
+
+An AUC below 50 tells attacks as well as one above, by turning it round: claims are judged on 50 + |AUC - 50|. The
+attacks do not know of the detectors.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from robustpose.findings.finding import Chart, Curve, Finding, Found, Holds, Tabular, Verdict
+from robustpose.findings.judging import Sample, decided, mean
+from robustpose.findings.plausibility import can_judge, implausibility, learn
+from robustpose.findings.roc import FALSE_ALARMS, Alarm, alarm, auc, average, roc, told
+from robustpose.findings.sweeps import EPS8, asks_of, heatmap_nets, regression_nets, slot_of
+from robustpose.metrics import Estimate, Table
+from robustpose.metrics.table import Floats
+from robustpose.study import CLEAN, Ask, Evidence, Plan, Setting, View
+
+WATCHED = (Setting("fgsm", EPS8), Setting("igsm", EPS8), Setting("igsm", EPS8, targeted=True))
+KL, PEAK, PLAUSIBILITY = "KL", "peak", "plausibility"
+DETECTORS = (KL, PEAK, PLAUSIBILITY)
+
+TELLS = 75.0
+"""An AUC from which on a detector is said to tell attacked from clean, in percent."""
+
+_UNITS = {KL: "KL, nats", PEAK: "peak", PLAUSIBILITY: "implausibility"}
+_BY = {
+    KL: "how Gaussian heatmaps are (KL)",
+    PEAK: "the peaks' height",
+    PLAUSIBILITY: "the skeleton's plausibility",
+}
+
+
+def watched(evidence: Evidence, net: str, view: View) -> dict[str, Floats]:
+    """Return what can be said of each person from what a net answers: {detector: (N,)}, NaN where nothing can."""
+    table, signals = evidence.table(net, view), evidence.signals(net, view)
+    seen: dict[str, Floats] = {}
+    if net in heatmap_nets(evidence.plan):
+        seen[KL] = _known_mean(signals["divergence"])
+    if net not in regression_nets(evidence.plan):
+        seen[PEAK] = _known_mean(signals["score"])
+    if can_judge(table.skeleton):
+        seen[PLAUSIBILITY] = _implausible(table, table.predicted)
+    return {detector: values for detector, values in seen.items() if np.isfinite(values).any()}
+
+
+def _implausible(table: Table, keypoints: Floats) -> Floats:
+    """Judge poses (N, K, 2) of the second half of a table's people by true poses of the first."""
+    half = len(table) // 2
+    truth = np.where(table.visible[..., None], table.keypoints, np.nan)
+    poses = learn(truth[:half], table.skeleton)
+    return np.append(np.full(half, np.nan), implausibility(keypoints[half:], poses))
+
+
+def _known_mean(values: Floats) -> Floats:
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        mean_known: Floats = np.where(known, values, 0.0).sum(axis=1) / known.sum(axis=1)
+    return mean_known
+
+
+def _asks(plan: Plan) -> list[Ask]:
+    return asks_of([model.name for model in plan.models], WATCHED)
+
+
+def _find(evidence: Evidence) -> Found:
+    alarms = _alarms(evidence)
+    areas = {where: auc(each) for where, each in alarms.items()}
+    verdicts: list[Verdict] = []
+    remarks = []
+    for detector, claim in _CLAIMS.items():
+        if any(where.detector == detector for where in areas):
+            verdicts += [_hidden(claim, detector, setting, areas) for setting in WATCHED]
+        else:
+            remarks.append(claim.not_judged)
+    return Found(
+        exhibits=(_areas_table(evidence, areas), _levels(evidence), *_charts(evidence, alarms)),
+        verdicts=tuple(verdicts),
+        remarks=(
+            *remarks,
+            "The attacks do not know of the detectors, and no detector is trained on attacks.",
+            "Far from its peak a Gaussian is all but 0, so the KL divergence weighs faint cells there most.",
+            "Plausibility is judged on the second half of the people, by true poses of the first half.",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which detector watches which net under which attack."""
+
+    detector: str
+    net: str
+    setting: Setting
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the paper says of a detector."""
+
+    sentence: str
+    paper: str
+    not_judged: str
+
+
+_CLAIMS = {
+    KL: Claim(
+        "The KL divergence of heatmaps from Gaussians does not tell {attack} at 8/255 from clean pictures.",
+        "attacked heatmaps stay Gaussian; no number",
+        "No heatmap net takes part, so how Gaussian heatmaps are is not judged.",
+    ),
+    PLAUSIBILITY: Claim(
+        "The plausibility of predicted skeletons does not tell {attack} at 8/255 from clean pictures.",
+        "attacked skeletons look plausible; no number",
+        "Plausibility is not judged: it needs shoulders and hips, and true poses of at least ten people.",
+    ),
+}
+
+
+def _alarms(evidence: Evidence) -> dict[Where, Alarm]:
+    alarms = {}
+    for net in evidence.nets:
+        clean = watched(evidence, net, CLEAN)
+        for setting in WATCHED:
+            attacked = watched(evidence, net, View(setting))
+            for detector in (each for each in DETECTORS if each in clean and each in attacked):
+                sign = -1.0 if detector == PEAK else 1.0
+                alarms[Where(detector, net, setting)] = alarm(sign * clean[detector], sign * attacked[detector])
+    return {where: each for where, each in alarms.items() if len(each)}
+
+
+def _of(areas: Mapping[Where, Sample], detector: str, setting: Setting) -> dict[str, Sample]:
+    """Return a detector's AUC by net."""
+    return {
+        where.net: area for where, area in areas.items() if where.detector == detector and where.setting == setting
+    }
+
+
+def _hidden(claim: Claim, detector: str, setting: Setting, areas: Mapping[Where, Sample]) -> Verdict:
+    """Judge that a detector stays below the AUC that tells attacks, averaged over the nets that it can watch."""
+    there = _of(areas, detector, setting)
+    effect = mean([told(area) for area in there.values()]).estimate
+    turned: dict[Holds, Holds] = {"holds": "does not hold", "does not hold": "holds", "undecided": "undecided"}
+    return Verdict(
+        claim=claim.sentence.format(attack=setting.label),
+        paper=claim.paper,
+        holds=turned[decided(effect, above=TELLS)],
+        effect=effect,
+        measured=f"50 + |AUC - 50|, mean of {', '.join(there)}, in % (50 is a coin); holds where the 95% interval "
+        f"(bootstrap over people, clean and attacked together) lies below {TELLS:g}",
+    )
+
+
+def _areas_table(evidence: Evidence, areas: Mapping[Where, Sample]) -> Tabular:
+    columns = [(setting, detector) for setting in WATCHED for detector in DETECTORS]
+    rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = []
+    for net in evidence.nets:
+        found = [areas.get(Where(detector, net, setting)) for setting, detector in columns]
+        rows.append((net, tuple(None if area is None else area.estimate for area in found)))
+    averages = [list(_of(areas, detector, setting).values()) for setting, detector in columns]
+    if len(rows) > 1:
+        rows.append(("mean", tuple(mean(each).estimate if each else None for each in averages)))
+    return Tabular(
+        stem="detection_auc",
+        title="Telling attacked from clean pictures at 8/255: area under the ROC curve, %",
+        columns=tuple(f"{setting.label}, {detector}" for setting, detector in columns),
+        rows=tuple(rows),
+        shade=True,
+        note="50 is a coin, 100 never errs; below 50 attacked pictures look less suspicious than clean ones. "
+        "Coordinate nets have neither maps nor scores.",
+    )
+
+
+def _levels(evidence: Evidence) -> Tabular:
+    """Show what detectors see, in their own units."""
+    views = (CLEAN, *map(View, WATCHED))
+    rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = []
+    for net in evidence.nets:
+        seen = [watched(evidence, net, view) for view in views]
+        table = evidence.table(net, CLEAN)
+        for detector in (each for each in DETECTORS if each in seen[0]):
+            truth = None
+            if detector == PLAUSIBILITY:
+                visible = np.where(table.visible[..., None], table.keypoints, np.nan)
+                truth = average(_implausible(table, visible)).estimate
+            values = [average(each[detector]).estimate if detector in each else None for each in seen]
+            rows.append((f"{net}: {_UNITS[detector]}", (truth, *values)))
+    return Tabular(
+        stem="detection_levels",
+        title="What the detectors see, mean over people",
+        columns=("true poses", "clean", *(setting.label for setting in WATCHED)),
+        rows=tuple(rows),
+        note="KL: of a map from the Gaussian at its peak, 0 is a Gaussian. Implausibility: distance from the "
+        "middle true pose, in robust standard deviations; higher is less plausible.",
+    )
+
+
+def _charts(evidence: Evidence, alarms: Mapping[Where, Alarm]) -> list[Chart]:
+    charts = []
+    for detector in DETECTORS:
+        for setting in WATCHED:
+            curves = tuple(
+                _curve(where, each, slot=slot_of(evidence, where.net))
+                for where, each in alarms.items()
+                if where.detector == detector and where.setting == setting
+            )
+            if curves:
+                charts.append(
+                    Chart(
+                        stem=f"detection_{detector.lower()}_{setting.label.lower().replace('-', '_')}",
+                        title=f"{setting.label} at 8/255 by {_BY[detector]}: ROC",
+                        x_label="false alarms, %",
+                        y_label="attacks found, %",
+                        curves=curves,
+                        scale="linear",
+                        diagonal=True,
+                    )
+                )
+    return charts
+
+
+def _curve(where: Where, alarm: Alarm, *, slot: int) -> Curve:
+    found, low, high = roc(alarm)
+    return Curve(
+        name=where.net,
+        x=tuple(FALSE_ALARMS.tolist()),
+        y=tuple(found.tolist()),
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
+        slot=slot,
+    )
+
+
+DETECTION = Finding(title="Claim 12: attacks stay unnoticed", asks=_asks, find=_find)

@@ -1,0 +1,77 @@
+"""Joints one by one: scores by body part in the paper's words, and where the predictions of a joint lie.
+
+A prediction lies, in this order:
+
+own      within the metric's threshold of its own true joint: the metric's hit
+twin     of the same joint on the other side
+another  of another true joint of the same person: the nearest
+nowhere  of none of them
+
+Only labelled joints that the metric counts can be found.
+"""
+
+import numpy as np
+
+from robustpose.findings.judging import Sample
+from robustpose.metrics import ALL, Pck, Table
+from robustpose.metrics.estimate import redraws, weighted_totals
+from robustpose.metrics.pck import percentages, totals
+from robustpose.metrics.table import Bools, Floats
+
+PAPER_ORDER = ("ankle", "knee", "hip", "neck", "head", "shoulder", "elbow", "wrist")
+"""The columns of the paper's table 2."""
+
+TWIN, NOWHERE = "twin", "nowhere"
+
+_PAPER_PARTS = {"upper_neck": "neck", "head_top": "head"}
+
+
+def part_of(name: str) -> str:
+    """Name a body part as the paper does."""
+    return _PAPER_PARTS.get(name, name)
+
+
+def parts_of(table: Table) -> dict[str, str]:
+    """Return the body parts that count in a table, in the paper's order: {the paper's name: the skeleton's}."""
+    counted = np.asarray(table.skeleton.counted) & table.visible.any(axis=0)
+    names = {part_of(part): part for part, rows in table.skeleton.groups.items() if counted[list(rows)].any()}
+    order = {part: place for place, part in enumerate(PAPER_ORDER)}
+    return dict(sorted(names.items(), key=lambda item: order.get(item[0], len(order))))
+
+
+def by_part(hits: Floats, table: Table, *, seed: int = 0) -> dict[str, Sample]:
+    """Score hits (N, K), 1, 0 or NaN, in percent: all joints, and each part by the paper's name."""
+    values = percentages(*totals(hits), table.skeleton)
+    draws = percentages(*weighted_totals(hits, redraws(len(table), seed=seed)), table.skeleton)
+    names = {ALL: ALL, **parts_of(table)}
+    return {name: Sample(np.asarray(values[part]), draws[part], len(table)) for name, part in names.items()}
+
+
+def places(table: Table, metric: Pck) -> dict[str, Floats]:
+    """Say where each prediction lies: {part, twin or nowhere: (N, K)}, 1 or 0, NaN where the joint does not count.
+
+    A joint's own part is its own place; other parts are those of other joints, left and right together.
+    """
+    own = metric.hits(table)
+    unit = table.head_size if metric.unit == "head_size" else table.box_side
+    known = table.visible & np.asarray(table.skeleton.counted)
+    apart = np.linalg.norm(table.predicted[:, :, None] - table.keypoints[:, None], axis=3)  # (N, asked, found)
+    near = (apart <= metric.threshold * unit[:, None, None]) & known[:, None, :]
+    joints = np.arange(len(table.skeleton))
+    twins = near[:, joints, np.asarray(table.skeleton.flip_order)]
+    nearest = np.where(near, apart, np.inf).argmin(axis=2)
+    elsewhere = near.any(axis=2) & ~twins & (own == 0)
+
+    def share(there: Bools) -> Floats:
+        return np.where(np.isfinite(own), there, np.nan)
+
+    found = {}
+    for name, part in parts_of(table).items():
+        rows = np.asarray(table.skeleton.groups[part])
+        mine = np.isin(joints, rows) & (own == 1)
+        found[name] = share(mine | (elsewhere & np.isin(nearest, rows)))
+    return {
+        **found,
+        TWIN: share(twins & (own == 0)),
+        NOWHERE: share(~near.any(axis=2) & (own == 0)),
+    }

@@ -1,0 +1,104 @@
+"""How claims are decided: paired bootstrap over people, an interval against a margin.
+
+All scores of a study are of the same people, so contrasts redraw the same people on both sides (the paired
+bootstrap: Efron and Tibshirani 1993, chapter 8), and the interval of a difference is narrower than those of its
+two sides.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from robustpose.findings.finding import Holds, Verdict
+from robustpose.metrics import ALL, Estimate, Pck, Table, pair
+from robustpose.metrics.estimate import from_draws, redraws, weighted_totals
+from robustpose.metrics.pck import percentages, totals
+from robustpose.metrics.table import Floats
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A score and its bootstrap draws over n people; samples of the same people can be set against each other.
+
+    value  (), draws  (D,)
+    """
+
+    value: Floats
+    draws: Floats
+    n: int
+
+    def __sub__(self, other: "Sample") -> "Sample":
+        return Sample(self.value - other.value, self.draws - other.draws, min(self.n, other.n))
+
+    @property
+    def estimate(self) -> Estimate:
+        """The value with its 95% interval."""
+        return from_draws(self.value, self.draws, self.n)
+
+
+def scored(table: Table, metric: Pck, *, part: str = ALL, seed: int = 0) -> Sample:
+    """Score a table."""
+    hits = metric.hits(table)
+    weights = redraws(len(table), seed=seed)
+    return Sample(
+        value=np.asarray(percentages(*totals(hits), table.skeleton)[part]),
+        draws=percentages(*weighted_totals(hits, weights), table.skeleton)[part],
+        n=len(table),
+    )
+
+
+def kept(clean: Table, attacked: Table, metric: Pck, *, part: str = ALL, seed: int = 0) -> Sample:
+    """Score an attack: 100 x attacked / clean."""
+    clean, attacked = pair(clean, attacked)
+    return ratio(scored(attacked, metric, part=part, seed=seed), scored(clean, metric, part=part, seed=seed))
+
+
+def ratio(after: Sample, before: Sample) -> Sample:
+    """Return 100 x after / before."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return Sample(
+            value=np.asarray(100.0 * after.value / before.value),
+            draws=np.asarray(100.0 * after.draws / before.draws),
+            n=min(after.n, before.n),
+        )
+
+
+def resampled(statistic: Callable[[Floats], float], n: int, *, seed: int = 0, draws: int = 300) -> Sample:
+    """Bootstrap any statistic of how often each of n people takes part (N,); all once is the value itself."""
+    weights = redraws(n, seed=seed)[:draws]
+    return Sample(
+        value=np.asarray(statistic(np.ones(n))),
+        draws=np.array([statistic(each) for each in weights]),
+        n=n,
+    )
+
+
+def mean(samples: "list[Sample]") -> Sample:
+    """Average samples of the same people."""
+    return Sample(
+        value=np.mean([sample.value for sample in samples], axis=0),
+        draws=np.mean([sample.draws for sample in samples], axis=0),
+        n=min(sample.n for sample in samples),
+    )
+
+
+def decided(effect: Estimate, *, above: float) -> Holds:
+    """Say whether an effect lies above a margin: undecided where the margin is within its interval."""
+    if effect.low > above:
+        return "holds"
+    if effect.high < above:
+        return "does not hold"
+    return "undecided"
+
+
+def verdict(claim: str, effect: Sample, *, above: float, paper: str, measured: str) -> Verdict:
+    """Decide a claim that an effect lies above a margin."""
+    estimate = effect.estimate
+    return Verdict(
+        claim=claim,
+        paper=paper,
+        holds=decided(estimate, above=above),
+        effect=estimate,
+        measured=f"{measured}; holds where the 95% interval (paired bootstrap over people) lies above {above:g}",
+    )

@@ -1,0 +1,235 @@
+"""Target x source matrices: what nets keep under perturbations that were made on other nets.
+
+As in table 1 of Jain et al. (arXiv 1908.06401): a row is a target, a column the net that the perturbation was
+made on. A target's vulnerability is its row's mean, leaving out itself and its own -ALL variant. Nets whose crops
+differ in size cannot be shown each other's pictures: such pairs are left out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from robustpose.findings.finding import Tabular, Verdict
+from robustpose.findings.judging import Sample, mean, verdict
+from robustpose.findings.reported import paper_name
+from robustpose.findings.sweeps import relative_sample
+from robustpose.metrics import Estimate
+from robustpose.study import CLEAN, Ask, Evidence, NetAsk, Plan, View
+
+FAMILIES = {
+    "shg2": "hourglass",
+    "shg8": "hourglass",
+    "attention_hg": "hourglass",
+    "dlcm": "hourglass",
+    "deeppose": "ResNet",
+    "chained": "ResNet",
+    "resreg": "ResNet",
+    "resdec": "ResNet",
+    "resdec_pre": "ResNet",
+}
+"""Alike designs, by their backbone; any other net is alike only to others of its own name."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The net that a perturbation was made on, through its last stage or through all."""
+
+    net: str
+    all_stages: bool = False
+
+    @property
+    def name(self) -> str:
+        """The net's name, with the paper's -ALL."""
+        return f"{self.net}-ALL" if self.all_stages else self.net
+
+
+ViewOf = Callable[[str, Source], View]
+"""What a target is shown of a source."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """What is left of targets' clean scores.
+
+    left  relative scores by (target, source); pairs whose crops differ in size are absent
+    """
+
+    targets: tuple[str, ...]
+    sources: tuple[Source, ...]
+    left: Mapping[tuple[str, Source], Sample]
+
+    def across(self) -> list[tuple[str, str]]:
+        """Return the pairs of two different nets, the source through its last stage: (target, source)."""
+        return [(target, each.net) for target, each in self.left if each.net != target and not each.all_stages]
+
+    def of(self, target: str, source: str) -> Sample:
+        """Return what a target keeps under a source through its last stage."""
+        return self.left[target, Source(source)]
+
+    def vulnerability(self, target: str) -> Sample | None:
+        """Average a target's row without itself and its own -ALL; None where no other net is there."""
+        others = [sample for (row, source), sample in self.left.items() if row == target != source.net]
+        return mean(others) if others else None
+
+
+def matrix_asks(plan: Plan, sources: Sequence[Source], view: ViewOf) -> list[Ask]:
+    """Ask for every net clean and under every source that it can be shown."""
+    nets = [model.name for model in plan.models]
+    shown = [NetAsk(target, view(target, each)) for target in nets for each in sources if fits(plan, target, each)]
+    return [*(NetAsk(net, CLEAN) for net in nets), *shown]
+
+
+def read_matrix(evidence: Evidence, sources: Sequence[Source], view: ViewOf) -> Matrix:
+    """Score every net under every source that it can be shown."""
+    return Matrix(
+        targets=evidence.nets,
+        sources=tuple(sources),
+        left={
+            (target, source): relative_sample(evidence, target, view(target, source))
+            for target in evidence.nets
+            for source in sources
+            if fits(evidence.plan, target, source)
+        },
+    )
+
+
+def fits(plan: Plan, target: str, source: Source) -> bool:
+    """Say whether a target takes pictures of a source's size."""
+    return _size(plan, target) == _size(plan, source.net)
+
+
+def misfits(matrix: Matrix) -> tuple[str, ...]:
+    """Say in a remark which pairs of nets were left out; nothing where none was."""
+    nets = [source.net for source in matrix.sources if not source.all_stages]
+    absent = [f"{net} on {row}" for row in matrix.targets for net in nets if (row, Source(net)) not in matrix.left]
+    if not absent:
+        return ()
+    return (f"Left out, for the crops differ in size: {', '.join(absent)}.",)
+
+
+def matrix_table(matrix: Matrix, *, stem: str, title: str, note: str) -> Tabular:
+    """Lay a matrix out as the paper does."""
+    rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = []
+    for target in matrix.targets:
+        left = [matrix.left.get((target, source)) for source in matrix.sources]
+        every = [*left, matrix.vulnerability(target)]
+        rows.append((target, tuple(None if sample is None else sample.estimate for sample in every)))
+    return Tabular(
+        stem=stem,
+        title=title,
+        columns=(*(source.name for source in matrix.sources), "Vulner."),
+        rows=tuple(rows),
+        shade=True,
+        note=note,
+    )
+
+
+def lost(left: Sample) -> Sample:
+    """Return the share of the clean score that is lost, in percent."""
+    return Sample(value=100.0 - left.value, draws=100.0 - left.draws, n=left.n)
+
+
+def black_box_loss(matrix: Matrix, *, kind: str, metric: str) -> list[Verdict]:
+    """Judge that perturbations of other nets cost 30 to 40% of the score; nothing without two nets."""
+    pairs = matrix.across()
+    if not pairs:
+        return []
+    return [
+        verdict(
+            f"{kind} made on one net take at least 30% of another net's score, on average.",
+            lost(mean([matrix.of(*pair) for pair in pairs])),
+            above=30.0,
+            paper="30 to 40% lost",
+            measured=f"mean loss of relative {metric} over {len(pairs)} pairs of nets, in %",
+        )
+    ]
+
+
+def alike_and_unlike(matrix: Matrix, *, kind: str, metric: str) -> list[Verdict]:
+    """Judge that a target keeps less under nets of its own family; nothing where no target has both."""
+    contrasts = []
+    for target in matrix.targets:
+        sources = [source for row, source in matrix.across() if row == target]
+        alike = [matrix.of(target, each) for each in sources if _family(each) == _family(target)]
+        unlike = [matrix.of(target, each) for each in sources if _family(each) != _family(target)]
+        if alike and unlike:
+            contrasts.append(mean(unlike) - mean(alike))
+    if not contrasts:
+        return []
+    return [
+        verdict(
+            f"{kind} work better between nets of alike design than between unlike ones.",
+            mean(contrasts),
+            above=0.0,
+            paper="stronger between alike designs: 2-SHG keeps 52 to 75% under other hourglasses' perturbations, "
+            "89% under DeepPose's",
+            measured=f"relative {metric} under sources of another backbone minus under sources of the same one "
+            f"(hourglass, ResNet), mean over {len(contrasts)} targets that have both, in points",
+        )
+    ]
+
+
+def regression_as_source(matrix: Matrix, *, kind: str, metric: str) -> list[Verdict]:
+    """Judge that DeepPose is the worst source; nothing without it or without another net that it can attack."""
+    return [
+        judged
+        for net in matrix.targets
+        if paper_name(net) == "DeepPose"
+        for judged in (
+            *_little_harm(matrix, net, kind=kind, metric=metric),
+            *_less_harm_than_any(matrix, net, kind=kind, metric=metric),
+        )
+    ]
+
+
+def _little_harm(matrix: Matrix, net: str, *, kind: str, metric: str) -> list[Verdict]:
+    targets = [target for target, source in matrix.across() if source == net]
+    if not targets:
+        return []
+    return [
+        verdict(
+            f"{kind} made on {net} leave other nets at least 75% of their score, on average.",
+            mean([matrix.of(target, net) for target in targets]),
+            above=75.0,
+            paper="75 to 89% left under DeepPose's universal perturbation",
+            measured=f"mean relative {metric} of {', '.join(targets)}, in %",
+        )
+    ]
+
+
+def _less_harm_than_any(matrix: Matrix, net: str, *, kind: str, metric: str) -> list[Verdict]:
+    """Set a source against each other one, on the targets that are neither of the two."""
+    pairs = matrix.across()
+    gaps = {}
+    for rival in matrix.targets:
+        targets = [row for row in matrix.targets if {(row, net), (row, rival)} <= set(pairs)]
+        if rival != net and targets:
+            gaps[rival] = mean([matrix.of(row, net) - matrix.of(row, rival) for row in targets])
+    if not gaps:
+        return []
+    nearest = min(gaps, key=lambda rival: float(gaps[rival].value))
+    return [
+        verdict(
+            f"{kind} made on {net} transfer worse than those of any other net.",
+            Sample(
+                value=gaps[nearest].value,
+                draws=np.min([gap.draws for gap in gaps.values()], axis=0),
+                n=gaps[nearest].n,
+            ),
+            above=0.0,
+            paper="DeepPose transfers worst",
+            measured=f"relative {metric} under {net}'s minus under the next worst source's ({nearest}), mean over "
+            "the targets that are neither, in points",
+        )
+    ]
+
+
+def _family(net: str) -> str:
+    design = net.partition(":")[0]
+    return FAMILIES.get(design, design)
+
+
+def _size(plan: Plan, net: str) -> tuple[int, int]:
+    height, width = plan.named(net).net.input_size
+    return int(height), int(width)

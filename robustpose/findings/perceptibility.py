@@ -1,0 +1,204 @@
+"""How visible attacks are: how far attacked pictures are from clean ones, over eps, for FGSM-U and IGSM-U-10.
+
+Jain et al. (arXiv 1908.06401) ask people in the second version of their paper; here pictures are measured by
+metrics.perceptual (PSNR, SSIM, GMSD), and `robustpose userstudy` asks people. Budgets below one 8-bit level are
+left out: no 8-bit picture can hold such a perturbation.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from robustpose.findings.drawing import side_by_side
+from robustpose.findings.finding import Chart, Curve, Finding, Found, Picture, Tabular
+from robustpose.findings.judging import mean
+from robustpose.findings.roc import average
+from robustpose.findings.sweeps import EPS8, curve, heatmap_nets, levels, settings_of, slot_of
+from robustpose.metrics import gmsd, psnr, ssim
+from robustpose.metrics.perceptual import PEAK, Pixels
+from robustpose.metrics.table import Floats
+from robustpose.study import Ask, Evidence, NetAsk, Pictures, Plan, Setting, View
+from robustpose.threats import format_eps
+
+SHOWN = ("fgsm", "igsm")
+
+MOST = 200
+"""People whose pictures are measured at most: the numbers differ little from person to person."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A way to compare pictures: one number a person."""
+
+    name: str
+    compare: Callable[[Pixels, Pixels], Floats]
+    y_range: tuple[float, float] | None = None
+    unit: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name with its unit."""
+        return f"{self.name}, {self.unit}" if self.unit else self.name
+
+
+MEASURES = (
+    Measure("PSNR", psnr, unit="dB"),
+    Measure("SSIM", ssim, y_range=(0.0, 1.0)),
+    Measure("GMSD", gmsd),
+)
+
+
+def budgets(plan: Plan, attack: str) -> list[Setting]:
+    """Return an attack at the grid's budgets of at least one 8-bit level."""
+    return [setting for setting in settings_of(plan, attack) if setting.eps > 0 and setting.round_to_8bit]
+
+
+def _asks(plan: Plan) -> list[Ask]:
+    nets = [model.name for model in plan.models]
+    return [NetAsk(net, _kept(setting)) for net in nets for attack in SHOWN for setting in budgets(plan, attack)]
+
+
+def _find(evidence: Evidence) -> Found:
+    plan = evidence.plan
+    remarks = _left_out(plan)
+    if not budgets(plan, "igsm"):
+        return Found(remarks=remarks)
+    measured = {
+        (net, setting): _measured(evidence.pictures(net, _kept(setting)))
+        for net in evidence.nets
+        for attack in SHOWN
+        for setting in budgets(plan, attack)
+    }
+    return Found(
+        exhibits=(
+            *(_chart(evidence, measure, measured) for measure in MEASURES),
+            _table(evidence, measured),
+            _strip(evidence),
+        ),
+        remarks=(
+            *remarks,
+            *_stated(evidence, measured),
+            *_equal(measured),
+            f"Measured on the first {MOST} people at most. The paper's second version asks people instead; "
+            "`robustpose userstudy` does that here.",
+        ),
+    )
+
+
+Measured = Mapping[tuple[str, Setting], Mapping[str, Floats]]
+"""Each measure's number of each person, by net and setting."""
+
+
+def _kept(setting: Setting) -> View:
+    return View(setting, pictures=MOST)
+
+
+def _measured(pictures: Pictures) -> dict[str, Floats]:
+    return {each.name: each.compare(pictures.clean, pictures.adversarial) for each in MEASURES}
+
+
+def _chart(evidence: Evidence, measure: Measure, measured: Measured) -> Chart:
+    curves = [
+        curve(
+            f"{net}, {settings[0].label}",
+            [average(measured[net, setting][measure.name]).estimate for setting in settings],
+            levels(settings),
+            slot=slot_of(evidence, net),
+            dashed=attack == "fgsm",
+        )
+        for net in evidence.nets
+        for attack in SHOWN
+        if (settings := budgets(evidence.plan, attack))
+    ]
+    if measure.name == "PSNR":
+        curves.insert(0, _every_value(levels(budgets(evidence.plan, "igsm"))))
+    return Chart(
+        stem=f"perceptibility_{measure.name.lower()}",
+        title=f"How far attacked pictures are from clean ones: {measure.name}",
+        x_label="eps, of 255",
+        y_label=measure.label,
+        curves=tuple(curves),
+        y_range=measure.y_range,
+    )
+
+
+def _every_value(eps: Sequence[float]) -> Curve:
+    """Draw the PSNR of a picture whose every value moves by eps: no attack of this size has less."""
+    return Curve(
+        name="every value moved by eps",
+        x=tuple(eps),
+        y=tuple(20.0 * math.log10(PEAK / level) for level in eps),
+    )
+
+
+def _table(evidence: Evidence, measured: Measured) -> Tabular:
+    settings = [setting for attack in SHOWN for setting in budgets(evidence.plan, attack)]
+    return Tabular(
+        stem="perceptibility",
+        title="How far attacked pictures are from clean ones",
+        columns=tuple(setting.title for setting in settings),
+        rows=tuple(
+            (
+                f"{net}: {measure.label}",
+                tuple(average(measured[net, setting][measure.name]).estimate for setting in settings),
+            )
+            for net in evidence.nets
+            for measure in MEASURES
+        ),
+        note="PSNR: higher is closer. SSIM: 1 is equal. GMSD: 0 is equal. Means over people.",
+    )
+
+
+def _strip(evidence: Evidence) -> Picture:
+    """Show one person at every budget of IGSM-U-10, pixels as the net saw them."""
+    net = next(iter((*heatmap_nets(evidence.plan), *evidence.nets)))
+    settings = budgets(evidence.plan, "igsm")
+    shown = [evidence.pictures(net, _kept(setting)) for setting in settings]
+    images = [shown[0].clean[0], *(each.adversarial[0] for each in shown)]
+    eps = ", ".join(f"{level:g}" for level in levels(settings))
+    return Picture(
+        stem="perceptibility_strip",
+        title=f"{settings[0].label} on {net}: the clean picture, then eps {eps} of 255",
+        image=side_by_side(images),
+    )
+
+
+def _stated(evidence: Evidence, measured: Measured) -> list[str]:
+    """Say in words what is left at 8/255."""
+    lines = []
+    for attack in SHOWN:
+        for setting in budgets(evidence.plan, attack):
+            if setting.eps == EPS8:
+                people = [measured[net, setting] for net in evidence.nets]
+                means = (_words(measure, [each[measure.name] for each in people]) for measure in MEASURES)
+                lines.append(f"{setting.title}, mean over nets: {'; '.join(means)}.")
+    return lines
+
+
+def _words(measure: Measure, values: Sequence[Floats]) -> str:
+    estimate = mean([average(each) for each in values]).estimate
+    value = f"{estimate.value:.3g} {measure.unit}".rstrip()
+    return f"{measure.name} {value} (95% {estimate.low:.3g} to {estimate.high:.3g}, n = {estimate.n})"
+
+
+def _left_out(plan: Plan) -> tuple[str, ...]:
+    left_out = [setting for setting in settings_of(plan, "igsm") if setting not in budgets(plan, "igsm")]
+    if not left_out:
+        return ()
+    listed = ", ".join(format_eps(setting.eps) for setting in left_out)
+    return (f"Left out: {listed}. No 8-bit picture can hold a perturbation of less than one level.",)
+
+
+def _equal(measured: Measured) -> list[str]:
+    """Say how many attacked pictures equal the clean ones: their PSNR is infinite, and out of its mean."""
+    return [
+        f"{net}, {setting.title}: {equal} of {len(values['PSNR'])} pictures equal the clean ones and are "
+        "left out of the mean PSNR."
+        for (net, setting), values in measured.items()
+        if (equal := int(np.isposinf(values["PSNR"]).sum()))
+    ]
+
+
+PERCEPTIBILITY = Finding(title="How visible attacks are", asks=_asks, find=_find)

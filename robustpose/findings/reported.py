@@ -1,0 +1,48 @@
+"""The numbers that the paper reports, as data: findings/paper/*.csv.
+
+Jain, Shah, Kumar, Jain: "On the Robustness of Human Pose Estimation", arXiv 1908.06401, CVPR Workshops 2019.
+Figures were read off its vector drawings (about +-0.1); tables are as printed. MPII, PCKh@0.5.
+"""
+
+import csv
+from functools import cache
+from importlib import resources
+
+PAPER_NAMES = {
+    "deeppose": "DeepPose",
+    "shg2": "2-SHG",
+    "shg8": "8-SHG",
+    "chained": "Chained",
+    "attention_hg": "Attn-HG",
+    "dlcm": "DLCM",
+    "resdec": "ResDec-NoPre",
+    "resdec_pre": "ResDec-Pre",
+}
+"""Our nets in the paper's words."""
+
+
+def paper_name(net: str) -> str:
+    """Name a net as the paper does where it is one of its designs: `shg2:mine` is 2-SHG too."""
+    return PAPER_NAMES.get(net.partition(":")[0], net)
+
+
+@cache
+def reported(table: str) -> dict[str, dict[str, float]]:
+    """Return a table of the paper: {row: {column: number}}; KeyError for a table that it has not.
+
+    fig2a_fgsm_untargeted, fig2b_igsm10_untargeted, fig2d_igsm20_targeted  by eps in 255ths: '0.25' ... '32'
+    fig2ef_more_iterations, table1_universal, table2_per_joint             by the column's name
+    """
+    for path in (resources.files("robustpose.findings") / "paper").iterdir():
+        if path.name.startswith(table):
+            rows = list(csv.DictReader(path.read_text().splitlines()))
+            label = next(iter(rows[0]))
+            return {
+                row[label]: {
+                    name.removeprefix("eps_"): float(value)
+                    for name, value in row.items()
+                    if name != label and value
+                }
+                for row in rows
+            }
+    raise KeyError(table)

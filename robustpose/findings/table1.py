@@ -1,0 +1,241 @@
+"""Table 1: universal perturbations at 16/255, each shown to every net (the 'doubly black-box' attack).
+
+After Jain et al. (arXiv 1908.06401); how they are learned: attacks.universal. The paper learns on 25,925 people,
+here on the grid's. A net's own perturbation is also shown to people that it was learned on, at every budget of the
+grid, and learned on shares of the data: the number of updates stays, only the people are fewer.
+"""
+
+from collections.abc import Iterable
+
+from robustpose.findings.finding import Chart, Curve, Finding, Found, Tabular, Verdict
+from robustpose.findings.judging import Sample, kept, mean, verdict
+from robustpose.findings.matrix import (
+    Source,
+    alike_and_unlike,
+    black_box_loss,
+    lost,
+    matrix_asks,
+    matrix_table,
+    misfits,
+    read_matrix,
+    regression_as_source,
+)
+from robustpose.findings.reported import reported
+from robustpose.findings.sweeps import curve, relative_sample, slot_of, staged_nets
+from robustpose.study import Ask, Evidence, Learn, NetAsk, Plan, View
+from robustpose.threats import format_eps
+
+EPS16 = 16 / 255
+"""Where the paper sets nets against each other."""
+
+_TENTH = 0.1
+_MARGIN = 5.0
+_PAPER_PEOPLE = 25_925
+_PAPER_LEFT = {0.1: 18.0, 1.0: 9.9}
+"""What is left on validation people, mean over the paper's nets, by the share of its training people."""
+
+_KIND = "Universal perturbations at 16/255"
+_TRAINED = View(on="training")
+
+
+def learned(source: Source, *, eps: float = EPS16) -> Learn:
+    """Return a source's universal perturbation."""
+    return Learn(eps, objective="training_loss_all" if source.all_stages else "training_loss")
+
+
+def _asks(plan: Plan) -> list[Ask]:
+    if plan.training is None:
+        return []
+    asks = matrix_asks(plan, _sources(plan), _view)
+    for net in (model.name for model in plan.models):
+        asks.append(NetAsk(net, _TRAINED))
+        asks += [NetAsk(net, view) for eps in _budgets(plan) for view in _validation_and_training(eps)]
+        asks += [NetAsk(net, View(universal=learn)) for learn in _shares(plan, net).values()]
+    return asks
+
+
+def _find(evidence: Evidence) -> Found:
+    plan, metric = evidence.plan, evidence.metric.name
+    if plan.training is None:
+        return Found(remarks=("The study has no training set to learn universal perturbations on.",))
+    matrix = read_matrix(evidence, _sources(plan), _view)
+    return Found(
+        exhibits=(
+            matrix_table(
+                matrix,
+                stem="table1",
+                title=f"Universal perturbations at 16/255: relative {metric}, %",
+                note="Rows: the net that is shown the pictures. Columns: the net that the perturbation was "
+                "learned on, -ALL through all its stages. Vulner.: the row's mean without the net itself and its "
+                "own -ALL.",
+            ),
+            _paper_table(),
+            _seen_and_unseen(evidence),
+            _shares_chart(evidence),
+        ),
+        verdicts=(
+            _strong(evidence),
+            _as_strong_on_unseen(evidence),
+            _weaker_with_a_tenth(evidence),
+            *black_box_loss(matrix, kind=_KIND, metric=metric),
+            *alike_and_unlike(matrix, kind=_KIND, metric=metric),
+            *regression_as_source(matrix, kind=_KIND, metric=metric),
+        ),
+        remarks=(*misfits(matrix), *_lessons(plan)),
+    )
+
+
+def _sources(plan: Plan) -> list[Source]:
+    staged = staged_nets(plan)
+    return [
+        Source(model.name, all_stages)
+        for model in plan.models
+        for all_stages in (False, True)
+        if not all_stages or model.name in staged
+    ]
+
+
+def _view(target: str, source: Source) -> View:
+    return View(universal=learned(source), source="" if source.net == target else source.net)
+
+
+def _budgets(plan: Plan) -> list[float]:
+    return sorted({*plan.study.grid.universal_eps, EPS16})
+
+
+def _validation_and_training(eps: float) -> tuple[View, View]:
+    return View(universal=Learn(eps)), View(universal=Learn(eps), on="training")
+
+
+def _shares(plan: Plan, net: str) -> dict[int, Learn]:
+    """Return the sweep over how much data is learned on, by the number of people."""
+    learns = [Learn(EPS16, share=share) for share in sorted({*plan.study.grid.shares, _TENTH, 1.0})]
+    return {_people(plan, net, learn): learn for learn in learns}
+
+
+def _people(plan: Plan, net: str, learn: Learn) -> int:
+    cell = plan.universal_cell(net, learn)
+    return cell.stop - cell.start
+
+
+def _own(evidence: Evidence, net: str, *, eps: float = EPS16, share: float = 1.0) -> Sample:
+    return relative_sample(evidence, net, View(universal=Learn(eps, share=share)))
+
+
+def _own_on_training(evidence: Evidence, net: str, *, eps: float = EPS16) -> Sample:
+    """Score the training people; another seed, for they are others: nothing pairs them with validation people."""
+    attacked = evidence.table(net, _validation_and_training(eps)[1])
+    return kept(evidence.table(net, _TRAINED), attacked, evidence.metric, seed=1)
+
+
+def _over_nets(samples: Iterable[Sample]) -> Sample:
+    return mean(list(samples))
+
+
+def _paper_table() -> Tabular:
+    rows = reported("table1_universal")
+    columns = tuple(next(iter(rows.values())))
+    return Tabular(
+        stem="table1_paper",
+        title="The paper's table 1: universal perturbations at 16/255 on MPII, relative PCKh@0.5, %",
+        columns=columns,
+        rows=tuple((target, tuple(values.get(column) for column in columns)) for target, values in rows.items()),
+        shade=True,
+        note="As printed: without intervals, and without the number of people.",
+    )
+
+
+def _seen_and_unseen(evidence: Evidence) -> Tabular:
+    budgets = _budgets(evidence.plan)
+    return Tabular(
+        stem="table1_training_people",
+        title=f"A net's own universal perturbation on people that it was not and was learned on: relative "
+        f"{evidence.metric.name}, %",
+        columns=tuple(f"{format_eps(eps)}, {people}" for eps in budgets for people in ("validation", "training")),
+        rows=tuple(
+            (
+                net,
+                tuple(
+                    sample.estimate
+                    for eps in budgets
+                    for sample in (_own(evidence, net, eps=eps), _own_on_training(evidence, net, eps=eps))
+                ),
+            )
+            for net in evidence.nets
+        ),
+        shade=True,
+        note="The paper: 9.9% left on validation and 6.4% on training people at 16/255, mean over its nets.",
+    )
+
+
+def _shares_chart(evidence: Evidence) -> Chart:
+    curves = []
+    for net in evidence.nets:
+        shares = _shares(evidence.plan, net)
+        left = [relative_sample(evidence, net, View(universal=learn)).estimate for learn in shares.values()]
+        curves.append(curve(net, left, list(map(float, shares)), slot=slot_of(evidence, net)))
+    paper = Curve(
+        name="mean of its nets, paper",
+        x=tuple(round(share * _PAPER_PEOPLE) for share in _PAPER_LEFT),
+        y=tuple(_PAPER_LEFT.values()),
+    )
+    return Chart(
+        stem="table1_shares",
+        title="Universal perturbations at 16/255: how many people they are learned on",
+        x_label="training people",
+        y_label=f"relative {evidence.metric.name}, %",
+        curves=(paper, *curves),
+    )
+
+
+def _strong(evidence: Evidence) -> Verdict:
+    return verdict(
+        "A universal perturbation at 16/255 takes more than 80% of its own net's score on people that it was not "
+        "learned on.",
+        lost(_over_nets(_own(evidence, net) for net in evidence.nets)),
+        above=80.0,
+        paper="90.1% lost, that is 9.9% left",
+        measured=f"mean loss of relative {evidence.metric.name} of {', '.join(evidence.nets)}, in %",
+    )
+
+
+def _as_strong_on_unseen(evidence: Evidence) -> Verdict:
+    training = _over_nets(_own_on_training(evidence, net) for net in evidence.nets)
+    return verdict(
+        f"A universal perturbation at 16/255 leaves people that it was not learned on at most {_MARGIN:g} points "
+        "more of the score than people that it was learned on.",
+        training - _over_nets(_own(evidence, net) for net in evidence.nets),
+        above=-_MARGIN,
+        paper="6.4% left on training people minus 9.9% on validation people: -3.5 points",
+        measured=f"relative {evidence.metric.name} on training people minus on validation people, each redrawn by "
+        "itself, mean over nets, in points",
+    )
+
+
+def _weaker_with_a_tenth(evidence: Evidence) -> Verdict:
+    nets = evidence.nets
+    return verdict(
+        "Learned on a tenth of the people, a universal perturbation at 16/255 is weaker.",
+        _over_nets(_own(evidence, net, share=_TENTH) - _own(evidence, net) for net in nets),
+        above=0.0,
+        paper="18% left instead of 9.9%",
+        measured=f"relative {evidence.metric.name} with a tenth minus with all, mean over nets, in points",
+    )
+
+
+def _lessons(plan: Plan) -> list[str]:
+    """Say how the perturbations were learned, and who of the training people they have not seen."""
+    net, grid = plan.models[0].name, plan.study.grid
+    people = _people(plan, net, Learn(EPS16))
+    remarks = [
+        f"Learned on {people} people, {grid.universal_samples} samples with repeats, {grid.universal_batch} a "
+        f"step; a tenth is {_people(plan, net, Learn(EPS16, share=_TENTH))} people with as many steps. The paper: "
+        f"{_PAPER_PEOPLE} people.",
+        "Random noise of the same size is not shown here, so what a net loses to any noise is not told apart.",
+    ]
+    if people < plan.n:
+        remarks.append(f"Of the training people shown, only the first {people} were learned on.")
+    return remarks
+
+
+TABLE1 = Finding(title="Table 1: universal perturbations", asks=_asks, find=_find)

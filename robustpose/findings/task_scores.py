@@ -1,0 +1,87 @@
+"""Scores of other tasks as samples that can be set against those of pose nets: the same people are redrawn.
+
+accuracy  share of people whose class is right; mean IoU: see metrics.tasks
+"""
+
+import numpy as np
+import torch
+
+from robustpose.findings.judging import Sample, ratio
+from robustpose.findings.sweeps import net_of
+from robustpose.metrics.estimate import redraws
+from robustpose.metrics.table import Floats
+from robustpose.study import Evidence, Plan, Setting, TaskResult
+from robustpose.types import HasTaskLabels
+
+TASK_SCORES = {"action": "accuracy", "parts": "mean IoU"}
+
+
+def tasks_of(plan: Plan) -> dict[str, str]:
+    """Return the nets of other tasks, {'action': ..., 'parts': ...}; none where the data lack their labels."""
+    if not isinstance(plan.dataset, HasTaskLabels):
+        return {}
+    names = [task.name for task in plan.tasks]
+    return {design: name for design in TASK_SCORES if (name := net_of(names, design)) is not None}
+
+
+def slot_of_task(evidence: Evidence, task: str) -> int:
+    """Return the colour of a net of another task: after those of the pose nets."""
+    return len(evidence.nets) + evidence.tasks.index(task)
+
+
+def classes_of(evidence: Evidence, task: str) -> int:
+    """Count a net's classes, on an empty picture."""
+    net = {each.name: each for each in evidence.plan.tasks}[task].net
+    height, width = (int(side) for side in net.input_size)  # type: ignore[union-attr]
+    with torch.no_grad():
+        return int(net(torch.zeros(1, 3, height, width)).shape[1])
+
+
+def task_score(evidence: Evidence, task: str, setting: Setting | None) -> Sample:
+    """Score a net of another task: accuracy or mean IoU, in %."""
+    return scored_task(evidence.task(task, setting))
+
+
+def task_relative(evidence: Evidence, task: str, setting: Setting) -> Sample:
+    """Score what is left of its clean score: 100 x attacked / clean."""
+    return ratio(task_score(evidence, task, setting), task_score(evidence, task, None))
+
+
+def scored_task(result: TaskResult) -> Sample:
+    """Score answers: of classifiers the accuracy, of segmenters the mean over classes of the IoU, in %."""
+    weights = redraws(len(result.ids), seed=0)
+    everyone = np.ones(len(result.ids))
+    if result.correct is not None:
+        correct = result.correct.astype(float)
+        return Sample(
+            value=np.asarray(100.0 * correct.mean()),
+            draws=100.0 * (weights @ correct) / len(correct),
+            n=len(correct),
+        )
+    return Sample(
+        value=_mean_over_classes(_iou(result, everyone)),
+        draws=_mean_over_classes(_iou(result, weights)),
+        n=len(result.ids),
+    )
+
+
+def scored_parts(result: TaskResult) -> list[Sample]:
+    """Score a segmenter class by class: the IoU in %."""
+    value = _iou(result, np.ones(len(result.ids)))
+    draws = _iou(result, redraws(len(result.ids), seed=0))
+    return [Sample(value[part], draws[:, part], len(result.ids)) for part in range(len(value))]
+
+
+def _iou(result: TaskResult, weights: Floats) -> Floats:
+    """Return each class's IoU (..., C) in %, each person weights (..., N) times; NaN where it is nowhere."""
+    assert result.intersections is not None and result.unions is not None
+    with np.errstate(invalid="ignore", divide="ignore"):
+        each: Floats = 100.0 * (weights @ result.intersections) / (weights @ result.unions)
+    return each
+
+
+def _mean_over_classes(iou: Floats) -> Floats:
+    there = np.isfinite(iou)
+    with np.errstate(invalid="ignore"):
+        average: Floats = np.asarray(np.where(there, iou, 0.0).sum(axis=-1) / there.sum(axis=-1))
+    return average

@@ -1,0 +1,62 @@
+"""Transfer: an image-specific perturbation made on one net, shown to the others (IGSM-U-10 at 8/255).
+
+Jain et al. (arXiv 1908.06401): other nets lose 30 to 40% on average, and DeepPose is the worst net to make
+perturbations on. The paper prints its matrix for universal perturbations only: see table1.
+"""
+
+from robustpose.findings.finding import Finding, Found
+from robustpose.findings.matrix import (
+    Source,
+    black_box_loss,
+    matrix_asks,
+    matrix_table,
+    misfits,
+    read_matrix,
+    regression_as_source,
+)
+from robustpose.findings.sweeps import EPS8
+from robustpose.study import Ask, Evidence, Plan, Setting, View
+
+IGSM = Setting("igsm", EPS8)
+
+_KIND = "IGSM-U-10 perturbations at 8/255"
+
+
+def _view(target: str, source: Source) -> View:
+    return View(IGSM) if source.net == target else View(IGSM, source=source.net)
+
+
+def _asks(plan: Plan) -> list[Ask]:
+    if len(plan.models) < 2:
+        return []
+    return matrix_asks(plan, [Source(model.name) for model in plan.models], _view)
+
+
+def _find(evidence: Evidence) -> Found:
+    if len(evidence.nets) < 2:
+        return Found(remarks=("Transfer needs two nets; the study has one.",))
+    metric = evidence.metric.name
+    matrix = read_matrix(evidence, [Source(net) for net in evidence.nets], _view)
+    verdicts = (
+        *black_box_loss(matrix, kind=_KIND, metric=metric),
+        *regression_as_source(matrix, kind=_KIND, metric=metric),
+    )
+    return Found(
+        exhibits=(
+            matrix_table(
+                matrix,
+                stem="transfer",
+                title=f"IGSM-U-10 at 8/255 made on one net, shown to another: relative {metric}, %",
+                note="Rows: the net that is shown the pictures. Columns: the net that they were made on. Vulner.: "
+                "the row's mean without the net itself.",
+            ),
+        ),
+        verdicts=verdicts,
+        remarks=(
+            *misfits(matrix),
+            "Pictures travel rounded to 8 bits. The paper prints no matrix for image-specific perturbations.",
+        ),
+    )
+
+
+TRANSFER = Finding(title="Transfer of image-specific perturbations", asks=_asks, find=_find)

@@ -1,0 +1,219 @@
+"""Universal perturbations looked at: what they look like, and whether they lead all people to one pose.
+
+Jain et al. (arXiv 1908.06401) show that heatmap nets' perturbations bear limbs all over, that predicted
+skeletons follow these hallucinated limbs, and that DeepPose's perturbation bears none. They measure none of it.
+Here: how far predictions of one keypoint spread over people, how many people get the median pose, and how coarse
+the perturbation's pattern is.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robustpose.findings.drawing import (
+    draw_skeleton,
+    enlarged,
+    perturbed,
+    side_by_side,
+    stacked,
+    stem_of,
+    visible,
+)
+from robustpose.findings.finding import Finding, Found, Picture, Tabular, Verdict
+from robustpose.findings.judging import Sample, mean, resampled, verdict
+from robustpose.findings.sweeps import heatmap_nets
+from robustpose.metrics import Table, pair
+from robustpose.metrics.table import Floats
+from robustpose.study import CLEAN, Ask, Evidence, Learn, NetAsk, Plan, UniversalAsk, View
+
+LEARN = Learn(16 / 255)
+UNDER = View(universal=LEARN)
+
+NEAR = 0.1
+"""Of the crop: how near the median pose a predicted keypoint must lie to agree with it."""
+
+COARSE = 8
+"""Cycles a crop: slower patterns are as wide as a limb is or wider."""
+
+_PEOPLE = 6
+_TILE = 256
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """How alike the poses are that a net predicts for different people.
+
+    spread   mean over keypoints of the standard deviation over people, in % of the crop's side
+    agreeing  people of whose keypoints more than half lie near the median pose, in %
+    """
+
+    spread: Sample
+    agreeing: Sample
+
+
+def _asks(plan: Plan) -> list[Ask]:
+    if plan.training is None:
+        return []
+    return [
+        ask
+        for net in (model.name for model in plan.models)
+        for ask in (NetAsk(net, CLEAN), NetAsk(net, UNDER), UniversalAsk(net, LEARN))
+    ]
+
+
+def _find(evidence: Evidence) -> Found:
+    if evidence.plan.training is None:
+        return Found(remarks=("The study has no training set to learn universal perturbations on.",))
+    gathered = {net: _before_and_after(evidence, net) for net in evidence.nets}
+    heatmaps = heatmap_nets(evidence.plan)
+    remarks = ["A net's predictions on a perturbation alone are not stored, so its own answer to it is not shown."]
+    if not heatmaps:
+        remarks.append("No heatmap net takes part, so the claim is not judged.")
+    return Found(
+        exhibits=(_table(evidence, gathered), *(_picture(evidence, net) for net in evidence.nets)),
+        verdicts=(_verdict({net: gathered[net] for net in heatmaps}),) if heatmaps else (),
+        remarks=tuple(remarks),
+    )
+
+
+def gathering(table: Table, *, joints: frozenset[str], input_size: tuple[int, int]) -> Gathering:
+    """Measure how alike the predicted poses are, over these keypoints."""
+    chosen = [i for i, name in enumerate(table.skeleton.keypoints) if name in joints and table.skeleton.counted[i]]
+    height, width = input_size
+    points = table.predicted[:, chosen] / np.array([width, height], float)
+    return Gathering(
+        spread=resampled(lambda weights: _spread(points, weights), len(table)),
+        agreeing=resampled(lambda weights: _agreeing(points, weights), len(table)),
+    )
+
+
+def coarse_energy(perturbation: NDArray[np.float32]) -> float:
+    """Return the share of a perturbation's energy in patterns of at most COARSE cycles a crop, in %."""
+    energy = (np.abs(np.fft.fft2(perturbation.astype(np.float64))) ** 2).sum(axis=0)
+    coarse, changing = _frequencies(energy.shape)
+    return float(100.0 * energy[coarse].sum() / energy[changing].sum())
+
+
+def coarse_noise(shape: tuple[int, int]) -> float:
+    """Return what white noise has of it, in %: its energy is the same at all frequencies."""
+    coarse, changing = _frequencies(shape)
+    return float(100.0 * coarse.sum() / changing.sum())
+
+
+def _frequencies(shape: tuple[int, ...]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Say of each frequency whether it is coarse, and whether it is one at all: an even tint is none."""
+    height, width = shape
+    down, across = np.fft.fftfreq(height, d=1 / height), np.fft.fftfreq(width, d=1 / width)
+    cycles = np.hypot(down[:, None], across[None, :])
+    return (cycles > 0) & (cycles <= COARSE), cycles > 0
+
+
+def _spread(points: Floats, weights: Floats) -> float:
+    """Spread points (N, K, 2), each person weights (N,) times; one that is not finite takes no part."""
+    finite = np.asarray(np.isfinite(points).all(axis=2))
+    each = weights[:, None] * finite
+    known = np.where(finite[..., None], points, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centre = (each[..., None] * known).sum(axis=0) / each.sum(axis=0)[:, None]
+        variance = (each[..., None] * (known - centre) ** 2).sum(axis=0) / each.sum(axis=0)[:, None]
+    return float(100.0 * np.sqrt(variance.sum(axis=1)).mean())
+
+
+def _agreeing(points: Floats, weights: Floats) -> float:
+    """Count who lies near the median pose; the lower median where two are in the middle."""
+    order = np.argsort(points, axis=0)
+    reached = np.cumsum(weights[order], axis=0) >= weights.sum() / 2
+    middle = np.take_along_axis(points, np.take_along_axis(order, reached.argmax(axis=0)[None], axis=0), axis=0)
+    near = np.linalg.norm(points - middle, axis=2) <= NEAR
+    return float(100.0 * (weights * (near.mean(axis=1) > 0.5)).sum() / weights.sum())
+
+
+def _before_and_after(evidence: Evidence, net: str) -> tuple[Gathering, Gathering]:
+    clean, under = pair(evidence.table(net, CLEAN), evidence.table(net, UNDER))
+    joints, input_size = evidence.plan.joints, _input_size(evidence, net)
+    return (
+        gathering(clean, joints=joints, input_size=input_size),
+        gathering(under, joints=joints, input_size=input_size),
+    )
+
+
+def _table(evidence: Evidence, gathered: dict[str, tuple[Gathering, Gathering]]) -> Tabular:
+    heatmaps = heatmap_nets(evidence.plan)
+    return Tabular(
+        stem="universal_one_pose",
+        title="Universal perturbations at 16/255, each on its own net: do all people get one pose?",
+        columns=(
+            "output",
+            "spread, clean",
+            "spread, under it",
+            "people near the median pose, clean, %",
+            "people near the median pose, under it, %",
+            "coarse energy, %",
+            "coarse energy of white noise, %",
+        ),
+        rows=tuple(
+            (
+                net,
+                (
+                    "heatmaps" if net in heatmaps else "coordinates",
+                    before.spread.estimate,
+                    after.spread.estimate,
+                    before.agreeing.estimate,
+                    after.agreeing.estimate,
+                    coarse_energy(evidence.universal(net, LEARN)),
+                    coarse_noise(_input_size(evidence, net)),
+                ),
+            )
+            for net, (before, after) in gathered.items()
+        ),
+        note="Spread: standard deviation over people of a predicted keypoint, mean over keypoints, in % of the "
+        f"crop's side. Near the median pose: more than half of the keypoints within {NEAR:g} of the crop's side. "
+        f"Coarse: at most {COARSE} cycles a crop; of one perturbation a net, so without an interval. It tells how "
+        "wide its patterns are, not whether they look like limbs.",
+    )
+
+
+def _verdict(gathered: dict[str, tuple[Gathering, Gathering]]) -> Verdict:
+    return verdict(
+        "Under its own universal perturbation at 16/255 a heatmap net's predicted poses differ less "
+        "from person to person than on clean pictures.",
+        mean([before.spread - after.spread for before, after in gathered.values()]),
+        above=0.0,
+        paper="shown in pictures: predicted skeletons follow hallucinated limbs; no number",
+        measured=f"spread on clean pictures minus spread under it, mean over {', '.join(gathered)}, in % of the "
+        "crop's side",
+    )
+
+
+def _picture(evidence: Evidence, net: str) -> Picture:
+    """Show a net's perturbation, and people with what the net sees in them: clean above, under it below."""
+    perturbation = evidence.universal(net, LEARN)
+    factor = max(1, round(_TILE / perturbation.shape[2]))
+    # Only the first block of people keeps pictures; they are the tables' first rows.
+    people = evidence.store.pictures(evidence.plan.seen_cells(net, CLEAN)[0]).clean[:_PEOPLE]
+    shown = enlarged(visible(perturbation, eps=LEARN.eps), 2 * factor)
+    title = f"{net}: its universal perturbation at 16/255 (grey: no change; black and white: 16 levels)"
+    if len(people) == 0:
+        return Picture(stem=f"universal_{stem_of(net)}", title=title, image=shown)
+    rows = []
+    for images, view in ((people, CLEAN), (perturbed(people, perturbation), UNDER)):
+        table = evidence.table(net, view)
+        drawn = [
+            draw_skeleton(image, table.predicted[row], table.skeleton, factor=factor)
+            for row, image in enumerate(images)
+        ]
+        rows.append(side_by_side(drawn))
+    return Picture(
+        stem=f"universal_{stem_of(net)}",
+        title=f"{title}, and predicted poses: above on clean pictures, below under it",
+        image=side_by_side([shown, stacked(rows)]),
+    )
+
+
+def _input_size(evidence: Evidence, net: str) -> tuple[int, int]:
+    height, width = evidence.plan.named(net).net.input_size
+    return int(height), int(width)
+
+
+UNIVERSAL_PICTURES = Finding(title="Universal perturbations, looked at", asks=_asks, find=_find)

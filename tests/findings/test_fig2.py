@@ -1,0 +1,213 @@
+"""Figures 2b to 2f on hand-made answers: effects by hand, verdicts that flip, nets that lack, what is asked."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from robustpose.errors import RobustPoseError
+from robustpose.findings.fig2b import FIG2B
+from robustpose.findings.fig2c import FIG2C, alike
+from robustpose.findings.fig2d import FIG2D
+from robustpose.findings.fig2ef import FIG2EF
+from robustpose.findings.finding import Finding, Found, Verdict
+from robustpose.metrics import Estimate
+from robustpose.models import OpenedModel
+from robustpose.study import Evidence, Setting, Store
+from tests.findings.hand_made import Right, evidence_of, hand_plan, heatmaps, regression, staged
+
+SIX = (regression("deeppose"), staged("shg2"), staged("shg8"), heatmaps("dlcm"))
+BACKBONE = (regression("resreg:mine"), heatmaps("resdec:mine"), heatmaps("resdec_pre"))
+
+
+def find(finding: Finding, folder: Path, right: Right, *nets: OpenedModel) -> Found:
+    plan = hand_plan(*nets)
+    return finding.find(evidence_of(plan, finding.asks(plan), folder, right))
+
+
+def verdict_on(found: Found, words: str) -> Verdict:
+    (only,) = [each for each in found.verdicts if words in each.claim]
+    return only
+
+
+def effect(verdict: Verdict) -> float:
+    assert verdict.effect is not None
+    return verdict.effect.value
+
+
+def by_net(left: Mapping[str, int], *, through_all: int = 0) -> Right:
+    """Clean 40; so many under attack, fewer where all stages are attacked."""
+
+    def right(net: str, setting: Setting | None) -> int:
+        if setting is None:
+            return 40
+        return left[net] - (through_all if setting.objective == "training_loss_all" else 0)
+
+    return right
+
+
+def test_2b_effects_by_hand(tmp_path: Path) -> None:
+    left = {"deeppose": 4, "shg2": 20, "shg8": 32, "dlcm": 26}
+    found = find(FIG2B, tmp_path, by_net(left, through_all=10), *SIX)
+    heat = verdict_on(found, "heatmap nets keep more")
+    assert effect(heat) == pytest.approx(100 * (20 + 32 + 26) / 120 - 10)
+    assert heat.holds == "holds"
+    stages = verdict_on(found, "attacking all stages")
+    assert effect(stages) == pytest.approx(25.0) and stages.holds == "holds"
+    dlcm = verdict_on(found, "DLCM is the most robust")
+    assert effect(dlcm) == pytest.approx(100 * (26 - 32) / 40) and "here shg8" in dlcm.measured
+    assert dlcm.holds == "does not hold"
+    stacks = verdict_on(found, "8 stacks keep more")
+    assert effect(stacks) == pytest.approx(30.0) and stacks.holds == "holds"
+
+
+def test_2b_verdicts_flip_with_the_data(tmp_path: Path) -> None:
+    left = {"deeppose": 36, "shg2": 20, "shg8": 8, "dlcm": 30}
+    found = find(FIG2B, tmp_path, by_net(left, through_all=-8), *SIX)
+    assert [each.holds for each in found.verdicts] == ["does not hold"] * 4
+
+
+def test_2b_shows_ours_in_colour_and_the_papers_in_grey(tmp_path: Path) -> None:
+    found = find(FIG2B, tmp_path, by_net(dict.fromkeys(("deeppose", "shg2", "shg8", "dlcm"), 20)), *SIX)
+    curves = {each.name: each for each in found.exhibits[0].curves}  # type: ignore[union-attr]
+    assert curves["shg8"].slot == 2 and curves["shg8"].y == (50.0, 50.0, 50.0) and curves["shg8"].x == (1, 8, 16)
+    assert curves["8-SHG, paper"].slot is None and curves["8-SHG, paper"].y[5] == 20.4
+    assert curves["shg8-ALL"].dashed and "dlcm-ALL" not in curves
+
+
+def test_2b_says_what_it_lacks(tmp_path: Path) -> None:
+    found = find(FIG2B, tmp_path, by_net({"resdec": 20}), heatmaps("resdec"))
+    assert found.verdicts == () and sum("not judged" in remark for remark in found.remarks) == 4
+
+
+def test_2c_matches_designs_and_judges_no_difference_as_an_equivalence(tmp_path: Path) -> None:
+    def right(net: str, setting: Setting | None) -> int:
+        if setting is None:
+            return 40
+        small = setting.eps <= 1 / 255
+        return {"resreg:mine": 4, "resdec:mine": 32 if small else 12, "resdec_pre": 32 if small else 30}[net]
+
+    found = find(FIG2C, tmp_path, right, *BACKBONE)
+    assert [each.holds for each in found.verdicts] == ["holds"] * 3
+    assert [effect(each) for each in found.verdicts] == pytest.approx([20.0, 45.0, 0.0])
+
+
+def test_2c_flips(tmp_path: Path) -> None:
+    left = {"resreg:mine": 30, "resdec:mine": 20, "resdec_pre": 5}
+    found = find(FIG2C, tmp_path, by_net(left), *BACKBONE)
+    assert [each.holds for each in found.verdicts] == ["does not hold"] * 3
+
+
+def test_2c_asks_nothing_without_a_pair(tmp_path: Path) -> None:
+    plan = hand_plan(regression("deeppose"), heatmaps("resdec"))
+    assert list(FIG2C.asks(plan)) == []
+    found = FIG2C.find(Evidence(plan, Store(tmp_path)))
+    assert found.verdicts == () and "needs resdec" in found.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(-1, 1, "holds"), (-1, 3, "undecided"), (3, 4, "does not hold"), (-4, -3, "does not hold")],
+)
+def test_alike_is_within_the_margin(low: float, high: float, expected: str) -> None:
+    assert alike(Estimate(value=0, low=low, high=high, n=9), within=2.0) == expected
+
+
+def level(setting: Setting) -> int:
+    return round(setting.eps * 255)
+
+
+def diverging(net: str, setting: Setting | None) -> int:
+    """Targeted ever farther apart, untargeted together in the end; 4 hits more through all stages."""
+    place = {"deeppose": 0, "shg2": 1, "shg8": 2, "dlcm": 3}[net]
+    if setting is None:
+        return 40
+    if setting.targeted:
+        more = 4 if setting.objective == "training_loss_all" else 0
+        return {1: 2, 8: 10 + 4 * place, 16: 4 + 10 * place}[level(setting)] + more
+    return {1: 6 + 10 * place, 8: 4, 16: 4}[level(setting)]
+
+
+def test_2d_effects_by_hand(tmp_path: Path) -> None:
+    found = find(FIG2D, tmp_path, diverging, *SIX)
+    every_stage = verdict_on(found, "attacking all stages hits more")
+    assert effect(every_stage) == pytest.approx(10.0) and every_stage.holds == "holds"
+    harder = verdict_on(found, "harder than untargeted")
+    assert effect(harder) == pytest.approx(90.0 - 40.0) and harder.holds == "holds"
+    apart = verdict_on(found, "diverge")
+    assert (
+        effect(apart) == pytest.approx(25 * (20 / 12) ** 0.5) and apart.holds == "holds"
+    )  # 10, 35, 60, 85: sd 32.3
+    assert verdict_on(found, "nets converge with eps").holds == "holds"
+    assert verdict_on(found, "fall of every score").holds == "holds"
+
+
+def test_2d_a_fall_of_all_odds_alike_is_no_convergence_of_odds(tmp_path: Path) -> None:
+    def right(net: str, setting: Setting | None) -> int:
+        if setting is None:
+            return 40
+        if setting.targeted:
+            return 20
+        good = net == "dlcm"
+        return {1: 36 if good else 12, 8: 14 if good else 1, 16: 14 if good else 1}[level(setting)]
+
+    found = find(FIG2D, tmp_path, right, *SIX)
+    assert effect(verdict_on(found, "nets converge with eps")) == pytest.approx(30.0 - 16.25)
+    odds = verdict_on(found, "fall of every score")  # those of one net are 21 times those of the others, at both
+    assert effect(odds) == pytest.approx(0.0, abs=0.01) and odds.holds == "undecided"
+    assert verdict_on(found, "diverge").holds == "undecided"  # all alike: neither apart nor together
+
+
+def test_2d_two_nets_have_no_spread(tmp_path: Path) -> None:
+    found = find(FIG2D, tmp_path, diverging, *SIX[:2])
+    assert not any("verge" in each.claim for each in found.verdicts)
+    assert any("needs 3 nets" in remark for remark in found.remarks)
+
+
+def reversing(net: str, setting: Setting | None) -> int:
+    """8 stacks keep 30, 20 of 40 after 10 and 100 steps, 2 stacks 20 and 28; targets the other way round."""
+    if setting is None:
+        return 40
+    steps = setting.numbers["steps"]
+    kept = {"shg2": 20, "shg8": 30, "deeppose": 24, "dlcm": 24}[net]
+    if steps == 100:
+        kept += {"shg2": 0, "shg8": -20, "deeppose": -10, "dlcm": -10}[net]
+    return 40 - kept if setting.targeted else kept
+
+
+def test_2ef_effects_by_hand(tmp_path: Path) -> None:
+    found = find(FIG2EF, tmp_path, reversing, *SIX)
+    assert [each.holds for each in found.verdicts] == ["holds"] * 4
+    assert [effect(each) for each in found.verdicts] == pytest.approx([25.0, 25.0, 25.0, 25.0])
+    assert any("66.3" in remark for remark in found.remarks)
+    rows = dict(found.exhibits[1].rows)  # type: ignore[union-attr]
+    assert rows["shg8"][-2:] == (20.4, 3.5) and rows["shg8"][3].value == 25.0
+
+
+def test_2ef_a_lead_kept_is_no_reversal(tmp_path: Path) -> None:
+    def right(net: str, setting: Setting | None) -> int:
+        return 40 if setting is None else {"shg2": 10, "shg8": 30}[net]
+
+    found = find(FIG2EF, tmp_path, right, staged("shg2"), staged("shg8"))
+    assert effect(verdict_on(found, "Untargeted, the order")) == pytest.approx(-50.0)
+    assert verdict_on(found, "Untargeted, the order").holds == "does not hold"
+    assert verdict_on(found, "steps at 8/255 leave less").holds == "undecided"
+
+
+@pytest.mark.parametrize("finding", [FIG2B, FIG2D, FIG2EF])
+def test_a_cell_that_lacks_is_said(finding: Finding, tmp_path: Path) -> None:
+    plan = hand_plan(*SIX)
+    evidence_of(plan, finding.asks(plan), tmp_path, diverging if finding is FIG2D else reversing)
+    next((tmp_path / "cells").glob("*.npz")).unlink()
+    with pytest.raises(RobustPoseError, match="has not been computed"):
+        finding.find(Evidence(plan, Store(tmp_path)))
+
+
+def test_budgets_of_the_grid_need_not_hold_8(tmp_path: Path) -> None:
+    plan = hand_plan(*SIX)
+    grid = replace(plan.study.grid, eps=(1 / 255,), targeted_eps=(1 / 255,))
+    plan = replace(plan, study=replace(plan.study, grid=grid))
+    for name, finding in {"b": FIG2B, "d": FIG2D, "ef": FIG2EF}.items():
+        right = diverging if finding is FIG2D else reversing
+        assert finding.find(evidence_of(plan, finding.asks(plan), tmp_path / name, right)).verdicts

@@ -1,0 +1,82 @@
+"""Sweeps: which nets are of which kind, what curves are drawn of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from robustpose.findings.contrasts import lead, smallest
+from robustpose.findings.judging import Sample
+from robustpose.findings.sweeps import (
+    asks_of,
+    curves_over_eps,
+    heatmap_nets,
+    net_of,
+    paper_curves,
+    paper_steps,
+    regression_nets,
+    settings_of,
+    staged_nets,
+)
+from robustpose.models import OpenedModel, build
+from robustpose.study import Setting
+from robustpose.types import PoseModel
+from tests.findings.hand_made import EPS, evidence_of, hand_plan, heatmaps, regression, staged
+
+NETS = (regression("deeppose"), heatmaps("resdec:mine"), staged("shg2"))
+
+
+def test_kinds_of_nets() -> None:
+    plan = hand_plan(*NETS)
+    assert heatmap_nets(plan) == ["resdec:mine", "shg2"]
+    assert regression_nets(plan) == ["deeppose"]
+    assert staged_nets(plan) == ["shg2"]
+    assert net_of(["resdec_pre", "resdec:mine"], "resdec") == "resdec:mine"
+    assert net_of(["resdec_pre"], "resdec") is None
+
+
+def test_part_maps_are_heatmaps_and_integral_regression_is_neither() -> None:
+    nets = {name: build(name).eval() for name in ("dlcm", "integral")}
+    real = [OpenedModel(name=n, net=net, fingerprint=n) for n, net in nets.items() if isinstance(net, PoseModel)]
+    plan = hand_plan(*NETS)
+    object.__setattr__(plan, "models", tuple(real))
+    assert heatmap_nets(plan) == ["dlcm"]
+    assert regression_nets(plan) == []
+
+
+def test_settings_cover_the_grid() -> None:
+    made = settings_of(hand_plan(*NETS), "igsm", targeted=True, all_stages=True)
+    assert [each.eps for each in made] == list(EPS)
+    assert {each.label for each in made} == {"IGSM-T-20-ALL"}
+
+
+def test_curves_are_relative_untargeted_and_of_the_target_targeted(tmp_path: Path) -> None:
+    def right(net: str, setting: Setting | None) -> int:
+        return 20 if setting is None else 30 if setting.targeted else 5
+
+    plan = hand_plan(*NETS)
+    settings, targeted = settings_of(plan, "igsm"), settings_of(plan, "igsm", targeted=True)
+    evidence = evidence_of(plan, asks_of(["shg2"], [*settings, *targeted]), tmp_path, right)
+    (line,) = curves_over_eps(evidence, ["shg2"], settings, suffix="-ALL")
+    assert (line.name, line.slot, line.dashed, line.y) == ("shg2-ALL", 2, True, (25.0, 25.0, 25.0))
+    (line,) = curves_over_eps(evidence, ["shg2"], targeted)
+    assert line.y == (75.0, 75.0, 75.0) and not line.dashed
+    assert all(low < 75.0 < high for low, high in zip(line.low, line.high, strict=True))
+
+
+def test_paper_curves_are_of_these_designs_only() -> None:
+    names = [each.name for each in paper_curves("fig2b", ["shg2:mine", "resdec", "vitpose"])]
+    assert names == ["2-SHG, paper", "2-SHG-ALL, paper", "ResDec-NoPre, paper"]
+    (bars,) = paper_steps(["shg8", "vitpose"], {10: "igsm_u_10_relative_pckh", 100: "igsm_u_100_relative_pckh"})
+    assert (bars.x, bars.y, bars.slot) == ((10.0, 100.0), (20.4, 3.5), None)
+
+
+def test_lead_finds_the_best_other_in_every_draw() -> None:
+    ours = Sample(np.asarray(10.0), np.array([10.0, 10.0]), 40)
+    others = [
+        Sample(np.asarray(4.0), np.array([12.0, 2.0]), 40),
+        Sample(np.asarray(6.0), np.array([1.0, 9.0]), 30),
+    ]
+    found = lead(ours, others)
+    assert (float(found.value), list(found.draws), found.n) == (4.0, [-2.0, 1.0], 30)
+    assert smallest([ours]).value == pytest.approx(10.0)
