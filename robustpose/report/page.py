@@ -81,7 +81,7 @@ def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
     joints = strongest(found, main_settings(settings)) if settings else None
     parts = _parts(found, joints, metric.name) if joints else ()
     page = (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             plan=plan,
@@ -183,14 +183,15 @@ def _aimless(found: Sequence[Net], settings: Sequence[Setting], outcomes: Outcom
     return tuple((name, count) for name, count in counts if count)
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Return what renders the pages: all text is escaped, and an unknown name is an error."""
+    made = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"eps": format_eps, "listed": words.listed, "measure": measure_of}
-    environment.globals |= {"counted": words.counted}
-    return environment
+    made.filters |= {"eps": format_eps, "listed": words.listed, "measure": measure_of}
+    made.globals |= {"counted": words.counted}
+    return made
