@@ -1,0 +1,104 @@
+"""What people are shown: the clean and the attacked pictures that a study kept, and noise of the same budget."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.study import Plan, Setting, Store
+from robustpose.study.stored import Pixels
+from robustpose.threats import format_eps
+
+_TINY = 1e-9
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One person, before and after.
+
+    eps             in [0, 1] units
+    clean, altered  (H, W, 3) uint8; they differ
+    """
+
+    eps: float
+    person: str
+    clean: Pixels
+    altered: Pixels
+
+
+@dataclass(frozen=True)
+class Stimuli:
+    """What a study kept of one net under one attack, at every budget that 8-bit pictures can hold.
+
+    attack   the paper's name, IGSM-U-10
+    without  one line for each picture that the attack left as it was: it has no right answer
+    """
+
+    net: str
+    data: str
+    attack: str
+    pairs: tuple[Pair, ...]
+    without: tuple[str, ...] = ()
+
+    @property
+    def budgets(self) -> tuple[float, ...]:
+        """Every eps, from the smallest."""
+        return tuple(sorted({pair.eps for pair in self.pairs}))
+
+
+def read_stimuli(plan: Plan, store: Store, *, net: str, attack: str) -> Stimuli:
+    """Read the kept pictures of a net under an attack.
+
+    RobustPoseError where the study has no such net or attack, or its store holds no pictures of it.
+    """
+    names = [model.name for model in plan.models]
+    if net not in names:
+        raise unknown_name("net of the study", net, names)
+    # Budgets of other threats are not 8-bit levels, and sign noise would be no control for them.
+    settings = [each for each in plan.study.settings if each.threat == "linf" and each.eps * 255 >= 1 - _TINY]
+    chosen = sorted((each for each in settings if each.label == attack), key=lambda each: each.eps)
+    if not chosen:
+        raise unknown_name(
+            "attack of the study with eps of 1/255 or more", attack, {each.label for each in settings}
+        )
+    pairs = [pair for setting in chosen for pair in _kept(plan, store, net, setting)]
+    changed = [pair for pair in pairs if (pair.clean != pair.altered).any()]
+    return Stimuli(
+        net=net,
+        data=plan.dataset.name,
+        attack=attack,
+        pairs=tuple(changed),
+        without=tuple(
+            f"{pair.person} at {format_eps(pair.eps)}: the attack changed nothing"
+            for pair in pairs
+            if not (pair.clean != pair.altered).any()
+        ),
+    )
+
+
+def sign_noise(clean: Pixels, *, eps: float, generator: np.random.Generator) -> Pixels:
+    """Add plus or minus eps, by chance, to every value of a picture (H, W, 3); clipped to 0 to 255.
+
+    eps in [0, 1] units, rounded down to whole levels
+    """
+    level = math.floor(eps * 255 + _TINY)
+    signs = generator.choice(np.array([-1, 1]), size=clean.shape)
+    noisy = np.clip(clean.astype(np.int64) + level * signs, 0, 255)
+    return np.asarray(noisy, np.uint8)
+
+
+def _kept(plan: Plan, store: Store, net: str, setting: Setting) -> list[Pair]:
+    """Pair the pictures of a study's first people under one setting."""
+    cell = plan.cells(plan.named(net), setting)[0]
+    kept = store.pictures(cell)
+    if len(kept.clean) == 0:
+        raise RobustPoseError(
+            f"{store.folder} keeps no pictures of {cell.title} that this version computed; "
+            "run the study again into this folder"
+        )
+    people = store.get(cell).table.ids
+    return [
+        Pair(eps=setting.eps, person=person, clean=clean, altered=altered)
+        for person, clean, altered in zip(people, kept.clean, kept.adversarial, strict=False)
+    ]
