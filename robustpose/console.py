@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Protocol
@@ -20,6 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table as RichTable
 
+from robustpose.findings import Found
 from robustpose.metrics import ALL, Estimate, score
 from robustpose.study import CellProgress, Outcome, Plan, Row, Worth, estimates, metric_of
 from robustpose.threats import format_eps
@@ -36,7 +37,7 @@ def cells_bar(title: str) -> Iterator[Callable[[CellProgress], None]]:
         task = bar.add_task(title, total=None)
 
         def show(progress: CellProgress) -> None:
-            name = title if progress.cell is None else _cell_title(progress)
+            name = title if progress.cell is None else progress.cell.title
             bar.update(task, description=name, completed=progress.work, total=max(progress.total_work, 1))
             if progress.cell is None:
                 bar.update(task, completed=max(progress.total_work, 1))
@@ -45,10 +46,10 @@ def cells_bar(title: str) -> Iterator[Callable[[CellProgress], None]]:
 
 
 @contextmanager
-def steps_bar(title: str, *, total: int) -> Iterator["ShowSteps"]:
-    """Show a count of things done, with a remark."""
+def steps_bar(title: str, *, total: int, silent: bool = False) -> Iterator["ShowSteps"]:
+    """Show a count of things done, with a remark; nothing where silent."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr, transient=True) as bar:
+    with Progress(*columns, console=stderr, transient=True, disable=silent) as bar:
         task = bar.add_task(title, total=total)
 
         def show(done: int, remark: str, *, total: int | None = None) -> None:
@@ -65,15 +66,28 @@ class ShowSteps(Protocol):
         ...
 
 
-def _cell_title(progress: CellProgress) -> str:
-    assert progress.cell is not None
-    setting = progress.cell.setting
-    return f"{progress.cell.model}: {'clean' if setting is None else setting.title}"
-
-
 def say(text: str) -> None:
     """Print a line for people on stderr."""
     stderr.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_verdicts(found: Mapping[str, Found]) -> None:
+    """Print what holds of the paper's claims: a line a claim, with the effect and the paper's number."""
+    table = RichTable(title="The paper's claims, here", box=SIMPLE_HEAD, title_justify="left")
+    for column in ("finding", "claim", "verdict", "effect", "paper"):
+        table.add_column(column, overflow="fold")
+    for name, each in found.items():
+        for verdict in each.verdicts:
+            effect = "" if verdict.effect is None else _estimate(verdict.effect)
+            table.add_row(name, verdict.claim, verdict.holds, effect, verdict.paper)
+    stdout.print(table)
+    for name, each in found.items():
+        for remark in each.remarks:
+            say(f"{name}: {remark}")
+
+
+def _estimate(estimate: Estimate) -> str:
+    return f"{estimate.value:.1f} [{estimate.low:.1f}, {estimate.high:.1f}], n = {estimate.n}"
 
 
 def print_results(plan: Plan, rows: Sequence[Row]) -> None:

@@ -13,8 +13,10 @@ from robustpose.cli.attack import attack
 from robustpose.cli.data import render_people, show_people
 from robustpose.cli.study import make_report, study
 from robustpose.cli.train import train_net
+from robustpose.cli.userstudy import analyse_user_study, make_user_study
 from robustpose.data import DATASETS
 from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.findings import FINDINGS
 from robustpose.metrics import METRICS
 from robustpose.models import MODELS, TASKS
 from robustpose.models.weights import load_facts, shipped_architectures, shipped_weights
@@ -29,7 +31,7 @@ app = typer.Typer(
 
 
 def list_names(
-    kind: Annotated[str, typer.Argument(help="models, tasks, datasets, attacks, metrics or studies")] = "",
+    kind: Annotated[str, typer.Argument(help="models, tasks, datasets, attacks, metrics, studies, findings")] = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="Models and tasks with the facts of their weights")
     ] = False,
@@ -42,6 +44,7 @@ def list_names(
         "attacks": [*ATTACKS],
         "metrics": [*METRICS],
         "studies": [*STUDIES],
+        "findings": [*FINDINGS],
     }
     if kind and kind not in kinds:
         raise unknown_name("kind", kind, kinds)
@@ -72,6 +75,10 @@ data_app = typer.Typer(no_args_is_help=True, help="Look at people with their tru
 data_app.command("show")(show_people)
 data_app.command("render")(render_people)
 app.add_typer(data_app, name="data")
+user_app = typer.Typer(no_args_is_help=True, help="Ask people whether they see a perturbation.")
+user_app.command("make")(make_user_study)
+user_app.command("analyse")(analyse_user_study)
+app.add_typer(user_app, name="userstudy")
 
 
 def main() -> None:

@@ -1,38 +1,72 @@
 """What the commands share: running a study, rendering ahead, saying what was left out and where results lie."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from robustpose import console, report
+from robustpose import console, findings, report
 from robustpose.data.rendered import RenderedPeople
 from robustpose.study import (
+    AnyCell,
+    Engine,
+    LocalEngine,
     Outcome,
     Plan,
+    Replay,
     Row,
+    Shard,
     Store,
     Study,
     factor_rows,
     open_plan,
     result_rows,
-    run_cells,
+    run_all,
     save_study,
+    workbench,
     write_factors,
     write_results,
 )
 from robustpose.types import PoseDataset
 
 
-def run_study(study: Study, folder: Path) -> tuple[Plan, Store, list[Row]]:
-    """Compute what is missing of a study and write its outputs."""
+@dataclass(frozen=True)
+class How:
+    """Where a study is computed: by which engine, on which device, which share of it."""
+
+    engine: Engine = field(default_factory=LocalEngine)
+    device: str = "cpu"
+    shard: Shard = field(default_factory=Shard)
+
+
+def run_study(study: Study, folder: Path, *, how: How | None = None) -> tuple[Plan, Store, list[Row]]:
+    """Compute what is missing of a study and write its outputs; a shard of one writes none, and gives no rows."""
+    how = how or How()
     plan = open_plan(study)
     store = Store(folder)
-    for height, width in sorted({tuple(model.net.input_size) for model in plan.models}):
-        render_ahead(plan.dataset, plan.n, input_size=(height, width))
+    cells = [*plan.all_cells(), *findings.asked(plan)]
+    _render_people(plan, [cell for cell in cells if cell not in store])
     with console.cells_bar(study.name) as show:
-        run_cells(plan, store, on_progress=show)
+        run_all(cells, workbench(plan).on(how.device), store, engine=how.engine, shard=how.shard, on_progress=show)
+    if how.shard.count > 1:
+        return plan, store, []
     rows = result_rows(plan, store)
     save_study(study, folder)
     write_outputs(plan, store, rows, folder)
     return plan, store, rows
+
+
+def _render_people(plan: Plan, cells: list[AnyCell]) -> None:
+    """Render who takes part in cells, in the sizes that the nets take: validation people, and training people."""
+    for height, width in sorted({tuple(model.net.input_size) for model in plan.models}):
+        render_ahead(plan.dataset, plan.n, input_size=(height, width))
+        for dataset in (plan.training, plan.other):
+            if dataset is not None and (people := _people_of(dataset, cells)):
+                render_ahead(dataset, people, input_size=(height, width))
+
+
+def _people_of(dataset: PoseDataset, cells: list[AnyCell]) -> int:
+    """Count the people of a data set, from the first, that cells learn from or show."""
+    there = [cell.people if isinstance(cell, Replay) else cell for cell in cells]
+    return max((cell.stop for cell in there if cell.data_fingerprint == dataset.fingerprint), default=0)
 
 
 def render_ahead(dataset: PoseDataset, n: int, *, input_size: tuple[int, int], padding: float = 1.25) -> None:
@@ -49,6 +83,8 @@ def write_outputs(plan: Plan, store: Store, rows: list[Row], folder: Path) -> No
     write_results(rows, folder / "results.csv")
     write_factors(factor_rows(plan, store), folder / "factors.csv")
     report.write_report(plan, store, folder / "report")
+    if plan.study.findings:
+        report.write_findings(plan, findings.found(plan, store), folder / "report")
 
 
 def report_people_left_out(plan: Plan, found: list[Outcome]) -> None:

@@ -7,6 +7,16 @@ from typing import Annotated
 import typer
 
 from robustpose import console
+from robustpose.cli.engines import (
+    AddressOption,
+    DeviceOption,
+    EngineOption,
+    GpusOption,
+    ShardOption,
+    ThreadsOption,
+    WorkersOption,
+    how_of,
+)
 from robustpose.cli.options import (
     CardOption,
     DataOption,
@@ -18,6 +28,7 @@ from robustpose.cli.options import (
 )
 from robustpose.cli.running import report_people_left_out, run_study, say_where, write_outputs
 from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.findings import FINDINGS, found
 from robustpose.study import (
     STUDIES,
     Realism,
@@ -34,19 +45,31 @@ def study(
     name: Annotated[str, typer.Argument(help="See `robustpose list studies`")],
     models: ModelsOption = "",
     data: DataOption = "",
+    findings: Annotated[
+        str, typer.Option(help="What to decide: fig2a,table1 | all | none; see `robustpose list findings`")
+    ] = "",
+    tasks: Annotated[str, typer.Option(help="Nets of other tasks, to compare: action,parts:PATH")] = "",
+    other: Annotated[str, typer.Option(help="A second data set, to carry universal perturbations to")] = "",
     n: Annotated[int | None, typer.Option("--n", help="People, from the first")] = None,
     seed: SeedOption = 0,
     images: ImagesOption = "",
     min_keypoints: MinKeypointsOption = 0,
     min_box: MinBoxOption = 0,
     card: CardOption = "",
+    engine: EngineOption = "local",
+    device: DeviceOption = "cpu",
+    address: AddressOption = "",
+    workers: WorkersOption = 0,
+    threads: ThreadsOption = 1,
+    gpus: GpusOption = 0.0,
+    shard: ShardOption = "",
     out: Annotated[Path | None, typer.Option(help="Folder of the results; runs/NAME by default")] = None,
 ) -> None:
     """Run a study, or continue it: its cells, results.csv and the report page."""
     if name not in STUDIES:
         raise unknown_name("study", name, STUDIES)
     named, folder = STUDIES[name], out or Path("runs") / name
-    nets = tuple(model.strip() for model in models.split(",")) if models else ()
+    nets = _listed(models)
     if isinstance(named, Realism):
         if images or card:
             raise RobustPoseError(f"study {name!r} takes neither --images nor --card")
@@ -64,11 +87,39 @@ def study(
         card=card,
         min_keypoints=min_keypoints,
         min_box=min_box,
+        other=other or named.other,
+        tasks=_listed(tasks) or named.tasks,
+        findings=_chosen(findings, named.findings),
     )
-    plan, store, rows = run_study(chosen, folder)
+    how = how_of(
+        engine=engine,
+        address=address,
+        workers=workers,
+        threads=threads,
+        gpus=gpus,
+        shard=shard,
+        device=device,
+    )
+    plan, store, rows = run_study(chosen, folder, how=how)
+    if not rows:
+        print(f"shard {shard} is done; when all are, the same command without --shard finishes {folder}")
+        return
     report_people_left_out(plan, [outcome(plan, store, model, None) for model in plan.models])
     console.print_results(plan, rows)
+    if plan.study.findings:
+        console.print_verdicts(found(plan, store))
     say_where(folder)
+
+
+def _chosen(text: str, named: tuple[str, ...]) -> tuple[str, ...]:
+    """Read --findings: the study's own where it is empty."""
+    if text in ("all", "none"):
+        return tuple(FINDINGS) if text == "all" else ()
+    return _listed(text) or named
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(each.strip() for each in text.split(",")) if text else ()
 
 
 def _realism(study: Realism, folder: Path) -> None:

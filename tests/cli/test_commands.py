@@ -180,7 +180,9 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         "datasets: coco, mpii, synthpose",
         "attacks: fgsm, igsm",
         "metrics: pck, pckh",
-        "studies: quick, realism",
+        "studies: paper, quick, realism",
+        "findings: defences, detection, fig2a, fig2b, fig2c, fig2d, fig2ef, perceptibility, steps, table1, table2, "
+        "tasks, transfer, universal_pictures",
     ]
 
 
