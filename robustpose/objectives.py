@@ -1,18 +1,43 @@
-"""What an attacker raises, per person. An attack sees only this number: it knows nothing of pose."""
+"""What an attacker raises, per person. An attack sees only this number: it knows nothing of pose.
 
+training_loss  what the net was trained on: the paper's choice; it goes on rising on keypoints that are lost
+margin         the decision itself: how far each keypoint is from being wrong, and nothing once it is
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import torch
 from torch import Tensor
 
-from robustpose.types import Loss, PoseModel
+from robustpose import geometry
+from robustpose.errors import RobustPoseError
+from robustpose.metrics import METRICS, Pck
+from robustpose.models.dlcm import PartsHead
+from robustpose.models.heads import CoordinateHead, HeatmapHead
+from robustpose.types import Batch, Head, Loss, PoseModel
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The pose that an attack leaves, or, targeted, wants the net to see.
+
+    keypoints  (N, K, 2) input pixels
+    visible    (N, K) bool: the keypoints that are asked for
+    radius     (N,) input pixels: a keypoint is correct within it
+    """
+
+    keypoints: Tensor
+    visible: Tensor
+    radius: Tensor
 
 
 class Objective(Protocol):
-    """Makes the loss of a batch out of a model and the pose to leave, or, targeted, the pose to reach."""
+    """Makes the loss of a batch out of a model and an aim."""
 
-    def bind(self, model: PoseModel, keypoints: Tensor, visible: Tensor, /, *, targeted: bool) -> Loss:
-        """Return the loss to raise: away from keypoints (N, K, 2), or towards them when targeted."""
+    def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
+        """Return the loss to raise: away from the aim, or towards it when targeted."""
         ...
 
 
@@ -25,21 +50,111 @@ class TrainingLoss:
 
     stages: Literal["last", "all"] = "last"
 
-    def bind(self, model: PoseModel, keypoints: Tensor, visible: Tensor, /, *, targeted: bool) -> Loss:
+    def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
         """Return the training loss against the truth, or minus the training loss against the target pose."""
-        target = model.head.encode(keypoints)
+        target = model.head.encode(aim.keypoints)
         sign = -1.0 if targeted else 1.0
 
         def loss(adv: Tensor, rows: Tensor) -> Tensor:
             stages = model(adv).stages
             attacked = stages if self.stages == "all" else stages[-1:]
-            losses = [model.head.loss(raw, target[rows], visible[rows]) for raw in attacked]
+            losses = [model.head.loss(raw, target[rows], aim.visible[rows]) for raw in attacked]
             return sign * sum(losses[1:], start=losses[0])
 
         return loss
 
 
+@dataclass(frozen=True)
+class Margin:
+    """How near each keypoint is to being wrong, on one scale for heatmaps and coordinates: -1 right, 0 the edge.
+
+    Of a heatmap: its highest cell outside the radius less its highest cell inside, in peaks of the training bump.
+    Of coordinates: the distance in radii, less 1. Targeted, the other way round: 0 is where the keypoint comes to
+    lie within the target's radius. Keypoints that the score leaves out (pelvis, thorax) are left out.
+
+    enough  a margin above it counts no more, so no gradient is spent on keypoints that are lost; it is above 0 so
+            that rounding to 8 bits and the other keypoints' steps do not bring one back
+    """
+
+    enough: float = 0.1
+
+    def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
+        """Return the mean margin of the visible keypoints; RobustPoseError for a head that has none."""
+        scored = torch.tensor(model.skeleton.counted, device=aim.visible.device)
+        counted = aim.visible & scored & torch.isfinite(aim.radius)[:, None]
+        # What does not count may be NaN, and a NaN that is multiplied by 0 on the way back is still NaN.
+        known = Aim(
+            torch.where(counted[..., None], aim.keypoints, 0.0), counted, torch.nan_to_num(aim.radius, 1.0)
+        )
+        margins = _margins(model.head, known)
+        sign = -1.0 if targeted else 1.0
+
+        def loss(adv: Tensor, rows: Tensor) -> Tensor:
+            margin = (sign * margins(model(adv).stages[-1], rows)).clamp(max=self.enough)
+            return torch.where(counted[rows], margin, 0.0).sum(dim=1) / counted[rows].sum(dim=1).clamp(min=1)
+
+        return loss
+
+
+def correct_radius(batch: Batch, metric: Pck | None = None) -> Tensor:
+    """Return the distance (N,) within which a metric takes a keypoint for correct.
+
+    By default that of PCKh@0.5 where everyone has a head size, else that of PCK@0.1.
+    """
+    chosen = metric or METRICS["pckh" if bool(torch.isfinite(batch.head_size).all()) else "pck"]
+    unit = batch.head_size if chosen.unit == "head_size" else batch.box_side
+    return chosen.threshold * unit
+
+
 OBJECTIVES: dict[str, Objective] = {
     "training_loss": TrainingLoss("last"),
     "training_loss_all": TrainingLoss("all"),
+    "margin": Margin(),
 }
+
+
+ASK_FOR_A_RADIUS = frozenset({"margin"})
+"""Objectives whose loss depends on what the metric takes for correct."""
+
+
+def _margins(head: Head, aim: Aim) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return what turns a raw stage and its rows into margins (N, K): above 0 where the keypoint is wrong."""
+    if isinstance(head, PartsHead):
+        joints = _heatmap_margins(head.joints, aim)
+        return lambda raw, rows: joints(raw[:, : head.keypoints], rows)
+    if isinstance(head, HeatmapHead):
+        return _heatmap_margins(head, aim)
+    if isinstance(head, CoordinateHead):
+        return _coordinate_margins(head, aim)
+    raise RobustPoseError(
+        f"objective 'margin' needs heatmaps or coordinates, this net has a {type(head).__name__}; "
+        "use training_loss"
+    )
+
+
+def _heatmap_margins(head: HeatmapHead, aim: Aim) -> Callable[[Tensor, Tensor], Tensor]:
+    h, w = head.heatmap_size
+    row, column = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+    cells = torch.stack([column, row], dim=-1).to(aim.keypoints)
+    centres = geometry.cells_to_pixels(cells, heatmap_size=head.heatmap_size, input_size=head.input_size)
+    distance = torch.linalg.vector_norm(centres - aim.keypoints[:, :, None, None], dim=-1)  # (N, K, h, w)
+    inside = distance <= aim.radius[:, None, None, None]
+    # A keypoint with no cell within its radius, or none beyond it, is decided whatever the net says.
+    open_ = inside.flatten(2).any(dim=2) & ~inside.flatten(2).all(dim=2)
+
+    def margins(raw: Tensor, rows: Tensor) -> Tensor:
+        within = raw.masked_fill(~inside[rows], -torch.inf).amax(dim=(2, 3))
+        beyond = raw.masked_fill(inside[rows], -torch.inf).amax(dim=(2, 3))
+        return torch.where(open_[rows], (beyond - within) / head.peak, 0.0)
+
+    return margins
+
+
+def _coordinate_margins(head: CoordinateHead, aim: Aim) -> Callable[[Tensor, Tensor], Tensor]:
+    def margins(raw: Tensor, rows: Tensor) -> Tensor:
+        offset = head.decode(raw)[0] - aim.keypoints[rows]
+        # Away from 0, where the norm has no gradient, by far less than a pixel.
+        distance = (offset.square().sum(dim=-1) + 1e-12).sqrt()
+        return distance / aim.radius[rows, None] - 1
+
+    return margins

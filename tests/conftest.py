@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from robustpose.models.heads import CoordinateHead, HeatmapHead
+from robustpose.objectives import Aim, correct_radius
 from robustpose.skeletons import Skeleton
 from robustpose.types import Batch, PoseOutput
 
@@ -94,6 +95,11 @@ def one_person(batch: Batch, row: int) -> Batch:
         crops=batch.crops[keep],
         ids=batch.ids[keep],
     )
+
+
+def aim_at(batch: Batch) -> Aim:
+    """Aim at a batch's truth."""
+    return Aim(batch.keypoints, batch.visible, correct_radius(batch))
 
 
 @pytest.fixture

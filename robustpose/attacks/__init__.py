@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from robustpose.attacks.apgd import APGD, apgd
 from robustpose.attacks.fgsm import FGSM, fgsm
 from robustpose.attacks.igsm import IGSM, igsm
+from robustpose.attacks.pgd import PGD, pgd
 from robustpose.attacks.run import Attacked, AttackError, Crafted, Target, craft, predict, run, run_along
 from robustpose.attacks.targets import draw_targets
 from robustpose.attacks.universal import Universal, apply_universal, learn_universal
@@ -13,12 +15,16 @@ from robustpose.types import Attack
 ATTACKS: dict[str, Callable[..., Attack]] = {
     "fgsm": fgsm,
     "igsm": igsm,
+    "pgd": pgd,
+    "apgd": apgd,
 }
 
 __all__ = [
+    "APGD",
     "ATTACKS",
     "FGSM",
     "IGSM",
+    "PGD",
     "AttackError",
     "Attacked",
     "Crafted",

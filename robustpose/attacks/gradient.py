@@ -12,13 +12,18 @@ def input_gradient(loss: Loss, adv: Tensor) -> Tensor:
 
     The losses are summed, so a person's gradient does not depend on who else is in the batch.
     """
+    return loss_and_gradient(loss, adv, torch.arange(len(adv), device=adv.device))[1]
+
+
+def loss_and_gradient(loss: Loss, adv: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the losses (M,) of images (M, 3, H, W) of the people `rows` (M,), and their gradients."""
     adv = adv.detach().requires_grad_(True)
-    rows = torch.arange(len(adv), device=adv.device)
     with torch.enable_grad():
-        total = loss(adv, rows).sum()
+        losses = loss(adv, rows)
+        total = losses.sum()
     if not total.requires_grad:
         raise RobustPoseError(
             "no gradient reaches the images: the model or the objective cuts it (detach, argmax)"
         )
     (gradient,) = torch.autograd.grad(total, adv)
-    return gradient
+    return losses.detach(), gradient

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
-from robustpose.objectives import Objective
+from robustpose.metrics import Pck
+from robustpose.objectives import Aim, Objective, correct_radius
 from robustpose.types import Attack, Batch, Loss, PoseModel, PoseOutput, Threat, WalkingAttack
 
 LEVELS = 255
@@ -89,13 +90,15 @@ def run(
     threat: Threat,
     objective: Objective,
     target: Target | None = None,
+    metric: Pck | None = None,
     seed: int = 0,
     round_to_8bit: bool = True,
 ) -> Attacked:
     """Attack a batch: away from its truth, or towards `target`.
 
-    The batch must be in the model's skeleton and input size. RobustPoseError for input that cannot be attacked;
-    AttackError where the attack returned something outside the threat.
+    An objective that asks for a radius takes the metric's: see objectives.correct_radius. The batch must be in the
+    model's skeleton and input size. RobustPoseError for input that cannot be attacked; AttackError where the
+    attack returned something outside the threat.
     """
     (attacked,) = run_along(
         attack,
@@ -105,6 +108,7 @@ def run(
         threat=threat,
         objective=objective,
         target=target,
+        metric=metric,
         seed=seed,
         round_to_8bit=round_to_8bit,
     ).values()
@@ -120,6 +124,7 @@ def run_along(
     threat: Threat,
     objective: Objective,
     target: Target | None = None,
+    metric: Pck | None = None,
     seed: int = 0,
     round_to_8bit: bool = True,
 ) -> dict[int, Attacked]:
@@ -129,9 +134,10 @@ def run_along(
     whole sweep over steps costs its longest walk. at=None is the end alone, under the key 0, for any attack.
     """
     _check_input(model, batch, target)
-    keypoints, visible = (batch.keypoints, batch.visible) if target is None else (target.keypoints, target.visible)
+    pose = batch if target is None else target
+    aim = Aim(pose.keypoints, pose.visible, correct_radius(batch, metric))
     with untouched(model):
-        loss = objective.bind(model, keypoints, visible, targeted=target is not None)
+        loss = objective.bind(model, aim, targeted=target is not None)
         crafted = craft(
             attack, loss, batch.images, ids=batch.ids, at=at, threat=threat, seed=seed, round_to_8bit=round_to_8bit
         )

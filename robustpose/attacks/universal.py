@@ -15,7 +15,7 @@ from torch import Tensor
 from robustpose.attacks.run import AttackError
 from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
-from robustpose.objectives import Objective
+from robustpose.objectives import Aim, Objective, correct_radius
 from robustpose.types import Batch, PoseModel
 
 
@@ -107,7 +107,8 @@ def _gradient(perturbation: Tensor, model: PoseModel, batch: Batch, objective: O
     """Return the gradient (3, H, W) of a batch's mean loss to the perturbation, and the loss."""
     shared = perturbation.detach().requires_grad_(True)
     rows = torch.arange(len(batch), device=shared.device)
-    loss = objective.bind(model, batch.keypoints, batch.visible, targeted=False)
+    aim = Aim(batch.keypoints, batch.visible, correct_radius(batch))
+    loss = objective.bind(model, aim, targeted=False)
     with torch.enable_grad():
         mean = loss(apply_universal(batch.images, shared), rows).mean()
     if not mean.requires_grad:

@@ -52,13 +52,19 @@ def score_rule(plan: Plan) -> str:
     return f"{rule}; {listed(uncounted)} {'is' if len(uncounted) == 1 else 'are'} left out."
 
 
+_LOSSES = {
+    "training_loss": "the net’s own training loss",
+    "training_loss_all": "the net’s own training loss summed over all stages",
+    "margin": "the margin of the keypoints that are not lost yet",
+}
+
+
 def how(family: Family) -> str:
     """Say what an attack does."""
     first = family.settings[0]
     steps = int(first.numbers.get("steps", 1))
     way = "towards the pose of another person" if first.targeted else "away from the true pose"
-    loss = "training loss summed over all stages" if first.objective == "training_loss_all" else "training loss"
-    return f"{counted(steps, 'step')} {way}, by the net’s own {loss}"
+    return f"{counted(steps, 'step')} {way}, by {_LOSSES[first.objective]}"
 
 
 def answer(plan: Plan, found: Sequence[Net], worst: Sequence[tuple[Setting, Row | None]]) -> str:

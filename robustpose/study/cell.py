@@ -98,12 +98,14 @@ class Setting:
 
     @property
     def label(self) -> str:
-        """The paper's name: FGSM-U, IGSM-T-20, IGSM-U-10-ALL."""
+        """The paper's name: FGSM-U, IGSM-T-20, IGSM-U-10-ALL; an objective of ours is named: APGD-U-100-margin."""
         parts = [self.attack.upper(), "T" if self.targeted else "U"]
         if "steps" in self.numbers:
             parts.append(str(self.numbers["steps"]))
         if self.objective == "training_loss_all":
             parts.append("ALL")
+        elif self.objective != "training_loss":
+            parts.append(self.objective)
         return "-".join(parts)
 
     @property
@@ -119,7 +121,7 @@ class Cell:
     start, stop  rows of the data set
     photos       a hash of the pictures that the cell reads
     pool         for targeted attacks: target poses are drawn from the first `pool` people
-    metric       for targeted attacks: what an accidental hit of the target is
+    metric       for targeted attacks: what an accidental hit of the target is; for objectives that ask: the radius
     keep_images  how many people at the block's start keep their adversarial picture; no part of the key, for the
                  result does not depend on it
     """

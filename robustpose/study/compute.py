@@ -138,6 +138,7 @@ def _along(
         threat=THREATS[setting.threat](setting.eps),
         objective=OBJECTIVES[setting.objective],
         target=target,
+        metric=METRICS[longest.metric] if longest.metric else None,
         seed=longest.seed,
         round_to_8bit=setting.round_to_8bit,
     )

@@ -9,6 +9,7 @@ from robustpose.data import open_dataset
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import METRICS, Pck
 from robustpose.models import OpenedModel, OpenedTask, open_model, open_task
+from robustpose.objectives import ASK_FOR_A_RADIUS
 from robustpose.skeletons import Skeleton
 from robustpose.study.cell import Cell, Setting
 from robustpose.study.derived import AnyCell, Replay, TaskCell, UniversalCell
@@ -98,6 +99,7 @@ class Plan:
     def cells(self, model: OpenedModel, setting: Setting | None) -> tuple[Cell, ...]:
         """Cut one model under one setting (None: clean) into blocks of people."""
         targeted = setting is not None and setting.targeted
+        measured = targeted or (setting is not None and setting.objective in ASK_FOR_A_RADIUS)
         return tuple(
             Cell(
                 model=model.name,
@@ -109,7 +111,7 @@ class Plan:
                 photos=self._photos[rows] + (self._photos[range(self.n)] if targeted else ""),
                 setting=setting,
                 pool=self.n if targeted else 0,
-                metric=self.metric if targeted else "",
+                metric=self.metric if measured else "",
                 keep_images=self.study.keep_images if rows.start == 0 else 0,
                 seed=0 if setting is None else self.study.seed,
             )

@@ -15,7 +15,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.objectives import OBJECTIVES, TrainingLoss
 from robustpose.threats import Linf
 from robustpose.types import Batch
-from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, tiny_batch
+from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, aim_at, tiny_batch
 
 EPS = 8 / 255
 PEOPLE = 3
@@ -69,7 +69,7 @@ def ours(
 
 
 @pytest.mark.parametrize("targeted", [False, True], ids=["untargeted", "targeted"])
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", ["training_loss", "training_loss_all"])
 def test_agrees_with_a_second_implementation(objective: str, targeted: bool) -> None:
     net, batch = TinyHeatmaps(seed=4), tiny_batch(PEOPLE, seed=9)
     target = Target(batch.keypoints.flip(1), batch.visible) if targeted else None
@@ -133,13 +133,13 @@ def test_all_is_the_sum_over_stages(targeted: bool) -> None:
     sign = -1 if targeted else 1
     choices: list[tuple[Literal["all", "last"], Tensor]] = [("all", each[0] + each[1]), ("last", each[1])]
     for which, expected in choices:
-        bound = TrainingLoss(which).bind(net, batch.keypoints, batch.visible, targeted=targeted)
+        bound = TrainingLoss(which).bind(net, aim_at(batch), targeted=targeted)
         torch.testing.assert_close(bound(batch.images, rows), sign * expected, rtol=1e-4, atol=1e-7)
 
 
 def test_rows_say_whose_truth_it_is() -> None:
     net, batch = LinearPose(), tiny_batch(4)
-    bound = TrainingLoss().bind(net, batch.keypoints, batch.visible, targeted=False)
+    bound = TrainingLoss().bind(net, aim_at(batch), targeted=False)
     whole = bound(batch.images, torch.arange(4))
     some = torch.tensor([3, 1])
     torch.testing.assert_close(bound(batch.images[some], some), whole[some])

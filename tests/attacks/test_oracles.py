@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from robustpose.attacks import ATTACKS, Target, make_attack, run
+from robustpose.objectives import Aim
 from robustpose.threats import Linf
 from robustpose.types import Loss, PoseModel
 from tests.conftest import TINY, TRIO, LinearPose, tiny_batch
@@ -23,7 +24,7 @@ class LinearLoss:
 
     u: Tensor
 
-    def bind(self, model: PoseModel, keypoints: Tensor, visible: Tensor, /, *, targeted: bool) -> Loss:
+    def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
         sign = -1.0 if targeted else 1.0
 
         def loss(adv: Tensor, rows: Tensor) -> Tensor:

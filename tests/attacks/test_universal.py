@@ -9,7 +9,7 @@ from torch import Tensor
 from robustpose.attacks import AttackError, Universal, apply_universal, learn_universal
 from robustpose.attacks.universal import to_levels
 from robustpose.errors import RobustPoseError
-from robustpose.objectives import OBJECTIVES
+from robustpose.objectives import OBJECTIVES, Aim
 from robustpose.types import Batch, Loss, PoseModel, PoseOutput
 from tests.attacks.test_oracles import LinearLoss, gradient
 from tests.attacks.test_run_door import Untidy, assert_same, state
@@ -25,9 +25,9 @@ class Pulls:
 
     direction: Tensor
 
-    def bind(self, model: PoseModel, keypoints: Tensor, visible: Tensor, /, *, targeted: bool) -> Loss:
+    def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
         assert not targeted
-        pull = keypoints[:, 0, 0]
+        pull = aim.keypoints[:, 0, 0]
 
         def loss(adv: Tensor, rows: Tensor) -> Tensor:
             return pull[rows] * (adv * self.direction).sum(dim=(1, 2, 3))
@@ -39,8 +39,8 @@ class Pulls:
 class HalfPulled:
     """The upper rows go up for everyone; the lower rows go where the batch pulls."""
 
-    def bind(self, model: PoseModel, keypoints: Tensor, visible: Tensor, /, *, targeted: bool) -> Loss:
-        pull = keypoints[:, 0, 0]
+    def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
+        pull = aim.keypoints[:, 0, 0]
 
         def loss(adv: Tensor, rows: Tensor) -> Tensor:
             up, down = adv[:, :, :4].sum(dim=(1, 2, 3)), adv[:, :, 4:].sum(dim=(1, 2, 3))

@@ -178,11 +178,11 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         "shg2, shg8, simcc, tflite:PATH, vitpose",
         "tasks: action, parts",
         "datasets: coco, mpii, synthpose",
-        "attacks: fgsm, igsm",
+        "attacks: apgd, fgsm, igsm, pgd",
         "metrics: pck, pckh",
         "studies: paper, quick, realism",
-        "findings: defences, detection, fig2a, fig2b, fig2c, fig2d, fig2ef, perceptibility, steps, table1, table2, "
-        "tasks, transfer, universal_pictures",
+        "findings: defences, detection, fig2a, fig2b, fig2c, fig2d, fig2ef, perceptibility, steps, table1, "
+        "table2, tasks, transfer, universal_pictures",
     ]
 
 

@@ -1,0 +1,93 @@
+"""APGD: Croce, Hein, "Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse Parameter-free
+Attacks", ICML 2020, arXiv 2003.01690, algorithm 1.
+
+PGD that chooses its own step size: it begins with 2 eps, and at checkpoints that come ever sooner halves the step
+and goes back to the best picture so far where the loss no longer rises. The paper starts at random; here the first
+try starts at the picture (attacks.restarts), so that one try is the same for everyone in any batch.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from robustpose.attacks.gradient import loss_and_gradient
+from robustpose.attacks.pgd import higher
+from robustpose.attacks.restarts import best_try, stacked
+from robustpose.errors import RobustPoseError
+from robustpose.types import Loss, Threat
+
+_KEPT = 0.75
+"""Share of the new step; the rest is the step before: alpha in the paper."""
+_RISING = 0.75
+"""Share of a window's steps that must raise the loss for the step size to stay: rho in the paper."""
+
+
+@dataclass(frozen=True)
+class APGD:
+    """Projected steps of a size that adapts; the best iterate of all tries.
+
+    steps     of each try, a gradient each
+    restarts  tries; the first starts at the picture
+    """
+
+    steps: int = 100
+    restarts: int = 1
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.restarts < 1:
+            raise RobustPoseError(
+                f"apgd: steps and restarts must be at least 1, got {self.steps} and {self.restarts}"
+            )
+
+    def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
+        """Return each person's iterate of the highest loss."""
+        adv, origin, rows = stacked(images, threat, generator, restarts=self.restarts)
+        looks = checkpoints(self.steps)
+        sizes = adv.new_full((len(adv), 1, 1, 1), 2 * threat.eps)
+        losses, gradient = loss_and_gradient(loss, adv, rows)
+        best, highest, uphill = adv, losses, gradient
+        before, rises = adv, torch.zeros_like(losses)
+        halved, at_look, look = torch.ones_like(losses, dtype=torch.bool), highest, 0
+        for step in range(1, self.steps + 1):
+            ahead = threat.project(origin, adv + sizes * threat.step(gradient))
+            kept = _KEPT if step > 1 else 1.0  # there is no step before the first
+            moved = threat.project(origin, adv + kept * (ahead - adv) + (1 - kept) * (adv - before))
+            before, adv, last = adv, moved, losses
+            if step == self.steps:
+                with torch.no_grad():
+                    best, highest = higher(adv, loss(adv, rows), best, highest)
+                break
+            losses, gradient = loss_and_gradient(loss, adv, rows)
+            rises = rises + (losses > last)
+            uphill = torch.where((losses > highest)[:, None, None, None], gradient, uphill)
+            best, highest = higher(adv, losses, best, highest)
+            if step in looks:
+                stuck = rises < _RISING * (step - look)
+                # A step size that was not halved at the last look, and has not found anything better since.
+                idle = ~halved & (highest <= at_look)
+                halved = stuck | idle
+                again = halved[:, None, None, None]
+                sizes = torch.where(again, sizes / 2, sizes)
+                adv, gradient = torch.where(again, best, adv), torch.where(again, uphill, gradient)
+                before, losses = torch.where(again, best, before), torch.where(halved, highest, losses)
+                rises, at_look, look = torch.zeros_like(rises), highest, step
+        return best_try(best, highest, restarts=self.restarts)
+
+
+def checkpoints(steps: int) -> list[int]:
+    """Return the steps at which the step size is looked at: 22% of them, then ever sooner.
+
+    >>> checkpoints(100)
+    [22, 41, 57, 70, 80, 87, 93, 99]
+    """
+    shares = [0.0, 0.22]
+    while shares[-1] < 1:
+        shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
+    return [step for share in shares[1:] if (step := math.ceil(round(share * steps, 9))) < steps]
+
+
+def apgd(*, targeted: bool, steps: int | None = None) -> APGD:
+    """Make APGD: 100 steps, one try, unless `steps` says otherwise."""
+    return APGD() if steps is None else APGD(steps=steps)

@@ -1,0 +1,69 @@
+"""PGD: Madry, Makelov, Schmidt, Tsipras, Vladu, "Towards Deep Learning Models Resistant to Adversarial Attacks",
+ICLR 2018, arXiv 1706.06083; with the momentum of MI-FGSM (Dong et al., CVPR 2018, arXiv 1710.06081).
+
+IGSM with several tries, of which all but the first start at random; the answer is the iterate of the highest
+loss, not the last. Momentum adds up gradients, each divided by its mean absolute value.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from robustpose.attacks.gradient import loss_and_gradient
+from robustpose.attacks.restarts import best_try, stacked
+from robustpose.errors import RobustPoseError
+from robustpose.types import Loss, Threat
+
+
+@dataclass(frozen=True)
+class PGD:
+    """Projected steps, the best iterate of all tries.
+
+    steps      of each try, a gradient each
+    step_size  as a share of eps
+    restarts   tries; the first starts at the picture
+    momentum   share of the gathered gradients that is kept; 0 is plain PGD, 1 is MI-FGSM
+    """
+
+    steps: int = 40
+    step_size: float = 1 / 8
+    restarts: int = 1
+    momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.restarts < 1:
+            raise RobustPoseError(
+                f"pgd: steps and restarts must be at least 1, got {self.steps} and {self.restarts}"
+            )
+        if not self.step_size > 0:
+            raise RobustPoseError(f"pgd: step_size must be > 0 (a share of eps), got {self.step_size:g}")
+        if not 0 <= self.momentum <= 1:
+            raise RobustPoseError(f"pgd: momentum must lie in [0, 1], got {self.momentum:g}")
+
+    def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
+        """Return each person's iterate of the highest loss."""
+        adv, origin, rows = stacked(images, threat, generator, restarts=self.restarts)
+        best, highest = adv, adv.new_full((len(adv),), -torch.inf)
+        gathered = torch.zeros_like(adv)
+        for _ in range(self.steps):
+            losses, gradient = loss_and_gradient(loss, adv, rows)
+            best, highest = higher(adv, losses, best, highest)
+            if self.momentum:
+                size = gradient.abs().mean(dim=(1, 2, 3), keepdim=True)
+                gathered = gradient = self.momentum * gathered + gradient / size.clamp_min(1e-12)
+            adv = threat.project(origin, adv + self.step_size * threat.eps * threat.step(gradient))
+        with torch.no_grad():
+            best, highest = higher(adv, loss(adv, rows), best, highest)
+        return best_try(best, highest, restarts=self.restarts)
+
+
+def higher(adv: Tensor, losses: Tensor, best: Tensor, highest: Tensor) -> tuple[Tensor, Tensor]:
+    """Keep of each image the one of the higher loss, with its loss."""
+    rises = losses > highest
+    return torch.where(rises[:, None, None, None], adv, best), torch.where(rises, losses, highest)
+
+
+def pgd(*, targeted: bool, steps: int | None = None) -> PGD:
+    """Make PGD: 40 steps of eps / 8 from the picture, unless `steps` says otherwise."""
+    return PGD() if steps is None else PGD(steps=steps)

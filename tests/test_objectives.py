@@ -1,0 +1,147 @@
+"""The margin objective: hand-made maps and coordinates, agreement with the metric, where no gradient may go."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from robustpose.errors import RobustPoseError
+from robustpose.metrics import METRICS, Table
+from robustpose.models.dlcm import PartsHead
+from robustpose.models.heads import CoordinateHead, HeatmapHead, SimCCHead
+from robustpose.objectives import Aim, Margin, correct_radius
+from robustpose.skeletons import Skeleton
+from robustpose.types import Head, PoseOutput
+from tests.conftest import TINY, TRIO, tiny_batch
+
+ONE = Skeleton(name="one", keypoints=("nose",), limbs=())
+MAPS = HeatmapHead(input_size=TINY, heatmap_size=(4, 6))
+NUMBERS = CoordinateHead(input_size=TINY)
+FREE = Margin(enough=100.0)
+
+
+@dataclass
+class Says:
+    """A net that answers its own raw output, whatever it is shown."""
+
+    raw: Tensor
+    head: Head
+    skeleton: Skeleton = ONE
+    input_size: tuple[int, int] = TINY
+
+    def __call__(self, images: Tensor) -> PoseOutput:
+        keypoints, scores = self.head.decode(self.raw)
+        return PoseOutput(keypoints=keypoints, scores=scores, stages=(self.raw,))
+
+
+def aim(x: float, y: float, *, radius: float, visible: bool = True) -> Aim:
+    return Aim(torch.tensor([[[x, y]]]), torch.tensor([[visible]]), torch.tensor([radius]))
+
+
+def margin(net: Says, where: Aim, *, objective: Margin = FREE, targeted: bool = False) -> Tensor:
+    rows = torch.arange(len(net.raw))
+    return objective.bind(net, where, targeted=targeted)(torch.zeros(len(rows), 3, *TINY), rows)
+
+
+def one_map(**heights: float) -> Says:
+    """Write heights at cells: c2r1=0.7 is column 2, row 1, whose centre is pixel (4.5, 2.5)."""
+    raw = torch.zeros(1, 1, 4, 6)
+    for name, height in heights.items():
+        raw[0, 0, int(name[3]), int(name[1])] = height
+    return Says(raw.requires_grad_(True), MAPS)
+
+
+@pytest.mark.parametrize(
+    ("heights", "expected"),
+    [({"c2r1": 1.0}, -1.0), ({"c2r1": 0.5, "c5r3": 0.6}, 0.1), ({"c3r1": 0.8, "c5r3": 0.3}, -0.5)],
+    ids=["right", "just wrong", "a neighbour within the radius"],
+)
+def test_margins_of_maps_by_hand(heights: dict[str, float], expected: float) -> None:
+    where = aim(4.5, 2.5, radius=2.0)
+    assert float(margin(one_map(**heights), where).detach()) == pytest.approx(expected)
+    assert float(margin(one_map(**heights), where, targeted=True).detach()) == pytest.approx(-expected)
+
+
+def test_margins_of_coordinates_by_hand() -> None:
+    raw = NUMBERS.encode(torch.tensor([[[7.5, 6.5]]])).requires_grad_(True)  # 5 pixels from the truth
+    net = Says(raw, NUMBERS)
+    assert float(margin(net, aim(4.5, 2.5, radius=2.0)).detach()) == pytest.approx(1.5)
+    assert float(margin(net, aim(4.5, 2.5, radius=10.0)).detach()) == pytest.approx(-0.5)
+    assert float(margin(net, aim(4.5, 2.5, radius=10.0), targeted=True).detach()) == pytest.approx(0.5)
+
+
+def test_a_lost_keypoint_gets_no_gradient() -> None:
+    lost, held = one_map(c2r1=0.2, c5r3=0.9), one_map(c2r1=0.9, c5r3=0.2)
+    for net, moved in ((lost, False), (held, True)):
+        loss = margin(net, aim(4.5, 2.5, radius=2.0), objective=Margin())
+        (gradient,) = torch.autograd.grad(loss.sum(), net.raw)
+        assert bool(gradient.any()) == moved
+    assert float(margin(lost, aim(4.5, 2.5, radius=2.0), objective=Margin()).detach()) == pytest.approx(0.1)
+
+
+def test_what_does_not_count_may_be_nan() -> None:
+    for head, raw in ((MAPS, torch.rand(1, 1, 4, 6)), (NUMBERS, torch.rand(1, 1, 2))):
+        net = Says(raw.requires_grad_(True), head)
+        loss = margin(net, aim(float("nan"), 0.0, radius=float("nan"), visible=False))
+        (gradient,) = torch.autograd.grad(loss.sum(), net.raw)
+        assert float(loss.detach()) == 0.0 and not gradient.any()
+
+
+def test_keypoints_that_the_score_leaves_out_are_left_out() -> None:
+    unscored = replace(ONE, uncounted=("nose",))
+    net = replace(one_map(c2r1=1.0), skeleton=unscored)
+    assert float(margin(net, aim(4.5, 2.5, radius=2.0)).detach()) == 0.0
+
+
+def test_a_keypoint_without_a_cell_in_reach_is_decided() -> None:
+    assert float(margin(one_map(c2r1=1.0), aim(-40.0, 2.5, radius=2.0)).detach()) == 0.0
+
+
+@pytest.mark.parametrize("head", [MAPS, NUMBERS], ids=["maps", "coordinates"])
+def test_above_zero_is_wrong_as_the_metric_says(head: HeatmapHead | CoordinateHead) -> None:
+    batch = tiny_batch(40)
+    generator = torch.Generator().manual_seed(3)
+    shape = (40, 3, 4, 6) if isinstance(head, HeatmapHead) else (40, 3, 2)
+    raw = torch.rand(shape, generator=generator) - (0.5 if isinstance(head, CoordinateHead) else 0.0)
+    metric = replace(METRICS["pckh"], threshold=1.25)  # 2.5 pixels
+    predicted = head.decode(raw)[0]
+    table = Table(
+        ids=batch.ids,
+        skeleton=TRIO,
+        predicted=predicted.double().numpy(),
+        keypoints=batch.keypoints.double().numpy(),
+        visible=batch.visible.numpy(),
+        head_size=batch.head_size.double().numpy(),
+        box_side=batch.box_side.double().numpy(),
+    )
+    hits = metric.hits(table)
+    assert 10 < np.nansum(hits) < 60
+    for k in range(len(TRIO)):
+        only = torch.zeros_like(batch.visible)
+        only[:, k] = batch.visible[:, k]
+        net = Says(raw, head, skeleton=TRIO)
+        found = margin(net, Aim(batch.keypoints, only, correct_radius(batch, metric)))
+        counts = batch.visible[:, k].numpy()
+        assert ((found.numpy() > 0) == (hits[:, k] == 0))[counts].all()
+
+
+def test_part_maps_are_read_at_the_joints_alone() -> None:
+    parts = PartsHead(joints=MAPS, keypoints=1, bones=(), limbs=())
+    raw = torch.cat([one_map(c2r1=1.0).raw.detach(), torch.full((1, 2, 4, 6), 9.0)], dim=1)
+    assert float(margin(Says(raw, parts), aim(4.5, 2.5, radius=2.0))) == pytest.approx(-1.0)
+
+
+def test_a_head_without_margins_is_named() -> None:
+    head = SimCCHead(input_size=TINY)
+    with pytest.raises(RobustPoseError, match=r"margin.*SimCCHead.*training_loss"):
+        margin(Says(torch.zeros(1, 1, 40), head), aim(1.0, 1.0, radius=2.0))
+
+
+def test_the_radius_is_the_metric_s() -> None:
+    batch = tiny_batch(2)  # head size 2, box 10
+    assert correct_radius(batch).tolist() == [1.0, 1.0]
+    assert correct_radius(batch, METRICS["pck"]).tolist() == [1.0, 1.0]
+    headless = replace(batch, head_size=torch.tensor([2.0, float("nan")]), box_side=torch.tensor([10.0, 30.0]))
+    assert correct_radius(headless).tolist() == pytest.approx([1.0, 3.0])
