@@ -78,6 +78,11 @@ class Margin:
 
     enough: float = 0.1
 
+    @staticmethod
+    def serves(head: Head) -> bool:
+        """Say whether a net with this head has margins."""
+        return isinstance(head, HeatmapHead | PartsHead | CoordinateHead)
+
     def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
         """Return the mean margin of the visible keypoints; RobustPoseError for a head that has none."""
         scored = torch.tensor(model.skeleton.counted, device=aim.visible.device)

@@ -9,6 +9,7 @@ from robustpose.findings.fig2c import FIG2C
 from robustpose.findings.fig2d import FIG2D
 from robustpose.findings.fig2ef import FIG2EF
 from robustpose.findings.finding import Chart, Curve, Exhibit, Finding, Found, Picture, Tabular, Verdict
+from robustpose.findings.objective import OBJECTIVE
 from robustpose.findings.perceptibility import PERCEPTIBILITY
 from robustpose.findings.steps import STEPS
 from robustpose.findings.table1 import TABLE1
@@ -24,6 +25,7 @@ FINDINGS: dict[str, Finding] = {
     "fig2c": FIG2C,
     "fig2d": FIG2D,
     "fig2ef": FIG2EF,
+    "objective": OBJECTIVE,
     "steps": STEPS,
     "tasks": OTHER_TASKS,
     "table1": TABLE1,

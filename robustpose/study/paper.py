@@ -10,6 +10,7 @@ ALL_FINDINGS = (
     "fig2c",
     "fig2d",
     "fig2ef",
+    "objective",
     "steps",
     "tasks",
     "table1",
@@ -36,5 +37,6 @@ PAPER = Study(
     ),
     n=1000,
     findings=ALL_FINDINGS,
+    tasks=("action", "parts"),
     training="synthpose:train",
 )

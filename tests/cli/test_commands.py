@@ -181,8 +181,8 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         "attacks: apgd, fgsm, igsm, pgd",
         "metrics: pck, pckh",
         "studies: paper, quick, realism",
-        "findings: defences, detection, fig2a, fig2b, fig2c, fig2d, fig2ef, perceptibility, steps, table1, "
-        "table2, tasks, transfer, universal_pictures",
+        "findings: defences, detection, fig2a, fig2b, fig2c, fig2d, fig2ef, objective, perceptibility, steps, "
+        "table1, table2, tasks, transfer, universal_pictures",
     ]
 
 
