@@ -24,7 +24,7 @@ QUICK = Study(
         Setting("igsm", 8 / 255, objective="training_loss_all"),
         *(Setting("igsm", eps, targeted=True) for eps in TARGETED_EPS),
     ),
-    n=64,
+    n=50,
     findings=tuple(name for name in PAPER.findings if name not in _LEFT_OUT),
     grid=Grid(eps=EPS, targeted_eps=TARGETED_EPS, walk=(1, 2, 5, 10, 20), long=20),
     tasks=("action", "parts"),
