@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robustpose import attacks
@@ -11,6 +10,7 @@ from robustpose.attacks.untouched import untouched
 from robustpose.data.augment import PADDING
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import overlaps
+from robustpose.models.tasks import task_loss
 from robustpose.study.derived import TaskCell
 from robustpose.study.stored import TaskResult
 from robustpose.study.workbench import Workbench, input_size_of
@@ -39,7 +39,7 @@ def compute_tasks(cells: Sequence[TaskCell], bench: Workbench) -> list[tuple[Tas
     with untouched(net):
         made = attacks.craft(
             longest.setting.make(),
-            _cross_entropy(net, truth),
+            _training_loss(net, truth),
             images,
             ids=batch.ids,
             at=[_steps(cell) for cell in cells] if walking else None,
@@ -57,14 +57,8 @@ def compute_tasks(cells: Sequence[TaskCell], bench: Workbench) -> list[tuple[Tas
     ]
 
 
-def _cross_entropy(net: nn.Module, truth: Tensor) -> Loss:
-    """Make the net's training loss (N,): of maps the mean over the pixels."""
-
-    def loss(adv: Tensor, rows: Tensor) -> Tensor:
-        each = F.cross_entropy(net(adv), truth[rows], reduction="none")
-        return each.reshape(len(rows), -1).mean(dim=1)
-
-    return loss
+def _training_loss(net: nn.Module, truth: Tensor) -> Loss:
+    return lambda adv, rows: task_loss(net(adv), truth[rows])
 
 
 def _result(

@@ -6,13 +6,13 @@ from typing import Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from robustpose.data.augment import PADDING, TrainingPeople, augmented, augmented_with_labels
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import ALL, METRICS, Estimate, Table, accuracy, mean_iou, overlaps, score
+from robustpose.models.tasks import task_loss
 from robustpose.types import Batch, HasTaskLabels, PoseDataset, PoseModel
 
 _AT_ONCE = 50
@@ -110,7 +110,7 @@ class ActionCourse:
     def loss(self, net: nn.Module, lesson: Lesson) -> Tensor:
         """Return the cross-entropy."""
         images, actions = lesson
-        return F.cross_entropy(net(images).float(), actions)
+        return task_loss(net(images).float(), actions).mean()
 
     def score(self, net: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
         """Score the share of people whose action is found."""
@@ -123,7 +123,7 @@ class ActionCourse:
 
 @dataclass(frozen=True)
 class PartsCourse:
-    """Which part of the body each pixel shows: cross-entropy; mean IoU over all classes, background too."""
+    """Which part of the body each pixel shows: cross-entropy and overlap; mean IoU, background too."""
 
     input_size: tuple[int, int]
     metric: str = "mIoU"
@@ -142,9 +142,9 @@ class PartsCourse:
         return images, parts
 
     def loss(self, net: nn.Module, lesson: Lesson) -> Tensor:
-        """Return the mean cross-entropy of the pixels."""
+        """Return the mean loss of the pictures."""
         images, parts = lesson
-        return F.cross_entropy(net(images).float(), parts)
+        return task_loss(net(images).float(), parts).mean()
 
     def score(self, net: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
         """Score mean IoU."""

@@ -1,5 +1,7 @@
 """The nets of other tasks, on the backbone of the pose nets."""
 
+import math
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -8,7 +10,7 @@ from robustpose.data.synthpose import ACTIONS, PARTS
 from robustpose.errors import RobustPoseError
 from robustpose.models import SIZES, build
 from robustpose.models.resdec import ResDec
-from robustpose.models.tasks import ActionClassifier, PartSegmenter
+from robustpose.models.tasks import ActionClassifier, PartSegmenter, task_loss
 
 
 def classifier(size: str = "compact") -> ActionClassifier:
@@ -76,3 +78,31 @@ def test_unknown_names_are_guessed() -> None:
         build("part")
     with pytest.raises(RobustPoseError, match="unknown size 'compakt'"):
         build("parts", size="compakt")
+
+
+def test_the_loss_of_actions_is_the_cross_entropy() -> None:
+    logits, truth = torch.tensor([[2.0, 0.0], [0.0, 0.0]]), torch.tensor([0, 1])
+    expected = [math.log(1 + math.exp(-2)), math.log(2)]
+    assert task_loss(logits, truth).tolist() == pytest.approx(expected)
+
+
+def test_the_loss_of_parts_by_hand() -> None:
+    """Four pixels, of class 0, 0, 0, 1; the net says 3/4 of the true class everywhere."""
+    truth = torch.tensor([[[0, 0], [0, 1]]])
+    sure = math.log(3)
+    logits = torch.stack([torch.where(truth == 0, sure, 0.0), torch.where(truth == 1, sure, 0.0)], dim=1)
+    # Overlap of class 0: (2 x 2.25 + 1) / (2.5 + 3 + 1); of class 1: (2 x 0.75 + 1) / (1.5 + 1 + 1).
+    overlap = (5.5 / 6.5 + 2.5 / 3.5) / 2
+    assert task_loss(logits, truth).tolist() == pytest.approx([math.log(4 / 3) + 1 - overlap])
+
+
+def test_the_loss_of_parts_is_per_picture_and_0_at_the_truth() -> None:
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randint(0, 15, (3, 16, 16), generator=generator)
+    truth[2] = 0  # classes that are nowhere
+    logits = torch.randn(3, 15, 16, 16, generator=generator)
+    together = task_loss(logits, truth)
+    alone = [task_loss(logits[i : i + 1], truth[i : i + 1])[0] for i in range(3)]
+    torch.testing.assert_close(together, torch.stack(alone))
+    right = 50.0 * F.one_hot(truth, 15).movedim(-1, 1).float()
+    torch.testing.assert_close(task_loss(right, truth), torch.zeros(3), atol=1e-5, rtol=0)
