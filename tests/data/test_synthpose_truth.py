@@ -8,7 +8,7 @@ from robustpose.data.synthpose import ACTIONS, PARTS, SPLITS, RenderedPerson, re
 from robustpose.data.synthpose.camera import Camera
 from robustpose.data.synthpose.raster import rasterise
 from robustpose.data.synthpose.render import Shot, take_shot
-from robustpose.data.synthpose.truth import head_size, photo_mask
+from robustpose.data.synthpose.truth import HEAD_BOX, head_size, photo_mask
 
 SIZE = 96
 
@@ -178,8 +178,19 @@ def test_picture_is_black_beyond_the_photo() -> None:
 
 
 def test_head_size_is_six_tenths_of_the_diagonal() -> None:
-    assert head_size(np.array([[1.0, 1.0], [4.0, 2.0], [2.0, 5.0]])) == pytest.approx(0.6 * 5)
-    assert head_size(np.array([[10.0, 0.0], [10.0, 20.0]])) == pytest.approx(12)
+    assert head_size(np.array([[1.0, 1.0], [4.0, 2.0], [2.0, 5.0]])) == pytest.approx(0.6 * 5 * HEAD_BOX)
+    assert head_size(np.array([[10.0, 0.0], [10.0, 20.0]])) == pytest.approx(12 * HEAD_BOX)
+
+
+def test_head_size_is_three_quarters_of_the_head_as_in_mpii() -> None:
+    """In MPII upper neck and head top are 0.8 of the head box's diagonal apart, so 4/3 of a head size."""
+    ratios = []
+    for index in range(120):
+        truth = take_shot("train", index, size=32, padding=1.25).truth
+        if (truth.mpii_visibility[[8, 9]] > 0).all():
+            ratios.append(np.hypot(*(truth.mpii[9] - truth.mpii[8])) / truth.head_size)
+    assert len(ratios) >= 60
+    assert np.median(ratios) == pytest.approx(4 / 3, abs=0.05)
 
 
 def test_same_person_at_another_size_is_the_same_scene() -> None:

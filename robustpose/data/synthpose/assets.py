@@ -24,7 +24,7 @@ Mask = NDArray[np.bool_]
 
 FOLDER = Path(__file__).parent / "assets"
 
-RENDERER_VERSION = 3
+RENDERER_VERSION = 4
 """Raise it with every change that moves a pixel or a truth; cached people are then made anew."""
 
 
