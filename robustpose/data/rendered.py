@@ -25,7 +25,7 @@ PEOPLE = {"train": 1_000_000, "val": 1000, "test": 1000}
 """The splits and how many people each has; train goes on for as long as anyone asks."""
 
 SAME_TRAINING_PEOPLE = frozenset({"synthpose:train:cffe1bdd303ae8e0"})
-"""Fingerprints of train by earlier renderers whose training people are today's, which keeps their nets valid.
+"""Fingerprints of train by earlier renderers whose training people are today's: their nets stay valid.
 
 cffe1bdd303ae8e0 is renderer 3. Its pictures and keypoints are the same; its head sizes, on which nothing is
 trained, were measured on the bare head.

@@ -1,5 +1,6 @@
 """Colours and textures: skin, hair, palettes of garments, procedural textures."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import cv2
@@ -19,7 +20,6 @@ _HAIR = np.array([
     [0.05, 0.04, 0.04], [0.12, 0.08, 0.06], [0.25, 0.15, 0.09], [0.42, 0.28, 0.15], [0.70, 0.55, 0.33],
     [0.55, 0.25, 0.12], [0.60, 0.60, 0.60], [0.85, 0.85, 0.83],
 ])  # fmt: skip
-_DENIM = np.array([[0.13, 0.17, 0.30], [0.08, 0.08, 0.10], [0.30, 0.27, 0.22], [0.25, 0.33, 0.50]])
 
 
 def linear(colour: Floats | Colour) -> Colour:
@@ -51,9 +51,9 @@ def hair_colour(tone: float, grey: bool, rng: Generator) -> Colour:
     return linear(_HAIR[int(rng.choice(6, p=[0.24, 0.26, 0.22, 0.14, 0.1, 0.04]))])
 
 
-def denim_colour(rng: Generator) -> Colour:
-    """Return what trousers are most often: blue, black or sand."""
-    return scaled(linear(_DENIM[int(rng.integers(len(_DENIM)))]), float(rng.uniform(0.7, 1.3)))
+def denim_colour(denim: Sequence[Colour], rng: Generator) -> Colour:
+    """Return one of these colours, lighter or darker."""
+    return scaled(linear(denim[int(rng.integers(len(denim)))]), float(rng.uniform(0.7, 1.3)))
 
 
 @cache

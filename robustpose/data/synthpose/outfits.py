@@ -79,7 +79,7 @@ def sample_outfit(phenotype: Phenotype, split: Split, rng: Generator) -> Outfit:
     eyes = linear((0.1, 0.07, 0.05) if brown_eyes else (0.2, 0.3, 0.45))
     top, bottom = _cloth(colours, split, rng), _cloth(colours, split, rng)
     if rng.random() < 0.5:
-        bottom = replace(bottom, colour=denim_colour(rng), pattern=SOLID, kind=PLAIN)
+        bottom = replace(bottom, colour=denim_colour(split.shades.denim, rng), pattern=SOLID, kind=PLAIN)
     elif rng.random() < 0.12:
         bottom = top
     elif rng.random() < 0.6:  # few people wear patterned trousers
@@ -115,7 +115,7 @@ def sample_outfit(phenotype: Phenotype, split: Split, rng: Generator) -> Outfit:
         trouser_looseness=float(rng.choice([0, 0.006, 0.018, 0.03], p=[0.3, 0.35, 0.2, 0.15])),
         top=top,
         bottom=bottom,
-        shoes=_shoe(colours, rng),
+        shoes=_shoe(colours, split, rng),
         seed=int(rng.integers(1 << 20)),
     )
 
@@ -172,9 +172,9 @@ def _cloth(colours: tuple[Colour, ...], split: Split, rng: Generator) -> Materia
     return cloth if pattern != LOGO else replace(cloth, angle=0.0)
 
 
-def _shoe(colours: tuple[Colour, ...], rng: Generator) -> Material:
-    colour = colours[int(rng.integers(len(colours)))] if rng.random() < 0.5 else linear((0.12, 0.1, 0.1))
+def _shoe(colours: tuple[Colour, ...], split: Split, rng: Generator) -> Material:
+    colour = colours[int(rng.integers(len(colours)))] if rng.random() < 0.5 else linear(split.shades.shoe)
     sole = TWO_TONE if rng.random() < 0.4 else SOLID  # the line lies between sole and upper
     return Material(
-        colour=colour, second=linear((0.9, 0.9, 0.88)), pattern=sole, angle=-0.79, gloss=0.1, wrinkles=0.05
+        colour=colour, second=linear(split.shades.sole), pattern=sole, angle=-0.79, gloss=0.1, wrinkles=0.05
     )

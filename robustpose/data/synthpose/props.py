@@ -92,10 +92,10 @@ def round_thing(centre: Floats, radius: float, height: float, made_of: Material,
     return _thing(points + centre, normals, rest, faces, made_of)
 
 
-def _bush(centre: Floats, size: float, rng: Generator) -> Mesh:
+def _bush(centre: Floats, size: float, split: Split, rng: Generator) -> Mesh:
     """Return a cloud of leaves around a centre (3,)."""
     leaves = 90
-    green = Material(linear((rng.uniform(0.08, 0.35), rng.uniform(0.25, 0.5), rng.uniform(0.05, 0.22))), grain=0.3)
+    green = Material(linear(rng.uniform(*split.shades.leaves)), grain=0.3)
     middles = centre + rng.normal(0, 0.3, (leaves, 3)) * size * [1, 1.2, 1]
     middles[:, 1] = np.abs(middles[:, 1])
     directions = rng.normal(0, 1, (leaves, 2, 3))
@@ -157,7 +157,7 @@ def clutter(place: Floats, size: float, split: Split, rng: Generator) -> list[Me
     if kind == 4:
         return _table(place, rng, made_of)
     if kind == 5:
-        return [_bush(_at(place, 0, rng.uniform(0.2, 0.7), 0), rng.uniform(0.4, 1.0) * size, rng)]
+        return [_bush(_at(place, 0, rng.uniform(0.2, 0.7), 0), rng.uniform(0.4, 1.0) * size, split, rng)]
     return _fence(place, rng, made_of)
 
 

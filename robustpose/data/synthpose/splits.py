@@ -1,10 +1,21 @@
-"""What each split may draw from. The splits share nothing: no panorama, texture, palette or random stream."""
+"""What each split may draw from. The splits share no panorama, texture, palette, shade or random stream."""
 
 from dataclasses import dataclass
 
+from robustpose.data.synthpose.mesh import Colour
 from robustpose.errors import RobustPoseError, unknown_name
 
 SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Shades:
+    """Display colours of what comes in few colours in life; a split has its own."""
+
+    denim: tuple[Colour, Colour, Colour, Colour]  # of trousers: blue, black, sand, washed
+    shoe: Colour
+    sole: Colour
+    leaves: tuple[Colour, Colour]  # of bushes, from one to the other
 
 
 @dataclass(frozen=True)
@@ -16,6 +27,7 @@ class Split:
     panoramas: tuple[str, ...]
     textures: range  # seeds of procedural textures
     palettes: range  # seeds of garment colours
+    shades: Shades
 
 
 _SPLITS = {
@@ -28,6 +40,12 @@ _SPLITS = {
         ),
         textures=range(48),
         palettes=range(10_000),
+        shades=Shades(
+            denim=((0.13, 0.17, 0.30), (0.08, 0.08, 0.10), (0.30, 0.27, 0.22), (0.25, 0.33, 0.50)),
+            shoe=(0.12, 0.1, 0.1),
+            sole=(0.9, 0.9, 0.88),
+            leaves=((0.08, 0.25, 0.05), (0.35, 0.5, 0.22)),
+        ),
     ),
     "val": Split(
         number=1,
@@ -35,6 +53,12 @@ _SPLITS = {
         panoramas=("city", "lobby", "sunrise"),
         textures=range(48, 64),
         palettes=range(10_000, 12_000),
+        shades=Shades(
+            denim=((0.11, 0.18, 0.28), (0.10, 0.09, 0.09), (0.33, 0.28, 0.20), (0.29, 0.36, 0.48)),
+            shoe=(0.10, 0.10, 0.13),
+            sole=(0.92, 0.88, 0.84),
+            leaves=((0.36, 0.51, 0.05), (0.45, 0.62, 0.15)),
+        ),
     ),
     "test": Split(
         number=2,
@@ -42,6 +66,12 @@ _SPLITS = {
         panoramas=("forest", "sunset", "warehouse"),
         textures=range(64, 80),
         palettes=range(12_000, 14_000),
+        shades=Shades(
+            denim=((0.15, 0.19, 0.33), (0.07, 0.09, 0.10), (0.31, 0.25, 0.21), (0.22, 0.34, 0.47)),
+            shoe=(0.14, 0.11, 0.08),
+            sole=(0.87, 0.90, 0.92),
+            leaves=((0.08, 0.38, 0.23), (0.30, 0.49, 0.34)),
+        ),
     ),
 }  # fmt: skip
 

@@ -33,8 +33,8 @@ HEAD_BOX = 1.254
 """How much larger a head's box is drawn by people who label photos than from chin to crown: hair and a margin.
 
 In MPII the segment from upper neck to head top is 0.8 of the head box's diagonal for everyone, so 4/3 of the head
-size. On 400 people of train the median of that segment over 0.6 of the bare diagonal is 1.672 (1.671 on the 393 with
-both points in the photo; 5 % to 95 %: 1.08 to 1.93); divided by this factor it is 1.333.
+size. On 400 people of train the median of that segment over 0.6 of the bare diagonal is 1.672 (1.671 on the 393
+with both points in the photo; 5 % to 95 %: 1.08 to 1.93); divided by this factor it is 1.333.
 """
 
 
