@@ -1,5 +1,7 @@
 """Sport and dance, authored as ranges of angles in degrees: jumping, kicking, punching, dancing, acrobatics."""
 
+import math
+
 import numpy as np
 from numpy.random import Generator
 
@@ -186,8 +188,8 @@ def lunging(rng: Generator) -> Posture:
 
     lean, front, knee, back = u(0, 15), u(45, 85), u(55, 95), u(8, 45)
     # The hips are as high over the back foot as over the front one: both thighs and calves are about as long.
-    height = np.cos(np.deg2rad(front)) + np.cos(np.deg2rad(knee - front))
-    calf = np.rad2deg(np.arccos(np.clip(height - np.cos(np.deg2rad(back)), 0, 1)))
+    height = math.cos(np.deg2rad(front)) + math.cos(np.deg2rad(knee - front))
+    calf = np.rad2deg(math.acos(np.clip(height - math.cos(np.deg2rad(back)), 0, 1)))
     return Posture(
         Pose(
             root=Turn(pitch=lean),

@@ -8,6 +8,7 @@ from numpy.random import Generator
 
 from robustpose.data.synthpose.assets import BodyAssets, Floats, Floats32, Ints, load_body
 from robustpose.data.synthpose.kernels import blend_shapes
+from robustpose.data.synthpose.rotation import inner
 
 PARTS: tuple[str, ...] = (
     "background", "head", "torso", "right_upper_arm", "left_upper_arm", "right_forearm", "left_forearm",
@@ -120,9 +121,17 @@ def shape_body(phenotype: Phenotype) -> Shape:
     blend_shapes(body.vertices.ravel(), body.targets, used, share.astype(np.float32), vertices)
     return Shape(
         vertices=vertices.reshape(-1, 3),
-        heads=body.heads + np.einsum("t,tbc->bc", share, body.target_heads[used]),
-        tails=body.tails + np.einsum("t,tbc->bc", share, body.target_tails[used]),
+        heads=_blended(body.heads, body.target_heads[used], share),
+        tails=_blended(body.tails, body.target_tails[used], share),
     )
+
+
+def _blended(neutral: Floats, displacements: Floats, amounts: Floats) -> Floats:
+    """Return neutral (B, 3) plus amounts (T,) times displacements (T, B, 3), added in their order."""
+    total = np.zeros_like(neutral)
+    for displacement, amount in zip(displacements, amounts, strict=True):
+        total += amount * displacement
+    return neutral + total
 
 
 @cache
@@ -167,7 +176,7 @@ def _along_limbs(body: BodyAssets, part: Ints) -> tuple[Floats, Floats]:
         """Return how far along from one bone's head to another's the masked vertices are."""
         start, end = (body.heads[body.bones.index(name)] for name in (first, last))
         axis = end - start
-        way: Floats = (body.vertices[mask] - start) @ axis / (axis @ axis)
+        way: Floats = inner(body.vertices[mask] - start, axis) / inner(axis, axis)
         return way
 
     for suffix, side in (("r", "right"), ("l", "left")):

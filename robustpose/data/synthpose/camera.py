@@ -4,6 +4,7 @@ Camera axes are x right, y down, z forward. A point of a picture is (x, y) in pi
 top-left pixel; a box (x, y, w, h) is measured between pixel edges: its x is one half more than its left point's.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from numpy.random import Generator
 
 from robustpose.data.synthpose.assets import Floats, Mask
 from robustpose.data.synthpose.kernels import affine, bounds
+from robustpose.data.synthpose.rotation import length, turned
 
 
 class View(NamedTuple):
@@ -37,7 +39,7 @@ class Camera:
     def project(self, points: Floats) -> tuple[Floats, Floats]:
         """Return where points (N, 3) are seen (N, 2) and how deep they are (N,), in metres."""
         local = np.empty((len(points), 3))
-        shift = -self.rotation @ self.position
+        shift = -turned(self.rotation, self.position)
         affine(np.ascontiguousarray(points), np.column_stack([self.rotation, shift]), local)
         depth = local[:, 2]
         ahead = np.maximum(depth, 1e-6)
@@ -81,13 +83,13 @@ def place_camera(viewpoint: Viewpoint, body: Floats, rng: Generator) -> Camera:
     """Return the photographer's camera, focal length 1, looking near the middle of a body (V, 3)."""
     elevation, azimuth, roll = np.deg2rad([viewpoint.elevation, viewpoint.azimuth, viewpoint.roll])
     forward = -np.array(
-        [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)]
+        [math.sin(azimuth) * math.cos(elevation), math.sin(elevation), math.cos(azimuth) * math.cos(elevation)]
     )
     right = np.cross(forward, [0.0, 1.0, 0.0])
-    right /= np.linalg.norm(right)
+    right /= length(right)
     down = np.cross(forward, right)
     rotation = np.stack(
-        [right * np.cos(roll) + down * np.sin(roll), down * np.cos(roll) - right * np.sin(roll), forward]
+        [right * math.cos(roll) + down * math.sin(roll), down * math.cos(roll) - right * math.sin(roll), forward]
     )
     low, high = bounds(body)
     middle = (low + high) / 2
@@ -96,7 +98,7 @@ def place_camera(viewpoint: Viewpoint, body: Floats, rng: Generator) -> Camera:
     low, high = bounds(turned)
     extent = float((high - low)[:2].max())
     share = rng.uniform(0.35, 0.95)  # of the photo that the person fills
-    distance = extent / (2 * np.tan(np.deg2rad(viewpoint.fov) / 2) * share) + 0.25 * extent
+    distance = extent / (2 * math.tan(np.deg2rad(viewpoint.fov) / 2) * share) + 0.25 * extent
     distance = max(distance, 0.75 * extent + 0.4)
     aside = rng.normal(0, 0.12, 2) * extent
     position = middle - forward * distance + right * aside[0] + down * aside[1]

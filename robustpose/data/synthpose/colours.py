@@ -8,6 +8,7 @@ import numpy as np
 from numpy.random import Generator
 
 from robustpose.data.synthpose.assets import Floats, Floats32
+from robustpose.data.synthpose.kernels import sines
 from robustpose.data.synthpose.mesh import Colour
 
 TEXTURE_SIDE = 128
@@ -110,12 +111,11 @@ def _clouds(rng: Generator) -> Floats:
 
 
 def _streaks(rng: Generator) -> Floats:
-    bands: Floats = np.sin(_octaves(rng, 1, 4) * rng.uniform(8, 20))
-    return bands + 0.3 * _octaves(rng, 1, 8)
+    return sines(_octaves(rng, 1, 4) * rng.uniform(8, 20)) + 0.3 * _octaves(rng, 1, 8)
 
 
 def _veins(rng: Generator) -> Floats:
-    veins: Floats = -np.abs(np.sin(_octaves(rng, 2, 2) * rng.uniform(5, 9)))
+    veins: Floats = -np.abs(sines(_octaves(rng, 2, 2) * rng.uniform(5, 9)))
     return veins
 
 
@@ -138,5 +138,5 @@ def _tiles(rng: Generator) -> Floats:
 def _weave(rng: Generator) -> Floats:
     rows, columns = np.mgrid[:TEXTURE_SIDE, :TEXTURE_SIDE]
     step = float(rng.uniform(0.35, 0.8))
-    threads: Floats = np.sin(rows * step) * np.sin(columns * step)
+    threads: Floats = sines(rows * step) * sines(columns * step)
     return threads + 0.4 * _octaves(rng, 6, 6)

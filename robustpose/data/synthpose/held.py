@@ -10,7 +10,7 @@ from robustpose.data.synthpose.assets import Floats, load_body
 from robustpose.data.synthpose.mesh import Material, Mesh
 from robustpose.data.synthpose.people import Person
 from robustpose.data.synthpose.props import box, material, round_thing
-from robustpose.data.synthpose.rotation import aligning_rotation
+from robustpose.data.synthpose.rotation import aligning_rotation, length, turned
 from robustpose.data.synthpose.splits import Split
 
 NOTHING = "nothing"
@@ -31,7 +31,7 @@ def held_thing(person: Person, split: Split, rng: Generator) -> tuple[str, list[
     name = str(rng.choice(list(_THINGS)))
     bones = load_body().bones
     wrist, elbow = (person.joints[bones.index(f"{bone}_{side}")] for bone in ("hand", "lowerarm"))
-    forearm = (wrist - elbow) / np.linalg.norm(wrist - elbow)
+    forearm = (wrist - elbow) / length(wrist - elbow)
     meshes = _THINGS[name](rng, material(split, rng))
     turn = np.eye(3) if name in _HANGING else _across(forearm, rng)
     return name, [_moved(mesh, turn, wrist + _GRIP * forearm) for mesh in meshes]
@@ -40,7 +40,7 @@ def held_thing(person: Person, split: Split, rng: Generator) -> tuple[str, list[
 def _across(forearm: Floats, rng: Generator) -> Floats:
     """Return a rotation (3, 3) that lays the thing's upright across the forearm."""
     sideways = np.cross(forearm, rng.normal(0, 1, 3))
-    upright = sideways + 0.3 * _UP * np.linalg.norm(sideways)
+    upright = sideways + 0.3 * _UP * length(sideways)
     if upright[1] < 0:
         upright = -upright
     return aligning_rotation(_UP, upright)
@@ -49,8 +49,8 @@ def _across(forearm: Floats, rng: Generator) -> Floats:
 def _moved(mesh: Mesh, turn: Floats, place: Floats) -> Mesh:
     return replace(
         mesh,
-        points=np.ascontiguousarray(mesh.points @ turn.T + place),
-        normals=np.ascontiguousarray(mesh.normals @ turn.T),
+        points=np.ascontiguousarray(turned(turn, mesh.points) + place),
+        normals=np.ascontiguousarray(turned(turn, mesh.normals)),
     )
 
 

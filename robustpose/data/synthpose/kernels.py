@@ -1,7 +1,8 @@
-"""Compiled loops over vertices: blendshapes, skinning, affine maps, normals."""
+"""Compiled loops over vertices: blendshapes, skinning, affine maps, normals; and over numbers: sines, powers."""
 
 import math
 
+import numpy as np
 from numba import njit
 
 from robustpose.data.synthpose.assets import Floats, Floats32, Ints
@@ -77,3 +78,29 @@ def vertex_normals(points: Floats, faces: Ints, out: Floats) -> None:
         out[i, 0] /= length
         out[i, 1] /= length
         out[i, 2] /= length
+
+
+@njit(cache=True, nogil=True)
+def _fill_sines(values: Floats, out: Floats) -> None:
+    for i in range(values.shape[0]):
+        out[i] = math.sin(values[i])
+
+
+def sines(values: Floats) -> Floats:
+    """Return the sine of every value; NumPy's rounds as the processor's vector units do."""
+    out = np.empty(values.size)
+    _fill_sines(values.ravel(), out)
+    return out.reshape(values.shape)
+
+
+@njit(cache=True, nogil=True)
+def _fill_powers(values: Floats32, exponent: float, out: Floats32) -> None:
+    for i in range(values.shape[0]):
+        out[i] = math.pow(values[i], exponent)
+
+
+def powers(values: Floats32, exponent: float) -> Floats32:
+    """Return every value to the power of exponent, rounded once, for the same reason."""
+    out = np.empty(values.size, np.float32)
+    _fill_powers(values.ravel(), exponent, out)
+    return out.reshape(values.shape)

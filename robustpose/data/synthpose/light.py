@@ -10,7 +10,7 @@ from robustpose.data.synthpose.assets import Floats, Panorama
 from robustpose.data.synthpose.kernels import affine
 from robustpose.data.synthpose.mesh import Surfaces
 from robustpose.data.synthpose.raster import depth_map
-from robustpose.data.synthpose.rotation import axis_rotation
+from robustpose.data.synthpose.rotation import axis_rotation, length, product, turned
 
 _SHADOW_SIDE, _SKY_SIDE = 320, 192
 
@@ -47,14 +47,14 @@ def sample_light(panorama: Panorama, yaw: float, rng: Generator) -> LightDraw:
     if rng.random() < 0.3:  # a lamp, a flash, a gap in the clouds
         key = rng.normal(0, 1, 3)
         key[1] = abs(key[1]) + 0.3
-    key = turn @ (key / np.linalg.norm(key))
+    key = turned(turn, key / length(key))
 
     harmonics = panorama.harmonics.copy()
     level = harmonics[0].mean() * 0.282095
     harmonics *= rng.uniform(0.38, 0.62) / (level + 1e-6)
     harmonics[4:] = 0  # the rest would need more than a turn about y, and is small
     # x is row 3, z is row 2: turn them as a vector
-    rotated = turn @ np.stack([harmonics[3], 0 * harmonics[3], harmonics[2]])
+    rotated = product(turn, np.stack([harmonics[3], 0 * harmonics[3], harmonics[2]]))
     harmonics[3], harmonics[2] = rotated[0], rotated[2]
     tint = harmonics[0] / harmonics[0].mean()
     strength = float(rng.choice([0.12, 0.45, 0.9, 1.4], p=[0.15, 0.32, 0.33, 0.2]))
@@ -69,14 +69,14 @@ def sample_light(panorama: Panorama, yaw: float, rng: Generator) -> LightDraw:
 
 def _parallel_view(direction: Floats, middle: Floats, radius: float, side: int) -> Floats:
     """Return the affine map (3, 4), world to pixels and depth, that looks along -direction at a middle."""
-    forward = -direction / np.linalg.norm(direction)
+    forward = -direction / length(direction)
     up = np.array([0.0, 1, 0]) if abs(forward[1]) < 0.95 else np.array([1.0, 0, 0])
     right = np.cross(up, forward)
-    right /= np.linalg.norm(right)
+    right /= length(right)
     axes = np.stack([right, np.cross(forward, right), forward]) * np.array([[1.0], [1.0], [2 * radius / side]])
     axes *= side / (2 * radius)
     offset = np.array([side / 2, side / 2, 20.0])
-    return np.column_stack([axes, offset - axes @ middle])
+    return np.column_stack([axes, offset - turned(axes, middle)])
 
 
 def cast_light(draw: LightDraw, surfaces: Surfaces, middle: Floats, radius: float) -> Lighting:

@@ -13,6 +13,7 @@ from robustpose.data.synthpose.mesh import Mesh
 from robustpose.data.synthpose.outfits import Outfit, plain_suit, sample_outfit
 from robustpose.data.synthpose.poses import Pose
 from robustpose.data.synthpose.rig import bone_heads, bone_rotations, skin_body
+from robustpose.data.synthpose.rotation import inner, length
 from robustpose.data.synthpose.splits import Split
 from robustpose.data.synthpose.wardrobe import dress
 
@@ -109,8 +110,8 @@ def _inside_trunk(joints: Floats) -> bool:
     axis = neck - hips
     for bone, clearance in _CLEARANCE.items():
         joint = joints[bones.index(bone)]
-        along = np.clip((joint - hips) @ axis / (axis @ axis), 0, 1)
-        if np.linalg.norm(joint - hips - along * axis) < clearance:
+        along = np.clip(inner(joint - hips, axis) / inner(axis, axis), 0, 1)
+        if length(joint - hips - along * axis) < clearance:
             return True
     return False
 
@@ -144,7 +145,7 @@ def keypoints(posed: Floats, joints: Floats) -> tuple[Floats, Floats]:
 
 def _direction(start: Floats, end: Floats) -> Floats:
     """Return the unit vector (3,) from one point to another."""
-    unit: Floats = (end - start) / np.linalg.norm(end - start)
+    unit: Floats = (end - start) / length(end - start)
     return unit
 
 

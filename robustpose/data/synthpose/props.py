@@ -5,8 +5,9 @@ from numpy.random import Generator
 
 from robustpose.data.synthpose.assets import Floats, Ints
 from robustpose.data.synthpose.colours import linear, palette
+from robustpose.data.synthpose.kernels import sines
 from robustpose.data.synthpose.mesh import TEXTURED, Material, Mesh
-from robustpose.data.synthpose.rotation import axis_rotation
+from robustpose.data.synthpose.rotation import axis_rotation, turned
 from robustpose.data.synthpose.splits import Split
 
 _QUAD = np.array([[0, 1, 2], [0, 2, 3]])
@@ -68,8 +69,8 @@ def box(centre: Floats, size: tuple[float, float, float], yaw: float, made_of: M
             corners *= np.array(size) / 2
             normal = np.zeros(3)
             normal[axis] = side
-            points.append(corners @ turn.T + centre)
-            normals.append(np.tile(turn @ normal, (4, 1)))
+            points.append(turned(turn, corners) + centre)
+            normals.append(np.tile(turned(turn, normal), (4, 1)))
             rest.append(np.column_stack([corners[:, a], corners[:, b], np.zeros(4)]))
     faces = np.concatenate([_QUAD + 4 * face for face in range(6)])
     return _thing(np.concatenate(points), np.concatenate(normals), np.concatenate(rest), faces, made_of)
@@ -81,9 +82,10 @@ def round_thing(centre: Floats, radius: float, height: float, made_of: Material,
     angle = np.linspace(0, 2 * np.pi, around + 1)
     level = np.repeat(np.linspace(-1, 1, rings), around + 1)
     angle = np.tile(angle, rings)
+    cos, sin = sines(angle + np.pi / 2), sines(angle)
     girth = np.sqrt(np.maximum(0, 1 - level**2)) if ball else np.ones_like(level)
-    outward = np.column_stack([np.cos(angle) * girth, level if ball else 0 * level, np.sin(angle) * girth])
-    points = np.column_stack([np.cos(angle) * girth * radius, level * height / 2, np.sin(angle) * girth * radius])
+    outward = np.column_stack([cos * girth, level if ball else 0 * level, sin * girth])
+    points = np.column_stack([cos * girth * radius, level * height / 2, sin * girth * radius])
     normals = outward / (np.linalg.norm(outward, axis=1, keepdims=True) + 1e-9)
     rest = np.column_stack([angle * radius, level * height / 2, 0 * angle])
     i = np.arange(around)[None] + np.arange(rings - 1)[:, None] * (around + 1)
@@ -117,7 +119,12 @@ def _table(centre: Floats, rng: Generator, made_of: Material) -> list[Mesh]:
     height, width, yaw = rng.uniform(0.45, 0.95), rng.uniform(0.5, 1.2), rng.uniform(0, 180)
     turn = axis_rotation("y", yaw)
     legs = [
-        box(centre + turn @ [i * width * 0.45, height / 2, j * 0.26], (0.05, height, 0.05), yaw, made_of)
+        box(
+            centre + turned(turn, np.array([i * width * 0.45, height / 2, j * 0.26])),
+            (0.05, height, 0.05),
+            yaw,
+            made_of,
+        )
         for i in (-1, 1)
         for j in (-1, 1)
     ]
@@ -128,7 +135,12 @@ def _fence(centre: Floats, rng: Generator, made_of: Material) -> list[Mesh]:
     height, yaw, pickets = rng.uniform(0.7, 1.2), rng.uniform(0, 180), int(rng.integers(3, 7))
     turn = axis_rotation("y", yaw)
     upright = [
-        box(centre + turn @ [(i - pickets / 2) * 0.22, height / 2, 0], (0.05, height, 0.03), yaw, made_of)
+        box(
+            centre + turned(turn, np.array([(i - pickets / 2) * 0.22, height / 2, 0])),
+            (0.05, height, 0.03),
+            yaw,
+            made_of,
+        )
         for i in range(pickets)
     ]
     rails = [

@@ -15,12 +15,13 @@ from robustpose.data.synthpose.camera import Framing, Viewpoint, frame_person, p
 from robustpose.data.synthpose.colours import texture_stack
 from robustpose.data.synthpose.held import NOTHING, held_thing
 from robustpose.data.synthpose.ingredients import CLUTTER, DISTRACTORS, FLOOR_CONTACT, left_out
-from robustpose.data.synthpose.kernels import bounds
+from robustpose.data.synthpose.kernels import bounds, powers
 from robustpose.data.synthpose.light import LightDraw, cast_light, sample_light
 from robustpose.data.synthpose.mesh import Mesh, Surfaces, pack
 from robustpose.data.synthpose.people import Person, make_person
 from robustpose.data.synthpose.props import clutter, seat
 from robustpose.data.synthpose.raster import rasterise
+from robustpose.data.synthpose.rotation import inner, length
 from robustpose.data.synthpose.shade import shade_pixels
 from robustpose.data.synthpose.splits import Split, check_indices, split_named
 from robustpose.data.synthpose.truth import OCCLUDED, VISIBLE, Seen, Truth, measure, photo_mask, read_pixels
@@ -158,7 +159,7 @@ def draw_scene(split: Split, rng: Generator, *, size: int, padding: float, witho
 def _across_and_away(rotation: Floats) -> tuple[Floats, Floats]:
     """Return the directions along the floor to the camera's right and away from it."""
     away = rotation[2] * [1, 0, 1]
-    away = away / (np.linalg.norm(away) + 1e-9)
+    away = away / (length(away) + 1e-9)
     return np.cross(away, [0.0, 1.0, 0.0]), away
 
 
@@ -169,7 +170,7 @@ def _draw_others(
     if rng.random() >= 0.28:
         return []
     across, away = _across_and_away(rotation)
-    half = float(np.ptp(person.skin @ across)) / 2
+    half = float(np.ptp(inner(person.skin, across))) / 2
     others = []
     for _ in range(int(rng.choice([1, 2], p=[0.75, 0.25]))):
         aside = rng.choice([-1, 1]) * (half + rng.uniform(0.1, 0.7))
@@ -226,7 +227,7 @@ def _sensor(image: Floats32, rng: Generator) -> Floats32:
     if rng.random() < 0.2:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.3, 0.7))), dtype=np.float32)
     image = image * np.float32(rng.uniform(0.88, 1.08)) + rng.normal(0, 0.008, 3).astype(np.float32)
-    image = np.clip(image, 0, 1) ** np.float32(rng.uniform(0.88, 1.15))
+    image = powers(np.clip(image, 0, 1), float(rng.uniform(0.88, 1.15)))
     noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(0.002, 0.015))
     image = np.clip(image + noise, 0, 1)
     if rng.random() < 0.7:

@@ -11,37 +11,44 @@ from robustpose.data.synthpose.assets import Floats, load_body
 from robustpose.data.synthpose.body import Shape
 from robustpose.data.synthpose.kernels import skin_vertices
 from robustpose.data.synthpose.poses import Arm, Leg, Pose, Turn
-from robustpose.data.synthpose.rotation import aligning_rotation, axis_rotation, vector_rotation
+from robustpose.data.synthpose.rotation import (
+    aligning_rotation,
+    axis_rotation,
+    inner,
+    length,
+    product,
+    turned,
+    vector_rotation,
+)
 
 _DOWN = np.array([0.0, -1.0, 0.0])
 
 
 def turn_rotation(turn: Turn, share: float = 1.0) -> Floats:
     """Return the rotation (3, 3) of a turn of the trunk, or of a share of each of its angles."""
-    matrix: Floats = (
-        axis_rotation("y", share * turn.yaw)
-        @ axis_rotation("x", share * turn.pitch)
-        @ axis_rotation("z", share * turn.roll)
+    return product(
+        axis_rotation("y", share * turn.yaw),
+        axis_rotation("x", share * turn.pitch),
+        axis_rotation("z", share * turn.roll),
     )
-    return matrix
 
 
 def arm_rotations(arm: Arm, side: int) -> tuple[Floats, Floats]:
     """Return the rotations of upper arm (in the chest's frame) and forearm (in the upper arm's); side -1 right."""
-    upper: Floats = (
-        axis_rotation("x", -arm.flexion)
-        @ axis_rotation("z", side * arm.abduction)
-        @ axis_rotation("y", -side * arm.twist)
+    upper = product(
+        axis_rotation("x", -arm.flexion),
+        axis_rotation("z", side * arm.abduction),
+        axis_rotation("y", -side * arm.twist),
     )
     return upper, axis_rotation("x", -arm.elbow)
 
 
 def leg_rotations(leg: Leg, side: int) -> tuple[Floats, Floats, Floats]:
     """Return the rotations of thigh, calf and foot, each in the frame of the one before; side -1 right."""
-    thigh: Floats = (
-        axis_rotation("x", -leg.flexion)
-        @ axis_rotation("z", side * leg.abduction)
-        @ axis_rotation("y", side * leg.twist)
+    thigh = product(
+        axis_rotation("x", -leg.flexion),
+        axis_rotation("z", side * leg.abduction),
+        axis_rotation("y", side * leg.twist),
     )
     return thigh, axis_rotation("x", leg.knee), axis_rotation("x", -leg.ankle)
 
@@ -51,13 +58,13 @@ def bone_rotations(pose: Pose, shape: Shape, yaw: float, rng: Generator) -> Floa
     body = load_body()
     index = {name: row for row, name in enumerate(body.bones)}
     rotations = np.tile(np.eye(3), (len(body.bones), 1, 1))
-    root = axis_rotation("y", yaw) @ turn_rotation(pose.root)
+    root = product(axis_rotation("y", yaw), turn_rotation(pose.root))
     rotations[index["pelvis"]] = root
     for number in (1, 2, 3):
-        rotations[index[f"spine_0{number}"]] = root @ turn_rotation(pose.chest, number / 3)
-    chest = root @ turn_rotation(pose.chest)
-    rotations[index["neck_01"]] = chest @ turn_rotation(pose.neck, 0.5)
-    rotations[index["head"]] = chest @ turn_rotation(pose.neck)
+        rotations[index[f"spine_0{number}"]] = product(root, turn_rotation(pose.chest, number / 3))
+    chest = product(root, turn_rotation(pose.chest))
+    rotations[index["neck_01"]] = product(chest, turn_rotation(pose.neck, 0.5))
+    rotations[index["head"]] = product(chest, turn_rotation(pose.neck))
     for suffix, side in (("r", -1), ("l", 1)):
         leg, arm = (pose.right_leg, pose.right_arm) if side < 0 else (pose.left_leg, pose.left_arm)
         limb = {
@@ -78,12 +85,12 @@ def _head_of(shape: Shape, bone: str) -> Floats:
 def _leg_bones(leg: Leg, shape: Shape, root: Floats, suffix: str, side: int) -> dict[str, Floats]:
     hip, knee, ankle = (_head_of(shape, f"{name}_{suffix}") for name in ("thigh", "calf", "foot"))
     thigh_turn, calf_turn, foot_turn = leg_rotations(leg, side)
-    thigh = root @ thigh_turn
-    calf = thigh @ calf_turn
-    foot = calf @ foot_turn
+    thigh = product(root, thigh_turn)
+    calf = product(thigh, calf_turn)
+    foot = product(calf, foot_turn)
     return {
-        "thigh": thigh @ aligning_rotation(knee - hip, _DOWN),
-        "calf": calf @ aligning_rotation(ankle - knee, _DOWN),
+        "thigh": product(thigh, aligning_rotation(knee - hip, _DOWN)),
+        "calf": product(calf, aligning_rotation(ankle - knee, _DOWN)),
         "foot": foot,
         "ball": foot,
     }
@@ -92,19 +99,19 @@ def _leg_bones(leg: Leg, shape: Shape, root: Floats, suffix: str, side: int) -> 
 def _arm_bones(arm: Arm, shape: Shape, chest: Floats, suffix: str, side: int, rng: Generator) -> dict[str, Floats]:
     shoulder, elbow, wrist = (_head_of(shape, f"{name}_{suffix}") for name in ("upperarm", "lowerarm", "hand"))
     upper_turn, lower_turn = arm_rotations(arm, side)
-    upper = chest @ upper_turn
-    lower = upper @ lower_turn
+    upper = product(chest, upper_turn)
+    lower = product(upper, lower_turn)
     # A raised arm lifts the collar bone, by up to 28 degrees; a forward one draws it forward.
-    direction = upper_turn @ _DOWN
+    direction = turned(upper_turn, _DOWN)
     lifted = float(np.clip((direction[1] + 0.35) / 1.35, 0, 1))
     forward = float(np.clip(direction[2], -1, 1))
-    collar = axis_rotation("z", side * lifted * 28) @ axis_rotation("y", -side * forward * 14)
+    collar = product(axis_rotation("z", side * lifted * 28), axis_rotation("y", -side * forward * 14))
     lower_rest = aligning_rotation(wrist - elbow, _DOWN)
-    hand = lower @ vector_rotation(rng.normal(0, 0.22, 3) * [1.2, 0.8, 0.6]) @ lower_rest
+    hand = product(lower, vector_rotation(rng.normal(0, 0.22, 3) * [1.2, 0.8, 0.6]), lower_rest)
     return {
-        "clavicle": chest @ collar,
-        "upperarm": upper @ aligning_rotation(elbow - shoulder, _DOWN),
-        "lowerarm": lower @ lower_rest,
+        "clavicle": product(chest, collar),
+        "upperarm": product(upper, aligning_rotation(elbow - shoulder, _DOWN)),
+        "lowerarm": product(lower, lower_rest),
         "hand": hand,
         **_finger_bones(shape, hand, suffix, curl=abs(float(rng.normal(0.35, 0.35)))),
     }
@@ -113,34 +120,33 @@ def _arm_bones(arm: Arm, shape: Shape, chest: Floats, suffix: str, side: int, rn
 def _finger_bones(shape: Shape, hand: Floats, suffix: str, curl: float) -> dict[str, Floats]:
     """Bend the fingers about the line of knuckles, towards the palm: the side where the thumb is."""
     knuckles = _head_of(shape, f"index_01_{suffix}") - _head_of(shape, f"pinky_01_{suffix}")
-    knuckles = knuckles / np.linalg.norm(knuckles)
+    knuckles = knuckles / length(knuckles)
     finger = _head_of(shape, f"middle_02_{suffix}") - _head_of(shape, f"middle_01_{suffix}")
     thumb_tip = shape.tails[load_body().bones.index(f"thumb_03_{suffix}")]
     thumb = thumb_tip - _head_of(shape, f"hand_{suffix}")
-    across = thumb - (thumb @ knuckles) * knuckles - (thumb @ finger) / (finger @ finger) * finger
-    palmward = float(np.sign(np.cross(knuckles, finger) @ across)) or 1.0
+    across = thumb - inner(thumb, knuckles) * knuckles - inner(thumb, finger) / inner(finger, finger) * finger
+    palmward = float(np.sign(inner(np.cross(knuckles, finger), across))) or 1.0
     bones = {f"thumb_0{phalanx}": hand for phalanx in (1, 2, 3)}
     for phalanx in (1, 2, 3):
-        bent = hand @ vector_rotation(knuckles * palmward * min(curl * phalanx, 2.6 * phalanx / 3))
+        bent = product(hand, vector_rotation(knuckles * palmward * min(curl * phalanx, 2.6 * phalanx / 3)))
         bones |= {f"{name}_0{phalanx}": bent for name in ("index", "middle", "ring", "pinky")}
     return bones
 
 
 def bone_heads(shape: Shape, rotations: Floats) -> Floats:
     """Return where every bone begins (B, 3) in the pose, the root bone where it rests."""
-    placed = np.zeros_like(shape.heads)
-    for bone, parent in enumerate(load_body().parents):
-        if parent < 0:
-            placed[bone] = shape.heads[bone]
-        else:
-            placed[bone] = placed[parent] + rotations[parent] @ (shape.heads[bone] - shape.heads[parent])
+    placed, parents = shape.heads.copy(), load_body().parents
+    along = turned(rotations[parents], shape.heads - shape.heads[parents])
+    for bone, parent in enumerate(parents):
+        if parent >= 0:
+            placed[bone] = placed[parent] + along[bone]
     return placed
 
 
 def skin_body(shape: Shape, rotations: Floats, heads: Floats) -> Floats:
     """Return the posed vertices (V, 3), in metres."""
     body = load_body()
-    shifts = heads - np.einsum("bij,bj->bi", rotations, shape.heads)
+    shifts = heads - turned(rotations, shape.heads)
     posed = np.empty(shape.vertices.shape)
     transforms = np.concatenate([rotations, shifts[:, :, None]], axis=2)
     skin_vertices(shape.vertices, body.skin_bones, body.skin_weights, transforms, posed)

@@ -1,13 +1,56 @@
-"""Rotations as matrices (3, 3)."""
+"""Rotations as matrices (3, 3), and products of small matrices and vectors.
+
+NumPy's own products (@, dot, norm) go through BLAS, which adds in another order on another processor; these add in
+the order that is written here, so that people are the same everywhere.
+"""
+
+import math
 
 import numpy as np
+from numba import njit
 
 from robustpose.data.synthpose.assets import Floats
 
 
+@njit(cache=True, nogil=True)
+def _multiply(first: Floats, second: Floats, out: Floats) -> None:
+    """Write the product of two matrices (3, 3) into `out`."""
+    for i in range(3):
+        for j in range(3):
+            out[i, j] = first[i, 0] * second[0, j] + first[i, 1] * second[1, j] + first[i, 2] * second[2, j]
+
+
+def product(*rotations: Floats) -> Floats:
+    """Return the product of matrices (3, 3), from left to right."""
+    total = rotations[0]
+    for rotation in rotations[1:]:
+        out = np.empty((3, 3))
+        _multiply(total, rotation, out)
+        total = out
+    return total
+
+
+def turned(rotations: Floats, points: Floats) -> Floats:
+    """Return points (..., 3) turned by one rotation (3, 3), or by one each (..., 3, 3)."""
+    x, y, z = points[..., 0, None], points[..., 1, None], points[..., 2, None]
+    moved: Floats = rotations[..., 0] * x + rotations[..., 1] * y + rotations[..., 2] * z
+    return moved
+
+
+def inner(points: Floats, vector: Floats) -> Floats:
+    """Return the inner product of each of points (..., D) with a vector (D,), D being 2 or 3."""
+    total: Floats = points[..., 0] * vector[0] + points[..., 1] * vector[1]
+    return total + points[..., 2] * vector[2] if len(vector) == 3 else total
+
+
+def length(vector: Floats) -> float:
+    """Return the length of a vector (D,), D being 2 or 3."""
+    return math.sqrt(inner(vector, vector))
+
+
 def axis_rotation(axis: str, degrees: float) -> Floats:
     """Return the rotation (3, 3) about x, y or z."""
-    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    c, s = math.cos(np.deg2rad(degrees)), math.sin(np.deg2rad(degrees))
     if axis == "x":
         return np.array([[1.0, 0, 0], [0, c, -s], [0, s, c]])
     if axis == "y":
@@ -17,19 +60,19 @@ def axis_rotation(axis: str, degrees: float) -> Floats:
 
 def vector_rotation(vector: Floats) -> Floats:
     """Return the rotation (3, 3) about a vector by its length, in radians (Rodrigues)."""
-    angle = float(np.linalg.norm(vector))
+    angle = length(vector)
     if angle < 1e-9:
         return np.eye(3)
     x, y, z = vector / angle
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    turned: Floats = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
-    return turned
+    rotation: Floats = np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * product(cross, cross)
+    return rotation
 
 
 def aligning_rotation(source: Floats, target: Floats) -> Floats:
     """Return the least rotation (3, 3) that takes one direction to another, not opposite, one."""
-    u, v = source / np.linalg.norm(source), target / np.linalg.norm(target)
+    u, v = source / length(source), target / length(target)
     x, y, z = np.cross(u, v)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    turned: Floats = np.eye(3) + cross + cross @ cross / (1 + u @ v + 1e-9)
-    return turned
+    rotation: Floats = np.eye(3) + cross + product(cross, cross) / (1 + inner(u, v) + 1e-9)
+    return rotation

@@ -14,6 +14,7 @@ from robustpose.data.synthpose.camera import Framing
 from robustpose.data.synthpose.kernels import bounds
 from robustpose.data.synthpose.mesh import Surfaces
 from robustpose.data.synthpose.people import COCO_LIMBS, Person
+from robustpose.data.synthpose.rotation import length
 
 BEYOND, OCCLUDED, VISIBLE = 0, 1, 2
 
@@ -128,7 +129,7 @@ def head_size(head: Floats) -> float:
     head holds points of the bare head (N, 2), from chin to crown; the box is HEAD_BOX times theirs.
     """
     low, high = bounds(head)
-    return 0.6 * HEAD_BOX * float(np.linalg.norm(high - low))
+    return 0.6 * HEAD_BOX * length(high - low)
 
 
 def photo_mask(framing: Framing, size: int) -> Mask:
