@@ -1,10 +1,13 @@
 """The one error that the command line turns into a line of text, and its did-you-mean form.
 
 RobustPoseError(ValueError)    something the user gave is wrong: names the thing, the expected and the given
+writing_to                     what the file system refuses in a folder, as a RobustPoseError
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class RobustPoseError(ValueError):
@@ -21,3 +24,12 @@ def unknown_name(kind: str, given: str, known: Iterable[str]) -> RobustPoseError
     near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return RobustPoseError(f"unknown {kind} {given!r}; {hint}known: {', '.join(names)}")
+
+
+@contextmanager
+def writing_to(folder: Path, advice: str) -> Iterator[None]:
+    """Turn what the file system refuses (no space, no permission, a file in the way) into a RobustPoseError."""
+    try:
+        yield
+    except OSError as error:
+        raise RobustPoseError(f"{folder}: {error.strerror or error}; {advice}") from error

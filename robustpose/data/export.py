@@ -5,9 +5,11 @@ read again (robustpose.data.mpii), the crop is the picture itself.
 """
 
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from robustpose.data.rendered import RenderedPeople, whole_shards
-from robustpose.errors import RobustPoseError
+from robustpose.errors import RobustPoseError, writing_to
 from robustpose.skeletons import COCO_17, MPII_16
 from robustpose.types import Batch, PoseDataset
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 50
 _PADDING = 1.25
+_SHARDS = "shards-"
 
 
 def export_people(
@@ -44,6 +47,13 @@ def export_people(
     come last, in one atomic act: a folder that has them is complete. RobustPoseError where it exists already, or
     where no photo could be read.
     """
+    with _writing(folder):
+        return _export_people(dataset, folder, n=n, size=size, on_progress=on_progress)
+
+
+def _export_people(
+    dataset: PoseDataset, folder: Path, *, n: int, size: int, on_progress: Callable[[int], None]
+) -> tuple[str, ...]:
     annotations = _begin(folder)
     entries: list[dict[str, object]] = []
     unreadable: tuple[str, ...] = ()
@@ -88,9 +98,22 @@ def export_rendered(
     Beside what export_people writes: segmentation/*.png, whose values are the renderer's PARTS, and truth.csv with
     the action, COCO's keypoints and the factors of every scene. RobustPoseError as there.
     """
+    with _writing(folder):
+        return _export_rendered(dataset, folder, n=n, size=size, processes=processes, on_progress=on_progress)
+
+
+def _export_rendered(
+    dataset: RenderedPeople,
+    folder: Path,
+    *,
+    n: int,
+    size: int,
+    processes: int,
+    on_progress: Callable[[int, int], None],
+) -> Rendering:
     annotations = _begin(folder)
     (folder / "segmentation").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as shards:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=_SHARDS) as shards:
         dataset.warm_up(size=size)
         started = time.perf_counter()
         people = dataset.render(n, size=size, folder=Path(shards), processes=processes, on_progress=on_progress)
@@ -139,11 +162,17 @@ def _truth_frame(ids: tuple[str, ...], people: "RenderedSet") -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
+def _writing(folder: Path) -> AbstractContextManager[None]:
+    return writing_to(folder, "name a folder with room that you may write to, as --out")
+
+
 def _begin(folder: Path) -> Path:
-    """Make the folder; return where its annotations will lie."""
+    """Make the folder, free of what a killed rendering left; return where its annotations will lie."""
     annotations = folder / "annotations.json"
     if annotations.exists():
         raise RobustPoseError(f"{annotations} exists already; choose another folder")
+    for left in folder.glob(_SHARDS + "*"):
+        shutil.rmtree(left)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     return annotations
 
@@ -156,7 +185,7 @@ def _finish(annotations: Path, entries: list[dict[str, object]]) -> None:
 
 def _write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
     if not cv2.imwrite(str(path), np.ascontiguousarray(pixels)):
-        raise RobustPoseError(f"{path} cannot be written")
+        raise RobustPoseError(f"{path} cannot be written; is the disk full, or the folder another's?")
 
 
 def _write_person(batch: Batch, row: int, folder: Path) -> dict[str, object]:

@@ -1,4 +1,6 @@
+import errno
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -163,3 +165,49 @@ def test_workers_end_when_the_process_that_started_them_is_killed(tmp_path: Path
     while alive := [child for child in children if is_alive(child)]:
         assert time.monotonic() < deadline, f"workers {alive} outlived the process that started them"
         time.sleep(0.1)
+
+
+REFUSALS = {"ENOSPC": "No space left on device", "EACCES": "Permission denied", "ENOTDIR": "Not a directory"}
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, where: str, code: str) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(getattr(errno, code), REFUSALS[code])
+
+    monkeypatch.setattr(where, refused)
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+@pytest.mark.parametrize(
+    "where", ["pathlib.Path.mkdir", "robustpose.data.synthpose.cache.tempfile.mkstemp", "pathlib.Path.read_bytes"]
+)
+def test_what_the_disk_refuses_names_the_folder_and_how_to_choose_another(
+    where: str, code: str, made: tuple[Path, RenderedSet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = made[0] if "read" in where else tmp_path
+    render_person("val", 0, size=32)  # loads the assets
+    monkeypatch.setattr("robustpose.data.synthpose.cache.PEOPLE_PER_SHARD", 50 if "read" in where else 1)
+    refuse(monkeypatch, where, code)
+    with pytest.raises(RobustPoseError, match=f"{folder}.*: {REFUSALS[code]}; .*as ROBUSTPOSE_CACHE"):
+        rendered_set("val", 50, 51, size=32, processes=1, folder=folder)
+
+
+def test_a_file_where_the_cache_should_be_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ROBUSTPOSE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(RobustPoseError, match=r"file/synthpose/.*ROBUSTPOSE_CACHE"):
+        rendered_set("val", 0, 1, size=32)
+
+
+def test_what_a_killed_process_left_goes_and_what_another_writes_stays(
+    made: tuple[Path, RenderedSet],
+) -> None:
+    folder = shards(made[0])[0].parent
+    left, being_written = folder / "00000-left.part", folder / "00000-now.part"
+    for aside in (left, being_written):
+        aside.write_bytes(b"half")
+    os.utime(left, (time.time() - 3600, time.time() - 3600))
+    rendered_set("val", 50, 51, size=32, folder=made[0])
+    assert not left.exists()
+    assert being_written.exists()
+    being_written.unlink()

@@ -1,7 +1,8 @@
 """Many rendered people, kept on disk: rendered once, by any number of processes, to the same bytes.
 
 A shard is one file of 50 people. It is written aside and renamed, so that it is there whole or not at all, and it
-begins with the sha256 of its content. A shard that does not match is reported in the log and made anew.
+begins with the sha256 of its content. A shard that does not match is reported in the log and made anew. What a
+killed process had written aside goes when people are next rendered there.
 """
 
 import hashlib
@@ -11,8 +12,10 @@ import multiprocessing
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +29,12 @@ from robustpose.data.synthpose.assets import Floats, Floats32, Ints, Pixels, fin
 from robustpose.data.synthpose.ingredients import left_out
 from robustpose.data.synthpose.render import RenderedPerson, check_request, render_person
 from robustpose.data.synthpose.splits import split_named
+from robustpose.errors import RobustPoseError, writing_to
 
 PEOPLE_PER_SHARD = 50
+
+_WRITTEN_WITHIN = 600
+"""Seconds after which what was written aside and not renamed is what a killed process left."""
 
 _MAGIC = b"robustpose people 1\n"
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -106,12 +113,15 @@ def rendered_set(
     processes is how many render, by default one a processor; progress is told how many of the people are done and
     how many there are. folder is where shards are kept, by default default_folder(), in a folder named after the
     fingerprint. Without segmentation 20,000 people of 128 pixels take 1 GB of memory. Raises RobustPoseError as
-    render_person does. A script that renders with several processes needs the usual `if __name__ == "__main__"`.
+    render_person does, and where the folder cannot be written to. A script
+    that renders with several processes needs the usual `if __name__ == "__main__"`.
     """
     check_request(split, start, stop, size=size, padding=padding)
     request = _Request(split, size, padding, nuisance, tuple(sorted(left_out(without))))
     kept = (folder or default_folder()) / fingerprint() / request.folder
-    kept.mkdir(parents=True, exist_ok=True)
+    with _keeping_in(kept):
+        kept.mkdir(parents=True, exist_ok=True)
+        _remove_leavings(kept)
     stacked: Arrays = {}
     done = 0
     for number, shard in _shards(request, kept, _shards_of(start, stop), processes, with_segmentation):
@@ -132,6 +142,23 @@ def default_folder() -> Path:
     root = os.environ.get("ROBUSTPOSE_CACHE")
     base = Path(root) if root else platformdirs.user_cache_path("robustpose")
     return base / "synthpose"
+
+
+def _keeping_in(folder: Path) -> AbstractContextManager[None]:
+    return writing_to(
+        folder,
+        "rendered people are kept there; name a folder with room that you may write to, as ROBUSTPOSE_CACHE",
+    )
+
+
+def _remove_leavings(folder: Path) -> None:
+    """Remove what killed processes wrote aside; other processes may rename or remove files meanwhile."""
+    for aside in folder.glob("*.part"):
+        try:
+            if time.time() - aside.stat().st_mtime > _WRITTEN_WITHIN:
+                aside.unlink()
+        except FileNotFoundError:
+            continue
 
 
 def _shards_of(start: int, stop: int) -> range:
@@ -218,22 +245,24 @@ def _make_shard(request: _Request, folder: Path, number: int) -> None:
     held = io.BytesIO()
     np.savez_compressed(held, allow_pickle=False, **_stack(people))
     content = held.getvalue()
-    handle, aside = tempfile.mkstemp(dir=folder, prefix=f"{number:05d}-", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(_MAGIC + hashlib.sha256(content).digest() + content)
-        Path(aside).replace(_shard_path(folder, number))
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    with _keeping_in(folder):
+        handle, aside = tempfile.mkstemp(dir=folder, prefix=f"{number:05d}-", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(_MAGIC + hashlib.sha256(content).digest() + content)
+            Path(aside).replace(_shard_path(folder, number))
+        except BaseException:
+            Path(aside).unlink(missing_ok=True)
+            raise
 
 
 def _content(path: Path) -> memoryview | None:
     """Return what was written as a shard, or None where it is not there or not whole."""
-    try:
-        written = memoryview(path.read_bytes())
-    except FileNotFoundError:
-        return None
+    with _keeping_in(path.parent):
+        try:
+            written = memoryview(path.read_bytes())
+        except FileNotFoundError:
+            return None
     head = len(_MAGIC) + _DIGEST_BYTES
     content = written[head:]
     return content if written[:head] == _MAGIC + hashlib.sha256(content).digest() else None
@@ -253,7 +282,7 @@ def _loaded(path: Path, with_segmentation: bool) -> Arrays:
     """Return the arrays of a shard that was just made."""
     shard = _load_shard(path, with_segmentation)
     if shard is None:
-        raise OSError(f"{path}: the shard was written but does not read back; is the disk full?")
+        raise RobustPoseError(f"{path}: the shard was written but does not read back; is the disk full?")
     return shard
 
 

@@ -3,12 +3,12 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from robustpose.data.synthpose.assets import Floats, Floats32, Ints
+from robustpose.data.synthpose.compiled import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def blend_shapes(neutral: Floats32, targets: Floats32, used: Ints, amounts: Floats32, out: Floats32) -> None:
     """Write neutral (3 V,) plus amounts times the used rows of targets (T, 3 V) into `out`."""
     for i in range(neutral.shape[0]):
@@ -20,7 +20,7 @@ def blend_shapes(neutral: Floats32, targets: Floats32, used: Ints, amounts: Floa
             out[i] += amount * row[i]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def skin_vertices(vertices: Floats32, bones: Ints, weights: Floats32, transforms: Floats, out: Floats) -> None:
     """Write linear-blend-skinned vertices (V, 3) into `out`; transforms (B, 3, 4) take rest to world."""
     for i in range(vertices.shape[0]):
@@ -36,7 +36,7 @@ def skin_vertices(vertices: Floats32, bones: Ints, weights: Floats32, transforms
             out[i, row] = total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def affine(points: Floats, matrix: Floats, out: Floats) -> None:
     """Write matrix (3, 4) applied to points (V, 3) into `out`."""
     for i in range(points.shape[0]):
@@ -45,7 +45,7 @@ def affine(points: Floats, matrix: Floats, out: Floats) -> None:
             out[i, row] = m[0] * points[i, 0] + m[1] * points[i, 1] + m[2] * points[i, 2] + m[3]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill_bounds(points: Floats, low: Floats, high: Floats) -> None:
     for i in range(points.shape[0]):
         for axis in range(points.shape[1]):
@@ -60,7 +60,7 @@ def bounds(points: Floats) -> tuple[Floats, Floats]:
     return low, high
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def vertex_normals(points: Floats, faces: Ints, out: Floats) -> None:
     """Write unit normals (V, 3), averaged over faces by their area, into `out`."""
     out[:] = 0.0
@@ -80,7 +80,7 @@ def vertex_normals(points: Floats, faces: Ints, out: Floats) -> None:
         out[i, 2] /= length
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill_sines(values: Floats, out: Floats) -> None:
     for i in range(values.shape[0]):
         out[i] = math.sin(values[i])
@@ -93,7 +93,7 @@ def sines(values: Floats) -> Floats:
     return out.reshape(values.shape)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill_powers(values: Floats32, exponent: float, out: Floats32) -> None:
     for i in range(values.shape[0]):
         out[i] = math.pow(values[i], exponent)

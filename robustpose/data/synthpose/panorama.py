@@ -3,13 +3,13 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from robustpose.data.synthpose.assets import Floats, Pixels
 from robustpose.data.synthpose.camera import View
+from robustpose.data.synthpose.compiled import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _look_up(image: Pixels, rotation: Floats, dx: float, dy: float, yaw: float, out: Floats) -> None:
     """Write a panorama's colour (3,) in the direction (dx, dy, 1) of a camera into `out`."""
     height, width = image.shape[:2]
@@ -32,7 +32,7 @@ def _look_up(image: Pixels, rotation: Floats, dx: float, dy: float, yaw: float, 
         out[channel] = total / 255.0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill_panorama(image: Pixels, view: View, yaw: float, widening: float, out: Floats) -> None:
     height, width = out.shape[:2]
     for py in range(height):

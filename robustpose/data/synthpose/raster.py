@@ -7,9 +7,9 @@ triangles give the same bytes.
 import math
 
 import numpy as np
-from numba import njit
 
 from robustpose.data.synthpose.assets import Floats, Ints
+from robustpose.data.synthpose.compiled import compiled
 
 NEAR = 0.08
 """Triangles with a corner nearer than this to the camera, in metres, are not drawn."""
@@ -35,7 +35,7 @@ def depth_map(points: Floats, faces: Ints, alpha: Floats, *, size: int) -> Float
     return depth
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def pixel_span(a: float, b: float, c: float, size: int) -> tuple[int, int]:
     """Return the first and the last pixel whose centre can lie between the least and the greatest of three."""
     first = math.ceil(min(a, b, c))
@@ -43,7 +43,7 @@ def pixel_span(a: float, b: float, c: float, size: int) -> tuple[int, int]:
     return max(0, first), min(size - 1, last)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fill_buffers(
     screen: Floats, faces: Ints, alpha: Floats, near: float, depth: Floats, triangle: Ints, weights: Floats
 ) -> None:
@@ -93,7 +93,7 @@ def fill_buffers(
                 weights[y, x, 1] = qb * z
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fill_depth(points: Floats, faces: Ints, alpha: Floats, depth: Floats) -> None:
     """Draw the depth of all triangles, linear in x and y, into the buffer."""
     height, width = depth.shape

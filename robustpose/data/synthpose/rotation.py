@@ -7,12 +7,12 @@ the order that is written here, so that people are the same everywhere.
 import math
 
 import numpy as np
-from numba import njit
 
 from robustpose.data.synthpose.assets import Floats
+from robustpose.data.synthpose.compiled import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _multiply(first: Floats, second: Floats, out: Floats) -> None:
     """Write the product of two matrices (3, 3) into `out`."""
     for i in range(3):

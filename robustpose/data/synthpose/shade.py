@@ -7,11 +7,10 @@ covered. All in one file, because numba's cache does not notice a change of a fu
 
 import math
 
-from numba import njit
-
 from robustpose.data.synthpose.assets import Floats, Floats32, Ints
 from robustpose.data.synthpose.backdrop import NO_FLOOR, SHADOW_FLOOR, Floor
 from robustpose.data.synthpose.camera import View
+from robustpose.data.synthpose.compiled import compiled
 from robustpose.data.synthpose.light import Lighting
 from robustpose.data.synthpose.mesh import (
     CHECKS,
@@ -33,7 +32,7 @@ COLOUR, SECOND, PATTERN, FREQUENCY, ANGLE, GLOSS, WRINKLES, SEED = 0, 3, 6, 7, 8
 KIND, TEXTURE, GRAIN, HAIR, HAIRLINE, BEARD = 12, 13, 14, 15, 18, 19
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _hash(x: int, y: int, z: int, seed: int) -> float:
     """Return a number in [0, 1] for a lattice point."""
     n = (x * 374761393 + y * 668265263 + z * 2147483647 + seed * 1274126177) & 0xFFFFFFFF
@@ -41,7 +40,7 @@ def _hash(x: int, y: int, z: int, seed: int) -> float:
     return ((n ^ (n >> 16)) & 0xFFFF) / 65535.0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _noise(x: float, y: float, z: float, seed: int) -> float:
     """Return value noise in [-1, 1]."""
     ix, iy, iz = math.floor(x), math.floor(y), math.floor(z)
@@ -56,7 +55,7 @@ def _noise(x: float, y: float, z: float, seed: int) -> float:
     return total * 2 - 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _clouds(x: float, y: float, z: float, seed: int) -> float:
     """Return three octaves of noise."""
     return (
@@ -66,7 +65,7 @@ def _clouds(x: float, y: float, z: float, seed: int) -> float:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _irradiance(sh: Floats, x: float, y: float, z: float, c: int) -> float:
     """Return the irradiance of channel c on a surface with this normal, never negative."""
     value: float = (
@@ -83,7 +82,7 @@ def _irradiance(sh: Floats, x: float, y: float, z: float, c: int) -> float:
     return max(0.0, value)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _lit(depth: Floats, matrix: Floats, x: float, y: float, z: float, radius: float, bias: float) -> float:
     """Return the share of 25 places of a depth map, around a point's, from which the point is seen."""
     u = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]
@@ -99,7 +98,7 @@ def _lit(depth: Floats, matrix: Floats, x: float, y: float, z: float, radius: fl
     return seen / 25
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _texel(textures: Floats32, index: int, u: float, v: float) -> tuple[float, float, float]:
     """Return the colour of a texture that repeats as mirror images, one a unit."""
     side = textures.shape[1]
@@ -109,7 +108,7 @@ def _texel(textures: Floats32, index: int, u: float, v: float) -> tuple[float, f
     return textures[index, row, column, 0], textures[index, row, column, 1], textures[index, row, column, 2]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pattern(m: Floats, u: float, v: float, w: float) -> float:
     """Return how much of a material's second colour shows at a rest point, in [0, 1]."""
     pattern, frequency, seed = int(m[PATTERN]), m[FREQUENCY], int(m[SEED])
@@ -136,14 +135,14 @@ def _pattern(m: Floats, u: float, v: float, w: float) -> float:
     return share
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def scalp(u: float, v: float, w: float) -> float:
     """Return how far a rest point of the head is inside the hair: above a plane from forehead to nape."""
     behind_ear = -0.25 if abs(u) > 0.075 and v < 0.755 else 0.0
     return (v - 0.795) + (0.155 - w) * 0.62 - abs(u) * 0.05 + behind_ear
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _face_share(m: Floats, u: float, v: float, w: float) -> float:
     """Return how much hair colour a point of the skin takes: scalp 1, brows 0.6, beard its strength."""
     side = abs(u)
@@ -157,7 +156,7 @@ def _face_share(m: Floats, u: float, v: float, w: float) -> float:
     return 0.0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _albedo(m: Floats, textures: Floats32, u: float, v: float, w: float) -> tuple[float, float, float]:
     """Return the colour of a material at a rest point."""
     r, g, b = m[COLOUR], m[COLOUR + 1], m[COLOUR + 2]
@@ -191,7 +190,7 @@ def _albedo(m: Floats, textures: Floats32, u: float, v: float, w: float) -> tupl
     return r, g, b
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _wrinkled(
     m: Floats, u: float, v: float, w: float, nx: float, ny: float, nz: float
 ) -> tuple[float, float, float]:
@@ -205,7 +204,7 @@ def _wrinkled(
     return nx / length, ny / length, nz / length
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _displayed(light: float, exposure: float) -> float:
     """Return the display value in [0, 1] of an amount of light: exposed, its highlights rolled off, gamma 2.2."""
     exposed = light * exposure
@@ -214,7 +213,7 @@ def _displayed(light: float, exposure: float) -> float:
     return shown
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _shade_surface(
     surfaces: Surfaces,
     textures: Floats32,
@@ -271,7 +270,7 @@ def _shade_surface(
         out[channel] = _displayed(albedo * (ambient + direct * strength + rim) + shine * strength, light.exposure)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _shade_floor(
     view: View, light: Lighting, floor: Floor, textures: Floats32, px: float, py: float, out: Floats
 ) -> None:
@@ -305,7 +304,7 @@ def _shade_floor(
         out[channel] = value + (out[channel] - value) * fade
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def shade_pixels(
     triangle: Ints, weights: Floats, surfaces: Surfaces, textures: Floats32, view: View, light: Lighting,
     floor: Floor, out: Floats,
