@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -51,14 +52,17 @@ def render_people(
     if not isinstance(dataset, RenderedPeople):
         if as_json:
             raise RobustPoseError(f"--json tells how people were rendered; {dataset.name} is not rendered")
+        if n > len(dataset):
+            print(f"{dataset.name} has {len(dataset)} people: all of them are written", file=sys.stderr)
         _write_photos(dataset, out, n=min(n, len(dataset)), size=size)
         return
-    total = min(n, len(dataset))
-    with console.steps_bar("render", total=total) as show:
+    if n > len(dataset):
+        raise RobustPoseError(f"{dataset.name} has {len(dataset)} people; got --n {n}")
+    with console.steps_bar("render", total=n) as show:
         rendering = export_rendered(
             dataset,
             out,
-            n=total,
+            n=n,
             size=size,
             processes=processes or os.cpu_count() or 1,
             on_progress=lambda done, _: show(done, ""),

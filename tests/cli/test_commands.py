@@ -105,6 +105,14 @@ def test_rendered_people_written_to_a_folder_read_back_as_mpii(
     assert "exists already" in capsys.readouterr().err
 
 
+def test_more_rendered_people_than_there_are_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(monkeypatch, "data", "render", "synthpose", "--out", "people", "--n", "5000") == 2
+    assert "synthpose:val has 1000 people; got --n 5000" in capsys.readouterr().err
+    assert not (tmp_path / "people").exists()
+
+
 def test_one_broken_photo_is_counted_and_the_run_goes_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -211,3 +212,33 @@ def test_what_a_killed_process_left_goes_and_what_another_writes_stays(
     assert not left.exists()
     assert being_written.exists()
     being_written.unlink()
+
+
+class KilledPool:
+    """A pool whose processes were killed."""
+
+    def __init__(self, *_: object, **__: object) -> None: ...
+
+    def __enter__(self) -> "KilledPool":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def submit(self, *_: object) -> Future[None]:
+        task: Future[None] = Future()
+        task.set_exception(BrokenProcessPool("a process was terminated abruptly"))
+        return task
+
+    def shutdown(self, **_: object) -> None: ...
+
+
+def test_a_killed_worker_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("robustpose.data.synthpose.cache.ProcessPoolExecutor", KilledPool)
+    with pytest.raises(RobustPoseError, match=r"was killed, perhaps for want of memory.*fewer --processes"):
+        rendered_set("val", 0, 100, size=32, processes=2, folder=tmp_path)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 2.5), ("0", 2)])
+def test_people_are_numbered_in_whole_numbers(start: int, stop: int, tmp_path: Path) -> None:
+    with pytest.raises(RobustPoseError, match="people of synthpose: expected a whole number"):
+        rendered_set("val", start, stop, size=32, folder=tmp_path)

@@ -62,6 +62,19 @@ def test_a_missing_or_changed_asset_is_named(
         fingerprint.__wrapped__()
 
 
+@pytest.mark.parametrize(
+    "written", [b"\xff\xfe", b"[[source", b"", b"source = 3", b"[[source]]\noutput = 'other.npz'\nsha256 = 'f00d'"]
+)
+def test_a_provenance_that_says_nothing_is_named(
+    written: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(FOLDER, tmp_path / "assets")
+    (folder / "PROVENANCE.toml").write_bytes(written)
+    monkeypatch.setattr("robustpose.data.synthpose.assets.FOLDER", folder)
+    with pytest.raises(RobustPoseError, match=r"PROVENANCE.toml does not say what body.npz hashes to; install"):
+        load_body.__wrapped__()
+
+
 def test_fingerprint_is_short_hex() -> None:
     assert len(fingerprint()) == 16
     int(fingerprint(), 16)
@@ -73,9 +86,16 @@ def test_fingerprint_is_short_hex() -> None:
         ("vall", 0, {}, "unknown split of synthpose 'vall'; did you mean 'val'"),
         ("val", 1000, {}, "people are 0 to 999, got 1000"),
         ("train", -1, {}, "people are 0 and up, got -1"),
-        ("val", 0, {"size": 31}, "expected at least 32 pixels, got 31"),
-        ("val", 0, {"padding": 0.9}, "expected at least 1, got 0.9"),
-        ("val", 0, {"padding": float("nan")}, "expected at least 1, got nan"),
+        ("val", 0, {"size": 31}, "expected at least 32 pixels and at most 2048, got 31"),
+        ("val", 0, {"padding": 0.9}, "expected at least 1 and at most 10, got 0.9"),
+        ("val", 0, {"padding": float("nan")}, "expected at least 1 and at most 10, got nan"),
+        ("val", 0, {"padding": float("inf")}, "expected at least 1 and at most 10, got inf"),
+        ("val", 0, {"padding": "1"}, "expected at least 1 and at most 10, got '1'"),
+        ("val", 0, {"size": 1_000_000}, "expected at least 32 pixels and at most 2048, got 1000000"),
+        ("val", 0, {"size": 64.5}, "size of synthpose: expected a whole number, got 64.5"),
+        ("val", 0, {"size": float("nan")}, "size of synthpose: expected a whole number, got nan"),
+        ("val", 1.5, {}, "person of synthpose: expected a whole number, got 1.5"),
+        ("val", "3", {}, "person of synthpose: expected a whole number, got '3'"),
     ],
 )
 def test_what_cannot_be_rendered_is_said(split: str, index: int, options: dict[str, float], message: str) -> None:

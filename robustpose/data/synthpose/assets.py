@@ -59,12 +59,17 @@ class Panorama:
 def _checked(name: str) -> io.BytesIO:
     """Read an asset file; RobustPoseError where it is missing or not the one that PROVENANCE.toml names."""
     path = FOLDER / name
+    provenance = FOLDER / "PROVENANCE.toml"
     try:
-        sources = tomllib.loads((FOLDER / "PROVENANCE.toml").read_text())["source"]
+        sources = tomllib.loads(provenance.read_text(encoding="utf-8"))["source"]
+        expected = {source["output"]: source["sha256"] for source in sources}[name]
         content = path.read_bytes()
     except OSError as error:
         raise RobustPoseError(f"{error.filename}: {error.strerror}; install robustpose anew") from None
-    expected = {source["output"]: source["sha256"] for source in sources}[name]
+    except (ValueError, KeyError, TypeError):  # not text, not TOML, a row or a field missing
+        raise RobustPoseError(
+            f"{provenance} does not say what {name} hashes to; install robustpose anew"
+        ) from None
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise RobustPoseError(

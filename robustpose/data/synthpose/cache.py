@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,6 +211,11 @@ def _make_shards(request: _Request, folder: Path, numbers: list[int], processes:
             for task in as_completed(tasks):
                 task.result()
                 yield tasks[task]
+        except BrokenProcessPool:
+            raise RobustPoseError(
+                "a process that renders people was killed, perhaps for want of memory; what was done is kept, "
+                "so try again with fewer --processes"
+            ) from None
         finally:
             pool.shutdown(cancel_futures=True)
 

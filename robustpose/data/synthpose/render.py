@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
+from numbers import Real
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ from robustpose.data.synthpose.props import clutter, seat
 from robustpose.data.synthpose.raster import rasterise
 from robustpose.data.synthpose.rotation import inner, length
 from robustpose.data.synthpose.shade import shade_pixels
-from robustpose.data.synthpose.splits import Split, check_indices, split_named
+from robustpose.data.synthpose.splits import Split, check_indices, split_named, whole_number
 from robustpose.data.synthpose.truth import OCCLUDED, VISIBLE, Seen, Truth, measure, photo_mask, read_pixels
 from robustpose.errors import RobustPoseError
 
@@ -33,6 +34,9 @@ _FACTOR = 2
 _ATTEMPTS = 60
 _LEAST_VISIBLE, _LEAST_IN_PHOTO = 6, 9
 """How many of MPII's keypoints must be seen, and be in the photo; otherwise the scene is drawn anew."""
+
+_LEAST_SIZE, _GREATEST_SIZE = 32, 2048  # pixels; the greatest takes 2 GB of memory
+_GREATEST_PADDING = 10
 
 Factors = dict[str, float | str]
 
@@ -94,9 +98,10 @@ def render_person(
 
     size is the side of the image in pixels, padding the crop's side in longer sides of the person's box. nuisance
     adds the camera's blur, noise and JPEG, all mild. `without` names INGREDIENTS to leave out of the scene. Raises
-    RobustPoseError for an unknown split or ingredient, an index that the split does not have, size < 32 and
-    padding < 1.
+    RobustPoseError for an unknown split or ingredient, an index that the split does not have, a size that is no
+    whole number from 32 to 2048 and a padding that is not from 1 to 10.
     """
+    index = whole_number("person", index)
     check_request(split, index, index + 1, size=size, padding=padding)
     shot = take_shot(split, index, size=size, padding=padding, without=without)
     image = _develop(shot.scene, shot.buffers, size, split_named(split))
@@ -108,10 +113,15 @@ def render_person(
 def check_request(split: str, start: int, stop: int, *, size: int, padding: float) -> None:
     """Raise RobustPoseError unless people start..stop can be rendered so."""
     check_indices(split, start, stop)
-    if size < 32:
-        raise RobustPoseError(f"size of rendered people: expected at least 32 pixels, got {size}")
-    if not padding >= 1:
-        raise RobustPoseError(f"padding of rendered people: expected at least 1, got {padding:g}")
+    if not _LEAST_SIZE <= whole_number("size", size) <= _GREATEST_SIZE:
+        raise RobustPoseError(
+            f"size of rendered people: expected at least {_LEAST_SIZE} pixels "
+            f"and at most {_GREATEST_SIZE}, got {size}"
+        )
+    if not isinstance(padding, Real) or not 1 <= padding <= _GREATEST_PADDING:
+        raise RobustPoseError(
+            f"padding of rendered people: expected at least 1 and at most {_GREATEST_PADDING}, got {padding!r}"
+        )
 
 
 def take_shot(split: str, index: int, *, size: int, padding: float, without: Collection[str] = ()) -> Shot:

@@ -1,5 +1,6 @@
 """What each split may draw from. The splits share no panorama, texture, palette, shade or random stream."""
 
+import operator
 from dataclasses import dataclass
 
 from robustpose.data.synthpose.mesh import Colour
@@ -83,9 +84,18 @@ def split_named(name: str) -> Split:
     return _SPLITS[name]
 
 
+def whole_number(name: str, value: object) -> int:
+    """Return a value as an int; RobustPoseError where it is not a whole number."""
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise RobustPoseError(f"{name} of synthpose: expected a whole number, got {value!r}") from None
+
+
 def check_indices(name: str, start: int, stop: int) -> None:
     """Raise RobustPoseError unless start..stop are people of the split."""
     people = split_named(name).people
+    start, stop = whole_number("people", start), whole_number("people", stop)
     if start < 0 or stop < start or (people is not None and stop > people):
         given = f"{start}" if stop == start + 1 else f"{start} to {stop - 1}"
         last = " and up" if people is None else f" to {people - 1}"
