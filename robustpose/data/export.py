@@ -96,7 +96,8 @@ def export_rendered(
     """Render the first n people anew and write them with all their truth.
 
     Beside what export_people writes: segmentation/*.png, whose values are the renderer's PARTS, and truth.csv with
-    the action, COCO's keypoints and the factors of every scene. RobustPoseError as there.
+    the action, the box, COCO's and MPII's keypoints with their three-valued visibility, and the factors of every
+    scene. RobustPoseError as there.
     """
     with _writing(folder):
         return _export_rendered(dataset, folder, n=n, size=size, processes=processes, on_progress=on_progress)
@@ -147,7 +148,11 @@ def _export_rendered(
 
 
 def _truth_frame(ids: tuple[str, ...], people: "RenderedSet") -> pl.DataFrame:
-    """Return a row a person: id, action, the scene's factors, head size, COCO's keypoints."""
+    """Return a row a person: id, action, the scene's factors, head size, box, keypoints; in pixels.
+
+    Every keypoint has x, y and visibility: 0 beyond the photo, 1 occluded, 2 visible. COCO's carry their own names,
+    MPII's theirs after 'mpii_'. Those beyond the photo lie where they would be seen.
+    """
     from robustpose.data.synthpose import ACTIONS
 
     columns: dict[str, Any] = {
@@ -156,9 +161,15 @@ def _truth_frame(ids: tuple[str, ...], people: "RenderedSet") -> pl.DataFrame:
         **people.factors,
         "head_size": people.head_size,
     }
-    for k, name in enumerate(COCO_17.keypoints):
-        columns[f"{name}_x"], columns[f"{name}_y"] = people.coco[:, k, 0], people.coco[:, k, 1]
-        columns[f"{name}_visibility"] = people.coco_visibility[:, k]
+    for k, name in enumerate(("x", "y", "w", "h")):
+        columns[f"box_{name}"] = people.box[:, k]
+    for skeleton, prefix, points, visibility in (
+        (COCO_17, "", people.coco, people.coco_visibility),
+        (MPII_16, "mpii_", people.mpii, people.mpii_visibility),
+    ):
+        for k, name in enumerate(skeleton.keypoints):
+            columns[f"{prefix}{name}_x"], columns[f"{prefix}{name}_y"] = points[:, k, 0], points[:, k, 1]
+            columns[f"{prefix}{name}_visibility"] = visibility[:, k]
     return pl.DataFrame(columns)
 
 

@@ -151,8 +151,13 @@ class RenderedPeople:
             with_segmentation=with_segmentation,
         )
 
-    def factors(self, rows: Sequence[int], /, *, input_size: tuple[int, int]) -> dict[str, list[float | str]]:
-        """Return the action and the scene's factors of each person of `rows`; garments kind by kind."""
+    def factors(
+        self, rows: Sequence[int], /, *, input_size: tuple[int, int], padding: float = 1.25
+    ) -> dict[str, list[float | str]]:
+        """Return the action, the head size in input pixels and the scene's factors of each person of `rows`.
+
+        input_size and padding are those that `load` was given. Garments come kind by kind.
+        """
         from robustpose.data.synthpose import ACTIONS
 
         held: dict[str, list[float | str]] = {}
@@ -161,10 +166,13 @@ class RenderedPeople:
             number, place = divmod(row, _SHARD)
             if number not in shards:
                 first = number * _SHARD
-                shards[number] = self._rendered(first, first + _SHARD, size=self._side(input_size), padding=1.25)
+                shards[number] = self._rendered(
+                    first, first + _SHARD, size=self._side(input_size), padding=padding
+                )
             shard = shards[number]
             known = {name: values[place].item() for name, values in shard.factors.items()}
             top, legs, feet = str(known.pop("garments")).split("+")
+            known["head_size"] = float(shard.head_size[place])
             known["degrees_from_front"] = abs(float(known.pop("yaw")))
             known |= {"action": ACTIONS[shard.action[place]], "top": top, "legs": legs, "feet": feet}
             for name, value in known.items():

@@ -12,6 +12,7 @@ import pytest
 
 from robustpose.data.synthpose import ACTIONS, render_person
 from robustpose.models import MODELS
+from robustpose.skeletons import COCO_17, MPII_16
 from tests.cli.test_errors import run
 
 
@@ -162,6 +163,22 @@ def test_rendered_people_are_the_same_for_any_number_of_processes(
     assert rows[7]["id"] == "synthpose:val:000007"
     assert rows[7]["action"] == ACTIONS[person.action]
     assert float(rows[7]["nose_x"]) == pytest.approx(float(person.coco[0, 0]), abs=1e-3)
+    for row, index in zip(rows, range(60), strict=True):
+        person = render_person("val", index, size=48)
+        for names, prefix, points, seen in (
+            (MPII_16.keypoints, "mpii_", person.mpii, person.mpii_visibility),
+            (COCO_17.keypoints, "", person.coco, person.coco_visibility),
+        ):
+            for k, name in enumerate(names):  # beyond the photo as well
+                written = [float(row[f"{prefix}{name}_{axis}"]) for axis in "xy"]
+                assert written == pytest.approx(points[k].tolist(), abs=1e-3)
+                assert int(row[f"{prefix}{name}_visibility"]) == seen[k]
+        assert [float(row[f"box_{side}"]) for side in "xywh"] == pytest.approx(person.box.tolist(), abs=1e-3)
+        assert float(row["muscle"]) == pytest.approx(person.factors["muscle"], abs=1e-3)
+        assert sum(float(row[f"ancestry_{of}"]) for of in ("african", "asian", "caucasian")) == pytest.approx(
+            1, abs=2e-3
+        )
+    person = render_person("val", 7, size=48)
     parts = cv2.imread(str(folder / "segmentation" / "synthpose_val_000007.png"), cv2.IMREAD_UNCHANGED)
     assert parts is not None
     assert (parts == person.segmentation).all()

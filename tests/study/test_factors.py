@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from robustpose.data import open_dataset
 from robustpose.data.rendered import RenderedPeople
@@ -74,5 +75,18 @@ def test_rendered_people_tell_their_factors() -> None:
         assert known["degrees_from_front"][place] == abs(float(person.factors["yaw"]))
         assert known["backdrop"][place] == person.factors["backdrop"]
         assert "+".join(str(known[name][place]) for name in ("top", "legs", "feet")) == person.factors["garments"]
-    assert {"action", "elevation", "light", "skin_tone", "truncated", "held", "age"} <= set(known)
+        assert known["head_size"][place] == person.head_size
+    wide = people.factors([3], input_size=(32, 32), padding=1.6)
+    assert wide["head_size"] == [pytest.approx(known["head_size"][0] * 1.25 / 1.6, rel=1e-6)]
+    assert {
+        "muscle",
+        "ancestry_asian",
+        "action",
+        "elevation",
+        "light",
+        "skin_tone",
+        "truncated",
+        "held",
+        "age",
+    } <= set(known)
     assert all(len(values) == 2 for values in known.values())

@@ -274,6 +274,7 @@ def _result(image: Pixels, shot: Shot) -> RenderedPerson:
 def _factors(scene: Scene, truth: Truth, seen: Seen) -> Factors:
     """Return what the scene was drawn with, by name: degrees, shares in [0, 1], counts, names."""
     labelled = truth.mpii_visibility >= OCCLUDED
+    african, asian, caucasian = scene.person.phenotype.ancestry
     return {
         "elevation": scene.viewpoint.elevation,
         "fov": scene.viewpoint.fov,
@@ -286,6 +287,10 @@ def _factors(scene: Scene, truth: Truth, seen: Seen) -> Factors:
         "gender": scene.person.phenotype.gender,
         "age": scene.person.phenotype.age,
         "weight": scene.person.phenotype.weight,
+        "muscle": scene.person.phenotype.muscle,
+        "ancestry_african": african,
+        "ancestry_asian": asian,
+        "ancestry_caucasian": caucasian,
         "skin_tone": scene.person.phenotype.tone,
         "held": scene.held,
         "backdrop": scene.backdrop.name,
