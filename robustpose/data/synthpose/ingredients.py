@@ -13,7 +13,7 @@ PANORAMAS, DISTRACTORS, GARMENTS, CLUTTER, FLOOR_CONTACT = (
 )
 
 INGREDIENTS = {
-    PANORAMAS: "photographed places behind the people; without: a plain wall",
+    PANORAMAS: "photographed places behind the people; without: a plain wall, in their light",
     DISTRACTORS: "other people",
     GARMENTS: "clothes, hair and shoes; without: one plain suit of one colour, and a bare head",
     CLUTTER: "things around the person, before it and in its hands",
