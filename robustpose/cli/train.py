@@ -10,9 +10,10 @@ from robustpose.cli.options import DataOption, ImagesOption, SeedOption
 from robustpose.cli.running import render_ahead
 from robustpose.data import open_dataset
 from robustpose.data.augment import MARGIN, PADDING
-from robustpose.errors import unknown_name
+from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.models import MODELS, TASKS
 from robustpose.train import Progress, Recipe, input_size_of, speaks, train
+from robustpose.types import PoseDataset
 
 
 def train_net(
@@ -50,9 +51,7 @@ def train_net(
     )
     folder = out or Path("runs") / f"train-{name}"
     photos = Path(images) if images else None
-    training = open_dataset(data, images=photos)
-    # rendered people have no photos; a validation set of photos lies where the training set's do
-    validating = open_dataset(validation, images=None if validation.startswith("synthpose") else photos)
+    training, validating = _open_both(data, validation, photos=photos)
     height, width = input_size_of(name, size=size)
     margined = (round(height * MARGIN), round(width * MARGIN))
 
@@ -80,3 +79,18 @@ def train_net(
         console.say(facts.notes)
     interval = f"{facts.score:.1f} [{facts.low:.1f}, {facts.high:.1f}], n = {facts.n}"
     print(f"{folder / (name + '.safetensors')}: {facts.metric} {interval}")
+
+
+def _open_both(data: str, validation: str, *, photos: Path | None) -> tuple[PoseDataset, PoseDataset]:
+    """Open what a net learns from and what it is scored on; RobustPoseError where these are the same people.
+
+    synthpose, with no split named, is here the training split.
+    """
+    training = open_dataset("synthpose:train" if data.rstrip(":") == "synthpose" else data, images=photos)
+    # rendered people have no photos; a validation set of photos lies where the training set's do
+    validating = open_dataset(validation, images=None if validation.startswith("synthpose") else photos)
+    if training.fingerprint == validating.fingerprint:
+        raise RobustPoseError(
+            f"{data}: the training set is the validation set too; a net is scored on people it has not seen"
+        )
+    return training, validating
