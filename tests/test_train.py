@@ -308,6 +308,7 @@ def test_facts_say_what_was_done(undisturbed: Path) -> None:
     facts = load_facts(undisturbed / "tiny.safetensors")
     assert (facts.architecture, facts.size, facts.device) == ("tiny", "compact", "cpu")
     assert (facts.data, facts.data_fingerprint) == ("dots", "dots 8")
+    assert (facts.validation, facts.validation_fingerprint) == ("dots", "dots 5")
     assert facts.recipe == asdict(RECIPE)
     assert facts.samples == 32
     assert facts.n == 5

@@ -20,6 +20,7 @@ from robustpose.models import build
 from robustpose.models.weights import load_facts, packed, save_weights, shipped_weights, unpacked
 from robustpose.train import ROUNDING_MAY_COST
 from robustpose.train.courses import course_of
+from robustpose.types import PoseDataset
 
 LARGEST = 3_000_000
 
@@ -36,10 +37,11 @@ def ship(folder: Path) -> None:
     facts = load_facts(next(iter(sorted(folder.glob("*.safetensors")))))
     net = build(facts.architecture, size=facts.size)
     net.load_state_dict(state["average"])
-    exact = measured(facts.architecture, net)
+    validation = open_dataset("synthpose:val")
+    exact = measured(facts.architecture, net, validation)
     for stored in ("int8", "float16"):
         net.load_state_dict(unpacked(packed(state["average"], stored=stored)))
-        scored = measured(facts.architecture, net)
+        scored = measured(facts.architecture, net, validation)
         cost = exact.value - scored.value
         if cost <= ROUNDING_MAY_COST:
             break
@@ -57,6 +59,8 @@ def ship(folder: Path) -> None:
         low=round(scored.low, 2),
         high=round(scored.high, 2),
         n=scored.n,
+        validation=validation.name,
+        validation_fingerprint=validation.fingerprint,
     )
     facts = save_weights(net, shipped, facts)
     shutil.copy(folder / "log.jsonl", shipped.with_suffix(".log.jsonl"))
@@ -64,10 +68,9 @@ def ship(folder: Path) -> None:
     print(f"{facts.architecture}: {facts.metric} {interval}, {stored}, which costs {cost:.2f}")
 
 
-def measured(architecture: str, net: nn.Module) -> Estimate:
-    """Score a net on all of SynthPose val."""
-    dataset = open_dataset("synthpose:val")
-    return course_of(architecture, net).score(net.eval(), dataset, n=len(dataset))
+def measured(architecture: str, net: nn.Module, validation: PoseDataset) -> Estimate:
+    """Score a net on everyone of a data set."""
+    return course_of(architecture, net).score(net.eval(), validation, n=len(validation))
 
 
 def size_of(net: nn.Module, *, stored: str) -> int:

@@ -10,6 +10,7 @@ from robustpose.cli.options import DataOption, ImagesOption, SeedOption
 from robustpose.cli.running import render_ahead
 from robustpose.data import open_dataset
 from robustpose.data.augment import MARGIN, PADDING
+from robustpose.data.rendered import RenderedPeople
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.models import MODELS, TASKS
 from robustpose.train import Progress, Recipe, input_size_of, speaks, train
@@ -19,7 +20,10 @@ from robustpose.types import PoseDataset
 def train_net(
     name: Annotated[str, typer.Argument(help="Architecture of `robustpose list`, or the tasks action and parts")],
     data: DataOption = "synthpose:train",
-    validation: Annotated[str, typer.Option(help="Where the net is scored")] = "synthpose:val",
+    validation: Annotated[
+        str,
+        typer.Option(help="Where the net is scored; synthpose:val for rendered people, to be named for photos"),
+    ] = "",
     size: Annotated[str, typer.Option(help="compact (128x128) or published (256x256)")] = "compact",
     people: Annotated[int, typer.Option(help="Of the training set", min=1)] = Recipe.people,
     samples: Annotated[int, typer.Option(help="Augmented crops to see", min=1)] = Recipe.samples,
@@ -84,9 +88,16 @@ def train_net(
 def _open_both(data: str, validation: str, *, photos: Path | None) -> tuple[PoseDataset, PoseDataset]:
     """Open what a net learns from and what it is scored on; RobustPoseError where these are the same people.
 
-    synthpose, with no split named, is here the training split.
+    synthpose, with no split named, is here the training split. What learned from photos is not scored on rendered
+    people unless that is asked for.
     """
     training = open_dataset("synthpose:train" if data.rstrip(":") == "synthpose" else data, images=photos)
+    if not validation:
+        if not isinstance(training, RenderedPeople):
+            raise RobustPoseError(
+                f"{data}: name who the net is scored on with --validation, such as {training.name}:PATH"
+            )
+        validation = "synthpose:val"
     # rendered people have no photos; a validation set of photos lies where the training set's do
     validating = open_dataset(validation, images=None if validation.startswith("synthpose") else photos)
     if training.fingerprint == validating.fingerprint:

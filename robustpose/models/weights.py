@@ -24,6 +24,7 @@ class WeightFacts:
 
     metric              PCKh@0.5; of other tasks accuracy or mIoU
     score, low, high, n  in percent on the validation set, with its 95% interval over n people
+    validation          the data set that it was scored on, and its fingerprint; empty where nobody wrote it down
     samples             crops seen in training, repeats counted
     precision           of the forward and backward passes in training
     stored              what the weights are rounded to in the file: float16, float32 or int8 (see `packed`)
@@ -49,6 +50,8 @@ class WeightFacts:
     stored: str = "float16"
     rounding_cost: float | None = None
     notes: str = ""
+    validation: str = ""
+    validation_fingerprint: str = ""
 
 
 def shipped_weights(architecture: str) -> Path:

@@ -166,6 +166,8 @@ def _finish(run: Run, *, training: PoseDataset, validation: PoseDataset, out: Pa
         stored=stored,
         rounding_cost=round(cost, 2),
         notes=notes,
+        validation=validation.name,
+        validation_fingerprint=validation.fingerprint,
     )
     facts = save_weights(rounded, path, facts)
     run.processes.wait()

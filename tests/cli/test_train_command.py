@@ -1,13 +1,16 @@
 """`robustpose train`: which people a net learns from, and which it is scored on."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from robustpose.cli import train as command
+from robustpose.models.weights import load_facts, shipped_weights
 from robustpose.types import PoseDataset
 from tests.cli.test_errors import run
+from tests.data.files import coco_annotation, coco_content, write_json, write_photo
 
 Opened = Callable[..., tuple[str, str]]
 
@@ -44,3 +47,31 @@ def test_a_named_split_is_taken_at_its_word(opened: Opened) -> None:
     assert opened("--data", "synthpose:test") == ("synthpose:test", "synthpose:val")
     assert opened("--data", "synthpose:train,plain") == ("synthpose:train,plain", "synthpose:val")
     assert opened("--validation", "synthpose:test") == ("synthpose:train", "synthpose:test")
+
+
+def coco_file(path: Path, *, people: int) -> Path:
+    write_photo(path.parent / "images" / "000007.png")
+    return write_json(path, coco_content([coco_annotation(number, 7) for number in range(1, people + 1)]))
+
+
+def test_who_learns_from_photos_names_who_it_is_scored_on(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    many, few = coco_file(tmp_path / "many.json", people=3), coco_file(tmp_path / "few.json", people=2)
+    assert run(monkeypatch, "train", "deeppose", "--data", f"coco:{many}") == 2
+    shown = capsys.readouterr().err
+    assert "name who the net is scored on with --validation, such as coco:PATH" in shown
+    assert len(shown.splitlines()) == 1
+    assert run(monkeypatch, "train", "deeppose", "--data", f"coco:{many}", "--validation", f"coco:{many}") == 2
+    assert "the training set is the validation set too" in capsys.readouterr().err
+    assert opened("--data", f"coco:{many}", "--validation", f"coco:{few}") == ("coco", "coco")
+    assert opened("--data", f"coco:{many}", "--validation", "synthpose") == ("coco", "synthpose:val")
+
+
+def test_rows_from_before_the_validation_set_was_written_down_are_read(tmp_path: Path) -> None:
+    row = json.loads(shipped_weights("shg2").with_suffix(".json").read_text())
+    old = {key: value for key, value in row.items() if not key.startswith("validation")}
+    write_json(tmp_path / "old.json", old)
+    assert load_facts(tmp_path / "old.safetensors").validation == ""
+    write_json(tmp_path / "new.json", {**old, "validation": "coco"})
+    assert load_facts(tmp_path / "new.safetensors").validation == "coco"
