@@ -61,6 +61,7 @@ def ship(folder: Path) -> None:
         n=scored.n,
         validation=validation.name,
         validation_fingerprint=validation.fingerprint,
+        trained_sha256=facts.sha256,
     )
     facts = save_weights(net, shipped, facts)
     shutil.copy(folder / "log.jsonl", shipped.with_suffix(".log.jsonl"))

@@ -28,6 +28,7 @@ class WeightFacts:
     samples             crops seen in training, repeats counted
     precision           of the forward and backward passes in training
     stored              what the weights are rounded to in the file: float16, float32 or int8 (see `packed`)
+    trained_sha256      of the file that the training wrote, where this one was rounded anew from its checkpoint
     rounding_cost       points of the score that this rounding costs; None where it was not measured
     """
 
@@ -52,6 +53,7 @@ class WeightFacts:
     notes: str = ""
     validation: str = ""
     validation_fingerprint: str = ""
+    trained_sha256: str = ""
 
 
 def shipped_weights(architecture: str) -> Path:

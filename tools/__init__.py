@@ -1,0 +1,1 @@
+"""What makes the assets, the weights and the pages of the package."""

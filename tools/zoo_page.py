@@ -1,0 +1,231 @@
+"""The words and tables of docs/zoo.md: pure functions of what write_zoo.py measured."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from robustpose.metrics import ALL, Estimate
+from robustpose.models import MODELS, TASKS
+from robustpose.models.weights import WeightFacts
+from robustpose.train import Recipe
+
+GROUPS = ("head_top", "upper_neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+AIMS = {
+    **dict.fromkeys(("shg2", "shg8", "attention_hg", "dlcm"), (78.0, 68.0)),
+    **dict.fromkeys(("resdec", "resdec_pre", "chained"), (72.0, 62.0)),
+    **dict.fromkeys(("deeppose", "resreg"), (50.0, 40.0)),
+    "action": (80.0, 70.0),
+    "parts": (65.0, 55.0),
+}
+"""What a shipped net should reach on SynthPose val, and the least that is shipped."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A shipped net as the page shows it.
+
+    million_macs       multiply-adds of one picture
+    images_per_second  see Timing
+    scores             on SynthPose val; of a pose net by joint group too
+    """
+
+    facts: WeightFacts
+    parameters: int
+    million_macs: float
+    images_per_second: float
+    scores: Mapping[str, Estimate]
+
+    @property
+    def name(self) -> str:
+        """The architecture's name."""
+        return self.facts.architecture
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How images/s were measured."""
+
+    batch: int
+    threads: int
+    repeats: int
+    cpu: str
+
+
+def page(entries: Sequence[Entry], timing: Timing) -> str:
+    """Write the page."""
+    rows = [entry.facts for entry in entries]
+    poses = [entry for entry in entries if entry.name in MODELS]
+    tasks = [entry for entry in entries if entry.name in TASKS]
+    missing = sorted({*MODELS, *TASKS} - {entry.name for entry in entries})
+    columns = ("net", "parameters", "million MACs", "images/s", "score", "samples seen", "device, seconds")
+    lines = [
+        "# The zoo",
+        "",
+        *wrap(
+            "Written by `python -m tools.write_zoo`, which measures every number here, but for what a training saw"
+            " and how long it took. Nets of the compact size, 128 x 128, trained on SynthPose's training split. "
+            f"Scores in percent on its validation set, n = {entries[0].scores[ALL].n:,}, single crop, no flip, "
+            "with 95% bootstrap intervals over people: PCKh@0.5 of the labelled joints in the crop, pelvis "
+            "and thorax left out as MPII does; accuracy of the action classifier; mean IoU of the part segmenter. "
+            f"Images/s: forward passes of {timing.batch} pictures in float32 on {threads(timing.threads)} of "
+            f"{timing.cpu}, "
+            f"the median of {timing.repeats} repeats in which the nets take turns."
+        ),
+        "",
+        *table(columns, [summary(entry, rows) for entry in [*poses, *tasks]]),
+        "",
+        *wrap(effort([entry.facts for entry in poses], rows)),
+        "",
+        "## By joint",
+        "",
+        "PCKh@0.5, left and right averaged.",
+        "",
+        *table(("net", *GROUPS), [[e.name, *(interval(e.scores[group]) for group in GROUPS)] for e in poses]),
+        "",
+        "## Aim, floor, reached",
+        "",
+        *table(("net", "score", "aim", "floor", "reached", ""), [judged(entry) for entry in [*poses, *tasks]]),
+        "",
+        "## The same ten people",
+        "",
+        *wrap(
+            "The first ten of the validation set. A ring marks a joint that counts and lies further than half a "
+            "head size from the truth."
+        ),
+        "",
+        "![The truth and each net's predictions for the same ten people](pictures/zoo.jpg)",
+        "",
+        "## Training",
+        "",
+        "![Training curves](pictures/zoo_training.svg)",
+        "",
+        *(f"- `{command(facts, rows)}`" for facts in rows),
+    ]
+    if missing:
+        lines += ["", f"Defined, and without weights in the package: {', '.join(missing)}."]
+    return "\n".join(lines) + "\n"
+
+
+def wrap(paragraph: str) -> list[str]:
+    """Break a paragraph into lines."""
+    return textwrap.wrap(paragraph, 130, break_long_words=False, break_on_hyphens=False)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Write a table's lines."""
+    return [
+        "| " + " | ".join(columns) + " |",
+        "|---" * len(columns) + "|",
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
+
+
+def summary(entry: Entry, rows: Sequence[WeightFacts]) -> list[str]:
+    """Write a net's row of the first table."""
+    facts = entry.facts
+    score = interval(entry.scores[ALL])
+    return [
+        entry.name,
+        f"{entry.parameters:,}",
+        f"{entry.million_macs:,.0f}",
+        f"{entry.images_per_second:.0f}",
+        score if entry.name in MODELS else f"{facts.metric} {score}",
+        samples_seen(facts, rows),
+        f"{facts.device}, {facts.seconds:,.0f}",
+    ]
+
+
+def judged(entry: Entry) -> list[str]:
+    """Hold a net's score against its aim and its floor."""
+    scored = entry.scores[ALL]
+    aim, floor = AIMS.get(entry.name, (float("nan"), float("nan")))
+    if scored.value >= aim:
+        verdict = "aim reached"
+    elif scored.value >= floor:
+        verdict = f"{aim - scored.value:.1f} below the aim"
+    else:
+        verdict = f"{floor - scored.value:.1f} below the floor" if floor == floor else "no aim was set"
+    return [entry.name, entry.facts.metric, f"{aim:g}", f"{floor:g}", interval(scored), verdict]
+
+
+def parent(facts: WeightFacts, rows: Sequence[WeightFacts]) -> WeightFacts | None:
+    """Return the row of the weights that a training began with; None where it began anew, or with others."""
+    begun = facts.recipe.get("warm_start")
+    return next((row for row in rows if begun and begun in (row.sha256, row.trained_sha256)), None)
+
+
+def parent_name(facts: WeightFacts, rows: Sequence[WeightFacts]) -> str:
+    """Name the weights that a training began with: a shipped net, or a hash; empty where it began anew."""
+    begun = str(facts.recipe.get("warm_start", ""))
+    if (row := parent(facts, rows)) is not None:
+        return row.architecture
+    return f"weights of sha256 {begun[:12]}" if begun else ""
+
+
+def samples_seen(facts: WeightFacts, rows: Sequence[WeightFacts]) -> str:
+    """Count what a net saw, and what those saw that it began from."""
+    words = f"{facts.samples:,}"
+    if (row := parent(facts, rows)) is not None:
+        return f"{words} + {row.architecture}'s {samples_seen(row, rows)}"
+    return f"{words} + those of {name}" if (name := parent_name(facts, rows)) else words
+
+
+def all_samples(facts: WeightFacts, rows: Sequence[WeightFacts]) -> int:
+    """Count the samples of a net and of the shipped ones it began from."""
+    row = parent(facts, rows)
+    return facts.samples + (all_samples(row, rows) if row is not None else 0)
+
+
+def effort(nets: Sequence[WeightFacts], rows: Sequence[WeightFacts]) -> str:
+    """Say how unequally nets that are compared with each other were trained."""
+    seen = {facts.architecture: all_samples(facts, rows) for facts in nets}
+    least, most = min(seen, key=lambda name: seen[name]), max(seen, key=lambda name: seen[name])
+    ratio = seen[most] / seen[least]
+    fewest, largest = f"{least} saw {seen[least]:,} samples", f"{most} {seen[most]:,}"
+    sentences = [
+        f"Effort is not equal: {fewest}, {largest}, {ratio:.1f} times as many."
+        if ratio > 1.1
+        else f"The nets saw about as many samples, {seen[least]:,} to {seen[most]:,}."
+    ]
+    begun = {facts.architecture: parent(facts, rows) for facts in nets if facts.recipe.get("warm_start")}
+    if known := [f"{name} from {row.architecture}" for name, row in begun.items() if row is not None]:
+        sentences.append(f"Counted are those of the nets that others began from ({', '.join(known)}).")
+    if unknown := [name for name, row in begun.items() if row is None]:
+        sentences.append(
+            f"{', '.join(unknown)} began from weights outside the package, whose samples are not counted."
+        )
+    ranges = [
+        f"{word} ({min(values):,g} to {max(values):,g})"
+        for word, values in (
+            (word, [float(facts.recipe[word]) for facts in nets]) for word in ("people", "batch", "lr")
+        )
+        if min(values) < max(values)
+    ]
+    if ranges:
+        sentences.append(f"Recipes differ in {', '.join(ranges)}.")
+    sentences.append("So a difference between two rows is one of design and of training together.")
+    return " ".join(sentences)
+
+
+def command(facts: WeightFacts, rows: Sequence[WeightFacts]) -> str:
+    """Return the command that trains a net again."""
+    recipe = facts.recipe
+    words = [f"--{word} {recipe[word]}" for word in ("people", "samples", "batch", "lr")]
+    words += [
+        f"--{word.replace('_', '-')} {recipe[word]}"
+        for word in ("size", "half_body", "seed")
+        if recipe.get(word, default := getattr(Recipe, word)) != default
+    ]
+    if name := parent_name(facts, rows):
+        words.append(f"--warm-start {name if ' ' in name else name + '.safetensors'}")
+    return f"robustpose train {facts.architecture} " + " ".join(words)
+
+
+def interval(estimate: Estimate) -> str:
+    """Write an estimate with its interval."""
+    return f"{estimate.value:.1f} [{estimate.low:.1f}, {estimate.high:.1f}]"
+
+
+def threads(count: int) -> str:
+    """Write a number of threads."""
+    return "one thread" if count == 1 else f"{count} threads"
