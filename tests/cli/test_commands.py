@@ -12,6 +12,7 @@ import pytest
 
 from robustpose.data.synthpose import ACTIONS, render_person
 from robustpose.models import MODELS
+from robustpose.models.weights import shipped_architectures
 from robustpose.skeletons import COCO_17, MPII_16
 from tests.cli.test_errors import run
 
@@ -59,6 +60,15 @@ def test_attack_says_what_is_left(
     assert set(found["cells"]) == stored
     again = attack_json(monkeypatch, capsys, *args)
     assert {**again, "seconds": 0} == {**found, "seconds": 0}
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name in shipped_architectures()])
+def test_every_shipped_net_can_be_attacked(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = attack_json(monkeypatch, capsys, "--model", name, "--attack", "igsm", "--steps", "2", "--n", "2")
+    assert (found["model"], found["attack"], found["n"], found["backwards"]) == (name, "IGSM-U-2", 2, 4)
+    assert found["clean"]["n"] == found["attacked"]["n"] == 2
 
 
 def test_a_targeted_attack_reports_its_target_score(
