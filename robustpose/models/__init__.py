@@ -125,7 +125,7 @@ def _with_weights(architecture: str, path: str) -> tuple[str, nn.Module, str]:
             f"train it with `robustpose train {architecture}` and open {architecture}:PATH.safetensors"
         )
     net = build(architecture, size=load_facts(weights).size if weights.is_file() else "compact")
-    fingerprint = load_weights(net, weights)
+    fingerprint = load_weights(net, weights, architecture=architecture)
     net.eval().requires_grad_(False)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on a CPU
     return (f"{architecture}:{weights.stem}" if path else architecture), net, fingerprint

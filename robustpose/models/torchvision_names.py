@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
 from robustpose.models.resdec import INPUT_SIZES, WIDTHS, ResDec, backbone
+from robustpose.models.weights import misfits
 from robustpose.skeletons import COCO_17, MPII_16
 
 BLOCKS = (3, 4, 6, 3)
@@ -92,21 +93,6 @@ def _complete(given: dict[str, Tensor], net: nn.Module, *, what: str) -> dict[st
     expected = net.state_dict()
     counters = {name: torch.zeros_like(tensor) for name, tensor in expected.items() if name.endswith(_COUNTER)}
     state = counters | given
-    wrong = {
-        "missing": [name for name in expected if name not in state],
-        "unexpected": [name for name in state if name not in expected],
-        "of another shape": [
-            f"{name} {tuple(tensor.shape)} for {tuple(expected[name].shape)}"
-            for name, tensor in state.items()
-            if name in expected and tensor.shape != expected[name].shape
-        ],
-    }
-    complaints = [f"{kind}: {_some(names)}" for kind, names in wrong.items() if names]
-    if complaints:
-        raise RobustPoseError(f"not a state of {what}, in our names {'; '.join(complaints)}")
+    if complaints := misfits(state, net):
+        raise RobustPoseError(f"not a state of {what}, in our names {complaints}")
     return state
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

@@ -16,6 +16,8 @@ from robustpose.errors import RobustPoseError
 
 _INT8 = 127
 _SCALE = ".scale"
+_SHOWN = 3
+"""Names of tensors in a message; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -86,33 +88,62 @@ def load_facts(weights: Path) -> WeightFacts:
     return facts
 
 
-def load_weights(net: nn.Module, weights: Path) -> str:
-    """Load weights into a net after checking their hash against the row of facts; return the sha256.
+def load_weights(net: nn.Module, weights: Path, *, architecture: str = "") -> str:
+    """Load weights into a net after checking them against the row of facts; return the sha256.
 
+    architecture, where it is given, is what the facts must say that the weights are of.
     RobustPoseError where the file is missing, differs from its facts, or does not fit the net.
     """
-    held = _checked(weights)
-    try:
-        net.load_state_dict(held)
-    except RuntimeError as error:
-        raise RobustPoseError(f"{weights} does not fit the net: {' '.join(str(error).split())}") from None
+    held = _checked(weights, architecture=architecture)
+    if complaints := misfits(held, net):
+        raise RobustPoseError(f"{weights} does not fit the net: {complaints}")
+    net.load_state_dict(held)
     return load_facts(weights).sha256
 
 
-def _checked(weights: Path) -> dict[str, Tensor]:
+def misfits(state: Mapping[str, Tensor], net: nn.Module) -> str:
+    """Say which tensors of a state a net lacks, which it has no place for, and which have another shape.
+
+    Three of each kind by name; empty where the state fits.
+    """
+    expected = net.state_dict()
+    wrong = {
+        "missing": [name for name in expected if name not in state],
+        "unexpected": sorted(name for name in state if name not in expected),
+        "of another shape": [
+            f"{name} {tuple(tensor.shape)} for {tuple(expected[name].shape)}"
+            for name, tensor in sorted(state.items())
+            if name in expected and tensor.shape != expected[name].shape
+        ],
+    }
+    return "; ".join(f"{kind}: {_some(names)}" for kind, names in wrong.items() if names)
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+
+
+def _checked(weights: Path, *, architecture: str = "") -> dict[str, Tensor]:
     """Read the tensors of a weight file; RobustPoseError where it is missing or not what its facts say."""
     if not weights.is_file():
         raise RobustPoseError(f"no weights at {weights}; make them with `robustpose train`")
     facts = load_facts(weights)
+    if architecture and facts.architecture != architecture:
+        raise RobustPoseError(f"{weights}: these are weights of {facts.architecture}, not of {architecture}")
     content = weights.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 != facts.sha256:
         raise RobustPoseError(f"{weights}: sha256 is {sha256[:12]}..., its facts say {facts.sha256[:12]}...")
     try:
-        held = load(content)
+        held = unpacked(load(content))
     except SafetensorError as error:
         raise RobustPoseError(f"{weights} is no safetensors file ({error})") from None
-    return unpacked(held)
+    except RobustPoseError as error:
+        raise RobustPoseError(f"{weights}: {error}") from None
+    if broken := [name for name, tensor in held.items() if not torch.isfinite(tensor).all()]:
+        raise RobustPoseError(f"{weights}: NaN or infinity in {_some(sorted(broken))}")
+    return held
 
 
 def packed(state: Mapping[str, Tensor], *, stored: str) -> dict[str, Tensor]:
@@ -138,17 +169,32 @@ def packed(state: Mapping[str, Tensor], *, stored: str) -> dict[str, Tensor]:
 
 
 def unpacked(held: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return what `packed` packed, as float32."""
+    """Return what `packed` packed, as float32; RobustPoseError for 8 bits without the scales they need."""
     found: dict[str, Tensor] = {}
     for name, tensor in held.items():
-        if name.endswith(_SCALE) and name.removesuffix(_SCALE) in held:
-            continue
-        if tensor.dtype == torch.int8 and name + _SCALE in held:
-            scale = held[name + _SCALE].float()
+        if tensor.dtype == torch.int8:
+            scale = _scale_of(name, held)
             found[name] = tensor.float() * scale.reshape(-1, *[1] * (tensor.ndim - 1))
-        else:
+        elif not (name.endswith(_SCALE) and _is_int8(held.get(name.removesuffix(_SCALE)))):
             found[name] = tensor.float() if tensor.is_floating_point() else tensor
     return found
+
+
+def _scale_of(name: str, held: Mapping[str, Tensor]) -> Tensor:
+    """Return the scale of each output channel of a tensor in 8 bits."""
+    scale = held.get(name + _SCALE)
+    if scale is None:
+        raise RobustPoseError(f"{name} is in 8 bits and its scale {name + _SCALE} is missing")
+    channels = tuple(held[name].shape[:1])
+    if tuple(scale.shape) != channels or not channels:
+        raise RobustPoseError(f"{name + _SCALE} must have shape {channels}, got {tuple(scale.shape)}")
+    if not scale.is_floating_point() or not (torch.isfinite(scale) & (scale >= 0)).all():
+        raise RobustPoseError(f"{name + _SCALE} must hold finite numbers >= 0")
+    return scale.float()
+
+
+def _is_int8(tensor: Tensor | None) -> bool:
+    return tensor is not None and tensor.dtype == torch.int8
 
 
 def take_fitting(net: nn.Module, weights: Path) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
@@ -257,7 +258,113 @@ def test_weights_that_cannot_be_loaded_are_one_line(
         open_model(f"deeppose:{weights}")
 
 
-def test_weights_of_another_architecture_are_one_line(weights: Path) -> None:
-    with pytest.raises(RobustPoseError, match="does not fit the net") as caught:
-        open_model(f"shg2:{weights}")
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("asked", ["shg2", "resreg"])
+def test_weights_of_another_architecture_are_one_line(weights: Path, asked: str) -> None:
+    with pytest.raises(RobustPoseError, match=f"these are weights of deeppose, not of {asked}$"):
+        open_model(f"{asked}:{weights}")
+
+
+def test_weights_of_a_net_of_the_same_layout_are_not_taken_for_another(tmp_path: Path) -> None:
+    path = tmp_path / "pre.safetensors"
+    save_weights(build("resdec"), path, replace(FACTS, architecture="resdec_pre"))
+    with pytest.raises(RobustPoseError, match=r"these are weights of resdec_pre, not of resdec$"):
+        open_model(f"resdec:{path}")
+    assert open_model(f"resdec_pre:{path}").name == "resdec_pre:pre"
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Tensor]], None]) -> None:
+    """Change the tensors of a weight file, and its hash in the facts."""
+    held = load_file(path)
+    change(held)
+    save_file(held, path)
+    facts = json.loads(facts_path(path).read_text())
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    facts_path(path).write_text(json.dumps({**facts, "sha256": sha256}))
+
+
+def lacks_a_tensor(held: dict[str, Tensor]) -> None:
+    del held["regress.bias"]
+
+
+def has_one_too_many(held: dict[str, Tensor]) -> None:
+    held["regress.more"] = torch.zeros(2)
+
+
+def has_another_shape(held: dict[str, Tensor]) -> None:
+    held["regress.bias"] = torch.zeros(34)
+
+
+def lacks_many(held: dict[str, Tensor]) -> None:
+    for name in [name for name in held if name.startswith("backbone.stages.0.")]:
+        del held[name]
+
+
+def holds_nan(held: dict[str, Tensor]) -> None:
+    held["regress.bias"] = torch.full_like(held["regress.bias"], torch.nan)
+
+
+def holds_infinity(held: dict[str, Tensor]) -> None:
+    held["regress.weight"][0, 0] = torch.inf
+
+
+def is_8_bit_without_scale(held: dict[str, Tensor]) -> None:
+    held["regress.weight"] = torch.ones(32, 128, dtype=torch.int8)
+
+
+def is_8_bit_with_a_short_scale(held: dict[str, Tensor]) -> None:
+    is_8_bit_without_scale(held)
+    held["regress.weight.scale"] = torch.ones(31)
+
+
+def is_8_bit_with_a_broken_scale(held: dict[str, Tensor]) -> None:
+    is_8_bit_without_scale(held)
+    held["regress.weight.scale"] = torch.full((32,), torch.nan)
+
+
+def is_8_bit_with_whole_scales(held: dict[str, Tensor]) -> None:
+    is_8_bit_without_scale(held)
+    held["regress.weight.scale"] = torch.ones(32, dtype=torch.int64)
+
+
+def has_a_scale_that_nothing_needs(held: dict[str, Tensor]) -> None:
+    held["regress.weight.scale"] = torch.ones(32)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lacks_a_tensor, "does not fit the net: missing: regress.bias"),
+        (has_one_too_many, "does not fit the net: unexpected: regress.more"),
+        (has_another_shape, "does not fit the net: of another shape: regress.bias (34,) for (32,)"),
+        (
+            lacks_many,
+            "does not fit the net: missing: backbone.stages.0.conv1.weight, backbone.stages.0.bn1.weight, "
+            "backbone.stages.0.bn1.bias and 9 more",
+        ),
+        (holds_nan, "NaN or infinity in regress.bias"),
+        (holds_infinity, "NaN or infinity in regress.weight"),
+        (is_8_bit_without_scale, "regress.weight is in 8 bits and its scale regress.weight.scale is missing"),
+        (is_8_bit_with_a_short_scale, "regress.weight.scale must have shape (32,), got (31,)"),
+        (is_8_bit_with_a_broken_scale, "regress.weight.scale must hold finite numbers >= 0"),
+        (is_8_bit_with_whole_scales, "regress.weight.scale must hold finite numbers >= 0"),
+        (has_a_scale_that_nothing_needs, "does not fit the net: unexpected: regress.weight.scale"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_tensors_that_cannot_be_loaded_are_named(
+    weights: Path, change: Callable[[dict[str, Tensor]], None], message: str
+) -> None:
+    rewrite(weights, change)
+    with pytest.raises(RobustPoseError) as caught:
+        open_model(f"deeppose:{weights}")
+    assert message in str(caught.value)
+    assert str(weights) in str(caught.value)
+    assert len(str(caught.value)) < len(str(weights)) + 200
+
+
+def test_a_wholly_different_file_is_a_short_line(tmp_path: Path) -> None:
+    path = tmp_path / "shg8.safetensors"
+    save_weights(build("shg8"), path, FACTS)
+    with pytest.raises(RobustPoseError, match=r"and [0-9]+ more; unexpected: from_features") as caught:
+        open_model(f"deeppose:{path}")
+    assert len(str(caught.value)) < 500
