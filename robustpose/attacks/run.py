@@ -63,10 +63,12 @@ class Crafted:
 
 
 def predict(model: PoseModel, images: Tensor, *, ids: tuple[str, ...]) -> PoseOutput:
-    """Run a model on images (N, 3, H, W) and leave no trace on it.
+    """Run a model on images (N, 3, H, W) in [0, 1] and leave no trace on it.
 
-    RobustPoseError where the model answers with NaN, infinity, or the wrong shape.
+    RobustPoseError where the images are of another size or range, or where the model answers with NaN, infinity,
+    or the wrong shape.
     """
+    _check_images(model, images)
     with untouched(model), torch.no_grad():
         output = model(images)
     expected = (len(images), len(model.skeleton), 2)
@@ -218,19 +220,25 @@ def _check_input(model: PoseModel, batch: Batch, target: Target | None) -> None:
             f"the batch is in skeleton {batch.skeleton.name}, the model in {model.skeleton.name}: "
             "convert it with batch.in_skeleton(model.skeleton)"
         )
-    if batch.input_size != tuple(model.input_size):
-        raise RobustPoseError(f"the model takes crops of {model.input_size}, got {batch.input_size}")
-    if len(batch) and not (batch.images.min() >= 0 and batch.images.max() <= 1):
-        raise RobustPoseError(
-            f"images must lie in [0, 1], got [{batch.images.min():g}, {batch.images.max():g}]; "
-            "normalisation belongs inside the model"
-        )
+    _check_images(model, batch.images)
     if target is None:
         return
     for name in ("keypoints", "visible"):
         given, expected = tuple(getattr(target, name).shape), tuple(getattr(batch, name).shape)
         if given != expected:
             raise RobustPoseError(f"target {name} must have shape {expected}, got {given}")
+
+
+def _check_images(model: PoseModel, images: Tensor) -> None:
+    size = tuple(model.input_size)
+    if images.ndim != 4 or images.shape[1] != 3:
+        raise RobustPoseError(f"images must have shape (N, 3, {size[0]}, {size[1]}), got {tuple(images.shape)}")
+    if tuple(images.shape[2:]) != size:
+        raise RobustPoseError(f"the model takes crops of {size}, got {tuple(images.shape[2:])}")
+    if len(images) and not (images.min() >= 0 and images.max() <= 1):
+        levels = images.min() >= 0 and images.max() > 1
+        hint = "divide levels of 0 to 255 by 255" if levels else "normalisation belongs inside the model"
+        raise RobustPoseError(f"images must lie in [0, 1], got [{images.min():g}, {images.max():g}]; {hint}")
 
 
 def _check(adv: Tensor, images: Tensor, threat: Threat) -> None:

@@ -253,6 +253,35 @@ def test_a_model_of_the_wrong_shape() -> None:
         predict(Short(), batch.images, ids=batch.ids)
 
 
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((2, 3, 8, 11), r"^the model takes crops of \(8, 12\), got \(8, 11\)$"),
+        ((2, 3, 12, 8), r"^the model takes crops of \(8, 12\), got \(12, 8\)$"),
+        ((2, 4, 8, 12), r"^images must have shape \(N, 3, 8, 12\), got \(2, 4, 8, 12\)$"),
+        ((3, 8, 12), r"^images must have shape \(N, 3, 8, 12\), got \(3, 8, 12\)$"),
+    ],
+)
+def test_pictures_of_another_size_are_not_shown_to_a_model(shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(RobustPoseError, match=message):
+        predict(LinearPose(), torch.zeros(shape), ids=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("factor", "shift", "message"),
+    [
+        (255, 0, r"^images must lie in \[0, 1\], got \[0, 255\]; divide levels of 0 to 255 by 255$"),
+        (4, -2, r"^images must lie in \[0, 1\], got \[-2, 2\]; normalisation belongs inside the model$"),
+    ],
+)
+def test_pictures_of_another_range_are_not_shown_to_a_model(factor: float, shift: float, message: str) -> None:
+    images = tiny_batch().images
+    images[0, 0, 0, :2] = torch.tensor([0.0, 1.0])
+    with pytest.raises(RobustPoseError, match=message):
+        predict(LinearPose(), images * factor + shift, ids=tiny_batch().ids)
+    assert predict(LinearPose(), images[:0], ids=()).keypoints.shape == (0, 3, 2)
+
+
 def in_skeleton_of_coco(batch: Batch) -> Batch:
     return batch.in_skeleton(COCO_17)
 
