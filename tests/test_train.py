@@ -44,7 +44,7 @@ class Normed(TinyHeatmaps):
         return super().forward(self.norm(images))
 
 
-def tiny(architecture: str, *, size: str) -> Normed:
+def tiny(architecture: str, *, size: str, skeleton: Skeleton = TRIO) -> Normed:
     return Normed()
 
 
@@ -223,6 +223,30 @@ def test_the_folder_of_another_recipe(tmp_path: Path, undisturbed: Path, other: 
     assert checkpoint.read_bytes() == before
 
 
+def test_a_checkpoint_from_before_a_field_of_the_recipe_goes_on(tmp_path: Path) -> None:
+    def at_step_3() -> Run:
+        run = Run(RECIPE, device="cpu", data_fingerprint="dots 8")
+        run.step = 3
+        run.save(tmp_path / "checkpoint.pt")
+        return Run(RECIPE, device="cpu", data_fingerprint="dots 8")
+
+    run = at_step_3()
+    held = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    old = {key: value for key, value in held["recipe"].items() if key not in ("half_body", "skeleton")}
+    torch.save({**held, "recipe": old}, tmp_path / "checkpoint.pt")
+    run.resume(tmp_path / "checkpoint.pt")
+    assert run.step == 3
+    torch.save({**held, "recipe": {**old, "lr": 0.5}}, tmp_path / "checkpoint.pt")
+    with pytest.raises(RobustPoseError, match=r"is of another recipe: lr 0\.5 there, 0\.01 here; choose another"):
+        run.resume(tmp_path / "checkpoint.pt")
+    torch.save({**held, "recipe": {**old, "surprise": 1}}, tmp_path / "checkpoint.pt")
+    with pytest.raises(RobustPoseError, match="is of another recipe: surprise 1 there, 'unknown' here"):
+        run.resume(tmp_path / "checkpoint.pt")
+    torch.save({**held, "recipe": [1]}, tmp_path / "checkpoint.pt")
+    with pytest.raises(RobustPoseError, match="not a checkpoint"):
+        run.resume(tmp_path / "checkpoint.pt")
+
+
 def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"junk" * 100)
     with pytest.raises(RobustPoseError, match=r"checkpoint\.pt"):
@@ -309,7 +333,8 @@ def test_facts_say_what_was_done(undisturbed: Path) -> None:
     assert (facts.architecture, facts.size, facts.device) == ("tiny", "compact", "cpu")
     assert (facts.data, facts.data_fingerprint) == ("dots", "dots 8")
     assert (facts.validation, facts.validation_fingerprint) == ("dots", "dots 5")
-    assert facts.recipe == asdict(RECIPE)
+    assert facts.recipe == asdict(replace(RECIPE, skeleton="trio"))
+    assert facts.skeleton == "trio"
     assert facts.samples == 32
     assert facts.n == 5
     assert facts.low <= facts.score <= facts.high
@@ -337,7 +362,7 @@ def test_facts_say_what_the_passes_computed_in(
                 computed.append(found.stages[0].dtype)
             return found
 
-    monkeypatch.setattr(module, "build", lambda architecture, *, size: Watched())
+    monkeypatch.setattr(module, "build", lambda architecture, *, size, skeleton: Watched())
     monkeypatch.setattr(module, "_has_bfloat16", lambda device: has_it)
     facts = start(tmp_path)
     assert facts.precision == ("bfloat16" if has_it else "float32")

@@ -17,6 +17,7 @@ from torch import Tensor
 from robustpose.data.augment import TrainingPeople
 from robustpose.errors import RobustPoseError
 from robustpose.models.weights import load_facts, load_weights
+from robustpose.skeletons import Skeleton
 from robustpose.train import Recipe, courses, speaks, train
 from robustpose.train import run as module
 from robustpose.train.processes import join
@@ -45,7 +46,7 @@ def watch(patch: pytest.MonkeyPatch) -> Seen:
     """Train a tiny net without batch statistics on crops that no generator changes, in float32."""
     seen = Seen([], [], [], [])
 
-    def tiny(architecture: str, *, size: str) -> TinyHeatmaps:
+    def tiny(architecture: str, *, size: str, skeleton: Skeleton) -> TinyHeatmaps:
         seen.nets.append(TinyHeatmaps())
         return seen.nets[-1]
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from robustpose.data import open_dataset
 from robustpose.metrics import Estimate
-from robustpose.models import build
+from robustpose.models import build_for
 from robustpose.models.weights import load_facts, packed, save_weights, shipped_weights, unpacked
 from robustpose.train import ROUNDING_MAY_COST
 from robustpose.train.courses import course_of
@@ -34,8 +34,9 @@ def main() -> None:
 def ship(folder: Path) -> None:
     """Ship the weights of one run; SystemExit where rounding costs too much."""
     state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
-    facts = load_facts(next(iter(sorted(folder.glob("*.safetensors")))))
-    net = build(facts.architecture, size=facts.size)
+    weights = next(iter(sorted(folder.glob("*.safetensors"))))
+    facts = load_facts(weights)
+    net = build_for(facts.architecture, weights)
     net.load_state_dict(state["average"])
     validation = open_dataset("synthpose:val")
     exact = measured(facts.architecture, net, validation)

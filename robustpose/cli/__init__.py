@@ -57,13 +57,11 @@ def list_names(
 
 def _with_facts(kind: str, names: Sequence[str]) -> list[str] | dict[str, object]:
     """Return names; of our nets each with its row of facts, null where no weights are in the package."""
-    ours = {"models": MODELS, "tasks": TASKS}
+    ours = {"models": sorted(MODELS), "tasks": sorted(TASKS)}
     if kind not in ours:
         return sorted(names)
     shipped = shipped_architectures()
-    return {
-        name: asdict(load_facts(shipped_weights(name))) if name in shipped else None for name in sorted(ours[kind])
-    }
+    return {name: asdict(load_facts(shipped_weights(name))) if name in shipped else None for name in ours[kind]}
 
 
 app.command("list")(list_names)

@@ -25,9 +25,10 @@ from robustpose.models.simcc import simcc
 from robustpose.models.tasks import action, parts
 from robustpose.models.vitpose import vitpose
 from robustpose.models.weights import load_facts, load_weights, shipped_architectures, shipped_weights
+from robustpose.skeletons import MPII_16, SKELETONS, Skeleton
 from robustpose.types import PoseModel
 
-MODELS: dict[str, Callable[[str], nn.Module]] = {
+MODELS: dict[str, Callable[[str, Skeleton], nn.Module]] = {
     "deeppose": deeppose,
     "shg2": shg2,
     "shg8": shg8,
@@ -72,14 +73,17 @@ class OpenedTask:
     fingerprint: str
 
 
-def build(architecture: str, *, size: str = "compact") -> nn.Module:
-    """Make an untrained net of MODELS or TASKS; RobustPoseError for an unknown architecture or size."""
+def build(architecture: str, *, size: str = "compact", skeleton: Skeleton = MPII_16) -> nn.Module:
+    """Make an untrained net of MODELS, for the keypoints of `skeleton`, or of TASKS, which have none.
+
+    RobustPoseError for an unknown architecture or size, or a skeleton that the architecture cannot have.
+    """
     known = {**MODELS, **TASKS}
     if architecture not in known:
         raise unknown_name("model", architecture, known)
     if size not in SIZES:
         raise unknown_name("size", size, SIZES)
-    return known[architecture](size)
+    return MODELS[architecture](size, skeleton) if architecture in MODELS else TASKS[architecture](size)
 
 
 def open_model(spec: str, *, card: Path | None = None) -> OpenedModel:
@@ -115,6 +119,16 @@ def open_task(spec: str) -> OpenedTask:
     return OpenedTask(name=name, net=net, fingerprint=fingerprint)
 
 
+def build_for(architecture: str, weights: Path) -> nn.Module:
+    """Make an untrained net of the size and skeleton that the facts of a weight file say."""
+    if not weights.is_file():  # which loading will say
+        return build(architecture)
+    facts = load_facts(weights)
+    if facts.skeleton not in SKELETONS:
+        raise unknown_name("skeleton", facts.skeleton, SKELETONS)
+    return build(architecture, size=facts.size, skeleton=SKELETONS[facts.skeleton])
+
+
 def _with_weights(architecture: str, path: str) -> tuple[str, nn.Module, str]:
     """Build a net with the package's weights, or those at `path`; return its name, itself, the weights' sha256."""
     weights = Path(path) if path else shipped_weights(architecture)
@@ -124,7 +138,7 @@ def _with_weights(architecture: str, path: str) -> tuple[str, nn.Module, str]:
             f"(these have: {', '.join(shipped_architectures())}); "
             f"train it with `robustpose train {architecture}` and open {architecture}:PATH.safetensors"
         )
-    net = build(architecture, size=load_facts(weights).size if weights.is_file() else "compact")
+    net = build_for(architecture, weights)
     fingerprint = load_weights(net, weights, architecture=architecture)
     net.eval().requires_grad_(False)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on a CPU

@@ -214,8 +214,12 @@ class AttentionHourglass(nn.Module):
         return PoseOutput(keypoints=keypoints, scores=scores, stages=tuple(stages))
 
 
-def attention_hg(size: str) -> AttentionHourglass:
+def attention_hg(size: str, skeleton: Skeleton = MPII_16) -> AttentionHourglass:
     """Hourglass with multi-context attention: Attention-HG."""
     if size == "published":
-        return AttentionHourglass(stacks=8, channels=256, stem=64, kernel=11, input_size=(256, 256))
-    return AttentionHourglass(stacks=2, channels=64, stem=8, kernel=5, input_size=(128, 128), foreground=20.0)
+        return AttentionHourglass(
+            stacks=8, channels=256, stem=64, kernel=11, input_size=(256, 256), skeleton=skeleton
+        )
+    return AttentionHourglass(
+        stacks=2, channels=64, stem=8, kernel=5, input_size=(128, 128), foreground=20.0, skeleton=skeleton
+    )

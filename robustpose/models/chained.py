@@ -16,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from robustpose.errors import RobustPoseError
 from robustpose.models.heads import HeatmapHead
 from robustpose.models.resnet import ResNet
-from robustpose.skeletons import MPII_16, Skeleton
+from robustpose.skeletons import COCO_17, MPII_16, Skeleton
 from robustpose.types import PoseOutput
 
 FROM_THE_HEAD = (
@@ -26,7 +27,10 @@ FROM_THE_HEAD = (
     *("right_elbow", "left_elbow", "right_wrist", "left_wrist"),
     *("pelvis", "right_hip", "left_hip", "right_knee", "left_knee", "right_ankle", "left_ankle"),
 )
-"""The order in which keypoints are found: each after the one that it hangs on."""
+"""The order in which MPII's keypoints are found: each after the one that it hangs on."""
+
+FROM_THE_NOSE = COCO_17.keypoints
+"""The same for COCO's, whose own order is such a one."""
 
 
 class Deception(nn.Module):
@@ -128,8 +132,37 @@ class Chained(nn.Module):
         return PoseOutput(keypoints=keypoints, scores=scores, stages=(raw,))
 
 
-def chained(size: str) -> Chained:
+def order_for(skeleton: Skeleton) -> tuple[str, ...]:
+    """Choose the order in which a skeleton's keypoints are found; RobustPoseError where none is known."""
+    for order in (FROM_THE_HEAD, FROM_THE_NOSE):
+        if sorted(order) == sorted(skeleton.keypoints):
+            return order
+    raise RobustPoseError(
+        f"chained finds keypoints in an order, and knows one for {MPII_16.name} and {COCO_17.name}, not for "
+        f"{skeleton.name}"
+    )
+
+
+def chained(size: str, skeleton: Skeleton = MPII_16) -> Chained:
     """One keypoint after another: Chained."""
+    order = order_for(skeleton)
     if size == "published":
-        return Chained(blocks=(3, 4, 6, 3), width=64, hidden=64, kernel=1, input_size=(256, 256))
-    return Chained(blocks=(3, 4, 6), width=20, hidden=24, kernel=2, input_size=(128, 128), foreground=20.0)
+        return Chained(
+            blocks=(3, 4, 6, 3),
+            width=64,
+            hidden=64,
+            kernel=1,
+            input_size=(256, 256),
+            skeleton=skeleton,
+            order=order,
+        )
+    return Chained(
+        blocks=(3, 4, 6),
+        width=20,
+        hidden=24,
+        kernel=2,
+        input_size=(128, 128),
+        skeleton=skeleton,
+        order=order,
+        foreground=20.0,
+    )

@@ -34,8 +34,8 @@ class DeepPose(nn.Module):
         return PoseOutput(keypoints=keypoints, scores=scores, stages=(raw,))
 
 
-def deeppose(size: str) -> DeepPose:
+def deeppose(size: str, skeleton: Skeleton = MPII_16) -> DeepPose:
     """Direct coordinate regression: DeepPose."""
     if size == "published":
-        return DeepPose(width=64, input_size=(256, 256))
-    return DeepPose(width=16, input_size=(128, 128))
+        return DeepPose(width=64, input_size=(256, 256), skeleton=skeleton)
+    return DeepPose(width=16, input_size=(128, 128), skeleton=skeleton)

@@ -22,9 +22,10 @@ import torch
 from torch import Tensor, nn
 
 from robustpose import geometry
+from robustpose.errors import RobustPoseError
 from robustpose.models.heads import HeatmapHead
 from robustpose.models.hourglass import Hourglass, Residual
-from robustpose.skeletons import MPII_16
+from robustpose.skeletons import MPII_16, Skeleton
 from robustpose.types import PoseOutput
 
 BONES = (
@@ -177,8 +178,10 @@ class Compositional(nn.Module):
         return PoseOutput(keypoints=keypoints, scores=scores, stages=(up, down))
 
 
-def dlcm(size: str) -> Compositional:
-    """Deeply learned compositional model: DLCM."""
+def dlcm(size: str, skeleton: Skeleton = MPII_16) -> Compositional:
+    """Deeply learned compositional model: DLCM; RobustPoseError for other keypoints than MPII's."""
+    if skeleton.keypoints != MPII_16.keypoints:
+        raise RobustPoseError(f"dlcm's hierarchy of bones and limbs is {MPII_16.name}'s, not {skeleton.name}'s")
     if size == "published":
         return Compositional(channels=256, stem=64, input_size=(256, 256))
     return Compositional(channels=64, stem=16, input_size=(128, 128), foreground=20.0)

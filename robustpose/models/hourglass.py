@@ -131,28 +131,29 @@ class StackedHourglass(nn.Module):
         return PoseOutput(keypoints=keypoints, scores=scores, stages=tuple(stages))
 
 
-def shg2(size: str) -> StackedHourglass:
+def shg2(size: str, skeleton: Skeleton = MPII_16) -> StackedHourglass:
     """Two stacks: 2-SHG."""
-    if size == "published":
-        return _published(stacks=2)
-    return _compact(stacks=2)
+    return _published(skeleton, stacks=2) if size == "published" else _compact(skeleton, stacks=2)
 
 
-def shg8(size: str) -> StackedHourglass:
+def shg8(size: str, skeleton: Skeleton = MPII_16) -> StackedHourglass:
     """Eight stacks: 8-SHG."""
-    return _published(stacks=8) if size == "published" else _compact(stacks=8)
+    return _published(skeleton, stacks=8) if size == "published" else _compact(skeleton, stacks=8)
 
 
-def _published(*, stacks: int) -> StackedHourglass:
-    return StackedHourglass(stacks=stacks, channels=256, modules=1, stem=(64, 128, 128), input_size=(256, 256))
+def _published(skeleton: Skeleton, *, stacks: int) -> StackedHourglass:
+    return StackedHourglass(
+        stacks=stacks, channels=256, modules=1, stem=(64, 128, 128), input_size=(256, 256), skeleton=skeleton
+    )
 
 
-def _compact(*, stacks: int) -> StackedHourglass:
+def _compact(skeleton: Skeleton, *, stacks: int) -> StackedHourglass:
     return StackedHourglass(
         stacks=stacks,
         channels=64,
         modules=1,
         stem=(16, 32, 32),
         input_size=(128, 128),
+        skeleton=skeleton,
         foreground=20.0,
     )

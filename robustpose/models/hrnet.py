@@ -142,10 +142,19 @@ class HRNet(nn.Module):
         return PoseOutput(keypoints=keypoints, scores=scores, stages=(raw,))
 
 
-def hrnet(size: str) -> HRNet:
+def hrnet(size: str, skeleton: Skeleton = MPII_16) -> HRNet:
     """High resolution throughout: HRNet-W32."""
     if size == "published":
-        return HRNet(width=32, stem=64, first=4, modules=(1, 4, 3), blocks=4, input_size=(256, 256), sigma=2.0)
+        return HRNet(
+            width=32,
+            stem=64,
+            first=4,
+            modules=(1, 4, 3),
+            blocks=4,
+            input_size=(256, 256),
+            sigma=2.0,
+            skeleton=skeleton,
+        )
     return HRNet(
         width=16,
         stem=16,
@@ -155,4 +164,5 @@ def hrnet(size: str) -> HRNet:
         input_size=(128, 128),
         sigma=1.0,
         foreground=20.0,
+        skeleton=skeleton,
     )

@@ -60,6 +60,6 @@ class Integral(nn.Module):
         return PoseOutput(keypoints=keypoints, scores=scores, stages=(raw,))
 
 
-def integral(size: str) -> Integral:
+def integral(size: str, skeleton: Skeleton = MPII_16) -> Integral:
     """Soft-argmax regression."""
-    return Integral(backbone=backbone(size), width=WIDTHS[size], input_size=INPUT_SIZES[size])
+    return Integral(backbone=backbone(size), width=WIDTHS[size], input_size=INPUT_SIZES[size], skeleton=skeleton)

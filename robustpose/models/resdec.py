@@ -98,12 +98,12 @@ class ResDec(nn.Module):
         return PoseOutput(keypoints=keypoints, scores=scores, stages=(raw,))
 
 
-def resreg(size: str) -> ResReg:
+def resreg(size: str, skeleton: Skeleton = MPII_16) -> ResReg:
     """Direct regression on the backbone that resdec has."""
-    return ResReg(backbone=backbone(size), input_size=INPUT_SIZES[size])
+    return ResReg(backbone=backbone(size), input_size=INPUT_SIZES[size], skeleton=skeleton)
 
 
-def resdec(size: str) -> ResDec:
+def resdec(size: str, skeleton: Skeleton = MPII_16) -> ResDec:
     """Deconvolution and heatmaps on the backbone that resreg has: ResDec."""
     compact = size == "compact"
     return ResDec(
@@ -112,9 +112,10 @@ def resdec(size: str) -> ResDec:
         input_size=INPUT_SIZES[size],
         sigma=1.0 if compact else 2.0,
         foreground=20.0 if compact else 0.0,
+        skeleton=skeleton,
     )
 
 
-def resdec_pre(size: str) -> ResDec:
+def resdec_pre(size: str, skeleton: Skeleton = MPII_16) -> ResDec:
     """Make a resdec for a backbone that was trained before: the difference lies in the weights."""
-    return resdec(size)
+    return resdec(size, skeleton)

@@ -59,11 +59,12 @@ class SimCC(nn.Module):
         return PoseOutput(keypoints=keypoints, scores=scores, stages=(raw,))
 
 
-def simcc(size: str) -> SimCC:
+def simcc(size: str, skeleton: Skeleton = MPII_16) -> SimCC:
     """Coordinate classification on resdec's features."""
     return SimCC(
         backbone=backbone(size),
         width=WIDTHS[size],
         input_size=INPUT_SIZES[size],
         sigma=3.0 if size == "compact" else 6.0,
+        skeleton=skeleton,
     )

@@ -114,7 +114,7 @@ class ViTPose(nn.Module):
         return PoseOutput(keypoints=keypoints, scores=scores, stages=(raw,))
 
 
-def vitpose(size: str) -> ViTPose:
+def vitpose(size: str, skeleton: Skeleton = MPII_16) -> ViTPose:
     """Plain transformer: ViTPose-B with the classic decoder."""
     if size == "published":
         return ViTPose(
@@ -126,6 +126,7 @@ def vitpose(size: str) -> ViTPose:
             decoder=256,
             input_size=(256, 256),
             sigma=2.0,
+            skeleton=skeleton,
         )
     return ViTPose(
         patch=8,
@@ -137,4 +138,5 @@ def vitpose(size: str) -> ViTPose:
         input_size=(128, 128),
         sigma=1.0,
         foreground=20.0,
+        skeleton=skeleton,
     )

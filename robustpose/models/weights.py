@@ -31,6 +31,7 @@ class WeightFacts:
     precision           of the forward and backward passes in training
     stored              what the weights are rounded to in the file: float16, float32 or int8 (see `packed`)
     trained_sha256      of the file that the training wrote, where this one was rounded anew from its checkpoint
+    skeleton            of the keypoints that it finds, by name
     rounding_cost       points of the score that this rounding costs; None where it was not measured
     """
 
@@ -56,6 +57,7 @@ class WeightFacts:
     validation: str = ""
     validation_fingerprint: str = ""
     trained_sha256: str = ""
+    skeleton: str = "mpii_16"
 
 
 def shipped_weights(architecture: str) -> Path:

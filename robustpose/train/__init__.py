@@ -15,7 +15,7 @@ from pathlib import Path
 
 from robustpose.data.augment import training_people
 from robustpose.errors import RobustPoseError
-from robustpose.models import build
+from robustpose.models import TASKS, build
 from robustpose.models.weights import WeightFacts, load_facts, save_weights
 from robustpose.train.courses import evaluate
 from robustpose.train.processes import speaks
@@ -55,7 +55,15 @@ def train(
         recipe = replace(recipe, warm_start=load_facts(warm_start).sha256)
     if not (math.isfinite(recipe.lr) and recipe.lr > 0):
         raise RobustPoseError(f"lr must be a number > 0, got {recipe.lr}")
-    run = Run(recipe, device=device, data_fingerprint=training.fingerprint)
+    if recipe.architecture not in TASKS:
+        recipe = replace(recipe, skeleton=training.skeleton.name)
+    run = Run(
+        recipe,
+        device=device,
+        data_fingerprint=training.fingerprint,
+        skeleton=training.skeleton,
+        head_sizes=validation.has_head_sizes,
+    )
     _check(run, training=training, validation=validation)
     if warm_start is not None:
         run.begin_from(warm_start)
@@ -154,6 +162,7 @@ def _finish(run: Run, *, training: PoseDataset, validation: PoseDataset, out: Pa
         data=training.name,
         data_fingerprint=training.fingerprint,
         recipe=asdict(run.recipe),
+        skeleton=run.recipe.skeleton,
         samples=run.recipe.steps * run.recipe.batch,
         seconds=round(run.seconds, 1),
         device=str(run.device),

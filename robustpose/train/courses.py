@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from robustpose.data.augment import PADDING, TrainingPeople, augmented, augmented_with_labels
 from robustpose.errors import RobustPoseError
-from robustpose.metrics import ALL, METRICS, Estimate, Table, accuracy, mean_iou, overlaps, score
+from robustpose.metrics import ALL, METRICS, Estimate, Pck, Table, accuracy, mean_iou, overlaps, score
 from robustpose.models.tasks import task_loss
 from robustpose.types import Batch, HasTaskLabels, PoseDataset, PoseModel
 
@@ -56,11 +56,16 @@ class Course(Protocol):
 
 @dataclass(frozen=True)
 class PoseCourse:
-    """Keypoints: the sum over the net's stages of its head's loss; PCKh@0.5."""
+    """Keypoints: the sum over the net's stages of its head's loss; PCKh@0.5, or another PCK."""
 
     input_size: tuple[int, int]
-    metric: str = "PCKh@0.5"
+    measure: Pck = METRICS["pckh"]
     needs_labels: bool = False
+
+    @property
+    def metric(self) -> str:
+        """The measure's name."""
+        return self.measure.name
 
     def draw(
         self,
@@ -83,8 +88,9 @@ class PoseCourse:
             return torch.stack([net.head.loss(raw.float(), target, visible).mean() for raw in stages]).sum()
 
     def score(self, net: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
-        """Score PCKh@0.5."""
-        return evaluate(net, validation.load(range(n), input_size=self.input_size))[ALL]
+        """Score the measure over all joints."""
+        people = validation.load(range(n), input_size=self.input_size)
+        return evaluate(net, people, measure=self.measure)[ALL]
 
 
 @dataclass(frozen=True)
@@ -156,10 +162,13 @@ class PartsCourse:
         return mean_iou(intersections, unions)
 
 
-def course_of(architecture: str, net: nn.Module) -> Course:
-    """Return what a net can learn; RobustPoseError for one that can learn nothing here."""
+def course_of(architecture: str, net: nn.Module, *, head_sizes: bool = True) -> Course:
+    """Return what a net can learn; RobustPoseError for one that can learn nothing here.
+
+    head_sizes  whether those on whom it is scored have some: a pose net's score is PCK@0.1 where they have none
+    """
     if isinstance(net, PoseModel):
-        return PoseCourse(input_size=net.input_size)
+        return PoseCourse(input_size=net.input_size, measure=METRICS["pckh" if head_sizes else "pck"])
     height, width = net.input_size  # type: ignore[misc]
     input_size = (int(height), int(width))
     if architecture == "action":
@@ -170,8 +179,10 @@ def course_of(architecture: str, net: nn.Module) -> Course:
 
 
 @torch.no_grad()
-def evaluate(net: nn.Module, people: Batch, *, batch: int = _AT_ONCE) -> dict[str, Estimate]:
-    """Score a net's PCKh@0.5 on people that are loaded already."""
+def evaluate(
+    net: nn.Module, people: Batch, *, batch: int = _AT_ONCE, measure: Pck = METRICS["pckh"]
+) -> dict[str, Estimate]:
+    """Score a net on people that are loaded already, by PCKh@0.5 where nothing else is asked."""
     assert isinstance(net, PoseModel)
     was_training = net.training
     net.eval()
@@ -187,7 +198,7 @@ def evaluate(net: nn.Module, people: Batch, *, batch: int = _AT_ONCE) -> dict[st
         head_size=people.head_size.double().numpy(),
         box_side=people.box_side.double().numpy(),
     )
-    return score(table, METRICS["pckh"])
+    return score(table, measure)
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ class Recipe:
     batch    crops a step, over all processes
     clip     largest norm of all gradients together
     half_body  share of the crops that show the upper or the lower body alone
+    skeleton  that of the training set, by name; of nets that find keypoints
     warm_start  sha256 of the weights that training began from; empty for none
     """
 
@@ -28,6 +29,7 @@ class Recipe:
     half_body: float = 0.0
     seed: int = 0
     warm_start: str = ""
+    skeleton: str = "mpii_16"
 
     @property
     def steps(self) -> int:

@@ -2,7 +2,7 @@
 
 import math
 from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from robustpose.data.augment import TrainingPeople
 from robustpose.errors import RobustPoseError
 from robustpose.models import build
 from robustpose.models.weights import take_fitting
+from robustpose.skeletons import MPII_16, Skeleton
 from robustpose.train.courses import Course, course_of
 from robustpose.train.processes import join
 from robustpose.train.recipe import Recipe
@@ -34,17 +35,30 @@ class Lessons(nn.Module):
 
 
 class Run:
-    """The moving parts of one training: net, its average, optimiser, step."""
+    """The moving parts of one training: net, its average, optimiser, step.
 
-    def __init__(self, recipe: Recipe, *, device: str, data_fingerprint: str) -> None:
+    skeleton    of the training people
+    head_sizes  whether the validation people have head sizes, so that PCKh is defined
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        device: str,
+        data_fingerprint: str,
+        skeleton: Skeleton = MPII_16,
+        head_sizes: bool = True,
+    ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.data_fingerprint = data_fingerprint
         self.processes = join(device)
         self.device = self.processes.device
-        net = build(recipe.architecture, size=recipe.size).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = build(recipe.architecture, size=recipe.size, skeleton=skeleton)
+        net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.net: nn.Module = net
-        self.course = course_of(recipe.architecture, net)
+        self.course = course_of(recipe.architecture, net, head_sizes=head_sizes)
         self.lessons = self.processes.share(Lessons(net, self.course))
         self.average = deepcopy(net).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
@@ -140,10 +154,10 @@ class Run:
             state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         except Exception as error:  # torch.load raises whatever its unpickler trips over
             raise RobustPoseError(f"{path}: not a checkpoint; delete it to start anew") from error
-        if not isinstance(state, dict) or "recipe" not in state:
+        if not isinstance(state, dict) or not isinstance(state.get("recipe"), dict):
             raise RobustPoseError(f"{path}: not a checkpoint; delete it to start anew")
-        if state["recipe"] != asdict(self.recipe):
-            raise RobustPoseError(f"{path} is of another recipe ({state['recipe']}); choose another --out")
+        if differences := differences_of(state["recipe"], self.recipe):
+            raise RobustPoseError(f"{path} is of another recipe: {differences}; choose another --out")
         if state["data_fingerprint"] != self.data_fingerprint:
             raise RobustPoseError(f"{path} is of another data set; choose another --out")
         try:
@@ -153,6 +167,17 @@ class Run:
         except (KeyError, RuntimeError, ValueError) as error:
             raise RobustPoseError(f"{path} does not fit the net as it is now; choose another --out") from error
         self.step, self.seconds = state["step"], state["seconds"]
+
+
+def differences_of(held: dict[str, Any], recipe: Recipe) -> str:
+    """Say in what a checkpoint's recipe differs; what it does not name, it was written before, has its default."""
+    default = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
+    there, here = default | held, asdict(recipe)
+    return ", ".join(
+        f"{name} {there.get(name, 'unknown')!r} there, {here.get(name, 'unknown')!r} here"
+        for name in {**here, **there}
+        if there.get(name) != here.get(name)
+    )
 
 
 def rows_of_step(step: int, *, people: int, batch: int, seed: int) -> NDArray[np.int64]:
