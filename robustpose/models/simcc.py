@@ -3,9 +3,14 @@ Human Pose Estimation", ECCV 2022, arXiv 2107.03332; official code leeyegy/SimCC
 
 Two classifications instead of a map: resdec's features of each keypoint, flattened, go through one linear layer
 for x and one for y, the same two for all keypoints. Targets are Gaussians over the bins and the loss is the
-Kullback-Leibler divergence, as in the paper (and in RTMPose, Jiang et al. 2023, arXiv 2303.07399). Here targets
-sum to 1 and the divergence is summed over the bins, where the official code leaves the Gaussian as it is and
-averages over the bins; and a bin lies at its centre. 2 bins a pixel, sigma 6 bins at 256x256 (as the
+Kullback-Leibler divergence, as in the paper.
+
+This is SimCC of 2022 on a ResNet with deconvolutions. It is NOT RTMPose's head (Jiang et al. 2023, arXiv
+2303.07399: a 7x7 convolution, a linear layer and a gated attention unit on CSPNeXt's features, no deconvolutions),
+which took up the two classifications and their loss; what is measured on this net says nothing of RTMPose.
+
+Here targets sum to 1 and the divergence is summed over the bins, where the official code leaves the Gaussian as it
+is and averages over the bins; and a bin lies at its centre. 2 bins a pixel, sigma 6 bins at 256x256 (as the
 official code has it for MPII, there on HRNet-W32), 3 at 128x128.
 """
 
