@@ -4,6 +4,10 @@ Stacked hourglasses of Wei Yang's PyTorch port (bearpaw/pytorch-pose: hg_s2_b1, 
 by its README 86.95 and 88.78). That port differs from the official code, and so from our shg2 and shg8, in three
 ways: its stem's second residual module is 256 wide, its input is RGB minus MPII's mean, and every convolution has
 a bias. A bias before a batch norm only moves that norm's mean, so it is folded in and the outputs stay the same.
+
+HRNets of the official code (leoxiaobin/deep-high-resolution-net.pytorch: pose_hrnet_w32 and w48, MPII or COCO).
+They take RGB. Their cells lie on multiples of 4 pixels where ours lie at the cells' centres: what they find is
+decoded 1.5 pixels too far right and down.
 """
 
 from collections.abc import Mapping
@@ -12,10 +16,28 @@ from torch import Tensor
 
 from robustpose.errors import RobustPoseError
 from robustpose.models.hourglass import StackedHourglass
+from robustpose.models.hrnet import HRNet
+from robustpose.models.torchvision_names import complete, plain_names, skeleton_of_maps
 from robustpose.skeletons import MPII_16
 
 MPII_MEAN = (0.4404, 0.4440, 0.4327)
 """RGB in [0, 1]: what pytorch-pose takes off its images."""
+
+_HRNET = {
+    "conv1": "stem.0.0",
+    "bn1": "stem.0.1",
+    "conv2": "stem.1.0",
+    "bn2": "stem.1.1",
+    "layer1": "first",
+    "transition1.0": "narrow",
+    "transition1.1.0": "coarser.0",
+    "transition2.2.0": "coarser.1",
+    "transition3.3.0": "coarser.2",
+    "stage2": "stages.0",
+    "stage3": "stages.1",
+    "stage4": "stages.2",
+    "final_layer": "to_heatmaps",
+}
 
 _STEM = {"conv1": "stem.0", "bn1": "stem.1", "layer1.0": "stem.3", "layer2.0": "stem.5", "layer3.0": "stem.6"}
 _PLACES = ("stay", "down", "up", "inner")
@@ -35,6 +57,45 @@ def pytorch_pose_hourglass(
     except (KeyError, IndexError, ValueError, RuntimeError, ZeroDivisionError) as error:
         reason = " ".join(str(error).split())
         raise RobustPoseError(f"not a stacked hourglass of pytorch-pose ({reason})") from None
+
+
+def pose_hrnet(state: Mapping[str, Tensor], *, input_size: tuple[int, int] = (256, 256)) -> HRNet:
+    """Make the net of a state dict of the official pose_hrnet, in eval mode, for MPII (16 maps) or COCO (17).
+
+    The width (32 or 48) is read off the tensors. RobustPoseError names what is missing, what is too much and what
+    has another shape.
+    """
+    what = "pose_hrnet"
+    plain = plain_names(state)
+    final = plain.get("final_layer.weight")
+    if final is None or final.ndim != 4:
+        raise RobustPoseError(f"not a {what}: final_layer.weight is missing, or no convolution")
+    net = HRNet(
+        width=final.shape[1],
+        stem=64,
+        first=4,
+        modules=(1, 4, 3),
+        blocks=4,
+        input_size=input_size,
+        sigma=2.0,
+        skeleton=skeleton_of_maps(final.shape[0], what=what),
+    )
+    net.load_state_dict(complete({_hrnet_name(name): tensor for name, tensor in plain.items()}, net, what=what))
+    return net.eval()
+
+
+def _hrnet_name(name: str) -> str:
+    """Translate one tensor's name; one that no pose_hrnet has keeps its own, to be named as too much."""
+    place = next((theirs for theirs in _HRNET if name.startswith(theirs + ".")), None)
+    if place is None:
+        return name
+    tail = name.removeprefix(place + ".").replace("downsample.", "skip.").split(".")
+    if tail[1:2] == ["fuse_layers"] and len(tail) > 4 and tail[2].isdigit() and tail[3].isdigit():
+        # MODULE.fuse_layers.TARGET.SOURCE...: ways up are a convolution with its norm, one level deeper in ours.
+        module, _, target, source, *rest = tail
+        up = ["0"] if int(source) > int(target) else []
+        tail = [module, "exchange", "paths", target, source, *up, *rest]
+    return ".".join([_HRNET[place], *tail])
 
 
 def _opened(state: Mapping[str, Tensor], input_size: tuple[int, int]) -> StackedHourglass:

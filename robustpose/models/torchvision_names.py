@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from robustpose.errors import RobustPoseError
 from robustpose.models.resdec import INPUT_SIZES, WIDTHS, ResDec, backbone
 from robustpose.models.weights import misfits
-from robustpose.skeletons import COCO_17, MPII_16
+from robustpose.skeletons import COCO_17, MPII_16, Skeleton
 
 BLOCKS = (3, 4, 6, 3)
 """Of ResNet-50's stages: torchvision numbers a stage's blocks from 0, we number them through."""
@@ -31,9 +31,9 @@ def resnet_50_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     RobustPoseError names what is missing, what is too much and what has another shape.
     """
-    trunk = {name: tensor for name, tensor in _plain(state).items() if not name.startswith("fc.")}
+    trunk = {name: tensor for name, tensor in plain_names(state).items() if not name.startswith("fc.")}
     renamed = {_backbone_name(name): tensor for name, tensor in trunk.items()}
-    return _complete(renamed, backbone("published"), what="torchvision's ResNet-50")
+    return complete(renamed, backbone("published"), what="torchvision's ResNet-50")
 
 
 def pose_resnet_50(
@@ -44,26 +44,22 @@ def pose_resnet_50(
     RobustPoseError names what is missing, what is too much and what has another shape.
     """
     what = "pose_resnet_50"
-    plain = _plain(state)
+    plain = plain_names(state)
     if "final_layer.bias" not in plain:
         raise RobustPoseError(f"not a {what}: final_layer.bias is missing")
-    maps = plain["final_layer.bias"].shape[0]
-    skeletons = {len(skeleton): skeleton for skeleton in (MPII_16, COCO_17)}
-    if maps not in skeletons:
-        raise RobustPoseError(f"not a {what}: 16 maps (MPII) or 17 (COCO) are expected, got {maps}")
     net = ResDec(
         backbone=backbone("published"),
         width=WIDTHS["published"],
         input_size=input_size,
         sigma=2.0,
-        skeleton=skeletons[maps],
+        skeleton=skeleton_of_maps(plain["final_layer.bias"].shape[0], what=what),
         channels="BGR",
     )
-    net.load_state_dict(_complete({_pose_name(name): tensor for name, tensor in plain.items()}, net, what=what))
+    net.load_state_dict(complete({_pose_name(name): tensor for name, tensor in plain.items()}, net, what=what))
     return net.eval()
 
 
-def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def plain_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Take off the 'module.' that DataParallel writes before every name."""
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}
 
@@ -88,7 +84,15 @@ def _backbone_name(name: str) -> str:
     return ".".join(["stages", str(block), *tail])
 
 
-def _complete(given: dict[str, Tensor], net: nn.Module, *, what: str) -> dict[str, Tensor]:
+def skeleton_of_maps(maps: int, *, what: str) -> Skeleton:
+    """Tell the skeleton by the number of maps; RobustPoseError for other numbers than MPII's and COCO's."""
+    skeletons = {len(skeleton): skeleton for skeleton in (MPII_16, COCO_17)}
+    if maps not in skeletons:
+        raise RobustPoseError(f"not a {what}: 16 maps (MPII) or 17 (COCO) are expected, got {maps}")
+    return skeletons[maps]
+
+
+def complete(given: dict[str, Tensor], net: nn.Module, *, what: str) -> dict[str, Tensor]:
     """Check a translated state against a net's, and add the counters that files before PyTorch 0.4.1 lack."""
     expected = net.state_dict()
     counters = {name: torch.zeros_like(tensor) for name, tensor in expected.items() if name.endswith(_COUNTER)}
