@@ -29,6 +29,8 @@ class Batch:
     crops       (N, 2, 3) float64, the affine map from photo pixels to input pixels
     ids         stable across runs; joins every table
     unreadable  one line for each person whose photo could not be read; they are not among the N
+    area        (N,) float64, the person's area in photo pixels squared, NaN where unknown; None: the data has none
+    photos      the photo each person is in, stable as ids are; empty where a person is a picture of their own
     """
 
     images: Tensor
@@ -40,6 +42,8 @@ class Batch:
     ids: tuple[str, ...]
     skeleton: Skeleton
     unreadable: tuple[str, ...] = ()
+    area: Tensor | None = None
+    photos: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n, k = len(self.ids), len(self.skeleton)
@@ -54,6 +58,10 @@ class Batch:
             given = tuple(getattr(self, name).shape)
             if given != shape:
                 raise ValueError(f"batch: {name} must have shape {shape}, got {given}")
+        if self.area is not None and tuple(self.area.shape) != (n,):
+            raise ValueError(f"batch: area must have shape ({n},), got {tuple(self.area.shape)}")
+        if self.photos and len(self.photos) != n:
+            raise ValueError(f"batch: photos must be {n} names or none, got {len(self.photos)}")
         if self.images.ndim != 4 or tuple(self.images.shape[:2]) != (n, 3):
             raise ValueError(f"batch: images must have shape ({n}, 3, H, W), got {tuple(self.images.shape)}")
 
@@ -78,7 +86,7 @@ class Batch:
         return replace(self, keypoints=keypoints, visible=visible, skeleton=skeleton)
 
     def to(self, device: torch.device | str) -> "Batch":
-        """Return the batch with images and truth on another device; crops stay where they are."""
+        """Return the batch with images and truth on another device; crops and areas stay where they are."""
         moved = {
             name: getattr(self, name).to(device)
             for name in ("images", "keypoints", "visible", "head_size", "box_side")

@@ -50,6 +50,16 @@ def test_a_wrong_shape_is_named(field: str, shape: tuple[int, ...], expected: st
         _coco(**{field: torch.zeros(shape)})
 
 
+def test_areas_and_photos_are_of_everyone_or_of_nobody() -> None:
+    batch = _coco(area=torch.tensor([5.0, 6.0]), photos=("x.jpg", "x.jpg"))
+    assert batch.in_skeleton(MPII_16).photos == batch.to("meta").photos == ("x.jpg", "x.jpg")
+    assert _coco().area is None
+    with pytest.raises(ValueError, match=r"batch: area must have shape \(2,\), got \(3,\)"):
+        _coco(area=torch.zeros(3))
+    with pytest.raises(ValueError, match="batch: photos must be 2 names or none, got 1"):
+        _coco(photos=("x.jpg",))
+
+
 def test_in_another_skeleton_shared_keypoints_move_and_the_rest_is_not_visible() -> None:
     batch = _coco()
     mpii = batch.in_skeleton(MPII_16)

@@ -2,10 +2,12 @@
 
 A person takes part who is not a crowd, has a labelled keypoint and a box that is not empty; the others are
 counted by reason. v > 0 (occluded or visible) counts as visible, as in the official OKS. Keypoints are taken as
-0-indexed pixel centres, boxes as measured between pixel edges. COCO gives no head size, so it is NaN.
+0-indexed pixel centres, boxes as measured between pixel edges. COCO gives no head size, so it is NaN. A
+person's area is the annotation's `area`, that of the segmentation; NaN where a file lacks it.
 Photos: `images/` beside the file, its own folder, or the official tree (annotations/ beside val2017/).
 """
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -132,9 +134,13 @@ def _read_person(
     x, y, w, h = map(float, box)
     if not (w > 0 and h > 0):
         return "an empty box"
+    area = annotation.get("area")
+    if area is not None and not (finite_number(area) and area >= 0):
+        raise RobustPoseError(f"{of_file}: area must be a number of at least 0, got {shown(area)}")
+    area = math.nan if area is None else float(area)
     name = names[image_id]
     person_id = f"coco:{Path(name).stem}:{annotation['id']}"
-    return Person(person_id, name, (x, y, w, h), keypoints[:, :2], flags > 0)
+    return Person(person_id, name, (x, y, w, h), keypoints[:, :2], flags > 0, area=area)
 
 
 def _what_keypoints(given: object) -> str:

@@ -34,6 +34,7 @@ class Person:
     keypoints  (K, 2), (0, 0) = centre of the top-left pixel
     visible    (K,) labelled, so it counts
     head_size  PCKh's unit; NaN where the data set gives none
+    area       of the person, photo pixels squared, which OKS is measured by; NaN where the data set gives none
     """
 
     id: str
@@ -42,6 +43,7 @@ class Person:
     keypoints: Floats
     visible: NDArray[np.bool_]
     head_size: float = math.nan
+    area: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,8 @@ class PhotoPeople:
         """A hash of who takes part and their truth; where the files lie does not enter."""
         digest = sha256(f"{self.name} {self.skeleton.name}\n".encode())
         for person in self.people:
-            truth = person.keypoints.tolist(), person.visible.tolist(), float(person.head_size)
+            sizes = float(person.head_size), float(person.area)
+            truth = person.keypoints.tolist(), person.visible.tolist(), *sizes
             digest.update(json.dumps([person.id, person.photo, list(map(float, person.box)), *truth]).encode())
         return digest.hexdigest()
 
@@ -159,6 +162,8 @@ def load_crops(
         ids=tuple(person.id for person in read),
         skeleton=skeleton,
         unreadable=tuple(unreadable),
+        area=torch.tensor([person.area for person in read], dtype=torch.float64),
+        photos=tuple(person.photo for person in read),
     )
 
 

@@ -27,6 +27,12 @@ class Table:
     box_side          (N,) the longer side of the person's box
     target            (N, K, 2) the pose that a targeted attack asked for; None for other cells
     target_visible    (N, K)
+    score             (N,) how sure the net is of the person: the mean of its keypoints' scores; NaN where unknown
+    area              (N,) the person's area in PHOTO pixels squared; NaN where the data set gives none
+    crops             (N, 2, 3) the affine map from photo pixels to input pixels
+    photo             (N,) the photo that the person is in, by name
+
+    The last four may be None in a table that no net answered; those that cells store have them.
     """
 
     ids: tuple[str, ...]
@@ -38,6 +44,10 @@ class Table:
     box_side: Floats
     target: Floats | None = None
     target_visible: Bools | None = None
+    score: Floats | None = None
+    area: Floats | None = None
+    crops: Floats | None = None
+    photo: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

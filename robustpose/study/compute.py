@@ -90,7 +90,7 @@ def _attacked(cells: Sequence[Cell], bench: Workbench) -> list[Computed]:
     if first.setting is None:
         output = attacks.predict(model.net, batch.images, ids=batch.ids)
         result = CellResult(
-            table=as_table(batch, output.keypoints),
+            table=as_table(batch, output.keypoints, scores=output.scores),
             signals=signals_of(model.net, output),
             unreadable=batch.unreadable,
         )
@@ -111,7 +111,7 @@ def _attacked(cells: Sequence[Cell], bench: Workbench) -> list[Computed]:
         (
             cell,
             CellResult(
-                table=as_table(batch, attacked.output.keypoints, target=target),
+                table=as_table(batch, attacked.output.keypoints, scores=attacked.output.scores, target=target),
                 signals=signals_of(model.net, attacked.output),
                 forwards=attacked.forwards,
                 backwards=attacked.backwards,
@@ -164,7 +164,7 @@ def _replay(cell: Replay, bench: Workbench, store: Sources) -> CellResult:
         adv = DEFENCES[cell.change](batch.images, adv)
     output = attacks.predict(model.net, adv, ids=batch.ids)
     return CellResult(
-        table=as_table(batch, output.keypoints),
+        table=as_table(batch, output.keypoints, scores=output.scores),
         signals=signals_of(model.net, output),
         unreadable=batch.unreadable,
     )

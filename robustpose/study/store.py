@@ -18,7 +18,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.study.cell import Cell, Job
 from robustpose.study.stored import Arrays, CellResult, Pictures, Stored
 
-_VERSION = {"format": 2, "robustpose": robustpose.__version__}
+_VERSION = {"format": 3, "robustpose": robustpose.__version__}
 _VERSION_FILE = "store.json"
 
 R = TypeVar("R", bound=Stored)

@@ -15,6 +15,7 @@ Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
 _TABLE_ARRAYS = ("predicted", "keypoints", "visible", "head_size", "box_side")
+_MORE_ARRAYS = ("target", "target_visible", "score", "area", "crops", "photo")
 _SIGNAL = "signal_"
 
 
@@ -68,8 +69,8 @@ class CellResult:
         """Return facts for JSON, and arrays."""
         table = self.table
         arrays: Arrays = {name: getattr(table, name) for name in _TABLE_ARRAYS}
-        if table.target is not None and table.target_visible is not None:
-            arrays |= {"target": table.target, "target_visible": table.target_visible}
+        more = {name: getattr(table, name) for name in _MORE_ARRAYS}
+        arrays |= {name: values for name, values in more.items() if values is not None}
         arrays |= {_SIGNAL + name: np.asarray(values, np.float32) for name, values in self.signals.items()}
         about: dict[str, object] = {
             "ids": table.ids,
@@ -88,12 +89,12 @@ class CellResult:
         skeleton = SKELETONS.get(name)
         if skeleton is None or skeleton.keypoints != keypoints:
             skeleton = Skeleton(name=name, keypoints=keypoints, limbs=(), uncounted=tuple(about["uncounted"]))
+        more: dict[str, Any] = {name: arrays.get(name) for name in _MORE_ARRAYS}
         table = Table(
             ids=tuple(about["ids"]),
             skeleton=skeleton,
-            target=arrays.get("target"),
-            target_visible=arrays.get("target_visible"),
             **{array: arrays[array] for array in _TABLE_ARRAYS},
+            **more,
         )
         return cls(
             table=table,

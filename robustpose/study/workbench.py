@@ -100,8 +100,11 @@ def input_size_of(net: object) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def as_table(batch: Batch, predicted: Tensor, *, target: attacks.Target | None = None) -> Table:
-    """Lay predictions (N, K, 2) beside a batch's truth."""
+def as_table(
+    batch: Batch, predicted: Tensor, *, scores: Tensor | None = None, target: attacks.Target | None = None
+) -> Table:
+    """Lay predictions (N, K, 2), and how sure the net is of them (N, K), beside a batch's truth."""
+    unknown = np.full(len(batch), np.nan)
     return Table(
         ids=batch.ids,
         skeleton=batch.skeleton,
@@ -112,6 +115,10 @@ def as_table(batch: Batch, predicted: Tensor, *, target: attacks.Target | None =
         box_side=as_float64(batch.box_side),
         target=None if target is None else as_float64(target.keypoints),
         target_visible=None if target is None else target.visible.cpu().numpy(),
+        score=unknown if scores is None else as_float64(scores).mean(axis=1),
+        area=unknown if batch.area is None else as_float64(batch.area),
+        crops=as_float64(batch.crops),
+        photo=np.array(batch.photos or batch.ids, dtype=np.str_),
     )
 
 

@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from robustpose.data.people import PhotoPeople
 from robustpose.data.photos import read_photo
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Pixels, inside
-from robustpose.skeletons import COCO_17
+from robustpose.skeletons import COCO_17, MPII_16
 from robustpose.types import PoseDataset
 
 from .files import coco_annotation, coco_content, noise, real_file, write_json, write_photo
@@ -60,6 +61,17 @@ def test_labelled_counts_seen_or_occluded_and_nothing_else_has_a_place(tmp_path:
     assert batch.visible[0].tolist() == [True, True] + [False] * 15
     assert not batch.keypoints[0, 2:].any()
     assert batch.head_size.isnan().all()
+
+
+def test_areas_are_the_annotations_own_in_photo_pixels_and_photos_are_named(tmp_path: Path) -> None:
+    without = coco_annotation(2, 3)
+    del without["area"]
+    batch = _opened(tmp_path, coco_annotation(1, 7, area=123.456), without).load([1, 0], input_size=(64, 48))
+    assert batch.area is not None and batch.area.dtype == torch.float64
+    assert batch.area.tolist() == pytest.approx([123.456, math.nan], nan_ok=True, rel=1e-15)
+    assert batch.photos == ("000007.png", "000003.png")
+    assert batch.in_skeleton(MPII_16).area is batch.area
+    assert _opened(tmp_path, coco_annotation(1, 7, area=0)).people[0].area == 0.0
 
 
 def test_who_does_not_take_part_is_counted_by_reason(tmp_path: Path) -> None:
@@ -114,11 +126,13 @@ def test_the_fingerprint_is_of_the_people_and_not_of_the_place(tmp_path: Path) -
     moved = coco_annotation(2, 3, keypoints=[10, 13, 2, 14, 9, 1] + [0] * 45)
     unlabelled = coco_annotation(2, 3, keypoints=[10, 12, 2, 14, 9, 0] + [0] * 45)
     boxed = coco_annotation(2, 3, bbox=[4.0, 2.0, 20.0, 40.5])
+    larger = coco_annotation(2, 3, area=501.0)
     others = [
         (one,),
         (one, moved),
         (one, unlabelled),
         (one, boxed),
+        (one, larger),
         (one, coco_annotation(3, 3)),
         (one, other | {"image_id": 7}),
     ]
@@ -143,6 +157,8 @@ def test_the_fingerprint_is_of_the_people_and_not_of_the_place(tmp_path: Path) -
         ({"image_id": 8}, "annotation 5: image_id 8 is not among the file's images"),
         ({"image_id": [7]}, "annotation 5: image_id .* is not among the file's images"),
         ({"bbox": [1, 2, 3]}, r"annotation 5: bbox must be 4 numbers \(x, y, width, height\), got \[1, 2, 3\]"),
+        ({"area": -1}, "annotation 5: area must be a number of at least 0, got -1"),
+        ({"area": "large"}, "annotation 5: area must be a number of at least 0, got 'large'"),
         ({"id": "5"}, "an annotation has no whole number 'id'"),
         ({"id": 1}, "annotation 1: is there twice"),
     ],

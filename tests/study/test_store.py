@@ -7,7 +7,7 @@ import pytest
 
 import robustpose
 from robustpose.errors import RobustPoseError
-from robustpose.study import Store, run_all, run_cells, workbench
+from robustpose.study import Setting, Store, run_all, run_cells, workbench
 from robustpose.study.store import write_atomically
 from tests.study.study_fakes import SETTINGS, NoisePeople, files, plan
 
@@ -33,6 +33,22 @@ def test_a_cell_comes_back_as_it_was_put(tmp_path: Path) -> None:
             assert values.shape == (len(result.table), 3)
             np.testing.assert_array_equal(read.signals[name], values)
     assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+@pytest.mark.parametrize("setting", [None, *SETTINGS])
+def test_a_cell_holds_what_official_scores_need(setting: Setting | None, tmp_path: Path) -> None:
+    tiny, store = plan(n=3), Store(tmp_path)
+    for model in tiny.models:
+        cells = tiny.cells(model, setting)
+        run_all(cells, workbench(tiny), store)
+        result = store.get(cells[0])
+        table = result.table
+        assert table.score is not None and table.area is not None
+        assert table.crops is not None and table.photo is not None
+        np.testing.assert_allclose(table.score, result.signals["score"].mean(axis=1), rtol=1e-6)
+        assert np.isnan(table.area).all()
+        np.testing.assert_array_equal(table.crops, np.broadcast_to(np.eye(2, 3), (3, 2, 3)))
+        assert table.photo.tolist() == list(table.ids)
 
 
 def test_kept_pictures_differ_by_at_most_the_budget(tmp_path: Path) -> None:
@@ -148,7 +164,7 @@ def test_a_store_of_the_format_before_is_refused(tmp_path: Path) -> None:
     (tmp_path / "store.json").write_text(json.dumps({"format": 1, "robustpose": robustpose.__version__}))
     with pytest.raises(RobustPoseError, match="written by another version"):
         Store(tmp_path)
-    (tmp_path / "store.json").write_text(json.dumps({"format": 2, "robustpose": robustpose.__version__}))
+    (tmp_path / "store.json").write_text(json.dumps({"format": 3, "robustpose": robustpose.__version__}))
     Store(tmp_path)
 
 
