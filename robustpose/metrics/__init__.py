@@ -1,5 +1,6 @@
 """Metrics: pure functions of the table of predictions."""
 
+from robustpose.metrics.ap import CocoScores, coco_scores, has_areas, relative_scores, with_intervals
 from robustpose.metrics.estimate import Estimate, difference, relative, score
 from robustpose.metrics.pck import ALL, Pck
 from robustpose.metrics.perceptual import gmsd, psnr, ssim
@@ -14,18 +15,23 @@ METRICS = {
 __all__ = [
     "ALL",
     "METRICS",
+    "CocoScores",
     "Estimate",
     "Pck",
     "Table",
     "accuracy",
+    "coco_scores",
     "difference",
     "gmsd",
+    "has_areas",
     "join",
     "mean_iou",
     "overlaps",
     "pair",
     "psnr",
     "relative",
+    "relative_scores",
     "score",
     "ssim",
+    "with_intervals",
 ]
