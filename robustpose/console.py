@@ -21,8 +21,19 @@ from rich.progress import (
 from rich.table import Table as RichTable
 
 from robustpose.findings import Found
-from robustpose.metrics import ALL, Estimate, score
-from robustpose.study import CellProgress, Outcome, Plan, Row, Worth, estimates, metric_of
+from robustpose.metrics import ALL, Estimate, Table, is_ranked, score
+from robustpose.skeletons import COCO_17
+from robustpose.study import (
+    CellProgress,
+    Outcome,
+    Plan,
+    Row,
+    Worth,
+    estimates,
+    metric_of,
+    official_estimates,
+    official_name,
+)
 from robustpose.threats import format_eps
 
 stdout = Console()
@@ -91,7 +102,15 @@ def _estimate(estimate: Estimate) -> str:
 
 
 def print_results(plan: Plan, rows: Sequence[Row]) -> None:
-    """Print a study's table: a line a setting, a column a net, each score with its interval."""
+    """Print a study's scores by its metric and, where people have areas, COCO's average precision."""
+    _print_scores(plan, [row for row in rows if row.metric.endswith(metric_of(plan).name)])
+    official = [row for row in rows if row.metric == official_name("AP")]
+    if official:
+        _print_scores(plan, official)
+
+
+def _print_scores(plan: Plan, rows: Sequence[Row]) -> None:
+    """Print a table: a line a setting, a column a net, each score with its interval."""
     shown = [row for row in rows if row.part == ALL and row.measure in ("clean", "relative", "target")]
     lines = dict.fromkeys((row.attack, row.eps, row.measure) for row in shown)
     names = [model.name for model in plan.models]
@@ -172,6 +191,7 @@ def attack_json(plan: Plan, *, clean: Outcome, attacked: Outcome, cells: Sequenc
             }
             for part in parts
         },
+        **_official_json(plan, clean=clean.table, attacked=attacked.table),
         "forwards": attacked.forwards,
         "backwards": attacked.backwards,
         "unreadable": list(attacked.unreadable),
@@ -180,6 +200,19 @@ def attack_json(plan: Plan, *, clean: Outcome, attacked: Outcome, cells: Sequenc
         "cells": list(cells),
     }
     return json.dumps(content, indent=2, allow_nan=False)
+
+
+def _official_json(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, object]:
+    """Write COCO's official scores by name; nothing where nobody has an area."""
+    scores = official_estimates(clean, attacked)
+    if not scores:
+        return {}
+    by_name = {
+        name: {measure: _as_json(by_score[name]) for measure, by_score in scores.items()}
+        for name in scores["clean"]
+    }
+    keypoints = len(plan.joints.intersection(COCO_17.keypoints))
+    return {"oks": {"keypoints": keypoints, "ranked": is_ranked(clean), **by_name}}
 
 
 def _as_json(estimate: Estimate) -> dict[str, float | int | None]:

@@ -16,11 +16,12 @@ from robustpose.study import (
     Shard,
     Store,
     Study,
+    all_rows,
     factor_rows,
     open_plan,
-    result_rows,
     run_all,
     save_study,
+    unranked,
     workbench,
     write_factors,
     write_results,
@@ -48,9 +49,11 @@ def run_study(study: Study, folder: Path, *, how: How | None = None) -> tuple[Pl
         run_all(cells, workbench(plan).on(how.device), store, engine=how.engine, shard=how.shard, on_progress=show)
     if how.shard.count > 1:
         return plan, store, []
-    rows = result_rows(plan, store)
+    rows = all_rows(plan, store)
     save_study(study, folder)
     write_outputs(plan, store, rows, folder)
+    for name in unranked(plan, store):
+        console.say(f"{name} is equally sure of everyone, so OKS AP ranks its answers by the order of the file")
     return plan, store, rows
 
 

@@ -33,10 +33,10 @@ from robustpose.study import (
     STUDIES,
     Realism,
     Store,
+    all_rows,
     load_study,
     open_plan,
     outcome,
-    result_rows,
     run_realism,
 )
 
@@ -139,5 +139,5 @@ def make_report(
 ) -> None:
     """Make results.csv and the page again from a study's stored cells."""
     plan, store = open_plan(load_study(folder)), Store(folder)
-    write_outputs(plan, store, result_rows(plan, store), folder)
+    write_outputs(plan, store, all_rows(plan, store), folder)
     say_where(folder)

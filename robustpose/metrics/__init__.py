@@ -1,6 +1,6 @@
 """Metrics: pure functions of the table of predictions."""
 
-from robustpose.metrics.ap import CocoScores, coco_scores, has_areas, relative_scores, with_intervals
+from robustpose.metrics.ap import CocoScores, coco_scores, has_areas, is_ranked, relative_scores, with_intervals
 from robustpose.metrics.estimate import Estimate, difference, relative, score
 from robustpose.metrics.pck import ALL, Pck
 from robustpose.metrics.perceptual import gmsd, psnr, ssim
@@ -24,6 +24,7 @@ __all__ = [
     "difference",
     "gmsd",
     "has_areas",
+    "is_ranked",
     "join",
     "mean_iou",
     "overlaps",

@@ -56,14 +56,12 @@ class CocoScores:
     draws   (D,) of each score, photos redrawn
     people  how many people each score counts
     photos  in how many photos they are
-    ranked  whether the net's scores put its answers in an order
     """
 
     values: Mapping[str, float]
     draws: Mapping[str, Floats]
     people: Mapping[str, int]
     photos: Mapping[str, int]
-    ranked: bool
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,6 @@ def coco_scores(table: Table, *, seed: int = 0) -> CocoScores:
         draws=draws,
         people={name: int(number.sum()) for name, number in counts.items()},
         photos={name: int((number > 0).sum()) for name, number in counts.items()},
-        ranked=people.score is not None and len(np.unique(people.score)) > 1,
     )
 
 
@@ -123,6 +120,11 @@ def has_areas(table: Table) -> bool:
     """Say whether COCO's scores are defined: anyone who counts has an area."""
     kept = (table.area, table.crops, table.score, table.photo)
     return all(array is not None for array in kept) and len(counted(table)) > 0
+
+
+def is_ranked(table: Table) -> bool:
+    """Say whether the net's scores put its answers in an order: not where all are equal."""
+    return len(np.unique(_kept(counted(table).score))) > 1
 
 
 def counted(table: Table) -> Table:

@@ -6,6 +6,7 @@ from robustpose.study.derived import AnyCell, Replay, UniversalCell
 from robustpose.study.evidence import Ask, Evidence, NetAsk, TaskAsk, UniversalAsk, cells_of
 from robustpose.study.factors import factor_rows, write_factors
 from robustpose.study.local import LocalEngine
+from robustpose.study.official import all_rows, official_estimates, official_name, official_rows, unranked
 from robustpose.study.paper import PAPER
 from robustpose.study.plan import Plan, Study, make_plan, metric_of, open_plan, workbench
 from robustpose.study.quick import QUICK
@@ -56,12 +57,16 @@ __all__ = [
     "UniversalCell",
     "View",
     "Worth",
+    "all_rows",
     "cells_of",
     "estimates",
     "factor_rows",
     "load_study",
     "make_plan",
     "metric_of",
+    "official_estimates",
+    "official_name",
+    "official_rows",
     "open_plan",
     "outcome",
     "result_rows",
@@ -69,6 +74,7 @@ __all__ = [
     "run_cells",
     "run_realism",
     "save_study",
+    "unranked",
     "workbench",
     "write_factors",
     "write_results",

@@ -22,6 +22,7 @@ class Row:
 
     attack    the paper's name of the setting, or 'clean'
     rounded   whether the pictures were rounded to 8 bits before scoring
+    metric    the study's, or one of COCO's official scores: 'OKS AP', ..., 'mean OKS'; see official.py
     measure   'clean', 'attacked', 'relative' (100 x attacked / clean) or 'target' (hits of the target pose)
     part      'all', or a body part with left and right averaged
     value     percent, with its 95% interval low to high over n people
@@ -104,7 +105,7 @@ def score_clean(plan: Plan, clean: Table) -> dict[str, Estimate]:
 
 
 def result_rows(plan: Plan, store: Store) -> list[Row]:
-    """Score every cell of a plan."""
+    """Score every cell of a plan by its metric."""
     rows: list[Row] = []
     for model in plan.models:
         clean = outcome(plan, store, model, None).table
@@ -123,26 +124,48 @@ def write_results(rows: Sequence[Row], path: Path) -> None:
     write_atomically(path, frame.write_csv(float_precision=3).encode())
 
 
+def row_of(
+    plan: Plan,
+    model: OpenedModel,
+    setting: Setting | None,
+    *,
+    measure: str,
+    metric: str,
+    part: str,
+    estimate: Estimate,
+) -> Row:
+    """Write one score of one model under one setting as a row."""
+    return Row(
+        model=model.name,
+        data=plan.dataset.name,
+        attack="clean" if setting is None else setting.label,
+        eps="0/255" if setting is None else format_eps(setting.eps),
+        steps=0 if setting is None else int(setting.numbers.get("steps", 1)),
+        objective="" if setting is None else setting.objective,
+        rounded=setting is None or setting.round_to_8bit,
+        measure=measure,
+        metric=metric,
+        part=part,
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        n=estimate.n,
+    )
+
+
 def _rows(
     plan: Plan, model: OpenedModel, setting: Setting | None, scores: dict[str, dict[str, Estimate]]
 ) -> list[Row]:
     metric = metric_of(plan)
     return [
-        Row(
-            model=model.name,
-            data=plan.dataset.name,
-            attack="clean" if setting is None else setting.label,
-            eps="0/255" if setting is None else format_eps(setting.eps),
-            steps=0 if setting is None else int(setting.numbers.get("steps", 1)),
-            objective="" if setting is None else setting.objective,
-            rounded=setting is None or setting.round_to_8bit,
+        row_of(
+            plan,
+            model,
+            setting,
             measure=measure,
             metric=replace(metric, against="target").name if measure == "target" else metric.name,
             part=part,
-            value=estimate.value,
-            low=estimate.low,
-            high=estimate.high,
-            n=estimate.n,
+            estimate=estimate,
         )
         for measure, by_part in scores.items()
         for part, estimate in by_part.items()

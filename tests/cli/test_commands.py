@@ -15,6 +15,7 @@ from robustpose.models import MODELS
 from robustpose.models.weights import shipped_architectures
 from robustpose.skeletons import COCO_17, MPII_16
 from tests.cli.test_errors import run
+from tests.data.files import write_coco_people
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +57,7 @@ def test_attack_says_what_is_left(
         "upper_neck",
     }
     assert set(found["per_joint"]) & {"pelvis", "thorax"} == set()
+    assert "oks" not in found  # rendered people have no area
     stored = {path.stem for path in tmp_path.glob("runs/attack-deeppose-synthpose-igsm-u-4-at-4-255/cells/*.npz")}
     assert set(found["cells"]) == stored
     again = attack_json(monkeypatch, capsys, *args)
@@ -122,6 +124,24 @@ def test_more_rendered_people_than_there_are_is_an_error(
     assert run(monkeypatch, "data", "render", "synthpose", "--out", "people", "--n", "5000") == 2
     assert "synthpose:val has 1000 people; got --n 5000" in capsys.readouterr().err
     assert not (tmp_path / "people").exists()
+def test_an_attack_on_coco_gives_official_scores(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = write_coco_people(tmp_path, area=2000.0)
+    args = ("--model", "deeppose", "--data", f"coco:{file}", "--attack", "fgsm", "--out", "out")
+    found = attack_json(monkeypatch, capsys, *args)
+    assert (found["oks"]["keypoints"], found["oks"]["ranked"]) == (12, False)
+    for name in ("AP", "AP50", "AP(L)", "AR", "mean"):
+        assert set(found["oks"][name]) == {"clean", "attacked", "relative"}
+    assert found["oks"]["mean"]["clean"]["value"] > 0
+    assert found["oks"]["AP"]["clean"]["n"] == found["n"] == 10
+    rows = list(csv.DictReader((tmp_path / "out/results.csv").read_text().splitlines()))
+    (mean,) = [row for row in rows if (row["metric"], row["measure"]) == ("mean OKS", "attacked")]
+    assert float(mean["value"]) == found["oks"]["mean"]["attacked"]["value"]
+    assert run(monkeypatch, "attack", *args) == 0
+    shown = capsys.readouterr()
+    assert "OKS AP, 95% intervals" in shown.out and "PCK@0.1, 95% intervals" in shown.out
+    assert "deeppose is equally sure of everyone" in shown.err
 
 
 def test_one_broken_photo_is_counted_and_the_run_goes_on(

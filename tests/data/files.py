@@ -69,6 +69,36 @@ def coco_content(annotations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def write_coco_people(folder: Path, *, area: float) -> Path:
+    """Write people in two photos with every keypoint in their box, a crowd, and one without labelled keypoints.
+
+    Their areas are far larger than their boxes, so that the nets of the tests, which know nothing, find some.
+    """
+    for name, seed in (("000007.png", 7), ("000003.png", 3)):
+        write_photo(folder / "images" / name, noise(seed=seed))
+    generator = np.random.default_rng(0)
+    annotations: list[dict[str, Any]] = []
+    for number in range(1, 13):
+        x, y, w, h = *generator.uniform(0, 25, 2), *generator.uniform(15, 22, 2)
+        points = np.column_stack([generator.uniform(x, x + w, 17), generator.uniform(y, y + h, 17)])
+        flags = generator.integers(0, 3, 17)
+        if number == 5:
+            flags[:] = 0
+        annotations.append(
+            {
+                "id": number,
+                "image_id": 7 if number % 3 else 3,
+                "category_id": 1,
+                "iscrowd": int(number == 6),
+                "num_keypoints": int((flags > 0).sum()),
+                "keypoints": np.column_stack([points * (flags > 0)[:, None], flags]).round(2).ravel().tolist(),
+                "bbox": [x, y, w, h],
+                "area": area * number,
+            }
+        )
+    return write_json(folder / "people.json", coco_content(annotations) | {"info": {}})
+
+
 def mpii_person(image: str = "a.png", **changes: Any) -> dict[str, Any]:
     """Return a JSON person: right ankle at (11, 31) and left wrist at (21, 13), counted from 1, no more."""
     joints = [[-1.0, -1.0] for _ in range(16)]

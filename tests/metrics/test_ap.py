@@ -16,6 +16,7 @@ from robustpose.metrics.ap import (
     coco_scores,
     counted,
     has_areas,
+    is_ranked,
     matched,
     relative_scores,
     summary,
@@ -216,13 +217,14 @@ def test_an_answer_on_another_person_of_the_photo_counts_for_that_one() -> None:
 
 
 def test_a_net_without_scores_is_ranked_by_the_order_of_the_table() -> None:
-    constant = coco_scores(people(["a", "b"], score=[1.0, 1.0], off=[0, 500]))
-    assert not constant.ranked
+    table = people(["a", "b"], score=[1.0, 1.0], off=[0, 500])
+    constant = coco_scores(table)
+    assert not is_ranked(table)
     assert constant.values["AP"] == pytest.approx(100 * 51 / 101)
     other = coco_scores(people(["a", "b"], score=[1.0, 1.0], off=[500, 0]))
     assert other.values["AP"] == pytest.approx(100 * 51 / 202)
     assert constant.values["AR"] == other.values["AR"] == 50
-    assert coco_scores(people(["a", "b"], score=[1.0, 0.9], off=[0, 500])).ranked
+    assert is_ranked(replace(table, score=np.array([1.0, 0.9])))
 
 
 def test_who_takes_part() -> None:
