@@ -124,6 +124,8 @@ def test_more_rendered_people_than_there_are_is_an_error(
     assert run(monkeypatch, "data", "render", "synthpose", "--out", "people", "--n", "5000") == 2
     assert "synthpose:val has 1000 people; got --n 5000" in capsys.readouterr().err
     assert not (tmp_path / "people").exists()
+
+
 def test_an_attack_on_coco_gives_official_scores(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

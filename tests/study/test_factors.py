@@ -77,7 +77,7 @@ def test_rendered_people_tell_their_factors() -> None:
         assert "+".join(str(known[name][place]) for name in ("top", "legs", "feet")) == person.factors["garments"]
         assert known["head_size"][place] == person.head_size
     wide = people.factors([3], input_size=(32, 32), padding=1.6)
-    assert wide["head_size"] == [pytest.approx(known["head_size"][0] * 1.25 / 1.6, rel=1e-6)]
+    assert wide["head_size"] == [pytest.approx(float(known["head_size"][0]) * 1.25 / 1.6, rel=1e-6)]
     assert {
         "muscle",
         "ancestry_asian",

@@ -15,7 +15,7 @@ def compiled(function: Loop) -> Loop:
     them, or the disk is full, it is compiled anew in every process.
     """
     try:
-        loop = njit(cache=True, nogil=True)(function)
+        loop: Any = njit(cache=True, nogil=True)(function)
     except RuntimeError:  # numba's way to say that no folder is writable
         loop = njit(nogil=True)(function)
     for verb in ("load_overload", "save_overload"):

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
-from numbers import Real
 
 import cv2
 import numpy as np
@@ -118,7 +117,8 @@ def check_request(split: str, start: int, stop: int, *, size: int, padding: floa
             f"size of rendered people: expected at least {_LEAST_SIZE} pixels "
             f"and at most {_GREATEST_SIZE}, got {size}"
         )
-    if not isinstance(padding, Real) or not 1 <= padding <= _GREATEST_PADDING:
+    given: object = padding  # from Python it may be anything
+    if not isinstance(given, int | float) or not 1 <= given <= _GREATEST_PADDING:
         raise RobustPoseError(
             f"padding of rendered people: expected at least 1 and at most {_GREATEST_PADDING}, got {padding!r}"
         )
