@@ -1,5 +1,7 @@
 """Puts the weights of finished trainings into the package: `python tools/ship_weights.py runs/train-shg8 ...`.
 
+Without a run it scores every shipped net again, for a validation set that has changed, and rewrites its facts.
+
 Each net is rounded to 8 bits with a scale a channel, or, where that costs more than 0.2 points of its score on
 SynthPose val, to float16: a history of weights stays small. What is written is what was measured: the score of the
 rounded net, and what rounding cost.
@@ -17,7 +19,17 @@ from torch import nn
 from robustpose.data import open_dataset
 from robustpose.metrics import Estimate
 from robustpose.models import build_for
-from robustpose.models.weights import load_facts, packed, save_weights, shipped_weights, unpacked
+from robustpose.models.weights import (
+    WeightFacts,
+    load_facts,
+    load_weights,
+    packed,
+    save_weights,
+    shipped_architectures,
+    shipped_weights,
+    unpacked,
+    write_facts,
+)
 from robustpose.train import ROUNDING_MAY_COST
 from robustpose.train.courses import course_of
 from robustpose.types import PoseDataset
@@ -26,9 +38,38 @@ LARGEST = 3_000_000
 
 
 def main() -> None:
-    """Ship the weights of every run named."""
+    """Ship the weights of every run named, or score again what is shipped."""
     for folder in map(Path, sys.argv[1:]):
         ship(folder)
+    if not sys.argv[1:]:
+        for architecture in shipped_architectures():
+            score_again(architecture)
+
+
+def score_again(architecture: str) -> None:
+    """Measure a shipped net on today's validation set; its weights stay."""
+    weights = shipped_weights(architecture)
+    net = build_for(architecture, weights)
+    load_weights(net, weights)
+    validation = open_dataset("synthpose:val")
+    scored = measured(architecture, net, validation)
+    before = load_facts(weights)
+    facts = with_score(before, scored, validation)
+    write_facts(weights, facts)
+    print(f"{architecture}: {facts.metric} {before.score} before, {facts.score} [{facts.low}, {facts.high}] now")
+
+
+def with_score(facts: WeightFacts, scored: Estimate, validation: PoseDataset) -> WeightFacts:
+    """Return facts with a score on a data set."""
+    return replace(
+        facts,
+        score=round(scored.value, 2),
+        low=round(scored.low, 2),
+        high=round(scored.high, 2),
+        n=scored.n,
+        validation=validation.name,
+        validation_fingerprint=validation.fingerprint,
+    )
 
 
 def ship(folder: Path) -> None:
@@ -52,16 +93,9 @@ def ship(folder: Path) -> None:
         raise SystemExit(f"{facts.architecture}: {size:,} bytes as {stored}, more than {LARGEST:,}")
     shipped = shipped_weights(facts.architecture)
     facts = replace(
-        facts,
+        with_score(facts, scored, validation),
         stored=stored,
         rounding_cost=round(cost, 2),
-        precision=facts.precision or "bfloat16",
-        score=round(scored.value, 2),
-        low=round(scored.low, 2),
-        high=round(scored.high, 2),
-        n=scored.n,
-        validation=validation.name,
-        validation_fingerprint=validation.fingerprint,
         trained_sha256=facts.sha256,
     )
     facts = save_weights(net, shipped, facts)

@@ -222,11 +222,17 @@ def save_weights(net: nn.Module, weights: Path, facts: WeightFacts) -> WeightFac
     content = save(packed(net.state_dict(), stored=facts.stored))
     facts = WeightFacts(**{**asdict(facts), "sha256": hashlib.sha256(content).hexdigest()})
     weights.parent.mkdir(parents=True, exist_ok=True)
-    for path, data in (
-        (weights, content),
-        (facts_path(weights), (json.dumps(asdict(facts), indent=2) + "\n").encode()),
-    ):
-        aside = path.with_name(path.name + ".part")
-        aside.write_bytes(data)
-        aside.replace(path)
+    _replace(weights, content)
+    write_facts(weights, facts)
     return facts
+
+
+def write_facts(weights: Path, facts: WeightFacts) -> None:
+    """Write the row of facts of a weight file, in one act."""
+    _replace(facts_path(weights), (json.dumps(asdict(facts), indent=2) + "\n").encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    aside = path.with_name(path.name + ".part")
+    aside.write_bytes(content)
+    aside.replace(path)
