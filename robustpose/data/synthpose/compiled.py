@@ -1,7 +1,7 @@
 """Compiles loops, and keeps what was compiled where there is a folder for it."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from numba import njit
 
@@ -22,8 +22,7 @@ def compiled(function: Loop) -> Loop:
         cache = getattr(loop, "_cache", None)  # absent where NUMBA_DISABLE_JIT is set
         if cache is not None:
             setattr(cache, verb, _or_nothing(getattr(cache, verb)))
-    kept: Loop = loop
-    return kept
+    return cast("Loop", loop)
 
 
 def _or_nothing(verb: Callable[..., Any]) -> Callable[..., Any]:
