@@ -144,6 +144,12 @@ def test_an_attack_on_coco_gives_official_scores(
     shown = capsys.readouterr()
     assert "OKS AP, 95% intervals" in shown.out and "PCK@0.1, 95% intervals" in shown.out
     assert "deeppose is equally sure of everyone" in shown.err
+def test_a_file_in_the_way_of_the_folder_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert run(monkeypatch, "data", "render", "synthpose", "--out", "file/people", "--n", "2") == 2
+    assert "file/people: Not a directory; name a folder with room" in capsys.readouterr().err
 
 
 def test_one_broken_photo_is_counted_and_the_run_goes_on(
