@@ -12,6 +12,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.models import MODELS, TASKS, build, open_model, open_task
 from robustpose.models.weights import facts_path, load_facts, load_weights, shipped_architectures, shipped_weights
 from robustpose.train.courses import course_of
+from tools.zoo_page import AIMS
 
 MEGABYTE = 1_000_000
 
@@ -77,3 +78,17 @@ def test_a_task_is_no_model_and_a_model_no_task() -> None:
         open_model("action")
     with pytest.raises(RobustPoseError, match="unknown task 'shg2'"):
         open_task("shg2")
+
+
+@pytest.mark.parametrize("name", AIMS)
+def test_every_net_of_the_study_is_shipped_and_scores_its_floor(name: str) -> None:
+    assert name in shipped_architectures()
+    facts = load_facts(shipped_weights(name))
+    _, floor = AIMS[name]
+    assert facts.score >= floor
+    assert facts.n == 1000
+
+
+def test_the_nets_of_the_study_are_nine_for_poses_and_two_for_other_tasks() -> None:
+    assert sum(name in MODELS for name in AIMS) == 9
+    assert {name for name in AIMS if name in TASKS} == set(TASKS)
