@@ -103,13 +103,13 @@ def _estimate(estimate: Estimate) -> str:
 
 def print_results(plan: Plan, rows: Sequence[Row]) -> None:
     """Print a study's scores by its metric and, where people have areas, COCO's average precision."""
-    _print_scores(plan, [row for row in rows if row.metric.endswith(metric_of(plan).name)])
+    _print_scores(plan, [row for row in rows if row.metric.endswith(metric_of(plan).name)], over="n people")
     official = [row for row in rows if row.metric == official_name("AP")]
     if official:
-        _print_scores(plan, official)
+        _print_scores(plan, official, over="photos")
 
 
-def _print_scores(plan: Plan, rows: Sequence[Row]) -> None:
+def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
     """Print a table: a line a setting, a column a net, each score with its interval."""
     shown = [row for row in rows if row.part == ALL and row.measure in ("clean", "relative", "target")]
     lines = dict.fromkeys((row.attack, row.eps, row.measure) for row in shown)
@@ -117,7 +117,7 @@ def _print_scores(plan: Plan, rows: Sequence[Row]) -> None:
     cells = {(row.attack, row.eps, row.measure, row.model): row for row in shown}
     metric = next(row.metric for row in shown if row.measure == "clean")
     table = RichTable(
-        title=f"{plan.study.title}\n{plan.dataset.name}, {metric}, 95% intervals over n people",
+        title=f"{plan.study.title}\n{plan.dataset.name}, {metric}, 95% intervals over {over}",
         title_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
