@@ -3,13 +3,15 @@
 score       (N, K) the head's own confidence; of heatmaps the highest cell
 divergence  (N, K) of heatmap nets: Kullback-Leibler divergence, in nats, of the map (negative cells 0, sum 1) from
             the Gaussian that the head would draw at the keypoint found; the paper studied reports that it hardly
-            changes under attack. NaN where the map has no positive cell.
+            changes under attack. NaN where the map has no positive cell. Of nets that draw bones too, that of the
+            keypoints' own maps, from which they are read.
 """
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from robustpose.models.dlcm import PartsHead
 from robustpose.models.heads import HeatmapHead
 from robustpose.study.stored import Floats
 from robustpose.types import PoseModel, PoseOutput
@@ -22,6 +24,9 @@ def signals_of(net: PoseModel, output: PoseOutput) -> dict[str, Floats]:
     signals = {"score": _array(output.scores)}
     if isinstance(net.head, HeatmapHead):
         signals["divergence"] = _array(divergence(net.head, output.stages[-1], output.keypoints))
+    elif isinstance(net.head, PartsHead):
+        joints = output.stages[-1][:, : net.head.keypoints]
+        signals["divergence"] = _array(divergence(net.head.joints, joints, output.keypoints))
     return signals
 
 

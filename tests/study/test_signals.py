@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from robustpose.models.dlcm import Compositional
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.study.signals import divergence, signals_of
 from robustpose.types import PoseOutput
@@ -92,6 +93,19 @@ def test_heatmap_nets_say_their_peak_and_their_last_maps_divergence() -> None:
         for joint in range(3):
             alone = divergence_of(output.stages[-1][person, joint], head=net.head)
             assert signals["divergence"][person, joint] == pytest.approx(alone, rel=1e-6, nan_ok=True)
+
+
+def test_the_divergence_of_a_net_with_bones_is_that_of_its_keypoints_maps() -> None:
+    """The maps of bones behind them play no part."""
+    torch.manual_seed(0)
+    net = Compositional(channels=32, stem=4, input_size=(64, 64)).eval()
+    with torch.no_grad():
+        output = net(torch.rand(2, 3, 64, 64))
+    joints = len(net.skeleton)
+    maps = output.stages[-1]
+    assert maps.shape[1] > joints
+    alone = divergence(net.head.joints, maps[:, :joints], output.keypoints)
+    torch.testing.assert_close(torch.from_numpy(signals_of(net, output)["divergence"]), alone, equal_nan=True)
 
 
 def test_coordinate_nets_have_a_score_of_one_and_nothing_else() -> None:
