@@ -1,5 +1,7 @@
 """Findings: a file for each figure, table or claim of the paper: what it needs, what it shows, if it holds."""
 
+from dataclasses import replace
+
 from robustpose.errors import unknown_name
 from robustpose.findings.defences import SIMPLE_DEFENCES
 from robustpose.findings.detection import DETECTION
@@ -9,6 +11,7 @@ from robustpose.findings.fig2c import FIG2C
 from robustpose.findings.fig2d import FIG2D
 from robustpose.findings.fig2ef import FIG2EF
 from robustpose.findings.finding import Chart, Curve, Exhibit, Finding, Found, Picture, Tabular, Verdict
+from robustpose.findings.judging import scored
 from robustpose.findings.objective import OBJECTIVE
 from robustpose.findings.perceptibility import PERCEPTIBILITY
 from robustpose.findings.steps import STEPS
@@ -17,7 +20,7 @@ from robustpose.findings.table2 import TABLE2
 from robustpose.findings.tasks import OTHER_TASKS
 from robustpose.findings.transfer import TRANSFER
 from robustpose.findings.universal_pictures import UNIVERSAL_PICTURES
-from robustpose.study import AnyCell, Evidence, Plan, Store, cells_of
+from robustpose.study import CLEAN, AnyCell, Evidence, NetAsk, Plan, Store, cells_of
 
 FINDINGS: dict[str, Finding] = {
     "fig2a": FIG2A,
@@ -54,7 +57,19 @@ def asked(plan: Plan) -> list[AnyCell]:
 def found(plan: Plan, store: Store) -> dict[str, Found]:
     """Make a plan's findings of a store that holds their cells."""
     evidence = Evidence(plan, store)
-    return {name: finding.find(evidence) for name, finding in chosen(plan).items()}
+    return {name: _with_absent_nets(finding, evidence) for name, finding in chosen(plan).items()}
+
+
+def _with_absent_nets(finding: Finding, evidence: Evidence) -> Found:
+    """Make a finding, and say which nets it left out of means, for there is nothing that they could lose."""
+    made = finding.find(evidence)
+    asks = finding.asks(evidence.plan)
+    nets = dict.fromkeys(ask.net for ask in asks if isinstance(ask, NetAsk) and ask.view == CLEAN)
+    absent = [net for net in nets if not scored(evidence.table(net, CLEAN), evidence.metric).value > 0]
+    if not absent:
+        return made
+    line = f"Clean, these nets score 0 here, so no mean of relative scores holds them: {', '.join(absent)}."
+    return replace(made, remarks=(*made.remarks, line))
 
 
 __all__ = [

@@ -9,9 +9,10 @@ names none. No attacker here knows of the filter, which flatters every defence: 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from robustpose.findings.deciding import verdict
 from robustpose.findings.drawing import stem_of
 from robustpose.findings.finding import Finding, Found, Tabular, Verdict
-from robustpose.findings.judging import Sample, mean, ratio, verdict
+from robustpose.findings.judging import Sample, mean, ratio
 from robustpose.findings.matrix import lost
 from robustpose.findings.sweeps import EPS8, relative_sample
 from robustpose.metrics import Estimate

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robustpose.findings.finding import Chart, Curve, Finding, Found, Holds, Tabular, Verdict
-from robustpose.findings.judging import Sample, decided, mean
+from robustpose.findings.deciding import verdict_below
+from robustpose.findings.finding import Chart, Curve, Finding, Found, Tabular, Verdict
+from robustpose.findings.judging import Sample, mean
 from robustpose.findings.plausibility import can_judge, implausibility, learn
 from robustpose.findings.roc import FALSE_ALARMS, Alarm, alarm, auc, average, roc, told
 from robustpose.findings.sweeps import EPS8, asks_of, heatmap_nets, regression_nets, slot_of
@@ -150,15 +151,13 @@ def _of(areas: Mapping[Where, Sample], detector: str, setting: Setting) -> dict[
 def _hidden(claim: Claim, detector: str, setting: Setting, areas: Mapping[Where, Sample]) -> Verdict:
     """Judge that a detector stays below the AUC that tells attacks, averaged over the nets that it can watch."""
     there = _of(areas, detector, setting)
-    effect = mean([told(area) for area in there.values()]).estimate
-    turned: dict[Holds, Holds] = {"holds": "does not hold", "does not hold": "holds", "undecided": "undecided"}
-    return Verdict(
-        claim=claim.sentence.format(attack=setting.label),
+    return verdict_below(
+        claim.sentence.format(attack=setting.label),
+        mean([told(area) for area in there.values()]),
+        below=TELLS,
         paper=claim.paper,
-        holds=turned[decided(effect, above=TELLS)],
-        effect=effect,
-        measured=f"50 + |AUC - 50|, mean of {', '.join(there)}, in % (50 is a coin); holds where the 95% interval "
-        f"(bootstrap over people, clean and attacked together) lies below {TELLS:g}",
+        measured=f"50 + |AUC - 50|, mean of {', '.join(there)}, in % (50 is a coin), clean and attacked pictures "
+        "redrawn together",
     )
 
 

@@ -1,7 +1,8 @@
 """Figure 2a: FGSM-U on every net over eps, through the last stage and through all. Claim: one step is weak."""
 
+from robustpose.findings.deciding import verdict
 from robustpose.findings.finding import Chart, Finding, Found
-from robustpose.findings.judging import mean, verdict
+from robustpose.findings.judging import mean
 from robustpose.findings.sweeps import (
     EPS8,
     asks_of,

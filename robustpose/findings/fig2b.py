@@ -4,7 +4,7 @@ After Jain et al. (arXiv 1908.06401). Where the paper names an order of nets, ou
 and a table of the same contrast at every budget stands beside it.
 """
 
-from robustpose.findings.contrasts import PEOPLE_NOT_NETS, Contrast, contrasts_over_eps, lead
+from robustpose.findings.contrasts import PEOPLE_NOT_NETS, Contrast, contrasts_over_eps, leads
 from robustpose.findings.finding import Chart, Finding, Found
 from robustpose.findings.sweeps import (
     EPS8,
@@ -83,10 +83,10 @@ def _heatmaps_above_regression(evidence: Evidence) -> Contrast | str:
     return Contrast(
         line="heatmap nets - regression nets",
         claim="Under IGSM-U-10 at 8/255 heatmap nets keep more of their score than regression nets.",
-        at=lambda eps: (
+        at=lambda eps: [
             mean_relative(evidence, heatmaps, untargeted(eps))
             - mean_relative(evidence, regression, untargeted(eps))
-        ),
+        ],
         paper="7.6 to 20.4% left on heatmap nets (mean of five 15.4), 6.0% on DeepPose: 9.4 points apart",
         measured=f"mean relative {evidence.metric.name} of {', '.join(heatmaps)} minus that of "
         f"{', '.join(regression)}, in points",
@@ -100,10 +100,10 @@ def _last_above_all(evidence: Evidence) -> Contrast | str:
     return Contrast(
         line="last stage attacked - all stages attacked",
         claim="Untargeted, attacking all stages leaves less than attacking the last stage.",
-        at=lambda eps: (
+        at=lambda eps: [
             mean_relative(evidence, staged, untargeted(eps))
             - mean_relative(evidence, staged, untargeted(eps, all_stages=True))
-        ),
+        ],
         paper="15.1 to 10.7% left of 2-SHG, 20.4 to 15.2% of 8-SHG, IGSM-U-10 at 8/255",
         measured=f"relative {evidence.metric.name} under IGSM-U-10 at 8/255 through the last stage minus that "
         f"through all, mean of {', '.join(staged)}, in points",
@@ -119,7 +119,7 @@ def _dlcm_above_others(evidence: Evidence) -> Contrast | str:
     return Contrast(
         line=f"{dlcm} - the best other net",
         claim="DLCM is the most robust net under IGSM-U-10 at 8/255.",
-        at=lambda eps: lead(
+        at=lambda eps: leads(
             relative_sample(evidence, dlcm, untargeted(eps)),
             [relative_sample(evidence, net, untargeted(eps)) for net in others],
         ),
@@ -136,9 +136,9 @@ def _eight_above_two(evidence: Evidence) -> Contrast | str:
     return Contrast(
         line=f"{eight} - {two}",
         claim="Under IGSM-U-10 at 8/255 8 stacks keep more than 2.",
-        at=lambda eps: (
+        at=lambda eps: [
             relative_sample(evidence, eight, untargeted(eps)) - relative_sample(evidence, two, untargeted(eps))
-        ),
+        ],
         paper="20.4% left of 8-SHG, 15.1% of 2-SHG; the order reverses at 100 steps (figure 2e)",
         measured=f"relative {evidence.metric.name} of {eight} minus that of {two}, in points",
     )

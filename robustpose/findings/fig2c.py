@@ -6,8 +6,9 @@ equivalence, for a difference that is not found is no proof that there is none.
 """
 
 from robustpose.findings.contrasts import PEOPLE_NOT_NETS, Contrast, contrasts_over_eps
+from robustpose.findings.deciding import verdict_within
 from robustpose.findings.fig2b import untargeted
-from robustpose.findings.finding import Chart, Finding, Found, Holds, Tabular, Verdict
+from robustpose.findings.finding import Chart, Finding, Found, Tabular, Verdict
 from robustpose.findings.judging import mean, scored
 from robustpose.findings.sweeps import (
     EPS8,
@@ -111,10 +112,10 @@ def _heatmaps(evidence: Evidence, heatmaps: str, regression: str) -> Contrast:
     return Contrast(
         line=f"{heatmaps} - {regression}",
         claim="On one backbone heatmaps keep more than direct regression under IGSM-U-10 at 8/255.",
-        at=lambda eps: (
+        at=lambda eps: [
             relative_sample(evidence, heatmaps, untargeted(eps))
             - relative_sample(evidence, regression, untargeted(eps))
-        ),
+        ],
         paper="14.2% left with heatmaps and no pre-training, 6.0% of DeepPose",
         measured=f"relative {evidence.metric.name} of {heatmaps} minus that of {regression}, in points",
     )
@@ -124,10 +125,10 @@ def _pretraining(evidence: Evidence, pretrained: str, heatmaps: str) -> Contrast
     return Contrast(
         line=f"{pretrained} - {heatmaps}",
         claim="Pre-training helps: more is left under IGSM-U-10 at 8/255.",
-        at=lambda eps: (
+        at=lambda eps: [
             relative_sample(evidence, pretrained, untargeted(eps))
             - relative_sample(evidence, heatmaps, untargeted(eps))
-        ),
+        ],
         paper="17.3% left with ImageNet pre-training, 14.2% without: 3.1 points",
         measured=f"relative {evidence.metric.name} of {pretrained} minus that of {heatmaps}, in points",
     )
@@ -138,26 +139,15 @@ def _alike_at_small(evidence: Evidence, pretraining: Contrast) -> list[Verdict]:
     small = [eps for eps in evidence.plan.study.grid.eps if eps <= _SMALL_EPS]
     if not small:
         return []
-    effect = mean([pretraining.at(eps) for eps in small]).estimate
     return [
-        Verdict(
-            claim="Pre-training makes no difference at budgets of 1/255 and less.",
+        verdict_within(
+            "Pre-training makes no difference at budgets of 1/255 and less.",
+            mean([difference for eps in small for difference in pretraining.at(eps)]),
+            margin=_ALIKE,
             paper="0.0, -0.5 and -0.6 points at 0.25, 0.5 and 1/255",
-            holds=alike(effect, within=_ALIKE),
-            effect=effect,
-            measured=f"{pretraining.measured}, mean of {len(small)} budgets; holds where the 95% interval (paired "
-            f"bootstrap over people) lies within {_ALIKE:g} points of 0",
+            measured=f"{pretraining.measured}, mean of {len(small)} budgets",
         )
     ]
-
-
-def alike(effect: Estimate, *, within: float) -> Holds:
-    """Say whether an effect is none: its interval within a margin of 0; not where it lies wholly outside."""
-    if -within < effect.low and effect.high < within:
-        return "holds"
-    if effect.low > within or effect.high < -within:
-        return "does not hold"
-    return "undecided"
 
 
 FIG2C = Finding(title="Figure 2c: the same backbone", asks=_asks, find=_find)

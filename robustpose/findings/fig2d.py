@@ -1,19 +1,22 @@
 """Figure 2d: IGSM-T-20 on every net over eps: how much of a target pose each net can be made to see.
 
 After Jain et al. (arXiv 1908.06401). The paper says that nets converge with eps untargeted and diverge targeted.
-The spread of nets is the standard deviation of their scores. Untargeted scores all fall towards 0, where a spread
-in points must shrink; so the spread of log-odds, ln(p / (1 - p)), which has no floor, is judged beside it.
+The spread of nets is the standard deviation of their scores, without what chance among people adds: see spread.
+Untargeted scores all fall towards 0, where a spread in points must shrink; so the spread of log-odds,
+ln(p / (1 - p)), which has no floor, is judged beside it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from robustpose.findings.contrasts import Contrast, contrasts_over_eps
+from robustpose.findings.deciding import verdict
 from robustpose.findings.fig2b import untargeted
 from robustpose.findings.finding import Chart, Curve, Finding, Found, Verdict
-from robustpose.findings.judging import Sample, mean, verdict
+from robustpose.findings.judging import Sample, mean
 from robustpose.findings.reported import reported
+from robustpose.findings.spread import Scale, log_odds, points, spread
 from robustpose.findings.sweeps import (
     EPS8,
     asks_of,
@@ -25,18 +28,13 @@ from robustpose.findings.sweeps import (
     staged_nets,
     target_sample,
 )
-from robustpose.metrics.table import Floats
 from robustpose.study import Ask, Evidence, Plan, Setting, View
 
 _LOW, _HIGH = 1 / 255, 16 / 255
 """Between these budgets nets converge or diverge."""
 _FEWEST = 3
 """Nets that have a spread; two have a difference."""
-_CLIPPED = 0.5
-"""Percent from 0 and from 100 at which a score is held before its odds are taken."""
 _DESIGNS = ("2-SHG", "8-SHG", "Attn-HG", "Chained", "DLCM", "DeepPose")
-
-Scale = Callable[[Floats], Floats]
 
 
 def targeted(eps: float, *, all_stages: bool = False) -> View:
@@ -111,13 +109,15 @@ def _all_above_last(evidence: Evidence) -> list[Contrast]:
         Contrast(
             line="all stages attacked - last stage attacked",
             claim="Targeted, attacking all stages hits more of the target pose than attacking the last.",
-            at=lambda eps: mean(
-                [
-                    target_sample(evidence, net, targeted(eps, all_stages=True))
-                    - target_sample(evidence, net, targeted(eps))
-                    for net in staged
-                ]
-            ),
+            at=lambda eps: [
+                mean(
+                    [
+                        target_sample(evidence, net, targeted(eps, all_stages=True))
+                        - target_sample(evidence, net, targeted(eps))
+                        for net in staged
+                    ]
+                )
+            ],
             paper="66.3 to 80.5% for 2-SHG, 60.5 to 72.6% for 8-SHG, IGSM-T-20 at 8/255",
             measured=f"target {evidence.metric.name} under IGSM-T-20 at 8/255 through all stages minus that "
             f"through the last, mean of {', '.join(staged)}, in points",
@@ -129,9 +129,11 @@ def _harder_than_untargeted(evidence: Evidence) -> Contrast:
     return Contrast(
         line="lost under IGSM-U-10 - hit under IGSM-T-20",
         claim="Targeted is harder than untargeted: less of a target pose is hit than of the true pose is lost.",
-        at=lambda eps: mean(
-            [_lost(evidence, net, eps) - target_sample(evidence, net, targeted(eps)) for net in evidence.nets]
-        ),
+        at=lambda eps: [
+            mean(
+                [_lost(evidence, net, eps) - target_sample(evidence, net, targeted(eps)) for net in evidence.nets]
+            )
+        ],
         paper="at 8/255, mean of six nets: 86.2% lost in 10 steps, 63.9% hit in 20",
         measured=f"100 minus relative {evidence.metric.name} under IGSM-U-10 at 8/255, minus target "
         f"{evidence.metric.name} under IGSM-T-20, mean of {', '.join(evidence.nets)}, in points",
@@ -144,7 +146,7 @@ def _lost(evidence: Evidence, net: str, eps: float) -> Sample:
 
 
 def _diverge_and_converge(evidence: Evidence) -> list[Verdict]:
-    nets = f"the standard deviation over {len(evidence.nets)} nets"
+    nets = f"the standard deviation over {len(evidence.nets)} nets, without the sampling noise of people,"
     targets, kept = _targets(evidence), _kept(evidence)
     paper_t, paper_u = reported("fig2d"), reported("fig2b")
     return [
@@ -167,8 +169,8 @@ def _diverge_and_converge(evidence: Evidence) -> list[Verdict]:
             spread(kept(_LOW), scale=log_odds) - spread(kept(_HIGH), scale=log_odds),
             above=0.0,
             paper=f"{_from_to(paper_u, log_odds)}; the paper draws points only",
-            measured=f"{nets} of the log-odds of relative {evidence.metric.name}, IGSM-U-10, at 1/255 minus "
-            "at 16/255",
+            measured=f"{nets} of the log-odds of relative {evidence.metric.name}, IGSM-U-10, at 1/255 minus at "
+            "16/255",
         ),
     ]
 
@@ -197,27 +199,6 @@ def _targets(evidence: Evidence) -> Callable[[float], list[Sample]]:
 
 def _kept(evidence: Evidence) -> Callable[[float], list[Sample]]:
     return lambda eps: [relative_sample(evidence, net, untargeted(eps)) for net in evidence.nets]
-
-
-def points(percent: Floats) -> Floats:
-    """Leave percent as they are."""
-    return percent
-
-
-def log_odds(percent: Floats) -> Floats:
-    """Turn percent into ln(p / (1 - p)), held away from 0 and 100."""
-    share = np.clip(percent, _CLIPPED, 100.0 - _CLIPPED) / 100.0
-    odds: Floats = np.log(share / (1.0 - share))
-    return odds
-
-
-def spread(samples: Sequence[Sample], *, scale: Scale = points) -> Sample:
-    """Return the standard deviation over samples of the same people (n - 1 in the divisor)."""
-    return Sample(
-        value=np.std([scale(sample.value) for sample in samples], axis=0, ddof=1),
-        draws=np.std([scale(sample.draws) for sample in samples], axis=0, ddof=1),
-        n=min(sample.n for sample in samples),
-    )
 
 
 def _paper_spread(name: str, table: dict[str, dict[str, float]], *, dashed: bool = False) -> Curve:

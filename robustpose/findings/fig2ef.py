@@ -7,9 +7,10 @@ that of 2 and 8 stacks reverses.
 
 from collections.abc import Callable
 
-from robustpose.findings.contrasts import PEOPLE_NOT_NETS, smallest
+from robustpose.findings.contrasts import PEOPLE_NOT_NETS
+from robustpose.findings.deciding import verdict, verdict_of_all
 from robustpose.findings.finding import Chart, Finding, Found, Tabular, Verdict
-from robustpose.findings.judging import Sample, mean, scored, verdict
+from robustpose.findings.judging import Sample, mean, scored
 from robustpose.findings.reported import paper_name, reported
 from robustpose.findings.sweeps import (
     EPS8,
@@ -145,18 +146,18 @@ def _reversals(evidence: Evidence) -> list[Verdict]:
     long = evidence.plan.study.grid.long
     kept, hit = _sample(evidence, targeted=False), _sample(evidence, targeted=True)
     return [
-        verdict(
+        verdict_of_all(
             f"Untargeted, the order of 2 and 8 stacks reverses: 8 keep more after {_SHORT_U} steps, "
             f"2 after {long}.",
-            smallest([kept(eight, _SHORT_U) - kept(two, _SHORT_U), kept(two, long) - kept(eight, long)]),
+            [kept(eight, _SHORT_U) - kept(two, _SHORT_U), kept(two, long) - kept(eight, long)],
             above=0.0,
             paper="20.4% of 8-SHG and 15.1% of 2-SHG after 10 steps; 3.5% and 7.0% after 100",
             measured=f"the smaller of {eight}'s lead after {_SHORT_U} steps and {two}'s lead after {long}, in "
             f"points of relative {evidence.metric.name}",
         ),
-        verdict(
+        verdict_of_all(
             f"Targeted, the order reverses: less is hit on 8 after {_SHORT_T} steps, on 2 after {long}.",
-            smallest([hit(two, _SHORT_T) - hit(eight, _SHORT_T), hit(eight, long) - hit(two, long)]),
+            [hit(two, _SHORT_T) - hit(eight, _SHORT_T), hit(eight, long) - hit(two, long)],
             above=0.0,
             paper="60.5% hit on 8-SHG and 66.3% on 2-SHG after 20 steps; 94.2% and 83.3% after 100",
             measured=f"the smaller of {eight}'s lead after {_SHORT_T} steps and {two}'s lead after {long}, in "

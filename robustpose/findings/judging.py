@@ -1,4 +1,4 @@
-"""How claims are decided: paired bootstrap over people, an interval against a margin.
+"""Scores that can be set against each other: paired bootstrap over people. How claims are decided: see deciding.
 
 All scores of a study are of the same people, so contrasts redraw the same people on both sides (the paired
 bootstrap: Efron and Tibshirani 1993, chapter 8), and the interval of a difference is narrower than those of its
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robustpose.findings.finding import Holds, Verdict
 from robustpose.metrics import ALL, Estimate, Pck, Table, pair
 from robustpose.metrics.estimate import from_draws, redraws, weighted_totals
 from robustpose.metrics.pck import percentages, totals
@@ -55,13 +54,18 @@ def kept(clean: Table, attacked: Table, metric: Pck, *, part: str = ALL, seed: i
 
 
 def ratio(after: Sample, before: Sample) -> Sample:
-    """Return 100 x after / before."""
+    """Return 100 x after / before; NaN where there is nothing before."""
+    return Sample(
+        value=_percent(after.value, before.value),
+        draws=_percent(after.draws, before.draws),
+        n=min(after.n, before.n),
+    )
+
+
+def _percent(after: Floats, before: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
-        return Sample(
-            value=np.asarray(100.0 * after.value / before.value),
-            draws=np.asarray(100.0 * after.draws / before.draws),
-            n=min(after.n, before.n),
-        )
+        percent: Floats = np.asarray(np.where(before == 0, np.nan, 100.0 * after / before))
+    return percent
 
 
 def resampled(statistic: Callable[[Floats], float], n: int, *, seed: int = 0, draws: int = 300) -> Sample:
@@ -75,30 +79,10 @@ def resampled(statistic: Callable[[Floats], float], n: int, *, seed: int = 0, dr
 
 
 def mean(samples: "list[Sample]") -> Sample:
-    """Average samples of the same people."""
+    """Average samples of the same people; those that are NaN take no part, as of nets without a clean score."""
+    known = [sample for sample in samples if np.isfinite(sample.value)] or samples
     return Sample(
-        value=np.mean([sample.value for sample in samples], axis=0),
-        draws=np.mean([sample.draws for sample in samples], axis=0),
-        n=min(sample.n for sample in samples),
-    )
-
-
-def decided(effect: Estimate, *, above: float) -> Holds:
-    """Say whether an effect lies above a margin: undecided where the margin is within its interval."""
-    if effect.low > above:
-        return "holds"
-    if effect.high < above:
-        return "does not hold"
-    return "undecided"
-
-
-def verdict(claim: str, effect: Sample, *, above: float, paper: str, measured: str) -> Verdict:
-    """Decide a claim that an effect lies above a margin."""
-    estimate = effect.estimate
-    return Verdict(
-        claim=claim,
-        paper=paper,
-        holds=decided(estimate, above=above),
-        effect=estimate,
-        measured=f"{measured}; holds where the 95% interval (paired bootstrap over people) lies above {above:g}",
+        value=np.mean([sample.value for sample in known], axis=0),
+        draws=np.mean([sample.draws for sample in known], axis=0),
+        n=min(sample.n for sample in known),
     )

@@ -8,10 +8,9 @@ differ in size cannot be shown each other's pictures: such pairs are left out.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from robustpose.findings.deciding import verdict, verdict_of_all
 from robustpose.findings.finding import Tabular, Verdict
-from robustpose.findings.judging import Sample, mean, verdict
+from robustpose.findings.judging import Sample, mean
 from robustpose.findings.reported import paper_name
 from robustpose.findings.sweeps import relative_sample
 from robustpose.metrics import Estimate
@@ -210,13 +209,9 @@ def _less_harm_than_any(matrix: Matrix, net: str, *, kind: str, metric: str) -> 
         return []
     nearest = min(gaps, key=lambda rival: float(gaps[rival].value))
     return [
-        verdict(
+        verdict_of_all(
             f"{kind} made on {net} transfer worse than those of any other net.",
-            Sample(
-                value=gaps[nearest].value,
-                draws=np.min([gap.draws for gap in gaps.values()], axis=0),
-                n=gaps[nearest].n,
-            ),
+            list(gaps.values()),
             above=0.0,
             paper="DeepPose transfers worst",
             measured=f"relative {metric} under {net}'s minus under the next worst source's ({nearest}), mean over "

@@ -6,12 +6,13 @@ for steps of 1/255; here a step is 5/12 of eps for every task, as in the paper.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from robustpose.findings.deciding import verdict, verdict_below
 from robustpose.findings.finding import Chart, Finding, Found, Tabular, Verdict
-from robustpose.findings.judging import Sample, decided, verdict
+from robustpose.findings.judging import Sample
 from robustpose.findings.sweeps import EPS8, asks_of, curve, mean_relative, paper_steps, relative_sample, slot_of
 from robustpose.findings.task_scores import slot_of_task, task_relative, tasks_of
 from robustpose.metrics import Estimate
@@ -154,21 +155,15 @@ def _classification(evidence: Evidence) -> list[Verdict]:
     task = tasks_of(evidence.plan).get("action")
     if task is None:
         return []
-    effect = task_relative(evidence, task, _after(RULE)).estimate
     return [
-        Verdict(
-            claim=f"Classification collapses within {RULE} steps at 8/255: less than {COLLAPSED:g}% is left.",
+        verdict_below(
+            f"Classification collapses within {RULE} steps at 8/255: less than {COLLAPSED:g}% is left.",
+            task_relative(evidence, task, _after(RULE)),
+            below=COLLAPSED,
             paper=f"said of classification: about min(ceil(1.25 x 8), 8 + 4) = {RULE} steps",
-            holds=decided(_turned(effect), above=-COLLAPSED),
-            effect=effect,
-            measured=f"relative accuracy of {task} after {RULE} steps, in %; holds where the 95% interval (paired "
-            f"bootstrap over people) lies below {COLLAPSED:g}",
+            measured=f"relative accuracy of {task} after {RULE} steps, in %",
         )
     ]
-
-
-def _turned(effect: Estimate) -> Estimate:
-    return replace(effect, value=-effect.value, low=-effect.high, high=-effect.low)
 
 
 def _pose(evidence: Evidence) -> Verdict:

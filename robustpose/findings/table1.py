@@ -7,8 +7,9 @@ grid, and learned on shares of the data: the number of updates stays, only the p
 
 from collections.abc import Iterable
 
+from robustpose.findings.deciding import verdict
 from robustpose.findings.finding import Chart, Curve, Finding, Found, Tabular, Verdict
-from robustpose.findings.judging import Sample, kept, mean, verdict
+from robustpose.findings.judging import Sample, kept, mean
 from robustpose.findings.matrix import (
     Source,
     alike_and_unlike,

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from robustpose.findings.deciding import verdict, verdict_of_all
 from robustpose.findings.drawing import stem_of
 from robustpose.findings.finding import Finding, Found, Tabular, Verdict
 from robustpose.findings.joints import NOWHERE, TWIN, by_part, parts_of, places
-from robustpose.findings.judging import Sample, mean, verdict
+from robustpose.findings.judging import Sample, mean, ratio
 from robustpose.findings.reported import paper_name, reported
 from robustpose.findings.sweeps import EPS8, as_target, asks_of
 from robustpose.metrics import ALL, Estimate, Pck, Table, pair
@@ -77,16 +78,7 @@ def scores(evidence: Evidence, net: str, setting: Setting) -> dict[str, Sample]:
         return by_part(as_target(evidence.metric).hits(attacked), attacked)
     clean, attacked = pair(evidence.table(net, CLEAN), attacked)
     before, after = (by_part(evidence.metric.hits(table), table) for table in (clean, attacked))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return {
-            part: Sample(
-                100.0 * after[part].value / before[part].value,
-                100.0 * after[part].draws / before[part].draws,
-                after[part].n,
-            )
-            for part in before
-            if before[part].value > 0
-        }
+    return {part: ratio(after[part], before[part]) for part in before if before[part].value > 0}
 
 
 def _asks(plan: Plan) -> list[Ask]:
@@ -151,32 +143,14 @@ def _judged(claim: Claim, samples: Mapping[str, Mapping[str, Sample]], metric: P
             paper=claim.paper,
             measured=f"mean {name} of {sides[0]} minus mean of {sides[1]}, {of_nets}",
         ),
-        verdict(
+        verdict_of_all(
             claim.every,
-            lowest(above) - highest(below),
+            [one - other for one in above for other in below],
             above=0.0,
             paper=claim.paper,
             measured=f"lowest {name} of {sides[0]} minus highest of {sides[1]}, {of_nets}; {kind}",
         ),
     ]
-
-
-def lowest(samples: Sequence[Sample]) -> Sample:
-    """Take the lowest of samples of the same people, in each draw anew."""
-    return Sample(
-        value=np.min([sample.value for sample in samples], axis=0),
-        draws=np.min([sample.draws for sample in samples], axis=0),
-        n=min(sample.n for sample in samples),
-    )
-
-
-def highest(samples: Sequence[Sample]) -> Sample:
-    """Take the highest of samples of the same people, in each draw anew."""
-    return Sample(
-        value=np.max([sample.value for sample in samples], axis=0),
-        draws=np.max([sample.draws for sample in samples], axis=0),
-        n=min(sample.n for sample in samples),
-    )
 
 
 def _beside_paper(samples: Mapping[str, Mapping[str, Sample]], stem: str, title: str, suffix: str) -> Tabular:

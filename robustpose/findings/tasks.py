@@ -12,8 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from robustpose.data.synthpose import PARTS
+from robustpose.findings.deciding import verdict
 from robustpose.findings.finding import Chart, Finding, Found, Tabular, Verdict
-from robustpose.findings.judging import Sample, kept, ratio, scored, verdict
+from robustpose.findings.judging import Sample, kept, ratio, scored
 from robustpose.findings.sweeps import (
     EPS8,
     asks_of,

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.findings import FINDINGS, Chart, Found, Picture, Tabular
+from robustpose.findings.deciding import FEWEST
 from robustpose.report import charts, exhibits, words
 from robustpose.report.downloads import chart_csv, table_csv, verdicts_csv
 from robustpose.report.exhibits import Judged, Sheet, Shown
@@ -156,5 +157,6 @@ def _page(plan: Plan, sections: tuple[Section, ...]) -> str:
             sections=sections,
             folder=FOLDER,
             strongest=exhibits.SHADE,
+            fewest=FEWEST,
         )
     )

@@ -12,7 +12,7 @@ from robustpose.metrics import Table
 from robustpose.models import OpenedModel
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.skeletons import MPII_16, Skeleton
-from robustpose.study import Evidence, NetAsk, Pictures, Plan, Store, Study, View, cells_of, make_plan
+from robustpose.study import Cell, Evidence, NetAsk, Pictures, Plan, Store, Study, View, cells_of, make_plan
 from robustpose.study.stored import CellResult
 from robustpose.types import PoseOutput
 from tests.study.study_fakes import NoisePeople
@@ -80,6 +80,13 @@ def sides(*parts: str) -> list[str]:
     return [f"{side}_{part}" for part in parts for side in ("left", "right")]
 
 
+def _block(result: CellResult, rows: range) -> CellResult:
+    """Cut what all people answered down to a block of them."""
+    index = [row for row in rows if row < len(result.table)]
+    signals = {name: values[index] for name, values in result.signals.items()}
+    return replace(result, table=result.table.take(index), signals=signals)
+
+
 Answer = Callable[[str, View], CellResult]
 
 
@@ -96,8 +103,10 @@ def fill(
     store = Store(folder)
     for place, ask in enumerate(finding.asks(plan)):
         assert isinstance(ask, NetAsk)
-        (cell,) = cells_of(plan, [ask])
-        if place != without:
-            kept = None if pictures is None else pictures(ask.net, ask.view)
-            store.put(cell, answer(ask.net, ask.view), kept)
+        if place == without:
+            continue
+        kept = None if pictures is None else pictures(ask.net, ask.view)
+        for cell in cells_of(plan, [ask]):
+            assert isinstance(cell, Cell)
+            store.put(cell, _block(answer(ask.net, ask.view), range(cell.start, cell.stop)), kept)
     return Evidence(plan, store)

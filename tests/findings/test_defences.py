@@ -29,7 +29,7 @@ def _otherwise(net: str, view: View) -> int:
 
 
 def test_verdicts_of_known_cells(tmp_path: Path) -> None:
-    plan = plan_of(opened("shg2"), opened("deeppose"))
+    plan = plan_of(opened("shg2"), opened("deeppose"), n=48)  # of whom 92.6% and more are like these, if all are
     found = SIMPLE_DEFENCES.find(filled(SIMPLE_DEFENCES, plan, tmp_path, _as_reported))
     assert [each.holds for each in found.verdicts] == ["holds"] * 4
     assert value(judged(found.verdicts, "at least 70%")) == pytest.approx(80.0)

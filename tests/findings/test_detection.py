@@ -17,7 +17,7 @@ from tests.conftest import TRIO
 from tests.findings.mpii_fakes import Answer, apart, fill, silent_plan
 from tests.findings.test_plausibility import crowd, pose
 
-PEOPLE = 24
+PEOPLE = 48
 
 
 def floats(*values: float) -> Floats:

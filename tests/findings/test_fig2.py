@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from robustpose.errors import RobustPoseError
+from robustpose.findings.deciding import within
 from robustpose.findings.fig2b import FIG2B
-from robustpose.findings.fig2c import FIG2C, alike
+from robustpose.findings.fig2c import FIG2C
 from robustpose.findings.fig2d import FIG2D
 from robustpose.findings.fig2ef import FIG2EF
 from robustpose.findings.finding import Finding, Found, Verdict
@@ -89,8 +90,10 @@ def test_2c_matches_designs_and_judges_no_difference_as_an_equivalence(tmp_path:
         return {"resreg:mine": 4, "resdec:mine": 32 if small else 12, "resdec_pre": 32 if small else 30}[net]
 
     found = find(FIG2C, tmp_path, right, *BACKBONE)
-    assert [each.holds for each in found.verdicts] == ["holds"] * 3
+    assert [each.holds for each in found.verdicts] == ["holds", "holds", "undecided"]
     assert [effect(each) for each in found.verdicts] == pytest.approx([20.0, 45.0, 0.0])
+    no_difference = found.verdicts[2].effect  # on any of 40 people; on 3.5 of them there could be one
+    assert no_difference is not None and no_difference.high == pytest.approx(100 * 3.8415 / 43.8415, abs=0.01)
 
 
 def test_2c_flips(tmp_path: Path) -> None:
@@ -111,7 +114,7 @@ def test_2c_asks_nothing_without_a_pair(tmp_path: Path) -> None:
     [(-1, 1, "holds"), (-1, 3, "undecided"), (3, 4, "does not hold"), (-4, -3, "does not hold")],
 )
 def test_alike_is_within_the_margin(low: float, high: float, expected: str) -> None:
-    assert alike(Estimate(value=0, low=low, high=high, n=9), within=2.0) == expected
+    assert within(Estimate(value=0, low=low, high=high, n=20), margin=2.0) == expected
 
 
 def level(setting: Setting) -> int:
@@ -137,8 +140,8 @@ def test_2d_effects_by_hand(tmp_path: Path) -> None:
     assert effect(harder) == pytest.approx(90.0 - 40.0) and harder.holds == "holds"
     apart = verdict_on(found, "diverge")
     assert (
-        effect(apart) == pytest.approx(25 * (20 / 12) ** 0.5) and apart.holds == "holds"
-    )  # 10, 35, 60, 85: sd 32.3
+        effect(apart) == pytest.approx(25 * (20 / 12) ** 0.5, abs=0.5) and apart.holds == "holds"
+    )  # 10, 35, 60, 85: sd 32.3, of which a little is chance
     assert verdict_on(found, "nets converge with eps").holds == "holds"
     assert verdict_on(found, "fall of every score").holds == "holds"
 
@@ -153,9 +156,9 @@ def test_2d_a_fall_of_all_odds_alike_is_no_convergence_of_odds(tmp_path: Path) -
         return {1: 36 if good else 12, 8: 14 if good else 1, 16: 14 if good else 1}[level(setting)]
 
     found = find(FIG2D, tmp_path, right, *SIX)
-    assert effect(verdict_on(found, "nets converge with eps")) == pytest.approx(30.0 - 16.25)
+    assert effect(verdict_on(found, "nets converge with eps")) == pytest.approx(30.0 - 16.25, abs=0.5)
     odds = verdict_on(found, "fall of every score")  # those of one net are 21 times those of the others, at both
-    assert effect(odds) == pytest.approx(0.0, abs=0.01) and odds.holds == "undecided"
+    assert effect(odds) == pytest.approx(0.0, abs=0.2) and odds.holds == "undecided"
     assert verdict_on(found, "diverge").holds == "undecided"  # all alike: neither apart nor together
 
 

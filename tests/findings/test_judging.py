@@ -1,10 +1,10 @@
 """Judging: samples by hand, paired contrasts, an interval against a margin."""
 
 import numpy as np
-import pytest
 
-from robustpose.findings.judging import Sample, decided, kept, mean, ratio, resampled, scored, verdict
-from robustpose.metrics import METRICS, Estimate
+from robustpose.findings.deciding import decided
+from robustpose.findings.judging import Sample, kept, mean, ratio, resampled, scored
+from robustpose.metrics import METRICS
 from tests.findings.hand_made import table
 
 PCK = METRICS["pck"]
@@ -45,20 +45,3 @@ def test_resampled_statistic_of_everyone_once_is_the_value() -> None:
     values = np.arange(10.0)
     found = resampled(lambda weights: float(weights @ values / weights.sum()), 10, draws=50)
     assert found.value == 4.5 and len(found.draws) == 50 and found.draws.std() > 0
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [(1.0, 3.0, "holds"), (-3.0, -1.0, "does not hold"), (-1.0, 1.0, "undecided"), (0.0, 2.0, "undecided")],
-)
-def test_an_interval_decides_against_the_margin(low: float, high: float, expected: str) -> None:
-    assert decided(Estimate(value=0.5, low=low, high=high, n=40), above=0.0) == expected
-
-
-def test_a_verdict_flips_with_the_data_and_says_its_margin() -> None:
-    low, high = scored(table(ROWS, 5), PCK), scored(table(ROWS, 35), PCK)
-    made = verdict("A is above B.", high - low, above=10.0, paper="1", measured="A - B")
-    assert made.holds == "holds" and made.effect is not None and made.effect.value == 75.0
-    assert "above 10" in made.measured
-    assert verdict("", low - high, above=10.0, paper="", measured="").holds == "does not hold"
-    assert verdict("", high - low, above=75.0, paper="", measured="").holds == "undecided"

@@ -22,7 +22,7 @@ from tests.findings.filled_stores import assert_reads_all_it_asks_for, filled, j
 
 
 def sample(left: float) -> Sample:
-    return Sample(np.asarray(left), np.full(5, left), 4)
+    return Sample(np.asarray(left), np.full(5, left), 40)
 
 
 def matrix(rows: dict[str, dict[str, float]]) -> Matrix:

@@ -72,10 +72,10 @@ def test_coarse_energy_of_known_patterns() -> None:
 
 def _moves(net: str, view: View) -> NDArray[np.float64]:
     """Heatmap nets see one pose under their perturbation; DeepPose's poses spread twice as far."""
-    apart = np.array([[0.0, 0.0], [8.0, 0.0], [0.0, 8.0], [8.0, 8.0]])
+    apart = np.tile([[0.0, 0.0], [8.0, 0.0], [0.0, 8.0], [8.0, 8.0]], (6, 1))
     if view.universal is None:
         return apart
-    return 2 * apart if net == "deeppose" else np.full((4, 2), 4.0)
+    return 2 * apart if net == "deeppose" else np.full((24, 2), 4.0)
 
 
 def _perturbations() -> dict[str, NDArray[np.float32]]:
