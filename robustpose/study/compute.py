@@ -160,7 +160,7 @@ def _replay(cell: Replay, bench: Workbench, store: Sources) -> CellResult:
     if len(batch) == 0:
         return _empty(batch, cell.people)
     adv = _shown(cell, batch, store, input_size=input_size_of(model.net))
-    if cell.change:
+    if cell.change and not _mirrors_universal(cell):
         adv = DEFENCES[cell.change](batch.images, adv)
     output = attacks.predict(model.net, adv, ids=batch.ids)
     return CellResult(
@@ -180,7 +180,7 @@ def _shown(cell: Replay, batch: Batch, store: Sources, *, input_size: tuple[int,
                 f"{cell.source.model}'s universal perturbation is of {tuple(learned.shape[1:])}, "
                 f"{cell.people.model} takes crops of {input_size}"
             )
-        return attacks.apply_universal(batch.images, learned)
+        return attacks.apply_universal(batch.images, learned.flip(-1) if _mirrors_universal(cell) else learned)
     kept = store.pictures(cell.source).adversarial
     if len(kept) != len(batch):
         raise RobustPoseError(f"{cell.source.key}: {len(kept)} pictures are kept, {len(batch)} people are shown")
@@ -190,6 +190,11 @@ def _shown(cell: Replay, batch: Batch, store: Sources, *, input_size: tuple[int,
             f"{cell.people.model} takes crops of {input_size}"
         )
     return torch.from_numpy(kept).permute(0, 3, 1, 2).to(batch.images) / 255
+
+
+def _mirrors_universal(cell: Replay) -> bool:
+    """Say whether a universal perturbation is mirrored: it, not what is left of it where a pixel is at its limit."""
+    return cell.change == "flip" and isinstance(cell.source, UniversalCell)
 
 
 def _empty(batch: Batch, cell: Cell) -> CellResult:

@@ -75,8 +75,8 @@ def test_shares_of_all_and_none_have_wilsons_interval() -> None:
     """Wilson's for 24 of 24 at 95%: 86.2 to 100."""
     wide = 100 * 3.841459 / 27.841459
     everybody, nobody = (widened(Estimate(share, share, share, 24)) for share in (100.0, 0.0))
-    assert (everybody.low, everybody.high) == (pytest.approx(100 - wide), 100.0)
-    assert (nobody.low, nobody.high) == (pytest.approx(-wide), pytest.approx(wide))
+    assert (everybody.low, everybody.high) == pytest.approx((100 - wide, 100.0))
+    assert (nobody.low, nobody.high) == pytest.approx((-wide, wide))
     assert widened(Estimate(-100.0, -100.0, -100.0, 24)).high == pytest.approx(wide - 100)
     assert widened(Estimate(50.0, 50.0, 50.0, 24)) == Estimate(50.0, 50.0, 50.0, 24)
     everyone = scored(table(ROWS, 40), PCK)

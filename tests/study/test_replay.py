@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from robustpose.attacks import Universal, apply_universal, learn_universal
+from robustpose.defences import flip_perturbation
 from robustpose.errors import RobustPoseError
 from robustpose.models import OpenedModel
 from robustpose.models.heads import CoordinateHead
@@ -258,6 +259,23 @@ def test_a_universal_perturbation_is_laid_on_every_picture(tmp_path: Path, net: 
     shown, unshown = store.get(replays[0]), store.get(bare)
     moved = np.abs(shown.table.predicted - unshown.table.predicted).max()
     assert max(moved, np.abs(shown.signals["score"] - unshown.signals["score"]).max()) > 1e-3
+
+
+def test_with_flip_a_universal_perturbation_is_mirrored_whole(tmp_path: Path) -> None:
+    """Also where a pixel near 0 or 1 could not hold all of it: mirrored it lies on another pixel."""
+    tiny, store = plan(training=TRAINING), Store(tmp_path)
+    cell = universal(tiny)
+    learned = torch.full((3, 8, 12), -16 / 255)
+    learned[:, :, :4] = 16 / 255
+    store.put(cell, UniversalResult(perturbation=learned.numpy(), losses=np.zeros(3)))
+    replay = Replay(people=clean(tiny, 0), source=cell, change="flip")
+    run_all([replay], workbench(tiny), store)
+    images = tiny.dataset.load(range(replay.people.start, replay.people.stop), input_size=(8, 12)).images
+    assert (images < 8 / 255).any() and (images > 247 / 255).any()
+    whole = predicted(tiny.models[0], apply_universal(images, learned.flip(-1)))
+    np.testing.assert_array_equal(store.get(replay).table.predicted, whole)
+    clipped = flip_perturbation(images, apply_universal(images, learned))
+    assert np.abs(predicted(tiny.models[0], clipped) - whole).max() > 1e-3
 
 
 def test_a_universal_perturbation_of_another_size_is_refused(tmp_path: Path) -> None:
