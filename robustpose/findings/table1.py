@@ -7,6 +7,7 @@ grid, and learned on shares of the data: the number of updates stays, only the p
 
 from collections.abc import Iterable
 
+from robustpose.findings.across import across_asks, across_table
 from robustpose.findings.deciding import verdict
 from robustpose.findings.finding import Chart, Curve, Finding, Found, Tabular, Verdict
 from robustpose.findings.judging import Sample, kept, mean
@@ -25,6 +26,7 @@ from robustpose.findings.reported import reported
 from robustpose.findings.sweeps import curve, relative_sample, slot_of, staged_nets
 from robustpose.study import Ask, Evidence, Learn, NetAsk, Plan, View
 from robustpose.threats import format_eps
+from robustpose.types import PoseDataset
 
 EPS16 = 16 / 255
 """Where the paper sets nets against each other."""
@@ -47,7 +49,7 @@ def learned(source: Source, *, eps: float = EPS16) -> Learn:
 def _asks(plan: Plan) -> list[Ask]:
     if plan.training is None:
         return []
-    asks = matrix_asks(plan, _sources(plan), _view)
+    asks = [*matrix_asks(plan, _sources(plan), _view), *across_asks(plan, Learn(EPS16))]
     for net in (model.name for model in plan.models):
         asks.append(NetAsk(net, _TRAINED))
         asks += [NetAsk(net, view) for eps in _budgets(plan) for view in _validation_and_training(eps)]
@@ -72,11 +74,12 @@ def _find(evidence: Evidence) -> Found:
             ),
             _paper_table(),
             _seen_and_unseen(evidence),
+            *across_table(evidence, Learn(EPS16)),
             _shares_chart(evidence),
         ),
         verdicts=(
             _strong(evidence),
-            _as_strong_on_unseen(evidence),
+            *([_as_strong_on_unseen(evidence)] if _same_data(plan) else []),
             _weaker_with_a_tenth(evidence),
             *black_box_loss(matrix, kind=_KIND, metric=metric),
             *alike_and_unlike(matrix, kind=_KIND, metric=metric),
@@ -117,6 +120,15 @@ def _shares(plan: Plan, net: str) -> dict[int, Learn]:
 def _people(plan: Plan, net: str, learn: Learn) -> int:
     cell = plan.universal_cell(net, learn)
     return cell.stop - cell.start
+
+
+def _same_data(plan: Plan) -> bool:
+    """Say whether the training people are of the same data set as the people: another split of the same kind."""
+    return plan.training is not None and _kind(plan.training) == _kind(plan.dataset)
+
+
+def _kind(dataset: PoseDataset) -> str:
+    return dataset.name.partition(":")[0]
 
 
 def _own(evidence: Evidence, net: str, *, eps: float = EPS16, share: float = 1.0) -> Sample:
@@ -226,14 +238,20 @@ def _weaker_with_a_tenth(evidence: Evidence) -> Verdict:
 
 def _lessons(plan: Plan) -> list[str]:
     """Say how the perturbations were learned, and who of the training people they have not seen."""
+    assert plan.training is not None
     net, grid = plan.models[0].name, plan.study.grid
     people = _people(plan, net, Learn(EPS16))
     remarks = [
-        f"Learned on {people} people, {grid.universal_samples} samples with repeats, {grid.universal_batch} a "
-        f"step; a tenth is {_people(plan, net, Learn(EPS16, share=_TENTH))} people with as many steps. The paper: "
-        f"{_PAPER_PEOPLE} people.",
+        f"Learned on {people} people of {plan.training.name}, {grid.universal_samples} samples with repeats, "
+        f"{grid.universal_batch} a step; a tenth is {_people(plan, net, Learn(EPS16, share=_TENTH))} people with "
+        f"as many steps. The paper: {_PAPER_PEOPLE} people.",
         "Random noise of the same size is not shown here, so what a net loses to any noise is not told apart.",
     ]
+    if not _same_data(plan):
+        remarks.append(
+            f"People that were learned on are of {plan.training.name}, others of {plan.dataset.name}: whether a "
+            "perturbation is as strong on unseen people is not judged, for they differ in more than that."
+        )
     if people < plan.n:
         remarks.append(f"Of the training people shown, only the first {people} were learned on.")
     return remarks

@@ -64,7 +64,7 @@ def opened(
 
 def plan_of(*nets: OpenedModel, n: int = 24, training: int = 40, grid: Grid | None = None) -> Plan:
     """Plan a study of nets, on n people, with so many training people; 0 for no training set."""
-    people = TenPeople(people=training, name="lessons", fingerprint="lessons-1") if training else None
+    people = TenPeople(people=training, name="noise:lessons", fingerprint="lessons-1") if training else None
     made = tiny_plan(n=n, people=TenPeople(people=n), settings=(), nets=nets, training=people)
     grid = grid or Grid(universal_people=40, universal_samples=40, universal_batch=4, shares=(1.0,))
     return replace(made, study=replace(made.study, grid=grid))

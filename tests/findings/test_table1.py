@@ -1,5 +1,6 @@
 """Table 1: hand-made matrices and cells whose vulnerabilities, contrasts and verdicts are known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,15 @@ from robustpose.findings.matrix import (
 from robustpose.findings.table1 import EPS16, TABLE1
 from robustpose.metrics import Estimate
 from robustpose.study import Grid, NetAsk, View
-from tests.findings.filled_stores import assert_reads_all_it_asks_for, filled, judged, opened, plan_of, value
+from tests.findings.filled_stores import (
+    TenPeople,
+    assert_reads_all_it_asks_for,
+    filled,
+    judged,
+    opened,
+    plan_of,
+    value,
+)
 
 
 def sample(left: float) -> Sample:
@@ -169,6 +178,44 @@ def test_people_that_were_not_learned_on_are_told(tmp_path: Path) -> None:
     grid = Grid(universal_people=4, universal_samples=4, universal_batch=4, shares=(1.0,))
     found = TABLE1.find(filled(TABLE1, plan_of(opened("shg2"), n=6, grid=grid), tmp_path, _right))
     assert any("only the first 4 were learned on" in remark for remark in found.remarks)
+
+
+def test_what_is_left_on_other_people_is_shown(tmp_path: Path) -> None:
+    """Learned here, shown there: 4 of 8 joints remain of those people, 1 of 10 of ours."""
+
+    def right(net: str, view: View) -> int:
+        if view.on == "other":
+            return 4 if view.universal else 8
+        return _right(net, view)
+
+    plan = plan_of(opened("shg2"))
+    other = TenPeople(people=30, name="elsewhere", fingerprint="elsewhere-1", has_head_sizes=False)
+    plan = replace(plan, other=other, metric="pckh")
+    found = TABLE1.find(filled(TABLE1, plan, tmp_path, right))
+    (table,) = (each for each in found.exhibits if isinstance(each, Tabular) and each.stem == "table1_across")
+    assert table.columns == (
+        "noise: clean PCKh@0.5",
+        "noise: left",
+        "elsewhere: clean PCK@0.1",  # no head sizes are known there
+        "elsewhere: left",
+    )
+    (_, cells), *_ = table.rows
+    assert [each.value for each in cells if isinstance(each, Estimate)] == pytest.approx([100, 10, 80, 50])
+    assert_reads_all_it_asks_for(TABLE1, filled(TABLE1, plan, tmp_path / "again", right))
+    alone = TABLE1.find(filled(TABLE1, plan_of(opened("shg2")), tmp_path / "alone", _right))
+    assert not any(isinstance(each, Tabular) and each.stem == "table1_across" for each in alone.exhibits)
+
+
+def test_other_training_data_are_told_and_not_set_against(tmp_path: Path) -> None:
+    lessons = TenPeople(people=40, name="noise:train", fingerprint="lessons-1")
+    same = replace(plan_of(opened("shg2")), training=lessons)
+    found = TABLE1.find(filled(TABLE1, same, tmp_path / "same", _right))
+    assert judged(found.verdicts, "at most 5 points more").holds == "holds"
+    assert any("Learned on 40 people of noise:train" in remark for remark in found.remarks)
+    different = replace(same, training=replace(lessons, name="rendered:train"))
+    found = TABLE1.find(filled(TABLE1, different, tmp_path / "different", _right))
+    assert not any("at most 5 points" in each.claim for each in found.verdicts)
+    assert any("is not judged, for they differ" in remark for remark in found.remarks)
 
 
 def test_without_a_training_set_it_asks_nothing_and_says_so(tmp_path: Path) -> None:
