@@ -1,11 +1,12 @@
 """Figures 2e and 2f: a hundred steps at 8/255, untargeted and targeted, beside ten and twenty.
 
 After Jain et al. (arXiv 1908.06401). The paper draws bars at 10 and 100 steps untargeted, 20 and 100 targeted;
-here every net is looked at after 10, 20 and 100 steps of one walk. More steps change orders of nets: in the paper
-that of 2 and 8 stacks reverses.
+here every net is looked at after 10, 20 and 100 steps of one walk, through its last stage and through all. More
+steps change orders of nets: in the paper that of 2 and 8 stacks reverses.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from robustpose.findings.contrasts import PEOPLE_NOT_NETS
 from robustpose.findings.deciding import verdict, verdict_of_all
@@ -20,6 +21,7 @@ from robustpose.findings.sweeps import (
     paper_steps,
     relative_sample,
     slot_of,
+    staged_nets,
     target_sample,
 )
 from robustpose.metrics import Estimate
@@ -34,13 +36,47 @@ _INCONSISTENT = (
 )
 
 
+@dataclass(frozen=True)
+class Line:
+    """A net attacked through its last stage or through all: a line of a chart, a row of a table."""
+
+    net: str
+    all_stages: bool = False
+
+    @property
+    def name(self) -> str:
+        """The net's name, with the paper's -ALL."""
+        return f"{self.net}-ALL" if self.all_stages else self.net
+
+
+def _lines(plan: Plan) -> list[Line]:
+    every = [Line(model.name) for model in plan.models]
+    return [*every, *(Line(net, all_stages=True) for net in staged_nets(plan))]
+
+
 def _asks(plan: Plan) -> list[Ask]:
-    nets = [model.name for model in plan.models]
-    views = [_after(steps, targeted=targeted) for targeted in (False, True) for steps in _steps(plan)]
-    return asks_of(nets, [view.setting for view in views if view.setting])
+    if not _goes_on(plan):
+        return []
+    return [
+        ask
+        for line in _lines(plan)
+        for targeted in (False, True)
+        for steps in _steps(plan)
+        for ask in asks_of([line.net], [_setting(steps, targeted=targeted, all_stages=line.all_stages)])
+    ]
+
+
+def _goes_on(plan: Plan) -> bool:
+    """Say whether the grid's longest attacks take more steps than the paper's shorter ones."""
+    return plan.study.grid.long > _SHORT_T
 
 
 def _find(evidence: Evidence) -> Found:
+    if not _goes_on(evidence.plan):
+        long = evidence.plan.study.grid.long
+        return Found(
+            remarks=(f"Left out: this study's longest attacks take {long} steps, no more than {_SHORT_T}.",)
+        )
     metric = evidence.metric.name
     reversals = _reversals(evidence)
     lacking = () if reversals else ("2 stacks against 8: not judged, it needs shg2 and shg8.",)
@@ -60,17 +96,25 @@ def _steps(plan: Plan) -> list[int]:
     return sorted({_SHORT_U, _SHORT_T, plan.study.grid.long})
 
 
-def _after(steps: int, *, targeted: bool) -> View:
-    return View(Setting("igsm", EPS8, steps=steps, targeted=targeted))
+def _setting(steps: int, *, targeted: bool, all_stages: bool = False) -> Setting:
+    objective = "training_loss_all" if all_stages else "training_loss"
+    return Setting("igsm", EPS8, steps=steps, targeted=targeted, objective=objective)
+
+
+def _line(evidence: Evidence, line: Line, *, targeted: bool) -> list[Sample]:
+    """Score a line after each number of steps."""
+    score = target_sample if targeted else relative_sample
+    settings = [_setting(steps, targeted=targeted, all_stages=line.all_stages) for steps in _steps(evidence.plan)]
+    return [score(evidence, line.net, View(setting)) for setting in settings]
 
 
 def _sample(evidence: Evidence, *, targeted: bool) -> Callable[[str, int], Sample]:
     score = target_sample if targeted else relative_sample
-    return lambda net, steps: score(evidence, net, _after(steps, targeted=targeted))
+    return lambda net, steps: score(evidence, net, View(_setting(steps, targeted=targeted)))
 
 
 def _chart(evidence: Evidence, *, targeted: bool, stem: str, y_label: str) -> Chart:
-    steps, sample = _steps(evidence.plan), _sample(evidence, targeted=targeted)
+    steps = _steps(evidence.plan)
     return Chart(
         stem=stem,
         title=f"IGSM-{'T' if targeted else 'U'} at 8/255: more steps",
@@ -79,25 +123,31 @@ def _chart(evidence: Evidence, *, targeted: bool, stem: str, y_label: str) -> Ch
         curves=(
             *paper_steps(evidence.nets, _BARS_T if targeted else _BARS_U),
             *(
-                curve(net, [sample(net, each).estimate for each in steps], steps, slot=slot_of(evidence, net))
-                for net in evidence.nets
+                curve(
+                    line.name,
+                    [each.estimate for each in _line(evidence, line, targeted=targeted)],
+                    steps,
+                    slot=slot_of(evidence, line.net),
+                    dashed=line.all_stages,
+                )
+                for line in _lines(evidence.plan)
             ),
         ),
     )
 
 
 def _table(evidence: Evidence, *, targeted: bool, stem: str, what: str) -> Tabular:
-    steps, sample = _steps(evidence.plan), _sample(evidence, targeted=targeted)
+    steps = _steps(evidence.plan)
     bars, drawn = (_BARS_T if targeted else _BARS_U), reported("fig2ef")
     rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = []
-    for net in evidence.nets:
-        theirs = drawn.get(paper_name(net), {})
+    for line in _lines(evidence.plan):
+        theirs = {} if line.all_stages else drawn.get(paper_name(line.net), {})
         rows.append(
             (
-                net,
+                line.name,
                 (
-                    scored(evidence.table(net, CLEAN), evidence.metric).estimate,
-                    *(sample(net, each).estimate for each in steps),
+                    scored(evidence.table(line.net, CLEAN), evidence.metric).estimate,
+                    *(each.estimate for each in _line(evidence, line, targeted=targeted)),
                     *(theirs.get(column) for column in bars.values()),
                 ),
             )

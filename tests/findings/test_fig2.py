@@ -188,6 +188,24 @@ def test_2ef_effects_by_hand(tmp_path: Path) -> None:
     assert rows["shg8"][-2:] == (20.4, 3.5) and rows["shg8"][3].value == 25.0
 
 
+def test_2ef_shows_attacks_through_all_stages_and_no_verdict_of_a_walk_that_ends_early(tmp_path: Path) -> None:
+    def right(net: str, setting: Setting | None) -> int:
+        through_all = setting is not None and setting.objective == "training_loss_all"
+        return reversing(net, setting) - 2 * through_all
+
+    found = find(FIG2EF, tmp_path, right, *SIX)
+    curves = {each.name: each for each in found.exhibits[0].curves}  # type: ignore[union-attr]
+    assert curves["shg8-ALL"].dashed and "dlcm-ALL" not in curves
+    assert curves["shg8-ALL"].y == pytest.approx([each - 5 for each in curves["shg8"].y])
+    rows = dict(found.exhibits[1].rows)  # type: ignore[union-attr]
+    assert rows["shg8-ALL"][3].value == 20.0 and rows["shg8-ALL"][-2:] == (None, None)
+    plan = hand_plan(*SIX)
+    plan = replace(plan, study=replace(plan.study, grid=replace(plan.study.grid, long=20)))
+    assert list(FIG2EF.asks(plan)) == []
+    short = FIG2EF.find(Evidence(plan, Store(tmp_path)))
+    assert short.verdicts == () and "no more than 20" in short.remarks[0]
+
+
 def test_2ef_a_lead_kept_is_no_reversal(tmp_path: Path) -> None:
     def right(net: str, setting: Setting | None) -> int:
         return 40 if setting is None else {"shg2": 10, "shg8": 30}[net]
