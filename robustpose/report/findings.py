@@ -158,5 +158,6 @@ def _page(plan: Plan, sections: tuple[Section, ...]) -> str:
             folder=FOLDER,
             strongest=exhibits.SHADE,
             fewest=FEWEST,
+            guessed_losses=words.guessed_losses(plan),
         )
     )

@@ -107,6 +107,7 @@ def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
             aimless=_aimless(found, settings, outcomes),
             lines_shown=_LINES_SHOWN,
             open_people=_PEOPLE_OPEN,
+            guessed_losses=words.guessed_losses(plan),
         )
     )
     files = {f"figures/{figure.stem}.svg": figure.svg.encode() for figure in (*curves, *parts)}

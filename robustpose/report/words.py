@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from robustpose.models.heads import HeatmapHead
+from robustpose.models.importers.imported import ImportedPose
 from robustpose.report.scores import Family, Net
 from robustpose.study import Plan, Row, Setting, metric_of
 from robustpose.threats import format_eps
@@ -90,6 +92,21 @@ def answer(plan: Plan, found: Sequence[Net], worst: Sequence[tuple[Setting, Row 
         f"Under the strongest attack at {at}, the nets keep between {low[0]:.1f} % ({low[1]}) "
         f"and {high[0]:.1f} % ({high[1]}) of their clean {metric}."
     )
+
+
+def guessed_losses(plan: Plan) -> str:
+    """Say what stands for the training loss of nets that others trained; empty without such nets."""
+    standing_in = {
+        model.name: "the mean squared error of its heatmaps"
+        if isinstance(model.net.head, HeatmapHead)
+        else "the squared distance of its coordinates"
+        for model in plan.models
+        if isinstance(model.net, ImportedPose)
+    }
+    if not standing_in:
+        return ""
+    said = listed([f"of {name} {loss}" for name, loss in standing_in.items()])
+    return f"What others trained a net with is not known; {said} is attacked in its place."
 
 
 def why_undefined(measure: str, row: Row | None) -> str:
