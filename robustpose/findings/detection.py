@@ -90,11 +90,26 @@ def _find(evidence: Evidence) -> Found:
         verdicts=tuple(verdicts),
         remarks=(
             *remarks,
+            *_empty_maps(evidence),
             "The attacks do not know of the detectors, and no detector is trained on attacks.",
             "Far from its peak a Gaussian is all but 0, so the KL divergence weighs faint cells there most.",
             "Plausibility is judged on the second half of the people, by true poses of the first half.",
         ),
     )
+
+
+def _empty_maps(evidence: Evidence) -> list[str]:
+    """Say how many maps have no positive cell; where none of a person's has one, there is nothing to judge."""
+    said = []
+    for net in heatmap_nets(evidence.plan):
+        for setting in WATCHED:
+            empty = ~np.isfinite(evidence.signals(net, View(setting))["divergence"])
+            if empty.any():
+                said.append(
+                    f"{net}, {setting.title}: {100 * empty.mean():.1f}% of the maps have no positive cell, so no "
+                    "divergence; a picture of such maps only counts as the most suspicious."
+                )
+    return said
 
 
 @dataclass(frozen=True)

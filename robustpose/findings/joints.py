@@ -12,9 +12,10 @@ Only labelled joints that the metric counts can be found.
 
 import numpy as np
 
+from robustpose.findings.draws import redraws
 from robustpose.findings.judging import Sample
 from robustpose.metrics import ALL, Pck, Table
-from robustpose.metrics.estimate import redraws, weighted_totals
+from robustpose.metrics.estimate import weighted_totals
 from robustpose.metrics.pck import percentages, totals
 from robustpose.metrics.table import Bools, Floats
 
@@ -40,11 +41,19 @@ def parts_of(table: Table) -> dict[str, str]:
 
 
 def by_part(hits: Floats, table: Table, *, seed: int = 0) -> dict[str, Sample]:
-    """Score hits (N, K), 1, 0 or NaN, in percent: all joints, and each part by the paper's name."""
+    """Score hits (N, K), 1, 0 or NaN, in percent: all joints, and each part by the paper's name.
+
+    n counts the people of whom the part can be scored.
+    """
     values = percentages(*totals(hits), table.skeleton)
     draws = percentages(*weighted_totals(hits, redraws(len(table), seed=seed)), table.skeleton)
     names = {ALL: ALL, **parts_of(table)}
-    return {name: Sample(np.asarray(values[part]), draws[part], len(table)) for name, part in names.items()}
+    groups = {ALL: range(len(table.skeleton)), **table.skeleton.groups}
+    scorable = np.isfinite(hits)
+    return {
+        name: Sample(np.asarray(values[part]), draws[part], int(scorable[:, list(groups[part])].any(axis=1).sum()))
+        for name, part in names.items()
+    }
 
 
 def places(table: Table, metric: Pck) -> dict[str, Floats]:

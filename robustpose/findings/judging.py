@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robustpose.findings.draws import redraws
 from robustpose.metrics import ALL, Estimate, Pck, Table, pair
-from robustpose.metrics.estimate import from_draws, redraws, weighted_totals
+from robustpose.metrics.estimate import from_draws, weighted_totals
 from robustpose.metrics.pck import percentages, totals
 from robustpose.metrics.table import Floats
 
@@ -37,13 +38,13 @@ class Sample:
 
 
 def scored(table: Table, metric: Pck, *, part: str = ALL, seed: int = 0) -> Sample:
-    """Score a table."""
+    """Score a table; n counts the people who can be scored: of a targeted attack those who have a target."""
     hits = metric.hits(table)
     weights = redraws(len(table), seed=seed)
     return Sample(
         value=np.asarray(percentages(*totals(hits), table.skeleton)[part]),
         draws=percentages(*weighted_totals(hits, weights), table.skeleton)[part],
-        n=len(table),
+        n=int(np.isfinite(hits).any(axis=1).sum()),
     )
 
 

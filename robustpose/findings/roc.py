@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robustpose.findings.draws import redraws
 from robustpose.findings.judging import Sample
-from robustpose.metrics.estimate import DRAWS, redraws
+from robustpose.metrics.estimate import DRAWS
 from robustpose.metrics.table import Floats
 
 FALSE_ALARMS = np.linspace(0.0, 100.0, 51)
@@ -31,7 +32,8 @@ def average(values: Floats, *, seed: int = 0) -> Sample:
 class Alarm:
     """What a detector says of the same N people, clean and attacked: higher is more suspicious.
 
-    clean, attacked  (N,), without people of whom it says nothing in either
+    clean, attacked  (N,), without people of whom it says nothing in either; where it has nothing to judge in one
+                     of the two, that one is the most suspicious of all
     """
 
     clean: Floats
@@ -45,8 +47,11 @@ def alarm(clean: Floats, attacked: Floats) -> Alarm:
     """Set what a detector says of the same people side by side; ValueError where they differ in number."""
     if clean.shape != attacked.shape:
         raise ValueError(f"clean and attacked must be the same people, got {clean.shape} and {attacked.shape}")
-    known = np.isfinite(clean) & np.isfinite(attacked)
-    return Alarm(clean[known], attacked[known])
+    sides = np.stack([clean, attacked])
+    sides = sides[:, np.isfinite(sides).any(axis=0)]
+    most = np.max(sides, initial=0.0, where=np.isfinite(sides)) + 1.0
+    clean, attacked = np.where(np.isfinite(sides), sides, most)
+    return Alarm(clean, attacked)
 
 
 def auc(alarm: Alarm, *, seed: int = 0) -> Sample:

@@ -6,9 +6,9 @@ accuracy  share of people whose class is right; mean IoU: see metrics.tasks
 import numpy as np
 import torch
 
+from robustpose.findings.draws import redraws
 from robustpose.findings.judging import Sample, ratio
 from robustpose.findings.sweeps import net_of
-from robustpose.metrics.estimate import redraws
 from robustpose.metrics.table import Floats
 from robustpose.study import Evidence, Plan, Setting, TaskResult
 from robustpose.types import HasTaskLabels
@@ -33,8 +33,9 @@ def classes_of(evidence: Evidence, task: str) -> int:
     """Count a net's classes, on an empty picture."""
     net = {each.name: each for each in evidence.plan.tasks}[task].net
     height, width = (int(side) for side in net.input_size)  # type: ignore[union-attr]
+    first = next(net.parameters(), None)  # a study may have moved it to a GPU
     with torch.no_grad():
-        return int(net(torch.zeros(1, 3, height, width)).shape[1])
+        return int(net(torch.zeros(1, 3, height, width, device=None if first is None else first.device)).shape[1])
 
 
 def task_score(evidence: Evidence, task: str, setting: Setting | None) -> Sample:

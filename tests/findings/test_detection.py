@@ -54,10 +54,15 @@ def test_auc_draws_are_of_redrawn_people() -> None:
     assert found.draws.mean() == pytest.approx(float(found.value), abs=1.5)
 
 
-def test_people_without_a_number_are_left_out() -> None:
+def test_people_without_a_number_are_left_out_unless_only_one_picture_lacks_it() -> None:
     seen = alarm(floats(1, np.nan, 3, 4), floats(2, 3, np.nan, 5))
-    assert (seen.clean.tolist(), seen.attacked.tolist()) == ([1, 4], [2, 5])
-    nobody = auc(alarm(floats(np.nan), floats(1)))
+    assert (seen.clean.tolist(), seen.attacked.tolist()) == ([1, 6, 3, 4], [2, 3, 6, 5])
+    assert auc(seen).value == pytest.approx(
+        100 * (1 + 1.5 + 3.5 + 3) / 16
+    )  # nothing to see in one of two is suspicious
+    absent = alarm(floats(np.nan, 1), floats(np.nan, 2))
+    assert (absent.clean.tolist(), absent.attacked.tolist()) == ([1], [2])
+    nobody = auc(alarm(floats(np.nan), floats(np.nan)))
     assert np.isnan(nobody.value) and nobody.n == 0
     assert np.isnan(nobody.estimate.value)
     with pytest.raises(ValueError, match="the same people"):
@@ -131,6 +136,25 @@ def test_a_shift_of_the_divergence_tells_attacks_in_either_direction(tmp_path: P
     result = found(tmp_path, answered(divergence=shift))
     assert holds(result, "KL") == {"does not hold"}
     assert holds(result, "plausibility") == {"holds"}
+
+
+def test_maps_without_a_positive_cell_are_suspicious_and_counted(tmp_path: Path) -> None:
+    def answer(net: str, view: View) -> CellResult:
+        result = answered()(net, view)
+        if view.setting is None or "divergence" not in result.signals:
+            return result
+        divergence = np.full_like(result.signals["divergence"], np.nan)
+        return replace(result, signals={**result.signals, "divergence": divergence})
+
+    def told_by_kl(net: str, view: View) -> CellResult:
+        result = answer(net, view)
+        if "divergence" in result.signals:
+            result.signals["divergence"][0] = 5.0  # one person's maps are as they were
+        return result
+
+    result = found(tmp_path, told_by_kl)
+    assert holds(result, "KL") == {"does not hold"}
+    assert any("97.9% of the maps have no positive cell" in remark for remark in result.remarks)
 
 
 def test_odd_skeletons_tell_attacks(tmp_path: Path) -> None:

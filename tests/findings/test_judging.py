@@ -1,6 +1,9 @@
 """Judging: samples by hand, paired contrasts, an interval against a margin."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from robustpose.findings.deciding import decided
 from robustpose.findings.judging import Sample, kept, mean, ratio, resampled, scored
@@ -45,3 +48,13 @@ def test_resampled_statistic_of_everyone_once_is_the_value() -> None:
     values = np.arange(10.0)
     found = resampled(lambda weights: float(weights @ values / weights.sum()), 10, draws=50)
     assert found.value == 4.5 and len(found.draws) == 50 and found.draws.std() > 0
+
+
+def test_people_without_a_target_are_not_counted() -> None:
+    aimed = table(ROWS, 20, targeted=True)
+    assert aimed.target_visible is not None
+    asked = aimed.target_visible.copy()
+    asked[:12] = False
+    hits = scored(replace(aimed, target_visible=asked), replace(PCK, against="target"))
+    assert hits.n == 28
+    assert float(hits.value) == pytest.approx(100 * 8 / 28)
