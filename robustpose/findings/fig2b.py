@@ -4,18 +4,21 @@ After Jain et al. (arXiv 1908.06401). Where the paper names an order of nets, ou
 and a table of the same contrast at every budget stands beside it.
 """
 
-from robustpose.findings.contrasts import PEOPLE_NOT_NETS, Contrast, contrasts_over_eps, leads
+from robustpose.findings.contrasts import PEOPLE_NOT_NETS, Contrast, contrasts_over_eps
 from robustpose.findings.finding import Chart, Finding, Found
+from robustpose.findings.orders import (
+    Under,
+    chained_below_others,
+    dlcm_above_others,
+    eight_above_two,
+    heatmaps_above_regression,
+)
 from robustpose.findings.sweeps import (
     EPS8,
     asks_of,
     curves_over_eps,
-    design_of,
-    heatmap_nets,
     mean_relative,
-    net_of,
     paper_curves,
-    regression_nets,
     relative_sample,
     settings_of,
     staged_nets,
@@ -39,11 +42,33 @@ def _asks(plan: Plan) -> list[Ask]:
 
 
 def _find(evidence: Evidence) -> Found:
+    under = Under(
+        attack="IGSM-U-10",
+        what=f"relative {evidence.metric.name}",
+        robust=lambda net, eps: relative_sample(evidence, net, untargeted(eps)),
+    )
     made = (
-        _heatmaps_above_regression(evidence),
+        heatmaps_above_regression(
+            evidence,
+            under,
+            paper="7.6 to 20.4% left on heatmap nets (mean of five 15.4), 6.0% on DeepPose: 9.4 points apart",
+        ),
         _last_above_all(evidence),
-        _dlcm_above_others(evidence),
-        _eight_above_two(evidence),
+        dlcm_above_others(
+            evidence,
+            under,
+            paper="called the most robust; its own figure has 17.7% left of DLCM, 20.4% of 8-SHG",
+        ),
+        eight_above_two(
+            evidence,
+            under,
+            paper="20.4% left of 8-SHG, 15.1% of 2-SHG; the order reverses at 100 steps (figure 2e)",
+        ),
+        chained_below_others(
+            evidence,
+            under,
+            paper="7.6% left of Chained, 15.1 to 20.4% of the other heatmap nets",
+        ),
     )
     contrasts = [each for each in made if isinstance(each, Contrast)]
     table = contrasts_over_eps(
@@ -76,23 +101,6 @@ def _chart(evidence: Evidence) -> Chart:
     )
 
 
-def _heatmaps_above_regression(evidence: Evidence) -> Contrast | str:
-    heatmaps, regression = heatmap_nets(evidence.plan), regression_nets(evidence.plan)
-    if not heatmaps or not regression:
-        return "Heatmaps against regression: not judged, it needs a net of each kind."
-    return Contrast(
-        line="heatmap nets - regression nets",
-        claim="Under IGSM-U-10 at 8/255 heatmap nets keep more of their score than regression nets.",
-        at=lambda eps: [
-            mean_relative(evidence, heatmaps, untargeted(eps))
-            - mean_relative(evidence, regression, untargeted(eps))
-        ],
-        paper="7.6 to 20.4% left on heatmap nets (mean of five 15.4), 6.0% on DeepPose: 9.4 points apart",
-        measured=f"mean relative {evidence.metric.name} of {', '.join(heatmaps)} minus that of "
-        f"{', '.join(regression)}, in points",
-    )
-
-
 def _last_above_all(evidence: Evidence) -> Contrast | str:
     staged = staged_nets(evidence.plan)
     if not staged:
@@ -107,40 +115,6 @@ def _last_above_all(evidence: Evidence) -> Contrast | str:
         paper="15.1 to 10.7% left of 2-SHG, 20.4 to 15.2% of 8-SHG, IGSM-U-10 at 8/255",
         measured=f"relative {evidence.metric.name} under IGSM-U-10 at 8/255 through the last stage minus that "
         f"through all, mean of {', '.join(staged)}, in points",
-    )
-
-
-def _dlcm_above_others(evidence: Evidence) -> Contrast | str:
-    dlcm = net_of(evidence.nets, "dlcm")
-    others = [net for net in evidence.nets if design_of(net) != "dlcm"]
-    if dlcm is None or not others:
-        return "Structure: not judged, it needs dlcm and another net."
-    best = max(others, key=lambda net: float(relative_sample(evidence, net, untargeted(EPS8)).value))
-    return Contrast(
-        line=f"{dlcm} - the best other net",
-        claim="DLCM is the most robust net under IGSM-U-10 at 8/255.",
-        at=lambda eps: leads(
-            relative_sample(evidence, dlcm, untargeted(eps)),
-            [relative_sample(evidence, net, untargeted(eps)) for net in others],
-        ),
-        paper="called the most robust; its own figure has 17.7% left of DLCM, 20.4% of 8-SHG",
-        measured=f"relative {evidence.metric.name} of {dlcm} minus that of the best other net (here {best}; found "
-        "anew in every bootstrap draw), in points",
-    )
-
-
-def _eight_above_two(evidence: Evidence) -> Contrast | str:
-    two, eight = net_of(evidence.nets, "shg2"), net_of(evidence.nets, "shg8")
-    if two is None or eight is None:
-        return "8 stacks against 2: not judged, it needs shg2 and shg8."
-    return Contrast(
-        line=f"{eight} - {two}",
-        claim="Under IGSM-U-10 at 8/255 8 stacks keep more than 2.",
-        at=lambda eps: [
-            relative_sample(evidence, eight, untargeted(eps)) - relative_sample(evidence, two, untargeted(eps))
-        ],
-        paper="20.4% left of 8-SHG, 15.1% of 2-SHG; the order reverses at 100 steps (figure 2e)",
-        measured=f"relative {evidence.metric.name} of {eight} minus that of {two}, in points",
     )
 
 

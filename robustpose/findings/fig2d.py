@@ -15,6 +15,8 @@ from robustpose.findings.deciding import verdict
 from robustpose.findings.fig2b import untargeted
 from robustpose.findings.finding import Chart, Curve, Finding, Found, Verdict
 from robustpose.findings.judging import Sample, mean
+from robustpose.findings.matrix import lost
+from robustpose.findings.orders import Under, dlcm_above_others, eight_above_two
 from robustpose.findings.reported import reported
 from robustpose.findings.spread import Scale, log_odds, points, spread
 from robustpose.findings.sweeps import (
@@ -59,7 +61,23 @@ def _asks(plan: Plan) -> list[Ask]:
 
 
 def _find(evidence: Evidence) -> Found:
-    made = [_harder_than_untargeted(evidence), *_all_above_last(evidence)]
+    under = Under(
+        attack="IGSM-T-20",
+        what=f"100 minus target {evidence.metric.name}",
+        robust=lambda net, eps: lost(target_sample(evidence, net, targeted(eps))),
+    )
+    orders = (
+        dlcm_above_others(evidence, under, paper="52.9% hit on DLCM, 55.5 to 75.5% on the others"),
+        eight_above_two(
+            evidence, under, paper="60.5% hit on 8-SHG, 66.3% on 2-SHG; the order reverses at 100 steps"
+        ),
+    )
+    stages = _all_above_last(evidence)
+    made = [
+        _harder_than_untargeted(evidence),
+        *stages,
+        *(each for each in orders if isinstance(each, Contrast)),
+    ]
     table = contrasts_over_eps(
         _common(evidence.plan),
         made,
@@ -67,8 +85,8 @@ def _find(evidence: Evidence) -> Found:
         title="IGSM-T-20: contrasts at every budget",
         note="Differences in points, paired over people.",
     )
-    remarks = []
-    if len(made) == 1:
+    remarks = [each for each in orders if isinstance(each, str)]
+    if not stages:
         remarks.append("The attack through all stages: not judged, no net with several stages takes part.")
     if len(evidence.nets) < _FEWEST:
         remarks.append(f"Spread of the nets: not judged, it needs {_FEWEST} nets.")

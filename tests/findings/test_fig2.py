@@ -8,6 +8,7 @@ import pytest
 
 from robustpose.errors import RobustPoseError
 from robustpose.findings.deciding import within
+from robustpose.findings.fig2a import FIG2A
 from robustpose.findings.fig2b import FIG2B
 from robustpose.findings.fig2c import FIG2C
 from robustpose.findings.fig2d import FIG2D
@@ -77,9 +78,36 @@ def test_2b_shows_ours_in_colour_and_the_papers_in_grey(tmp_path: Path) -> None:
     assert curves["shg8-ALL"].dashed and "dlcm-ALL" not in curves
 
 
+def test_2b_chained_is_set_against_the_worst_other_heatmap_net(tmp_path: Path) -> None:
+    nets = (heatmaps("chained"), staged("shg2"), staged("shg8"), regression("deeppose"))
+    left = {"chained": 10, "shg2": 20, "shg8": 30, "deeppose": 1}
+    chained = verdict_on(find(FIG2B, tmp_path / "a", by_net(left), *nets), "Chained is the least robust")
+    assert chained.holds == "holds" and effect(chained) == pytest.approx(25.0)
+    chained = verdict_on(find(FIG2B, tmp_path / "b", by_net({**left, "shg8": 2}), *nets), "Chained")
+    assert chained.holds == "does not hold" and effect(chained) == pytest.approx(-20.0)
+
+
+def test_2a_orders_of_nets_under_one_step(tmp_path: Path) -> None:
+    left = {"deeppose": 4, "shg2": 20, "shg8": 28, "dlcm": 36}
+    found = find(FIG2A, tmp_path / "a", by_net(left), *SIX)
+    assert [each.holds for each in found.verdicts] == ["holds"] * 4
+    assert effect(verdict_on(found, "more than half")) == pytest.approx(70.0)
+    assert effect(verdict_on(found, "heatmap nets keep more")) == pytest.approx(60.0)
+    assert effect(verdict_on(found, "8 stacks keep more")) == pytest.approx(20.0)
+    assert effect(verdict_on(found, "at 16/255 and at 32/255")) == pytest.approx(20.0)
+    turned = {"deeppose": 36, "shg2": 20, "shg8": 8, "dlcm": 4}
+    found = find(FIG2A, tmp_path / "b", by_net(turned), *SIX)
+    assert [each.holds for each in found.verdicts] == ["does not hold"] * 4
+
+
+def test_2a_without_a_heatmap_net_says_what_it_lacks(tmp_path: Path) -> None:
+    found = find(FIG2A, tmp_path, by_net({"deeppose": 20}), regression("deeppose"))
+    assert found.verdicts == () and sum("not judged" in remark for remark in found.remarks) == 3
+
+
 def test_2b_says_what_it_lacks(tmp_path: Path) -> None:
     found = find(FIG2B, tmp_path, by_net({"resdec": 20}), heatmaps("resdec"))
-    assert found.verdicts == () and sum("not judged" in remark for remark in found.remarks) == 4
+    assert found.verdicts == () and sum("not judged" in remark for remark in found.remarks) == 5
 
 
 def test_2c_matches_designs_and_judges_no_difference_as_an_equivalence(tmp_path: Path) -> None:
