@@ -98,7 +98,9 @@ def print_verdicts(found: Mapping[str, Found]) -> None:
 
 
 def _estimate(estimate: Estimate) -> str:
-    return f"{estimate.value:.1f} [{estimate.low:.1f}, {estimate.high:.1f}], n = {estimate.n}"
+    places = 3 if max(abs(estimate.low), abs(estimate.high)) <= 1 else 1
+    low, value, high = (f"{number:.{places}f}" for number in (estimate.low, estimate.value, estimate.high))
+    return f"{value} [{low}, {high}], n = {estimate.n}"
 
 
 def print_results(plan: Plan, rows: Sequence[Row]) -> None:

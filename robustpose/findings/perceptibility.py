@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robustpose.findings.deciding import verdict
 from robustpose.findings.drawing import side_by_side
-from robustpose.findings.finding import Chart, Curve, Finding, Found, Picture, Tabular
+from robustpose.findings.finding import Chart, Curve, Finding, Found, Picture, Tabular, Verdict
 from robustpose.findings.judging import mean
 from robustpose.findings.roc import average
 from robustpose.findings.sweeps import EPS8, curve, heatmap_nets, levels, settings_of, slot_of
@@ -26,6 +27,10 @@ SHOWN = ("fgsm", "igsm")
 
 MOST = 200
 """People whose pictures are measured at most: the numbers differ little from person to person."""
+
+
+CLOSE = 0.9
+"""The SSIM above which a picture is said to have changed little: a bound of ours, stated with the verdict."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,7 @@ def _find(evidence: Evidence) -> Found:
             _table(evidence, measured),
             _strip(evidence),
         ),
+        verdicts=_alike_enough(evidence, measured),
         remarks=(
             *remarks,
             *_stated(evidence, measured),
@@ -162,6 +168,22 @@ def _strip(evidence: Evidence) -> Picture:
         stem="perceptibility_strip",
         title=f"{settings[0].label} on {net}: the clean picture, then eps {eps} of 255",
         image=side_by_side(images),
+    )
+
+
+def _alike_enough(evidence: Evidence, measured: Measured) -> tuple[Verdict, ...]:
+    """Judge that attacked pictures at 8/255 are close to clean ones by SSIM; nothing without 8/255 in the grid."""
+    return tuple(
+        verdict(
+            f"{setting.title} changes pictures little: their SSIM is above {CLOSE:g}.",
+            mean([average(measured[net, setting]["SSIM"]) for net in evidence.nets]),
+            above=CLOSE,
+            paper="asks people in its second version; its numbers are not known here, and the bound is ours",
+            measured=f"SSIM of attacked and clean pictures, mean over {', '.join(evidence.nets)}; 1 is equal",
+        )
+        for attack in SHOWN
+        for setting in budgets(evidence.plan, attack)
+        if setting.eps == EPS8
     )
 
 

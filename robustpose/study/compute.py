@@ -193,7 +193,7 @@ def _shown(cell: Replay, batch: Batch, store: Sources, *, input_size: tuple[int,
 
 
 def _mirrors_universal(cell: Replay) -> bool:
-    """Say whether a universal perturbation is mirrored: it, not what is left of it where a pixel is at its limit."""
+    """Say whether a universal perturbation is mirrored: all of it, whatever the pixels can hold of it."""
     return cell.change == "flip" and isinstance(cell.source, UniversalCell)
 
 

@@ -72,6 +72,21 @@ def test_psnr_by_hand(tmp_path: Path) -> None:
     assert isinstance(structure, Estimate) and 0 < structure.value < 1
 
 
+def test_the_verdicts_are_of_the_mean_ssim_over_nets_at_8(tmp_path: Path) -> None:
+    result = found(tmp_path)
+    rows = numbers(result)
+    assert [each.claim.partition(" changes")[0] for each in result.verdicts] == [
+        "FGSM-U at 8/255",
+        "IGSM-U-10 at 8/255",
+    ]
+    for verdict in result.verdicts:
+        title = verdict.claim.partition(" changes")[0]
+        each = [rows[f"{net}: SSIM"][title] for net in ("deeppose", "shg2")]
+        assert verdict.effect is not None
+        assert verdict.effect.value == pytest.approx(np.mean([x.value for x in each if isinstance(x, Estimate)]))
+        assert verdict.holds == "undecided" and "here are 3" in verdict.measured
+
+
 def test_charts_have_a_curve_for_each_net_and_attack(tmp_path: Path) -> None:
     charts = {each.stem: each for each in found(tmp_path).exhibits if isinstance(each, Chart)}
     names = ["deeppose, FGSM-U", "deeppose, IGSM-U-10", "shg2, FGSM-U", "shg2, IGSM-U-10"]
