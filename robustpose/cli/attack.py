@@ -55,7 +55,8 @@ def attack(
         min_box=min_box,
     )
     folder = out or Path("runs") / re.sub(r"[^\w.-]+", "-", f"attack-{model}-{data}-{setting.title}").lower()
-    plan, store, rows = run_study(study, folder)
+    ran = run_study(study, folder)
+    plan, store, rows = ran.plan, ran.store, ran.rows
     found = [outcome(plan, store, plan.models[0], each) for each in (None, setting)]
     report_people_left_out(plan, found)
     if as_json:

@@ -14,7 +14,10 @@ AddressOption = Annotated[
     str, typer.Option("--address", help="Of a running Ray cluster, or auto; one is started here where empty")
 ]
 WorkersOption = Annotated[int, typer.Option("--workers", help="Of ray; 0: as many as there are processors", min=0)]
-ThreadsOption = Annotated[int, typer.Option("--threads", help="Of each ray worker", min=1)]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option("--threads", help="Of torch; of each ray worker, 1 by default; of this process, all", min=1),
+]
 GpusOption = Annotated[
     float, typer.Option("--gpus", help="Of each ray worker; 0.5: two workers share a GPU", min=0)
 ]
@@ -24,15 +27,17 @@ ShardOption = Annotated[
 DeviceOption = Annotated[str, typer.Option("--device", help="cpu or cuda, of the local engine")]
 
 
-def how_of(*, engine: str, address: str, workers: int, threads: int, gpus: float, shard: str, device: str) -> How:
+def how_of(
+    *, engine: str, address: str, workers: int, threads: int | None, gpus: float, shard: str, device: str
+) -> How:
     """Read the options; RobustPoseError for what does not go together."""
     if engine not in ("local", "ray"):
         raise unknown_name("engine", engine, ("local", "ray"))
     if engine == "local":
         if address or workers or gpus:
             raise RobustPoseError("--address, --workers and --gpus are of --engine ray")
-        return How(engine=LocalEngine(), device=device, shard=_shard(shard))
-    ray = RayEngine(address=address, workers=workers, threads=threads, gpus=gpus)
+        return How(engine=LocalEngine(threads=threads or 0), device=device, shard=_shard(shard))
+    ray = RayEngine(address=address, workers=workers, threads=threads or 1, gpus=gpus)
     return How(engine=ray, device="cpu", shard=_shard(shard))
 
 

@@ -1,9 +1,11 @@
 """What the commands share: running a study, rendering ahead, saying what was left out and where results lie."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from robustpose import console, findings, report
+from robustpose.cli.provenance import write_provenance
 from robustpose.data.rendered import RenderedPeople
 from robustpose.study import (
     AnyCell,
@@ -38,7 +40,17 @@ class How:
     shard: Shard = field(default_factory=Shard)
 
 
-def run_study(study: Study, folder: Path, *, how: How | None = None) -> tuple[Plan, Store, list[Row]]:
+@dataclass(frozen=True)
+class Ran:
+    """A study that was computed: its scores and what was found; empty of a shard."""
+
+    plan: Plan
+    store: Store
+    rows: list[Row]
+    found: Mapping[str, findings.Found]
+
+
+def run_study(study: Study, folder: Path, *, how: How | None = None) -> Ran:
     """Compute what is missing of a study and write its outputs; a shard of one writes none, and gives no rows."""
     how = how or How()
     plan = open_plan(study)
@@ -46,15 +58,17 @@ def run_study(study: Study, folder: Path, *, how: How | None = None) -> tuple[Pl
     cells = [*plan.all_cells(), *findings.asked(plan)]
     _render_people(plan, [cell for cell in cells if cell not in store])
     with console.cells_bar(study.name) as show:
-        run_all(cells, workbench(plan).on(how.device), store, engine=how.engine, shard=how.shard, on_progress=show)
+        bench = workbench(plan).on(how.device)
+        computed = run_all(cells, bench, store, engine=how.engine, shard=how.shard, on_progress=show)
+    write_provenance(folder, cells, engine=how.engine, device=how.device, shard=how.shard, computed=computed)
     if how.shard.count > 1:
-        return plan, store, []
+        return Ran(plan, store, [], {})
     rows = all_rows(plan, store)
     save_study(study, folder)
-    write_outputs(plan, store, rows, folder)
+    made = write_outputs(plan, store, rows, folder)
     for name in unranked(plan, store):
         console.say(f"{name} is equally sure of everyone, so OKS AP ranks its answers by the order of the file")
-    return plan, store, rows
+    return Ran(plan, store, rows, made)
 
 
 def _render_people(plan: Plan, cells: list[AnyCell]) -> None:
@@ -81,13 +95,15 @@ def render_ahead(dataset: PoseDataset, n: int, *, input_size: tuple[int, int], p
         dataset.prepare(n, input_size=input_size, padding=padding, on_progress=lambda done, total: show(done, ""))
 
 
-def write_outputs(plan: Plan, store: Store, rows: list[Row], folder: Path) -> None:
-    """Write results.csv, factors.csv where the data know of factors, and the page."""
+def write_outputs(plan: Plan, store: Store, rows: list[Row], folder: Path) -> dict[str, findings.Found]:
+    """Write results.csv, factors.csv where the data know of factors, and the pages; return what was found."""
     write_results(rows, folder / "results.csv")
     write_factors(factor_rows(plan, store), folder / "factors.csv")
     report.write_report(plan, store, folder / "report")
-    if plan.study.findings:
-        report.write_findings(plan, findings.found(plan, store), folder / "report")
+    found = findings.found(plan, store)
+    if found:
+        report.write_findings(plan, found, folder / "report")
+    return found
 
 
 def report_people_left_out(plan: Plan, found: list[Outcome]) -> None:

@@ -17,6 +17,14 @@ from robustpose.cli.engines import (
     WorkersOption,
     how_of,
 )
+from robustpose.cli.narrowing import (
+    EpsOption,
+    LongOption,
+    StepsWalkOption,
+    UniversalPeopleOption,
+    UniversalSamplesOption,
+    narrowed,
+)
 from robustpose.cli.options import (
     CardOption,
     DataOption,
@@ -28,7 +36,7 @@ from robustpose.cli.options import (
 )
 from robustpose.cli.running import report_people_left_out, run_study, say_where, write_outputs
 from robustpose.errors import RobustPoseError, unknown_name
-from robustpose.findings import FINDINGS, found
+from robustpose.findings import FINDINGS
 from robustpose.study import (
     STUDIES,
     Realism,
@@ -48,8 +56,19 @@ def study(
     findings: Annotated[
         str, typer.Option(help="What to decide: fig2a,table1 | all | none; see `robustpose list findings`")
     ] = "",
-    tasks: Annotated[str, typer.Option(help="Nets of other tasks, to compare: action,parts:PATH")] = "",
+    tasks: Annotated[str, typer.Option(help="Nets of other tasks, to compare: action,parts:PATH | none")] = "",
     other: Annotated[str, typer.Option(help="A second data set, to carry universal perturbations to")] = "",
+    training: Annotated[
+        str,
+        typer.Option(
+            help="Data set to learn universal perturbations on: SPEC | none; synthpose:train for synthpose"
+        ),
+    ] = "",
+    eps: EpsOption = "",
+    steps_walk: StepsWalkOption = "",
+    long: LongOption = None,
+    universal_samples: UniversalSamplesOption = None,
+    universal_people: UniversalPeopleOption = None,
     n: Annotated[int | None, typer.Option("--n", help="People, from the first")] = None,
     seed: SeedOption = 0,
     images: ImagesOption = "",
@@ -60,7 +79,7 @@ def study(
     device: DeviceOption = "cpu",
     address: AddressOption = "",
     workers: WorkersOption = 0,
-    threads: ThreadsOption = 1,
+    threads: ThreadsOption = None,
     gpus: GpusOption = 0.0,
     shard: ShardOption = "",
     out: Annotated[Path | None, typer.Option(help="Folder of the results; runs/NAME by default")] = None,
@@ -88,8 +107,17 @@ def study(
         min_keypoints=min_keypoints,
         min_box=min_box,
         other=other or named.other,
-        tasks=_listed(tasks) or named.tasks,
+        tasks=() if tasks == "none" else _listed(tasks) or named.tasks,
+        training=_training(training, named.training, data=data or named.data),
         findings=_chosen(findings, named.findings),
+    )
+    chosen = narrowed(
+        chosen,
+        eps=eps,
+        steps_walk=steps_walk,
+        long=long,
+        samples=universal_samples,
+        people=universal_people,
     )
     how = how_of(
         engine=engine,
@@ -100,14 +128,17 @@ def study(
         shard=shard,
         device=device,
     )
-    plan, store, rows = run_study(chosen, folder, how=how)
-    if not rows:
+    ran = run_study(chosen, folder, how=how)
+    plan = ran.plan
+    if chosen.tasks and not plan.tasks:
+        console.say(f"left out: nets of other tasks, for {plan.dataset.name} has no labels of actions and parts")
+    if not ran.rows:
         print(f"shard {shard} is done; when all are, the same command without --shard finishes {folder}")
         return
-    report_people_left_out(plan, [outcome(plan, store, model, None) for model in plan.models])
-    console.print_results(plan, rows)
-    if plan.study.findings:
-        console.print_verdicts(found(plan, store))
+    report_people_left_out(plan, [outcome(plan, ran.store, model, None) for model in plan.models])
+    console.print_results(plan, ran.rows)
+    if ran.found:
+        console.print_verdicts(ran.found)
     say_where(folder)
 
 
@@ -116,6 +147,19 @@ def _chosen(text: str, named: tuple[str, ...]) -> tuple[str, ...]:
     if text in ("all", "none"):
         return tuple(FINDINGS) if text == "all" else ()
     return _listed(text) or named
+
+
+def _training(text: str, named: str, *, data: str) -> str:
+    """Read --training: the study's own, unless the data are others, where nothing is learned unless told."""
+    if text == "none":
+        return ""
+    if text or not named or data.partition(":")[0] == named.partition(":")[0]:
+        return text or named
+    console.say(
+        f"no universal perturbations are learned: {data} are other people than {named}; name people of the same "
+        "data with --training"
+    )
+    return ""
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ nowhere  of none of them
 Only labelled joints that the metric counts can be found.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from robustpose.findings.draws import redraws
@@ -48,7 +50,7 @@ def by_part(hits: Floats, table: Table, *, seed: int = 0) -> dict[str, Sample]:
     values = percentages(*totals(hits), table.skeleton)
     draws = percentages(*weighted_totals(hits, redraws(len(table), seed=seed)), table.skeleton)
     names = {ALL: ALL, **parts_of(table)}
-    groups = {ALL: range(len(table.skeleton)), **table.skeleton.groups}
+    groups: dict[str, Sequence[int]] = {ALL: range(len(table.skeleton)), **table.skeleton.groups}
     scorable = np.isfinite(hits)
     return {
         name: Sample(np.asarray(values[part]), draws[part], int(scorable[:, list(groups[part])].any(axis=1).sum()))

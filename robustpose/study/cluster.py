@@ -19,6 +19,9 @@ from robustpose.study.derived import AnyCell, Replay, UniversalCell
 from robustpose.study.stored import Pictures, UniversalResult
 from robustpose.study.workbench import Workbench
 
+_RETRIES = 5
+"""Of a walk whose worker died: one that kills every worker, for want of memory, must end with an error."""
+
 
 @dataclass(frozen=True)
 class RayEngine:
@@ -51,7 +54,12 @@ class RayEngine:
         ray = _connected(self.address)
         try:
             count = self.workers or max(1, int(ray.cluster_resources().get("CPU", 1)) // self.threads)
-            options = {"num_cpus": self.threads, "num_gpus": self.gpus, "max_restarts": -1, "max_task_retries": -1}
+            options = {
+                "num_cpus": self.threads,
+                "num_gpus": self.gpus,
+                "max_restarts": -1,
+                "max_task_retries": _RETRIES,
+            }
             shared = ray.put(replace(bench, device="cuda" if self.gpus else bench.device))
             actor = ray.remote(_Worker).options(**options)
             pool = ray.util.ActorPool(

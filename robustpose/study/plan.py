@@ -15,7 +15,7 @@ from robustpose.study.cell import Cell, Setting
 from robustpose.study.derived import AnyCell, Replay, TaskCell, UniversalCell
 from robustpose.study.view import Grid, Learn, On, View
 from robustpose.study.workbench import Workbench
-from robustpose.types import PoseDataset
+from robustpose.types import HasTaskLabels, PoseDataset
 
 PEOPLE_PER_CELL = 25
 
@@ -30,7 +30,7 @@ class Study:
     keep_images   how many people keep their adversarial pictures, for the report
     findings      of findings.FINDINGS, by name: what the study decides beside its settings
     grid          how much of the paper's grid the findings cover
-    tasks         nets of other tasks, 'action' and 'parts', for the findings that compare tasks
+    tasks         nets of other tasks, 'action' and 'parts', to compare; left out where the data lack their labels
     training      the data set that universal perturbations are learned on; empty for none
     other         a second data set, to which universal perturbations are carried over; empty for none
     """
@@ -251,12 +251,21 @@ def open_plan(study: Study) -> Plan:
         min_box=study.min_box,
     )
     plan = make_plan(study, models=models, dataset=dataset)
+    labelled = isinstance(dataset, HasTaskLabels)
     return replace(
         plan,
-        tasks=tuple(open_task(spec) for spec in study.tasks),
-        training=open_dataset(study.training) if study.training else None,
-        other=open_dataset(study.other) if study.other else None,
+        tasks=tuple(open_task(spec) for spec in study.tasks) if labelled else (),
+        training=_second(study, study.training),
+        other=_second(study, study.other),
     )
+
+
+def _second(study: Study, spec: str) -> PoseDataset | None:
+    """Open another data set of a study; one of the same kind as its data has its photos in the same folder."""
+    if not spec:
+        return None
+    same = spec.partition(":")[0] == study.data.partition(":")[0]
+    return open_dataset(spec, images=Path(study.images) if study.images and same else None)
 
 
 def choose_metric(models: Sequence[OpenedModel], dataset: PoseDataset) -> str:

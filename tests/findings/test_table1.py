@@ -204,7 +204,7 @@ def test_what_is_left_on_other_people_is_shown(tmp_path: Path) -> None:
         "elsewhere: clean PCK@0.1",  # no head sizes are known there
         "elsewhere: left",
     )
-    (_, cells), *_ = table.rows
+    cells = table.rows[0][1]
     assert [each.value for each in cells if isinstance(each, Estimate)] == pytest.approx([100, 10, 80, 50])
     assert_reads_all_it_asks_for(TABLE1, filled(TABLE1, plan, tmp_path / "again", right))
     alone = TABLE1.find(filled(TABLE1, plan_of(opened("shg2")), tmp_path / "alone", _right))

@@ -1,0 +1,68 @@
+"""Where results come from: provenance.json beside results.csv, from which they can be made again and compared.
+
+cells       how many cells the results stand on, and a hash over their keys: the same hash, the same study
+runs        each run that computed some of them and came to its end: command, versions, device, threads, engine
+"""
+
+import hashlib
+import json
+import platform
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from robustpose.study import AnyCell, Engine, LocalEngine, RayEngine, Shard
+from robustpose.study.cell import code_version
+from robustpose.study.store import write_atomically
+
+
+def write_provenance(
+    folder: Path, cells: Iterable[AnyCell], *, engine: Engine, device: str, shard: Shard, computed: int
+) -> None:
+    """Write what a study's results stand on, or add this run to it; a run that computed nothing changes nothing.
+
+    A shard writes a file of its own: others run beside it.
+    """
+    part = f"-{shard.index}-of-{shard.count}" if shard.count > 1 else ""
+    path = folder / f"provenance{part}.json"
+    before = _read(path)
+    keys = sorted({cell.key for cell in cells})
+    about = {"number": len(keys), "sha256": hashlib.sha256("\n".join(keys).encode()).hexdigest()}
+    if before.get("cells") == about and not computed:
+        return
+    runs = before.get("runs", [])
+    assert isinstance(runs, list)
+    content = {"cells": about, "runs": [*runs, _run(engine, device, computed)]}
+    folder.mkdir(parents=True, exist_ok=True)  # of a shard without work there is none yet
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _run(engine: Engine, device: str, computed: int) -> dict[str, object]:
+    ray = engine if isinstance(engine, RayEngine) else None
+    local = engine.threads if isinstance(engine, LocalEngine) else 0
+    on_gpu = device.startswith("cuda") or (ray is not None and ray.gpus > 0)
+    there = on_gpu and torch.cuda.is_available()
+    return {
+        "command": shlex.join(["robustpose", *sys.argv[1:]]),
+        "computed": computed,
+        "robustpose": code_version(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "device": torch.cuda.get_device_name() if there else ("cuda" if on_gpu else "cpu"),
+        "threads": ray.threads if ray is not None else local or torch.get_num_threads(),
+        "engine": "ray" if ray is not None else "local",
+    }
