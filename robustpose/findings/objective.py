@@ -6,8 +6,9 @@ paper's strongest attack, whose step size adapts.
 """
 
 from robustpose.findings.contrasts import PEOPLE_NOT_NETS
+from robustpose.findings.deciding import verdict
 from robustpose.findings.finding import Chart, Finding, Found, Tabular
-from robustpose.findings.judging import mean, verdict
+from robustpose.findings.judging import mean
 from robustpose.findings.sweeps import EPS8, asks_of, curves_over_eps, relative_sample, settings_of
 from robustpose.metrics import Estimate
 from robustpose.models import OpenedModel

@@ -26,7 +26,7 @@ def shots() -> list[Shot]:
 
 
 def shares(values: list[float], edges: list[float]) -> list[float]:
-    return (np.histogram(values, edges)[0] / len(values)).tolist()
+    return [float(count) / len(values) for count in np.histogram(values, edges)[0]]
 
 
 def test_every_sixth_of_skin_tones_comes_as_often(shots: list[Shot]) -> None:
