@@ -143,8 +143,8 @@ def watched(nets: Sequence[WeightFacts]) -> str:
     words = "Scores of the first 200 people of the validation set while the nets learned."
     if any(facts.data_fingerprint in SAME_TRAINING_PEOPLE for facts in nets):
         words += (
-            " They were drawn before head sizes were calibrated to MPII's, when the thresholds of PCKh@0.5 were smaller "
-            "by a factor of 1.254: they end below the scores above."
+            " They were drawn before head sizes were calibrated to MPII's, when the thresholds of PCKh@0.5 were "
+            "smaller by a factor of 1.254: they end below the scores above."
         )
     return words
 
