@@ -82,15 +82,20 @@ def say(text: str) -> None:
     stderr.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+_WIDE = 110
+"""Columns from which the paper's numbers fit beside ours; the page always has them."""
+
+
 def print_verdicts(found: Mapping[str, Found]) -> None:
-    """Print what holds of the paper's claims: a line a claim, with the effect and the paper's number."""
+    """Print what holds of the paper's claims, each with its effect and, where it fits, the paper's number."""
     table = RichTable(title="The paper's claims, here", box=SIMPLE_HEAD, title_justify="left")
-    for column in ("finding", "claim", "verdict", "effect", "paper"):
-        table.add_column(column, overflow="fold")
-    for name, each in found.items():
+    wide = stdout.width >= _WIDE
+    for column in ("claim", "verdict", "effect", *(("paper",) if wide else ())):
+        table.add_column(column, no_wrap=column == "verdict")
+    for each in found.values():
         for verdict in each.verdicts:
             effect = "" if verdict.effect is None else _estimate(verdict.effect)
-            table.add_row(name, verdict.claim, verdict.holds, effect, verdict.paper)
+            table.add_row(verdict.claim, verdict.holds, effect, *((verdict.paper,) if wide else ()))
     stdout.print(table)
     for name, each in found.items():
         for remark in each.remarks:
@@ -118,22 +123,26 @@ def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
     names = [model.name for model in plan.models]
     cells = {(row.attack, row.eps, row.measure, row.model): row for row in shown}
     metric = next(row.metric for row in shown if row.measure == "clean")
+    counts = {row.n for row in shown}
+    same = len(counts) == 1  # then the title says it, and the table has one column less
+    over = f"{next(iter(counts))} {over.removeprefix('n ')}" if same and over.startswith("n ") else over
     table = RichTable(
-        title=f"{plan.study.title}\n{plan.dataset.name}, {metric}, 95% intervals over {over}",
+        title=f"{plan.study.title}\n{plan.dataset.name}, {metric}, 95% intervals over {over}; eps in 255ths",
         title_justify="left",
         box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+        padding=0,
         pad_edge=False,
     )
-    for column in ("attack", "eps/255", "score, %", *names, "n"):
+    for column in ("attack", "eps", "score, %", *names, *(() if same else ("n",))):
         table.add_column(column, no_wrap=True)
+    between = "\n" if len(names) > 2 else " "  # so that four nets fit 80 columns
     for attack, eps, measure in lines:
-        texts = [_interval_text(cells.get((attack, eps, measure, name))) for name in names]
+        texts = [_interval_text(cells.get((attack, eps, measure, name)), between=between) for name in names]
         numbers = dict.fromkeys(str(cells[attack, eps, measure, name].n) for name in names)
         unrounded = not cells[attack, eps, measure, names[0]].rounded
-        table.add_row(
-            attack, eps.removesuffix("/255") + (" *" if unrounded else ""), measure, *texts, ", ".join(numbers)
-        )
+        counted = () if same else (", ".join(numbers),)
+        mark = " *" if unrounded else ""
+        table.add_row(attack, eps.removesuffix("/255") + mark, measure, *texts, *counted)
     stdout.print(table, markup=False)
     if any(not row.rounded for row in shown):
         stdout.print("* under one 8-bit level: scored without rounding the pictures to 8 bits", highlight=False)
@@ -155,10 +164,10 @@ def print_worth(lines: Sequence[Worth], *, title: str) -> None:
         stdout.print(table, markup=False)
 
 
-def _interval_text(row: Row | None) -> str:
+def _interval_text(row: Row | None, *, between: str = " ") -> str:
     if row is None or math.isnan(row.value):
         return "-"
-    return _interval(row.value, row.low, row.high)
+    return _interval(row.value, row.low, row.high).replace(" [", f"{between}[").strip()
 
 
 def _interval(value: float, low: float, high: float) -> str:

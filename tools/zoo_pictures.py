@@ -64,7 +64,7 @@ def draw_curves(rows: Sequence[WeightFacts], path: Path) -> None:
     panels = [[facts for facts in rows if (facts.architecture in MODELS) == is_pose] for is_pose in (True, False)]
     panels = [panel for panel in panels if panel]
     with mpl.rc_context({"svg.hashsalt": "zoo"}):
-        figure, axes = plt.subplots(1, len(panels), figsize=(6.5 * len(panels), 4.5), squeeze=False)
+        figure, axes = plt.subplots(1, len(panels), figsize=(6 * len(panels), 5.5), squeeze=False)
         for axis, panel in zip(axes[0], panels, strict=True):
             for facts, marker in zip(panel, "os^vD<>PX*hd" * 2, strict=False):
                 steps, scores = curve(shipped_weights(facts.architecture).with_suffix(".log.jsonl"))
@@ -74,7 +74,7 @@ def draw_curves(rows: Sequence[WeightFacts], path: Path) -> None:
             metrics = " or ".join(dict.fromkeys(facts.metric for facts in panel))
             axis.set_ylabel(f"{metrics} on the first 200 people of val")
             axis.grid(alpha=0.3)
-            axis.legend(fontsize=8)
+            axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.14), ncol=2, frameon=False)
         figure.tight_layout()
         figure.savefig(path, metadata={"Date": None})
     plt.close(figure)

@@ -144,7 +144,7 @@ def test_an_attack_on_coco_gives_official_scores(
     assert float(mean["value"]) == found["oks"]["mean"]["attacked"]["value"]
     assert run(monkeypatch, "attack", *args) == 0
     shown = capsys.readouterr()
-    assert "PCK@0.1, 95% intervals over n people" in shown.out
+    assert "PCK@0.1, 95% intervals over 10 people" in shown.out
     assert "OKS AP, 95% intervals over photos" in shown.out
     assert "deeppose is equally sure of everyone" in shown.err
 
