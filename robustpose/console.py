@@ -126,9 +126,11 @@ def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
     counts = {row.n for row in shown}
     same = len(counts) == 1  # then the title says it, and the table has one column less
     over = f"{next(iter(counts))} {over.removeprefix('n ')}" if same and over.startswith("n ") else over
+    title = f"{plan.study.title}\n{plan.dataset.name}, {metric}, 95% intervals over {over}; eps in 255ths"
+    stdout.print(
+        title, style="italic", markup=False, highlight=False, soft_wrap=True
+    )  # may be wider than the table
     table = RichTable(
-        title=f"{plan.study.title}\n{plan.dataset.name}, {metric}, 95% intervals over {over}; eps in 255ths",
-        title_justify="left",
         box=SIMPLE_HEAD,
         padding=0,
         pad_edge=False,
