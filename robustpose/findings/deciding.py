@@ -58,8 +58,10 @@ def verdict(claim: str, effect: Sample, *, above: float, paper: str, measured: s
 
 
 def verdict_below(claim: str, effect: Sample, *, below: float, paper: str, measured: str) -> Verdict:
-    """Decide a claim that an effect lies below a margin."""
+    """Decide a claim that an effect lies below a margin: a share, so an interval that is widened ends at 0."""
     estimate = widened(effect.estimate)
+    if effect.value == 0:
+        estimate = replace(estimate, low=max(estimate.low, 0.0))
     turned = replace(estimate, value=-estimate.value, low=-estimate.high, high=-estimate.low)
     return _made(claim, estimate, decided(turned, above=-below), paper, measured, rule=f"lies below {below:g}")
 

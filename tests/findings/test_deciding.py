@@ -71,6 +71,13 @@ def test_below_and_within_are_the_other_ways_round() -> None:
     assert verdict_within("", normal(2, 1), margin=2.0, paper="", measured="").holds == "undecided"
 
 
+def test_a_share_of_nothing_has_no_interval_below_0() -> None:
+    nothing = verdict_below("", normal(0, 0), below=10.0, paper="", measured="")
+    assert nothing.effect is not None
+    assert nothing.effect.low == 0.0 < nothing.effect.high
+    assert nothing.holds == "holds"
+
+
 def test_shares_of_all_and_none_have_wilsons_interval() -> None:
     """Wilson's for 24 of 24 at 95%: 86.2 to 100."""
     wide = 100 * 3.841459 / 27.841459
