@@ -18,7 +18,7 @@ Color = tuple[int, int, int]
 LEFT: Color = (255, 150, 20)
 RIGHT: Color = (40, 190, 255)
 MIDDLE: Color = (245, 245, 245)
-_OUTLINE: Color = (18, 22, 28)
+OUTLINE: Color = (18, 22, 28)
 _WHITE = 255
 _GAP = 4
 _FRACTION_BITS = 4
@@ -52,7 +52,7 @@ def draw_skeleton(image: Pixels, keypoints: Floats, skeleton: Skeleton, *, facto
         for a, b in skeleton.limbs:
             i, j = skeleton.index(a), skeleton.index(b)
             if drawn[i] and drawn[j]:
-                color, width = (_OUTLINE, thick + 2) if outline else (_side(a, b), thick)
+                color, width = (OUTLINE, thick + 2) if outline else (_side(a, b), thick)
                 ends = _fixed(points[i]), _fixed(points[j])
                 cv2.line(canvas, *ends, color, width, cv2.LINE_AA, _FRACTION_BITS)
     return canvas

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from robustpose.findings.drawing import Pixels
 from robustpose.metrics import Pck, Table
-from robustpose.report.pictures import Pixels, amplify, draw_pose, jpeg, png
+from robustpose.report.pictures import amplify, draw_pose, jpeg, png
 from robustpose.report.scores import Net
 from robustpose.study import Outcome, Setting, Shown
 

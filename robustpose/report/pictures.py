@@ -5,20 +5,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from robustpose import geometry
 from robustpose.errors import RobustPoseError
+from robustpose.findings.drawing import LEFT, MIDDLE, OUTLINE, RIGHT, Color, Pixels
 from robustpose.metrics.table import Bools, Floats
 from robustpose.skeletons import Skeleton
 
-Pixels = NDArray[np.uint8]
-Color = tuple[int, int, int]
-
-LEFT: Color = (255, 150, 20)
-RIGHT: Color = (40, 190, 255)
-MIDDLE: Color = (245, 245, 245)
-_OUTLINE: Color = (18, 22, 28)
 MID_GREY = 128
 _REACH = 64
 """How far from mid-grey eps is drawn."""
@@ -63,10 +56,10 @@ def draw_pose(image: Pixels, keypoints: Floats, skeleton: Skeleton, *, shown: Bo
     thick = max(2, round(size[1] / 96))
     for extra in (2, 0):  # every outline lies under every limb
         for a, b, color in limbs:
-            _line(canvas, points[a], points[b], _OUTLINE if extra else color, thick + extra)
+            _line(canvas, points[a], points[b], OUTLINE if extra else color, thick + extra)
     for i, name in enumerate(skeleton.keypoints):
         if drawn[i]:
-            _dot(canvas, points[i], _OUTLINE, thick + 2)
+            _dot(canvas, points[i], OUTLINE, thick + 2)
             _dot(canvas, points[i], limb_color(name, name), thick + 1)
     return canvas
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from robustpose.report.pictures import Pixels, draw_pose, png
+from robustpose.findings.drawing import Pixels
+from robustpose.report.pictures import draw_pose, png
 from robustpose.types import Batch
 
 COLUMNS = 8

@@ -2,20 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from robustpose.report.pictures import (
-    LEFT,
-    MID_GREY,
-    MIDDLE,
-    RIGHT,
-    Color,
-    Pixels,
-    amplify,
-    draw_pose,
-    enlargement,
-    jpeg,
-    limb_color,
-    png,
-)
+from robustpose.findings.drawing import LEFT, MIDDLE, RIGHT, Color, Pixels
+from robustpose.report.pictures import MID_GREY, amplify, draw_pose, enlargement, jpeg, limb_color, png
 from robustpose.skeletons import COCO_17, MPII_16, SKELETONS
 
 GREY = np.full((128, 128, 3), 90, np.uint8)
