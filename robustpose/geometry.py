@@ -7,6 +7,7 @@ x = 0 is the left edge of the photo, which is the coordinate -0.5 of a point.
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -86,21 +87,26 @@ def flip_points(points: Tensor, skeleton: Skeleton, *, width: int) -> Tensor:
 
 def cells_to_pixels(cells: Tensor, *, heatmap_size: tuple[int, int], input_size: tuple[int, int]) -> Tensor:
     """Map heatmap cell coordinates (..., 2) to input pixels: cell 0 of stride 4 lies at pixel 1.5."""
-    strides = cells.new_tensor([input_size[1] / heatmap_size[1], input_size[0] / heatmap_size[0]])
-    return (cells + 0.5) * strides - 0.5
+    strides = _strides(heatmap_size, input_size)
+    return torch.stack([(cells[..., at] + 0.5) * strides[at] - 0.5 for at in (0, 1)], dim=-1)
 
 
 def pixels_to_cells(pixels: Tensor, *, heatmap_size: tuple[int, int], input_size: tuple[int, int]) -> Tensor:
     """Map input pixels (..., 2) to heatmap cell coordinates; the inverse of cells_to_pixels."""
-    strides = pixels.new_tensor([input_size[1] / heatmap_size[1], input_size[0] / heatmap_size[0]])
-    return (pixels + 0.5) / strides - 0.5
+    strides = _strides(heatmap_size, input_size)
+    return torch.stack([(pixels[..., at] + 0.5) / strides[at] - 0.5 for at in (0, 1)], dim=-1)
 
 
 def pixels_to_unit(pixels: Tensor, *, input_size: tuple[int, int]) -> Tensor:
     """Map input pixels (..., 2) to [-0.5, 0.5], the picture's outer edges being the ends."""
-    return (pixels + 0.5) / pixels.new_tensor([input_size[1], input_size[0]]) - 0.5
+    return torch.stack([(pixels[..., at] + 0.5) / input_size[1 - at] - 0.5 for at in (0, 1)], dim=-1)
 
 
 def unit_to_pixels(unit: Tensor, *, input_size: tuple[int, int]) -> Tensor:
     """Map [-0.5, 0.5] back to input pixels; the inverse of pixels_to_unit."""
-    return (unit + 0.5) * unit.new_tensor([input_size[1], input_size[0]]) - 0.5
+    return torch.stack([(unit[..., at] + 0.5) * input_size[1 - at] - 0.5 for at in (0, 1)], dim=-1)
+
+
+def _strides(heatmap_size: tuple[int, int], input_size: tuple[int, int]) -> tuple[float, float]:
+    """Return the input pixels of a cell, along x and along y: plain numbers, which no GPU has to wait for."""
+    return input_size[1] / heatmap_size[1], input_size[0] / heatmap_size[0]

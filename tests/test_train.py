@@ -24,7 +24,8 @@ from robustpose.models.weights import WeightFacts, load_facts, load_weights
 from robustpose.skeletons import COCO_17, Skeleton
 from robustpose.train import Progress, Recipe, courses, evaluate, train
 from robustpose.train import run as module
-from robustpose.train.run import Run, rows_of_step, schedule
+from robustpose.train.drawing import rows_of_step
+from robustpose.train.run import Run, schedule
 from robustpose.types import Batch, PoseDataset, PoseOutput
 from tests.conftest import TINY, TRIO, TinyHeatmaps
 
@@ -100,13 +101,19 @@ def ignore(progress: Progress) -> None:
 
 
 def start(
-    out: Path, *, recipe: Recipe = RECIPE, on_progress: Callable[[Progress], None] = ignore, data: str = "dots"
+    out: Path,
+    *,
+    recipe: Recipe = RECIPE,
+    on_progress: Callable[[Progress], None] = ignore,
+    data: str = "dots",
+    workers: int = 0,
 ) -> WeightFacts:
     return train(
         recipe,
         training=Dots(8, name=data),
         validation=Dots(5),
         out=out,
+        workers=workers,
         validate_every=EVERY,
         on_progress=on_progress,
     )
@@ -148,6 +155,24 @@ def test_a_run_that_was_stopped_ends_in_the_same_bytes(
     start(tmp_path, on_progress=lambda progress: seen.append(progress.step))
     assert weights(tmp_path) == weights(undisturbed)
     assert seen == list(range((steps[-1] // EVERY * EVERY if steps[-1] < STEPS else STEPS) + 1, STEPS + 1))
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_lessons_drawn_by_other_processes_are_the_same(tmp_path: Path, undisturbed: Path, stopped: bool) -> None:
+    if stopped:
+        with pytest.raises(StoppedError):
+            start(tmp_path, on_progress=stop_at(5), workers=2)
+    start(tmp_path, workers=2)
+    assert weights(tmp_path) == weights(undisturbed)
+
+
+def test_drawing_ahead_leaves_the_random_state_to_the_net() -> None:
+    people = training_people(Dots(8), rows=range(8), input_size=TINY)
+    drawing = Run(RECIPE, device="cpu", data_fingerprint="dots").drawing(people)
+    before = torch.get_rng_state()
+    lessons = list(drawing.ahead(workers=0, pinned=False))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert len(lessons) == len(drawing) == RECIPE.steps
 
 
 def kill_myself_at_5(progress: Progress) -> None:
@@ -500,7 +525,7 @@ def test_the_average_in_closed_form(tmp_path: Path, undisturbed: Path, begun: st
         run.begin_from(undisturbed / "tiny.safetensors")
     states = [state(run.net)]
     for step in range(1, 6):
-        run.advance(people)
+        run.advance(run.drawing(people)[0])
         states.append(state(run.net))
         if step == 2 and begun == "from a checkpoint":
             run.save(tmp_path / "checkpoint.pt")

@@ -20,8 +20,8 @@ from robustpose.models.weights import load_facts, load_weights
 from robustpose.skeletons import Skeleton
 from robustpose.train import Recipe, courses, speaks, train
 from robustpose.train import run as module
+from robustpose.train.drawing import rows_of_step
 from robustpose.train.processes import join
-from robustpose.train.run import rows_of_step
 from tests.cli.test_errors import run
 from tests.conftest import TinyHeatmaps
 from tests.test_train import Dots

@@ -22,7 +22,7 @@ from robustpose.study import (
     factor_rows,
     open_plan,
     run_all,
-    save_study,
+    save_plan,
     unranked,
     workbench,
     write_factors,
@@ -61,10 +61,10 @@ def run_study(study: Study, folder: Path, *, how: How | None = None) -> Ran:
         bench = workbench(plan).on(how.device)
         computed = run_all(cells, bench, store, engine=how.engine, shard=how.shard, on_progress=show)
     write_provenance(folder, cells, engine=how.engine, device=how.device, shard=how.shard, computed=computed)
+    save_plan(plan, folder)
     if how.shard.count > 1:
         return Ran(plan, store, [], {})
     rows = all_rows(plan, store)
-    save_study(study, folder)
     made = write_outputs(plan, store, rows, folder)
     for name in unranked(plan, store):
         console.say(f"{name} is equally sure of everyone, so OKS AP ranks its answers by the order of the file")

@@ -42,8 +42,7 @@ from robustpose.study import (
     Realism,
     Store,
     all_rows,
-    load_study,
-    open_plan,
+    load_plan,
     outcome,
     run_realism,
 )
@@ -70,6 +69,9 @@ def study(
     universal_samples: UniversalSamplesOption = None,
     universal_people: UniversalPeopleOption = None,
     n: Annotated[int | None, typer.Option("--n", help="People, from the first")] = None,
+    people_per_cell: Annotated[
+        int | None, typer.Option(help="Attacked together; a GPU wants hundreds", min=1)
+    ] = None,
     seed: SeedOption = 0,
     images: ImagesOption = "",
     min_keypoints: MinKeypointsOption = 0,
@@ -110,6 +112,7 @@ def study(
         tasks=() if tasks == "none" else _listed(tasks) or named.tasks,
         training=_training(training, named.training, data=data or named.data),
         findings=_chosen(findings, named.findings),
+        per_cell=people_per_cell or named.per_cell,
     )
     chosen = narrowed(
         chosen,
@@ -182,6 +185,6 @@ def make_report(
     folder: Annotated[Path, typer.Argument(help="Folder of a study")] = Path("runs/quick"),
 ) -> None:
     """Make results.csv and the page again from a study's stored cells."""
-    plan, store = open_plan(load_study(folder)), Store(folder)
+    plan, store = load_plan(folder), Store(folder)
     write_outputs(plan, store, all_rows(plan, store), folder)
     say_where(folder)

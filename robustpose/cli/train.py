@@ -34,6 +34,7 @@ def train_net(
     ] = Recipe.half_body,
     seed: SeedOption = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    workers: Annotated[int, typer.Option(help="Processes that draw crops ahead of the net; for GPUs", min=0)] = 0,
     warm_start: Annotated[
         Path | None, typer.Option(help="Weights whose fitting tensors the net begins with")
     ] = None,
@@ -73,6 +74,7 @@ def train_net(
             validation=validating,
             out=folder,
             device=device,
+            workers=workers,
             warm_start=warm_start,
             on_checked=render,
             on_progress=on_progress,

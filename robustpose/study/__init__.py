@@ -13,7 +13,7 @@ from robustpose.study.quick import QUICK
 from robustpose.study.realism import Realism, Worth, run_realism
 from robustpose.study.results import Outcome, Row, Shown, estimates, outcome, result_rows, write_results
 from robustpose.study.run import CellProgress, Engine, Shard, run_all, run_cells
-from robustpose.study.saved import load_study, save_study
+from robustpose.study.saved import load_plan, save_plan
 from robustpose.study.store import Store
 from robustpose.study.stored import CellResult, Pictures, TaskResult
 from robustpose.study.view import CLEAN, PAPER_EPS, Grid, Learn, View
@@ -61,7 +61,7 @@ __all__ = [
     "cells_of",
     "estimates",
     "factor_rows",
-    "load_study",
+    "load_plan",
     "make_plan",
     "metric_of",
     "official_estimates",
@@ -73,7 +73,7 @@ __all__ = [
     "run_all",
     "run_cells",
     "run_realism",
-    "save_study",
+    "save_plan",
     "unranked",
     "workbench",
     "write_factors",

@@ -11,13 +11,11 @@ from robustpose.metrics import METRICS, Pck
 from robustpose.models import OpenedModel, OpenedTask, open_model, open_task
 from robustpose.objectives import ASK_FOR_A_RADIUS
 from robustpose.skeletons import Skeleton
-from robustpose.study.cell import Cell, Setting
+from robustpose.study.cell import Cell, Setting, code_version
 from robustpose.study.derived import AnyCell, Replay, TaskCell, UniversalCell
 from robustpose.study.view import Grid, Learn, On, View
 from robustpose.study.workbench import Workbench
 from robustpose.types import HasTaskLabels, PoseDataset
-
-PEOPLE_PER_CELL = 25
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,7 @@ class Study:
     tasks         nets of other tasks, 'action' and 'parts', to compare; left out where the data lack their labels
     training      the data set that universal perturbations are learned on; empty for none
     other         a second data set, to which universal perturbations are carried over; empty for none
+    per_cell      people that are attacked together; a GPU wants hundreds
     """
 
     name: str
@@ -52,11 +51,15 @@ class Study:
     tasks: tuple[str, ...] = ()
     training: str = ""
     other: str = ""
+    per_cell: int = 25
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A study with its models and data opened, ready to run."""
+    """A study with its models and data opened, ready to run.
+
+    version  of the code that computes its cells, or that computed them: see cell.code_version
+    """
 
     study: Study
     models: tuple[OpenedModel, ...]
@@ -65,6 +68,7 @@ class Plan:
     tasks: tuple[OpenedTask, ...] = ()
     training: PoseDataset | None = None
     other: PoseDataset | None = None
+    version: str = field(default_factory=code_version)
 
     @property
     def n(self) -> int:
@@ -90,7 +94,7 @@ class Plan:
 
     @property
     def _blocks(self) -> list[range]:
-        return blocks(self.n)
+        return blocks(self.n, per_cell=self.study.per_cell)
 
     @cached_property
     def _photos(self) -> dict[range, str]:
@@ -114,6 +118,7 @@ class Plan:
                 metric=self.metric if measured else "",
                 keep_images=self.study.keep_images if rows.start == 0 else 0,
                 seed=0 if setting is None else self.study.seed,
+                version=self.version,
             )
             for rows in self._blocks
         )
@@ -157,6 +162,7 @@ class Plan:
             objective=learn.objective,
             photos=self.training.content(range(people)),
             seed=self.study.seed,
+            version=self.version,
         )
 
     def task_cells(self, task: str, setting: Setting | None) -> tuple[TaskCell, ...]:
@@ -172,6 +178,7 @@ class Plan:
                 stop=rows.stop,
                 setting=setting,
                 seed=0 if setting is None else self.study.seed,
+                version=self.version,
             )
             for rows in self._blocks
         )
@@ -190,8 +197,9 @@ class Plan:
                 start=rows.start,
                 stop=rows.stop,
                 photos=dataset.content(rows),
+                version=self.version,
             )
-            for rows in blocks(min(self.n, len(dataset)))
+            for rows in blocks(min(self.n, len(dataset)), per_cell=self.study.per_cell)
         ]
 
     def _source(self, net: OpenedModel, view: View, block: int) -> Cell | UniversalCell | None:
@@ -219,6 +227,8 @@ def make_plan(
     """Check that a study can be run and choose its metric; RobustPoseError where nothing can be scored."""
     if study.n is not None and study.n < 1:
         raise RobustPoseError(f"--n must be at least 1, got {study.n}")
+    if study.per_cell < 1:
+        raise RobustPoseError(f"--people-per-cell must be at least 1, got {study.per_cell}")
     if len(dataset) == 0:
         raise RobustPoseError(f"{dataset.name} holds no person")
     fingerprints = [model.fingerprint for model in models]
@@ -291,9 +301,9 @@ def workbench(plan: Plan) -> Workbench:
     )
 
 
-def blocks(n: int) -> list[range]:
+def blocks(n: int, *, per_cell: int) -> list[range]:
     """Cut n people into the blocks that cells are made of."""
-    return [range(start, min(start + PEOPLE_PER_CELL, n)) for start in range(0, n, PEOPLE_PER_CELL)]
+    return [range(start, min(start + per_cell, n)) for start in range(0, n, per_cell)]
 
 
 def _shared(model: Skeleton, data: Skeleton) -> list[bool]:

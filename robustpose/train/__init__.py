@@ -13,6 +13,8 @@ from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import torch
+
 from robustpose.data.augment import training_people
 from robustpose.errors import RobustPoseError
 from robustpose.models import TASKS, build
@@ -37,6 +39,7 @@ def train(
     validation: PoseDataset,
     out: Path,
     device: str = "cpu",
+    workers: int = 0,
     validate_every: int = 1000,
     warm_start: Path | None = None,
     on_checked: Callable[[], None] = lambda: None,
@@ -44,6 +47,7 @@ def train(
 ) -> WeightFacts:
     """Train a net, or continue its unfinished run in `out`; write its weights there and return their facts.
 
+    workers is the number of processes that draw crops ahead of the net; 0 draws them here, between its steps.
     warm_start is a weight file of another run, whose tensors that fit by name and shape the net begins with.
     on_checked is called when the checks are done, before the people are loaded: a place to render them.
     Started by torchrun or accelerate, processes share each batch; the first scores and writes.
@@ -81,9 +85,14 @@ def train(
         )
     watched = min(WATCHED, len(validation))
     metric, score = run.course.metric, float("nan")
+    on_gpu = run.device.type == "cuda"
+    lessons = run.drawing(people).ahead(workers=workers, pinned=on_gpu)
+    torch.backends.cudnn.benchmark |= (
+        on_gpu  # every step is of the same shapes, so the fastest kernels are looked for
+    )
     while run.step < recipe.steps:
         started = time.perf_counter()
-        loss = run.advance(people)
+        loss = run.advance(next(lessons))
         run.seconds += time.perf_counter() - started
         done = run.step == recipe.steps
         if run.processes.first and (run.step % validate_every == 0 or done):

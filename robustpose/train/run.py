@@ -6,9 +6,7 @@ from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from robustpose.data.augment import TrainingPeople
@@ -16,9 +14,13 @@ from robustpose.errors import RobustPoseError
 from robustpose.models import build
 from robustpose.models.weights import take_fitting
 from robustpose.skeletons import MPII_16, Skeleton
-from robustpose.train.courses import Course, course_of
+from robustpose.train.courses import Course, Lesson, course_of
+from robustpose.train.drawing import Drawing
 from robustpose.train.processes import join
 from robustpose.train.recipe import Recipe
+
+_READ_EVERY = 20
+"""Steps between two looks at the loss on a GPU: to read it is to wait until the GPU has caught up."""
 
 
 class Lessons(nn.Module):
@@ -72,6 +74,8 @@ class Run:
         """Tensors of the average beside the net's own; both are only ever changed in place."""
         self.step = 0
         self.seconds = 0.0
+        self._loss = float("nan")
+        self._read_every = 1 if self.device.type == "cpu" else _READ_EVERY
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -89,37 +93,35 @@ class Run:
         take_fitting(self.net, weights)
         self.average.load_state_dict(self.net.state_dict())
 
-    def advance(self, people: TrainingPeople) -> float:
-        """Take one step; return the loss."""
-        recipe = self.recipe
+    def drawing(self, people: TrainingPeople) -> Drawing:
+        """Return the lessons that are left, of these people."""
         mine = self.processes
-        rows = rows_of_step(self.step, people=len(people), batch=recipe.batch, seed=recipe.seed)
-        images, *truth = self.course.draw(
-            people,
-            rows[mine.index :: mine.count],
-            np.random.default_rng([recipe.seed, 1, self.step, mine.index]),
-            half_body=recipe.half_body,
-        )
+        return Drawing(self.recipe, self.course, people, first=self.step, index=mine.index, count=mine.count)
+
+    def advance(self, lesson: Lesson) -> float:
+        """Take one step; return the loss, or that of an earlier step where the device is not waited for."""
+        recipe = self.recipe
+        images, *truth = lesson
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.lr * schedule(self.step, steps=recipe.steps, warmup=recipe.warmup_steps)
         self.net.train()
-        lesson = (
-            images.to(self.device, memory_format=torch.channels_last),
-            *(each.to(self.device) for each in truth),
+        moved = (
+            images.to(self.device, memory_format=torch.channels_last, non_blocking=True),
+            *(each.to(self.device, non_blocking=True) for each in truth),
         )
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"):
-            loss: Tensor = self.lessons(*lesson)
-        if not torch.isfinite(loss):
-            raise RobustPoseError(
-                f"the loss is {float(loss.detach())} at step {self.step}; lower the learning rate"
-            )
+            loss: Tensor = self.lessons(*moved)
+        if self.step % self._read_every == 0 or self.step == recipe.steps - 1:
+            self._loss = float(loss.detach())
+            if not math.isfinite(self._loss):
+                raise RobustPoseError(f"the loss is {self._loss} at step {self.step}; lower the learning rate")
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), recipe.clip)
         self.optimiser.step()
         self.step += 1
         self._update_average()
-        return float(loss.detach())
+        return self._loss
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -178,14 +180,6 @@ def differences_of(held: dict[str, Any], recipe: Recipe) -> str:
         for name in {**here, **there}
         if there.get(name) != here.get(name)
     )
-
-
-def rows_of_step(step: int, *, people: int, batch: int, seed: int) -> NDArray[np.int64]:
-    """Return the people of a step: each epoch is a new permutation of all, cut into batches."""
-    per_epoch = people // batch
-    epoch, position = divmod(step, per_epoch)
-    order = np.random.default_rng([seed, 0, epoch]).permutation(people)
-    return order[position * batch : (position + 1) * batch]
 
 
 def schedule(step: int, *, steps: int, warmup: int) -> float:

@@ -1,0 +1,67 @@
+"""Draws a training's lessons, in this process or ahead of the net in others; the lessons are the same."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+
+from robustpose.data.augment import TrainingPeople
+from robustpose.train.courses import Course, Lesson
+from robustpose.train.recipe import Recipe
+
+_AHEAD = 4
+"""Lessons that each process draws before the net asks for them."""
+
+
+@dataclass(frozen=True)
+class Drawing(Dataset[Lesson]):
+    """The lessons of a training, by step; every draw is keyed by (seed, step), so any process draws the same.
+
+    first         the step that the training goes on from
+    index, count  of the processes that share each batch
+    """
+
+    recipe: Recipe
+    course: Course
+    people: TrainingPeople
+    first: int = 0
+    index: int = 0
+    count: int = 1
+
+    def __len__(self) -> int:
+        return self.recipe.steps - self.first
+
+    def __getitem__(self, place: int) -> Lesson:
+        recipe, step = self.recipe, self.first + place
+        rows = rows_of_step(step, people=len(self.people), batch=recipe.batch, seed=recipe.seed)
+        generator = np.random.default_rng([recipe.seed, 1, step, self.index])
+        return self.course.draw(self.people, rows[self.index :: self.count], generator, half_body=recipe.half_body)
+
+    def ahead(self, *, workers: int, pinned: bool) -> Iterator[Lesson]:
+        """Yield all lessons in order, drawn by `workers` processes; 0: by this one, when asked for.
+
+        pinned  in memory that a GPU can copy from while it computes
+        """
+        if workers:
+            cv2.setNumThreads(1)  # before the fork: its pool of threads does not live on in the children
+        loader = DataLoader(
+            self,
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=_AHEAD if workers else None,
+            pin_memory=pinned,
+            generator=torch.Generator(),  # its own, so that torch's stays the net's
+        )
+        return iter(loader)
+
+
+def rows_of_step(step: int, *, people: int, batch: int, seed: int) -> NDArray[np.int64]:
+    """Return the people of a step: each epoch is a new permutation of all, cut into batches."""
+    per_epoch = people // batch
+    epoch, position = divmod(step, per_epoch)
+    order = np.random.default_rng([seed, 0, epoch]).permutation(people)
+    return order[position * batch : (position + 1) * batch]
