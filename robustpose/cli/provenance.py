@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from robustpose.study import AnyCell, Engine, LocalEngine, RayEngine, Shard
-from robustpose.study.cell import code_version
+from robustpose.study import Engine, LocalEngine, RayEngine, Shard
+from robustpose.study.cell import Job, code_version
 from robustpose.study.store import write_atomically
 
 
 def write_provenance(
-    folder: Path, cells: Iterable[AnyCell], *, engine: Engine, device: str, shard: Shard, computed: int
+    folder: Path, cells: Iterable[Job], *, engine: Engine, device: str, shard: Shard, computed: int
 ) -> None:
     """Write what a study's results stand on, or add this run to it; a run that computed nothing changes nothing.
 

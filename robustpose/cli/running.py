@@ -21,8 +21,9 @@ from robustpose.study import (
     all_rows,
     factor_rows,
     open_plan,
+    open_store,
     run_all,
-    save_plan,
+    save_study,
     unranked,
     workbench,
     write_factors,
@@ -50,18 +51,28 @@ class Ran:
     found: Mapping[str, findings.Found]
 
 
-def run_study(study: Study, folder: Path, *, how: How | None = None) -> Ran:
-    """Compute what is missing of a study and write its outputs; a shard of one writes none, and gives no rows."""
+def run_study(study: Study, folder: Path, *, how: How | None = None, reuse: bool = False) -> Ran:
+    """Compute what is missing of a study and write its outputs; a shard of one writes none, and gives no rows.
+
+    reuse  whether cells that other versions of the code computed there count as computed
+    """
     how = how or How()
     plan = open_plan(study)
-    store = Store(folder)
+    store = open_store(folder) if reuse else Store(folder)
     cells = [*plan.all_cells(), *findings.asked(plan)]
     _render_people(plan, [cell for cell in cells if cell not in store])
     with console.cells_bar(study.name) as show:
         bench = workbench(plan).on(how.device)
         computed = run_all(cells, bench, store, engine=how.engine, shard=how.shard, on_progress=show)
-    write_provenance(folder, cells, engine=how.engine, device=how.device, shard=how.shard, computed=computed)
-    save_plan(plan, folder)
+    write_provenance(
+        folder,
+        [store.held(cell) for cell in cells],
+        engine=how.engine,
+        device=how.device,
+        shard=how.shard,
+        computed=computed,
+    )
+    save_study(study, folder)
     if how.shard.count > 1:
         return Ran(plan, store, [], {})
     rows = all_rows(plan, store)

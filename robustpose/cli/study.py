@@ -40,9 +40,10 @@ from robustpose.findings import FINDINGS
 from robustpose.study import (
     STUDIES,
     Realism,
-    Store,
     all_rows,
-    load_plan,
+    load_study,
+    open_plan,
+    open_store,
     outcome,
     run_realism,
 )
@@ -84,6 +85,9 @@ def study(
     threads: ThreadsOption = None,
     gpus: GpusOption = 0.0,
     shard: ShardOption = "",
+    reuse: Annotated[
+        bool, typer.Option(help="Take what other versions of the code or of torch computed in --out, too")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the results; runs/NAME by default")] = None,
 ) -> None:
     """Run a study, or continue it: its cells, results.csv and the report page."""
@@ -131,7 +135,7 @@ def study(
         shard=shard,
         device=device,
     )
-    ran = run_study(chosen, folder, how=how)
+    ran = run_study(chosen, folder, how=how, reuse=reuse)
     plan = ran.plan
     if chosen.tasks and not plan.tasks:
         console.say(f"left out: nets of other tasks, for {plan.dataset.name} has no labels of actions and parts")
@@ -185,6 +189,6 @@ def make_report(
     folder: Annotated[Path, typer.Argument(help="Folder of a study")] = Path("runs/quick"),
 ) -> None:
     """Make results.csv and the page again from a study's stored cells."""
-    plan, store = load_plan(folder), Store(folder)
+    plan, store = open_plan(load_study(folder)), open_store(folder)
     write_outputs(plan, store, all_rows(plan, store), folder)
     say_where(folder)

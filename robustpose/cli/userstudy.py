@@ -13,7 +13,7 @@ from rich.table import Table
 from robustpose import console
 from robustpose.cli.options import SeedOption
 from robustpose.errors import RobustPoseError
-from robustpose.study import Store, load_plan
+from robustpose.study import load_study, open_plan, open_store
 from robustpose.study.store import write_atomically
 from robustpose.threats import format_eps
 from robustpose.userstudy import (
@@ -50,8 +50,8 @@ def make_user_study(
 ) -> None:
     """Write a page that asks people which of two pictures was tampered with."""
     design = Design(trials=trials, controls=controls, catch=catch, seconds=seconds, scale=scale, seed=seed)
-    plan = load_plan(folder)
-    made = draw_trials(read_stimuli(plan, Store(folder), net=net, attack=attack), design)
+    plan, store = open_plan(load_study(folder)), open_store(folder)
+    made = draw_trials(read_stimuli(plan, store, net=net, attack=attack), design)
     page = write_page(made, out)
     _print_drawn(made)
     print(f"page:   {page}\ntrials: {out / 'trials.json'} (what each was: keep it from the participants)")

@@ -13,7 +13,7 @@ from robustpose.study.quick import QUICK
 from robustpose.study.realism import Realism, Worth, run_realism
 from robustpose.study.results import Outcome, Row, Shown, estimates, outcome, result_rows, write_results
 from robustpose.study.run import CellProgress, Engine, Shard, run_all, run_cells
-from robustpose.study.saved import load_plan, save_plan
+from robustpose.study.saved import load_study, open_store, save_study
 from robustpose.study.store import Store
 from robustpose.study.stored import CellResult, Pictures, TaskResult
 from robustpose.study.view import CLEAN, PAPER_EPS, Grid, Learn, View
@@ -61,19 +61,20 @@ __all__ = [
     "cells_of",
     "estimates",
     "factor_rows",
-    "load_plan",
+    "load_study",
     "make_plan",
     "metric_of",
     "official_estimates",
     "official_name",
     "official_rows",
     "open_plan",
+    "open_store",
     "outcome",
     "result_rows",
     "run_all",
     "run_cells",
     "run_realism",
-    "save_plan",
+    "save_study",
     "unranked",
     "workbench",
     "write_factors",

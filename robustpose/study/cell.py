@@ -7,7 +7,7 @@ data set or version is a new cell.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -50,6 +50,10 @@ class Job(Protocol):
 
     def as_dict(self) -> dict[str, object]:
         """Every field that defines it."""
+        ...
+
+    def of_version(self, version: str, /) -> "Job":
+        """Return the same job as another version of the code defines it."""
         ...
 
 
@@ -148,6 +152,10 @@ class Cell:
     def title(self) -> str:
         """What it is, for people."""
         return f"{self.model}: {'clean' if self.setting is None else self.setting.title}"
+
+    def of_version(self, version: str, /) -> "Cell":
+        """Return the same cell as another version of the code defines it."""
+        return replace(self, version=version)
 
     def as_dict(self) -> dict[str, object]:
         """Every field that defines the cell, the attack's hyper-parameters spelled out."""

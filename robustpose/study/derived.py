@@ -1,6 +1,6 @@
 """Cells that stand on others: pictures shown to another net, universal perturbations, nets of other tasks."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from robustpose.defences import DEFENCES
 from robustpose.errors import RobustPoseError, unknown_name
@@ -36,6 +36,10 @@ class UniversalCell:
     def title(self) -> str:
         """What it is, for people."""
         return f"{self.model}: universal perturbation at {format_eps(self.eps)}"
+
+    def of_version(self, version: str, /) -> "UniversalCell":
+        """Return the same job as another version of the code defines it."""
+        return replace(self, version=version)
 
     def as_dict(self) -> dict[str, object]:
         """Every field that defines it."""
@@ -75,6 +79,11 @@ class Replay:
         made = f"pictures of {self.source.model}" if self.source else "clean pictures"
         return f"{self.people.model}: {made} {self.change}".rstrip()
 
+    def of_version(self, version: str, /) -> "Replay":
+        """Return the same job as another version of the code defines it."""
+        source = None if self.source is None else self.source.of_version(version)
+        return replace(self, people=self.people.of_version(version), source=source)
+
     def as_dict(self) -> dict[str, object]:
         """Every field that defines it."""
         source = None if self.source is None else self.source.key
@@ -108,6 +117,10 @@ class TaskCell:
     def title(self) -> str:
         """What it is, for people."""
         return f"{self.task}: {'clean' if self.setting is None else self.setting.title}"
+
+    def of_version(self, version: str, /) -> "TaskCell":
+        """Return the same job as another version of the code defines it."""
+        return replace(self, version=version)
 
     def as_dict(self) -> dict[str, object]:
         """Every field that defines it, the attack's hyper-parameters spelled out."""

@@ -11,7 +11,7 @@ from robustpose.metrics import METRICS, Pck
 from robustpose.models import OpenedModel, OpenedTask, open_model, open_task
 from robustpose.objectives import ASK_FOR_A_RADIUS
 from robustpose.skeletons import Skeleton
-from robustpose.study.cell import Cell, Setting, code_version
+from robustpose.study.cell import Cell, Setting
 from robustpose.study.derived import AnyCell, Replay, TaskCell, UniversalCell
 from robustpose.study.view import Grid, Learn, On, View
 from robustpose.study.workbench import Workbench
@@ -56,10 +56,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study with its models and data opened, ready to run.
-
-    version  of the code that computes its cells, or that computed them: see cell.code_version
-    """
+    """A study with its models and data opened, ready to run."""
 
     study: Study
     models: tuple[OpenedModel, ...]
@@ -68,7 +65,6 @@ class Plan:
     tasks: tuple[OpenedTask, ...] = ()
     training: PoseDataset | None = None
     other: PoseDataset | None = None
-    version: str = field(default_factory=code_version)
 
     @property
     def n(self) -> int:
@@ -118,7 +114,6 @@ class Plan:
                 metric=self.metric if measured else "",
                 keep_images=self.study.keep_images if rows.start == 0 else 0,
                 seed=0 if setting is None else self.study.seed,
-                version=self.version,
             )
             for rows in self._blocks
         )
@@ -162,7 +157,6 @@ class Plan:
             objective=learn.objective,
             photos=self.training.content(range(people)),
             seed=self.study.seed,
-            version=self.version,
         )
 
     def task_cells(self, task: str, setting: Setting | None) -> tuple[TaskCell, ...]:
@@ -178,7 +172,6 @@ class Plan:
                 stop=rows.stop,
                 setting=setting,
                 seed=0 if setting is None else self.study.seed,
-                version=self.version,
             )
             for rows in self._blocks
         )
@@ -197,7 +190,6 @@ class Plan:
                 start=rows.start,
                 stop=rows.stop,
                 photos=dataset.content(rows),
-                version=self.version,
             )
             for rows in blocks(min(self.n, len(dataset)), per_cell=self.study.per_cell)
         ]

@@ -4,14 +4,14 @@ Models and data are opened again by the names they had, so relative paths count 
 """
 
 import json
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from robustpose.errors import RobustPoseError
-from robustpose.study.cell import Setting
-from robustpose.study.plan import Plan, Study, open_plan
-from robustpose.study.store import write_atomically
+from robustpose.study.cell import Setting, code_version
+from robustpose.study.plan import Study
+from robustpose.study.store import Store, write_atomically
 from robustpose.study.view import Grid
 
 FILE = "study.json"
@@ -22,31 +22,42 @@ def _tuple(value: object) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def save_plan(plan: Plan, folder: Path) -> None:
-    """Write a study's definition, and the version of the code that computes its cells, in one atomic act."""
-    content = {"version": plan.version, **asdict(plan.study)}
+def save_study(study: Study, folder: Path) -> None:
+    """Write a study's definition, and which versions of the code computed cells of it, in one atomic act."""
+    mine = code_version()
+    versions = [mine, *(version for version in versions_of(folder) if version != mine)]
     folder.mkdir(parents=True, exist_ok=True)  # of a shard without work there is none yet
+    content = {"versions": versions, **asdict(study)}
     write_atomically(folder / FILE, (json.dumps(content, indent=2) + "\n").encode())
 
 
-def load_plan(folder: Path) -> Plan:
-    """Open a study again, to read its cells whoever computed them; RobustPoseError where the folder holds none."""
-    study, version = _read(folder)
-    return replace(open_plan(study), version=version)
+def load_study(folder: Path) -> Study:
+    """Read the definition back; RobustPoseError where the folder holds none or a damaged one."""
+    return _read(folder)[0]
 
 
-def _read(folder: Path) -> tuple[Study, str]:
+def open_store(folder: Path) -> Store:
+    """Open the results of a study, whichever versions of the code computed them, the last one's first."""
+    return Store(folder, versions=versions_of(folder))
+
+
+def versions_of(folder: Path) -> tuple[str, ...]:
+    """Return the versions that computed cells here, the last first; none where the folder holds no study."""
+    return _read(folder)[1] if (folder / FILE).exists() else ()
+
+
+def _read(folder: Path) -> tuple[Study, tuple[str, ...]]:
     path = folder / FILE
     try:
         content = json.loads(path.read_text())
-        version = str(content.pop("version"))
+        versions = tuple(map(str, content.pop("versions")))
         settings = tuple(Setting(**setting) for setting in content.pop("settings"))
         grid = Grid(**{name: _tuple(value) for name, value in content.pop("grid").items()})
         known = {field.name for field in fields(Study)}
         if unknown := set(content) - known:
             raise KeyError(*sorted(unknown))
         held = {name: _tuple(value) for name, value in content.items()}
-        return Study(**held, settings=settings, grid=grid), version
+        return Study(**held, settings=settings, grid=grid), versions
     except (FileNotFoundError, NotADirectoryError):
         raise RobustPoseError(
             f"{folder} holds no study ({FILE} is missing); make one with `robustpose study`"

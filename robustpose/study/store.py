@@ -8,6 +8,7 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,19 +26,29 @@ R = TypeVar("R", bound=Stored)
 
 
 class Store:
-    """A study's folder; opening it checks that this version wrote it, the first job makes it."""
+    """A study's folder; opening it checks that this version wrote it, the first job makes it.
 
-    def __init__(self, folder: Path) -> None:
+    versions  of the code or of torch whose result of a job is taken where this version's is not there, the best
+              first: on another machine hundreds of cells may have been computed already
+    """
+
+    def __init__(self, folder: Path, *, versions: Sequence[str] = ()) -> None:
         self.folder = folder
+        self.versions = tuple(versions)
         self._jobs = folder / "cells"
         self._pictures = folder / "pictures"
         self._check_version()
 
     def __contains__(self, job: Job) -> bool:
-        if not self._path(job).exists():
+        if not self._path(self.held(job)).exists():
             return False
         asked = job.keep_images if isinstance(job, Cell) else 0
         return asked == 0 or self._kept(job) >= min(asked, self._people(job))
+
+    def held(self, job: Job) -> Job:
+        """Return the job as the version defines it whose result is there; the job itself where none is."""
+        others = (job.of_version(version) for version in self.versions)
+        return next((each for each in (job, *others) if self._path(each).exists()), job)
 
     def put(self, job: Job, result: Stored, pictures: Pictures | None = None) -> None:
         """Commit a job: written aside, then renamed; its pictures first."""
@@ -57,7 +68,7 @@ class Store:
 
     def read(self, job: Job, kind: type[R], /) -> R:
         """Read a job's result; RobustPoseError where its file is damaged or lacking."""
-        path = self._path(job)
+        path = self._path(self.held(job))
         try:
             return kind.from_arrays(*_from_bytes(path.read_bytes()))
         except FileNotFoundError:
@@ -67,7 +78,7 @@ class Store:
 
     def pictures(self, cell: Job, /) -> Pictures:
         """Read the pictures that a cell keeps, if any; RobustPoseError where they are damaged."""
-        path = self._picture_path(cell)
+        path = self._picture_path(self.held(cell))
         try:
             _, arrays = _from_bytes(path.read_bytes())
             return Pictures(clean=arrays["clean"], adversarial=arrays["adversarial"])

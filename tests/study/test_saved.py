@@ -1,39 +1,78 @@
-"""A study's definition beside its cells: read back, whoever computed them."""
+"""A study's definition beside its cells; cells of several versions of the code in one store."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from robustpose.errors import RobustPoseError
-from robustpose.study import Plan, Store, all_rows, load_plan, run_all, run_cells, save_plan, workbench
+from robustpose.study import (
+    Replay,
+    Store,
+    all_rows,
+    load_study,
+    open_store,
+    run_all,
+    run_cells,
+    save_study,
+    workbench,
+)
+from robustpose.study.cell import code_version
+from robustpose.study.saved import versions_of
 from tests.study.study_fakes import SETTINGS, plan
 
-
-def elsewhere(made: Plan) -> Plan:
-    """The same study by code of another version."""
-    return replace(made, version="0.0.9+0123456789ab+torch1.0")
+ELSEWHERE = "0.0.9+0123456789ab+torch1.0"
 
 
-def test_cells_that_another_version_computed_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_versions_that_computed_here_are_remembered_the_last_first(tmp_path: Path) -> None:
+    study = plan(n=4).study
+    save_study(study, tmp_path)
+    assert versions_of(tmp_path) == (code_version(),)
+    held = json.loads((tmp_path / "study.json").read_text())
+    (tmp_path / "study.json").write_text(json.dumps({**held, "versions": [ELSEWHERE]}))
+    for _ in range(2):
+        save_study(study, tmp_path)
+        assert versions_of(tmp_path) == (code_version(), ELSEWHERE)
+    assert load_study(tmp_path) == study
+    assert open_store(tmp_path).versions == (code_version(), ELSEWHERE)
+
+
+def test_what_another_version_computed_is_taken_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    made = plan(n=4, settings=SETTINGS[:2])
+    clean, fgsm, igsm = (made.cells(made.models[0], setting)[0] for setting in (None, *SETTINGS[:2]))
+    bench = workbench(made)
+    run_all([clean.of_version(ELSEWHERE), fgsm.of_version(ELSEWHERE)], bench, Store(tmp_path))
+    assert clean not in Store(tmp_path)
+    both = Store(tmp_path, versions=(ELSEWHERE,))
+    assert clean in both
+    assert igsm not in both
+    assert both.held(clean).key == clean.of_version(ELSEWHERE).key
+    assert run_all([clean, fgsm, igsm], bench, both) == 1
+    assert both.held(igsm).key == igsm.key
+    assert run_all([clean], bench, Store(tmp_path)) == 1
+    assert both.held(clean).key == clean.key, "what this version computed comes first"
+
+
+def test_a_cell_with_too_few_pictures_elsewhere_is_computed_here(tmp_path: Path) -> None:
     made = plan(n=4, settings=SETTINGS[:1])
-    monkeypatch.setattr("robustpose.study.saved.open_plan", lambda study: plan(n=4, settings=SETTINGS[:1]))
-    store = Store(tmp_path)
-    run_cells(elsewhere(made), store)
-    save_plan(elsewhere(made), tmp_path)
-    held = load_plan(tmp_path)
-    assert held.version == elsewhere(made).version
-    assert repr(all_rows(held, store)) == repr(all_rows(elsewhere(made), store))  # NaN is not itself
-    with pytest.raises(RobustPoseError, match="not computed"):
-        all_rows(made, store)
+    cell = replace(made.cells(made.models[0], SETTINGS[0])[0], keep_images=0)
+    run_all([cell.of_version(ELSEWHERE)], workbench(made), Store(tmp_path))
+    both = Store(tmp_path, versions=(ELSEWHERE,))
+    assert cell in both
+    assert replace(cell, keep_images=4) not in both
+    clean = made.cells(made.models[0], None)[0]
+    shown = Replay(people=clean, source=replace(cell, keep_images=4), change="box3")
+    assert run_all([shown], workbench(made), both) == 2
+    assert len(both.pictures(cell).adversarial) == 4
 
 
-def test_a_folder_without_a_version_is_one_line(tmp_path: Path) -> None:
-    save_plan(plan(n=4), tmp_path)
+def test_a_folder_without_versions_is_one_line(tmp_path: Path) -> None:
+    save_study(plan(n=4).study, tmp_path)
     path = tmp_path / "study.json"
-    path.write_text(path.read_text().replace('"version"', '"verison"'))
-    with pytest.raises(RobustPoseError, match="version"):
-        load_plan(tmp_path)
+    path.write_text(path.read_text().replace('"versions"', '"verisons"'))
+    with pytest.raises(RobustPoseError, match="versions"):
+        load_study(tmp_path)
 
 
 @pytest.mark.parametrize("per_cell", [1, 7, 100])
@@ -42,6 +81,6 @@ def test_scores_do_not_depend_on_how_many_people_are_attacked_together(tmp_path:
     cut = replace(made, study=replace(made.study, per_cell=per_cell))
     assert {cell.stop - cell.start for cell in cut.all_cells()} <= {per_cell, 30 % per_cell, 30}
     for each, folder in ((made, tmp_path / "25"), (cut, tmp_path / "cut")):
-        run_all(list(each.all_cells()), workbench(each), Store(folder))
+        run_cells(each, Store(folder))
     scores = repr(all_rows(cut, Store(tmp_path / "cut")))  # NaN is not itself
     assert scores == repr(all_rows(made, Store(tmp_path / "25")))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from robustpose.study import LocalEngine, Plan, Store, run_all, save_plan, workbench
+from robustpose.study import LocalEngine, Plan, Store, run_all, save_study, workbench
 from tests.cli.test_errors import run
 from tests.study.study_fakes import SETTINGS, plan
 from tests.userstudy.observers import answers, made_up_trials, write
@@ -17,13 +17,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A finished study of tiny nets, which the command opens in place of real ones."""
     made = plan(n=3, settings=SETTINGS[:2])
     run_all(list(made.all_cells()), workbench(made), Store(tmp_path / "study"), engine=LocalEngine())
-    save_plan(made, tmp_path / "study")
+    save_study(made.study, tmp_path / "study")
 
     def opened(study: object) -> Plan:
         assert study == made.study
         return made
 
-    monkeypatch.setattr("robustpose.study.saved.open_plan", opened)
+    monkeypatch.setattr("robustpose.cli.userstudy.open_plan", opened)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
