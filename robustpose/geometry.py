@@ -53,6 +53,33 @@ def crop_image(photo: Pixels, crop: Floats, *, input_size: tuple[int, int]) -> P
     return np.asarray(cut, dtype=np.uint8)
 
 
+def crop_sources(
+    crop: Floats, *, photo_size: tuple[int, int], input_size: tuple[int, int]
+) -> tuple[NDArray[np.int64], Floats]:
+    """Say which photo pixels `crop_image` reads: rows and columns (4, H, W, 2), their weights (4, H, W).
+
+    A crop's pixel is the weighted sum of its four sources, so the cut can be written as a differentiable function
+    of the photo. What lies beyond the photo has weight 0, and the place of the nearest pixel.
+    """
+    height, width = input_size
+    y, x = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
+    points = uncrop_points(np.stack([x, y], axis=-1).reshape(-1, 2).astype(np.float64), crop)
+    corner = np.floor(points)
+    right, down = (points - corner).T
+    places, weights = [], []
+    for row, column, weight in (
+        (0, 0, (1 - down) * (1 - right)),
+        (0, 1, (1 - down) * right),
+        (1, 0, down * (1 - right)),
+        (1, 1, down * right),
+    ):
+        place = np.stack([corner[:, 1] + row, corner[:, 0] + column], axis=-1).astype(np.int64)
+        held = np.clip(place, 0, np.array(photo_size) - 1)
+        places.append(held)
+        weights.append(np.where((held == place).all(axis=-1), weight, 0.0))
+    return np.stack(places).reshape(4, height, width, 2), np.stack(weights).reshape(4, height, width)
+
+
 def crop_points(points: Floats, crop: Floats) -> Floats:
     """Map points (..., 2) from photo pixels to input pixels."""
     mapped: Floats = points @ crop[:, :2].T + crop[:, 2]
@@ -64,6 +91,18 @@ def uncrop_points(points: Floats, crop: Floats) -> Floats:
     linear, shift = crop[..., :2], crop[..., 2]
     back: Floats = (points - shift[..., None, :]) @ np.linalg.inv(linear).swapaxes(-1, -2)
     return back
+
+
+def box_around(points: Floats, *, margin: float) -> tuple[float, float, float, float]:
+    """Return the box (x, y, w, h), between pixel edges, around points (K, 2) and their pixels.
+
+    Each side is moved out by `margin` x the longer side of the points' extent.
+    """
+    low, high = points.min(axis=0), points.max(axis=0)
+    out = margin * float((high - low).max())
+    x, y = low - out  # a point is its pixel's centre, so the pixel's edges are at x and x + 1 of a box
+    w, h = high - low + 1 + 2 * out
+    return float(x), float(y), float(w), float(h)
 
 
 def inside(points: Floats, size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -22,7 +22,7 @@ ORDER = (
     ("train",),
     ("threats", "objectives"),
     ("attacks",),
-    ("defences",),
+    ("defences", "ownphoto"),
     ("study",),
     ("findings",),
     ("userstudy",),

@@ -1,4 +1,4 @@
-"""`robustpose attack`: one net, one data set, one attack."""
+"""`robustpose attack`: one net, one data set or photo, one attack."""
 
 import re
 import time
@@ -16,12 +16,17 @@ from robustpose.cli.options import (
     MinKeypointsOption,
     SeedOption,
 )
+from robustpose.cli.ownphoto import attack_own_photo
 from robustpose.cli.running import report_people_left_out, run_study, say_where
+from robustpose.errors import RobustPoseError
+from robustpose.ownphoto.box import AUTO
 from robustpose.study import Setting, Study, outcome
 from robustpose.threats import parse_eps
 
 
 def attack(
+    photo: Annotated[Path | None, typer.Argument(help="A photo of one's own, instead of --data")] = None,
+    *,
     model: Annotated[str, typer.Option(help="shg2 | deeppose | shg2:WEIGHTS.safetensors | tflite:PATH")],
     data: DataOption = "synthpose",
     attack: Annotated[str, typer.Option(help="fgsm | igsm | pgd | apgd; see `robustpose list attacks`")] = "igsm",
@@ -35,12 +40,30 @@ def attack(
     min_keypoints: MinKeypointsOption = 0,
     min_box: MinBoxOption = 0,
     card: CardOption = "",
+    box: Annotated[str, typer.Option(help="Of the person in PHOTO: x,y,w,h in pixels, or auto")] = AUTO,
     out: Annotated[Path | None, typer.Option(help="Folder of the results; one of its own by default")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else")] = False,
 ) -> None:
-    """Attack one net on one data set, and say what is left of its score."""
+    """Attack one net on one data set, and say what is left of its score; or on one photo without labels."""
     started = time.perf_counter()
     setting = Setting(attack, parse_eps(eps), steps=steps, targeted=targeted, objective=objective)
+    if photo is not None:
+        of_data = {
+            "--data": data != "synthpose",
+            "--targeted": targeted,
+            "--n": n is not None,
+            "--images": bool(images),
+            "--min-keypoints": bool(min_keypoints),
+            "--min-box": bool(min_box),
+        }
+        if asked := [name for name, given in of_data.items() if given]:
+            raise RobustPoseError(f"{', '.join(asked)}: of a data set, not of one photo ({photo})")
+        attack_own_photo(
+            photo, model=model, box=box, setting=setting, seed=seed, card=card, out=out, as_json=as_json
+        )
+        return
+    if box != AUTO:
+        raise RobustPoseError("--box says where the person is in a photo; data sets have boxes of their own")
     study = Study(
         name="attack",
         title=f"{setting.title} on {data.partition(':')[0]}",

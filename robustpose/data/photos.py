@@ -1,15 +1,18 @@
 """Read photos: which pixels annotations are made on, and what is wrong with a file that cannot be read.
 
-Annotations of COCO and MPII are made on the pixels as stored, so an EXIF orientation is NOT applied. libjpeg
+Annotations of COCO and MPII are made on the pixels as stored, so `read_photo` does NOT apply an EXIF orientation.
+One's own photos have no annotations, so `read_upright` turns them as every viewer shows them. libjpeg
 fills the missing part of a truncated JPEG with grey, and cv2 may pass that on as a photo; so a JPEG or PNG must
 hold its format's end marker.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Pixels
@@ -26,6 +29,35 @@ def read_photo(path: Path) -> Pixels:
 
     Raises UnreadablePhoto.
     """
+    return _rgb(_decoded(_content(path), path, _AS_STORED))
+
+
+def read_upright(path: Path) -> Pixels:
+    """Read a photo as viewers show it, uint8 RGB (H, W, 3): turned as its EXIF data say, transparency on white.
+
+    Grey becomes three equal channels, 16 bits become 8, CMYK becomes RGB without its colour profile. Raises
+    UnreadablePhoto.
+    """
+    content = _content(path)
+    stored = _decoded(content, path, cv2.IMREAD_UNCHANGED)
+    shown = _rgb(_decoded(content, path, cv2.IMREAD_COLOR))
+    if stored.ndim < 3 or stored.shape[2] != 4:
+        return shown
+    alpha = stored[..., 3:].astype(np.float64) / np.iinfo(stored.dtype).max
+    if (alpha == 1).all():
+        return shown
+    if not np.array_equal(shown, _rgb(_decoded(content, path, _AS_STORED))):
+        raise UnreadablePhoto(
+            f"{path}: is transparent and turned by its EXIF data; save it without one of the two"
+        )
+    return np.asarray((shown * alpha + 255 * (1 - alpha)).round(), dtype=np.uint8)
+
+
+_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+def _content(path: Path) -> bytes:
+    """Return a photo file's bytes, all of them there."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -36,12 +68,21 @@ def read_photo(path: Path) -> Pixels:
         raise UnreadablePhoto(f"{path}: empty")
     if _truncated(content):
         raise UnreadablePhoto(f"{path}: truncated")
+    return content
+
+
+def _decoded(content: bytes, path: Path, how: int) -> NDArray[Any]:
+    """Decode a picture as cv2 does."""
     try:
-        bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        decoded = cv2.imdecode(np.frombuffer(content, np.uint8), how)
     except cv2.error:  # too large for cv2
-        bgr = None
-    if bgr is None:
+        decoded = None
+    if decoded is None:
         raise UnreadablePhoto(f"{path}: not an image that can be decoded")
+    return np.asarray(decoded)
+
+
+def _rgb(bgr: NDArray[Any]) -> Pixels:
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 

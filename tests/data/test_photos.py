@@ -1,11 +1,12 @@
 import errno
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from robustpose.data.photos import UnreadablePhoto, photo_folder, read_photo
+from robustpose.data.photos import UnreadablePhoto, photo_folder, read_photo, read_upright
 from robustpose.errors import RobustPoseError
 
 from .files import HEIGHT, WIDTH, noise, write_photo
@@ -136,3 +137,62 @@ def test_only_the_first_20_photos_are_tried(tmp_path: Path) -> None:
         photo_folder(tmp_path / "p.json", names, images=None)
     write_photo(tmp_path / "19.png")
     assert photo_folder(tmp_path / "p.json", names, images=None) == tmp_path
+
+
+# One's own photos
+
+QUARTER_TURN = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+
+
+def test_ones_own_photo_is_turned_as_its_exif_data_say(tmp_path: Path) -> None:
+    plain = write_photo(tmp_path / "plain.jpg")
+    turned = tmp_path / "turned.jpg"
+    turned.write_bytes(_with_header_segment(plain.read_bytes(), 0xE1, QUARTER_TURN))
+    np.testing.assert_array_equal(read_upright(plain), read_photo(plain))
+    np.testing.assert_array_equal(read_upright(turned), np.rot90(read_photo(plain), k=-1))
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_a_transparent_photo_lies_on_white(tmp_path: Path, depth: type[np.unsignedinteger[Any]]) -> None:
+    levels = np.iinfo(depth).max
+    bgra = np.zeros((HEIGHT, WIDTH, 4), depth)
+    bgra[..., 2] = levels  # red
+    bgra[:, :10, 3] = levels  # opaque
+    bgra[:, 10:20, 3] = levels // 2
+    cv2.imwrite(str(tmp_path / "a.png"), bgra)
+    photo = read_upright(tmp_path / "a.png")
+    assert photo.dtype == np.uint8
+    assert photo[5, 5].tolist() == [255, 0, 0]
+    assert photo[5, 15].tolist() == pytest.approx([255, 128, 128], abs=1)
+    assert photo[5, 25].tolist() == [255, 255, 255]
+
+
+def test_grey_16_bit_and_cmyk_photos_become_rgb(tmp_path: Path) -> None:
+    images = pytest.importorskip("PIL.Image")
+    grey = noise()[..., 0]
+    cv2.imwrite(str(tmp_path / "grey.png"), grey)
+    cv2.imwrite(str(tmp_path / "deep.png"), grey.astype(np.uint16) * 257)
+    for name in ("grey.png", "deep.png"):
+        np.testing.assert_array_equal(read_upright(tmp_path / name), np.stack([grey] * 3, axis=-1))
+    images.fromarray(noise()).convert("CMYK").save(tmp_path / "print.jpg", quality=95)
+    assert np.abs(read_upright(tmp_path / "print.jpg").astype(int) - noise()).max() <= 8
+
+
+def test_transparent_and_turned_at_once_is_refused_in_a_line(tmp_path: Path) -> None:
+    images = pytest.importorskip("PIL.Image")
+    exif = images.Exif()
+    exif[0x112] = 6
+    transparent = np.dstack([noise(), np.full((HEIGHT, WIDTH), 128, np.uint8)])
+    images.fromarray(transparent).save(tmp_path / "a.png", exif=exif)
+    with pytest.raises(
+        UnreadablePhoto, match=r"a\.png: is transparent and turned by its EXIF data; save it without"
+    ):
+        read_upright(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_ones_own_photo_cut_short_is_named(tmp_path: Path, suffix: str) -> None:
+    path = write_photo(tmp_path / f"cut{suffix}")
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(UnreadablePhoto, match=rf"cut\{suffix}: truncated"):
+        read_upright(path)

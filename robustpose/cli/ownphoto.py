@@ -1,0 +1,108 @@
+"""`robustpose attack PHOTO`: one net, one photo of one's own, one attack."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robustpose import console, report
+from robustpose.data.photos import read_photo, read_upright
+from robustpose.errors import RobustPoseError, writing_to
+from robustpose.geometry import Pixels, box_crop
+from robustpose.models import OpenedModel, open_model
+from robustpose.objectives import OBJECTIVES
+from robustpose.ownphoto import PhotoAttacked, Seen, attack_photo, beyond, find_box, kept, parse_box, see
+from robustpose.report.ownphoto import ADVERSARIAL, RESULT, lines
+from robustpose.report.pictures import png
+from robustpose.study import Setting
+from robustpose.study.store import write_atomically
+from robustpose.threats import THREATS, format_eps
+
+PADDING = 1.25
+
+
+def attack_own_photo(
+    path: Path, *, model: str, box: str, setting: Setting, seed: int, card: str, out: Path | None, as_json: bool
+) -> None:
+    """Attack a photo, read the adversarial one back from its file, and say what the net then sees."""
+    if not setting.round_to_8bit:
+        raise RobustPoseError(f"eps {format_eps(setting.eps)} is under one 8-bit level: no photo can hold it")
+    given = parse_box(box)
+    photo = read_upright(path)
+    size = (photo.shape[0], photo.shape[1])
+    opened = open_model(model, card=Path(card) if card else None)
+    used = given or find_box(opened.net, photo, padding=PADDING)
+    if outside := beyond(used, size):
+        console.say(f"{outside:.0%} of the box lies outside of the photo; the net sees black there")
+    attacked = attack_photo(
+        setting.make(),
+        opened.net,
+        photo,
+        box=used,
+        threat=THREATS[setting.threat](setting.eps),
+        objective=OBJECTIVES[setting.objective],
+        padding=PADDING,
+        seed=seed,
+    )
+    stem = re.sub(r"[^\w.-]+", "-", f"attack-{model}-{path.name}-{setting.title}").lower()
+    folder = out or Path("runs") / stem
+    with writing_to(folder, "give another folder with --out"):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / ADVERSARIAL, png(attacked.photo))
+        reloaded = read_photo(folder / ADVERSARIAL)
+        after = see(opened.net, reloaded, attacked.crop)
+        facts = _facts(path, photo, opened, attacked, after, reloaded, setting=setting, seed=seed)
+        facts["box_from"] = "given" if given else "found by the net itself"
+        facts["box_found_anew"] = None if given else _anew(opened, reloaded, attacked)
+        page = report.write_photo_page(photo, attacked, after, eps=setting.eps, facts=facts, folder=folder)
+    if as_json:
+        print((folder / RESULT).read_text(), end="")
+        return
+    console.print_photo(facts, lines(attacked, after))
+    print(f"photo:   {folder / ADVERSARIAL}\npage:    {page}")
+
+
+def _facts(
+    path: Path,
+    photo: Pixels,
+    opened: OpenedModel,
+    attacked: PhotoAttacked,
+    after: Seen,
+    reloaded: Pixels,
+    *,
+    setting: Setting,
+    seed: int,
+) -> dict[str, Any]:
+    """Gather what result.json says beside the keypoints."""
+    counted = sum(attacked.skeleton.counted)
+    return {
+        "model": opened.name,
+        "photo": path.name,
+        "size": [photo.shape[1], photo.shape[0]],
+        "truth": "the clean prediction: the photo has no labels",
+        "attack": setting.label,
+        "eps": format_eps(setting.eps),
+        "objective": setting.objective,
+        "seed": seed,
+        "box": [round(number, 3) for number in attacked.box],
+        "padding": PADDING,
+        "metric": "PCK@0.1",
+        "counted": counted,
+        "correct": round(counted * kept(attacked.before, after, box=attacked.box, skeleton=attacked.skeleton)),
+        "largest_change": int(np.abs(reloaded.astype(int) - photo).max()),
+        "share_read": round(attacked.share, 4),
+        "forwards": attacked.forwards,
+        "backwards": attacked.backwards,
+    }
+
+
+def _anew(opened: OpenedModel, adversarial: Pixels, attacked: PhotoAttacked) -> dict[str, Any]:
+    """Say what the net sees of the adversarial photo through the box that it then finds."""
+    box = find_box(opened.net, adversarial, padding=PADDING)
+    after = see(opened.net, adversarial, box_crop(box, input_size=opened.net.input_size, padding=PADDING))
+    share = kept(attacked.before, after, box=attacked.box, skeleton=attacked.skeleton)
+    return {
+        "box": [round(number, 3) for number in box],
+        "correct": round(sum(attacked.skeleton.counted) * share),
+    }

@@ -1,0 +1,78 @@
+"""Where the person of one's own photo is: as the user says, or as the net itself finds.
+
+No detector is in the package. `find_box` shows the net the whole photo, draws a box around the keypoints that it
+answers, looks again through that box, and once more through the next. It suits photos of one person who fills a
+good part of it; of several people, or small ones, the user has to say the box.
+"""
+
+import numpy as np
+import torch
+
+from robustpose.attacks import predict
+from robustpose.errors import RobustPoseError
+from robustpose.geometry import Floats, Pixels, box_around, box_crop, crop_image, uncrop_points
+from robustpose.types import PoseModel, PoseOutput
+
+Box = tuple[float, float, float, float]
+
+AUTO = "auto"
+LOOKS = 3
+MARGIN = 0.1
+"""Of the keypoints' extent: heads and feet reach beyond the keypoints."""
+
+
+def parse_box(text: str) -> Box | None:
+    """Read a box as people write it, 'x,y,w,h' in photo pixels between pixel edges; None for 'auto'.
+
+    >>> parse_box("10,20,100,200")
+    (10.0, 20.0, 100.0, 200.0)
+    """
+    if text == AUTO:
+        return None
+    wrong = RobustPoseError(f"a box must be auto or x,y,w,h in photo pixels with w and h > 0, got {text!r}")
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise wrong from None
+    if len(numbers) != 4 or not np.isfinite(numbers).all() or min(numbers[2:]) <= 0:
+        raise wrong
+    x, y, w, h = numbers
+    return x, y, w, h
+
+
+def beyond(box: Box, photo_size: tuple[int, int]) -> float:
+    """Return the share of a box that lies outside of a photo (H, W); RobustPoseError where all of it does."""
+    x, y, w, h = box
+    height, width = photo_size
+    seen = max(0.0, min(x + w, width) - max(x, 0.0)) * max(0.0, min(y + h, height) - max(y, 0.0))
+    if seen == 0:
+        raise RobustPoseError(
+            f"the box {x:g},{y:g},{w:g},{h:g} lies outside of the photo, which is {width} x {height} pixels"
+        )
+    return 1 - seen / (w * h)
+
+
+def find_box(model: PoseModel, photo: Pixels, *, padding: float, looks: int = LOOKS) -> Box:
+    """Return a person's box as the net finds it: see the module. The whole photo where it finds nothing in it."""
+    height, width = photo.shape[:2]
+    whole = box = (0.0, 0.0, float(width), float(height))
+    for number in range(looks):
+        # The whole photo is shown as it is, without the padding that a person's box gets.
+        points, _ = look(
+            model, photo, box_crop(box, input_size=model.input_size, padding=padding if number else 1)
+        )
+        x, y, w, h = box_around(points, margin=MARGIN)
+        left, top = max(x, 0.0), max(y, 0.0)
+        right, bottom = min(x + w, float(width)), min(y + h, float(height))
+        if right - left < 1 or bottom - top < 1:
+            return whole
+        box = (left, top, right - left, bottom - top)
+    return box
+
+
+def look(model: PoseModel, photo: Pixels, crop: Floats) -> tuple[Floats, PoseOutput]:
+    """Show the net a crop as any user would cut it; return keypoints (K, 2) in photo pixels, and its answer."""
+    cut = crop_image(photo, crop, input_size=model.input_size)
+    images = torch.from_numpy(np.ascontiguousarray(cut.transpose(2, 0, 1))).to(torch.float32)[None] / 255
+    output = predict(model, images, ids=("photo",))
+    return uncrop_points(output.keypoints[0].double().numpy(), crop), output

@@ -1,0 +1,96 @@
+"""A photo as what is attacked: the crop that the net sees becomes a differentiable function of the photo's pixels.
+
+The crop's pixels are weighted sums of the photo's (geometry.crop_sources), the same that `crop_image` rounds to 8
+bits. Only the window of the photo that holds these sources is attacked, so a large photo costs no more than a
+small one. A pixel of the window that no pixel of the crop reads, as where a large photo is cut to a small crop, is
+not changed: nothing that an attack does to it is seen.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from robustpose.errors import RobustPoseError
+from robustpose.geometry import Floats, Pixels, crop_sources
+from robustpose.types import Loss
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoSurface:
+    """The window of a photo that one crop is cut from.
+
+    crop        (2, 3) the affine map from photo pixels to input pixels
+    photo_size  (H, W) of the photo; input_size (H, W) of the crop
+    RobustPoseError where the crop lies beside the photo.
+    """
+
+    crop: Floats
+    photo_size: tuple[int, int]
+    input_size: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        if not (self._sources[1] > 0).any():
+            raise RobustPoseError("the crop holds no pixel of the photo")
+
+    @cached_property
+    def _sources(self) -> tuple[NDArray[np.int64], Floats]:
+        return crop_sources(self.crop, photo_size=self.photo_size, input_size=self.input_size)
+
+    @cached_property
+    def window(self) -> tuple[slice, slice]:
+        """The rows and columns of the photo that hold every pixel the crop reads."""
+        places, weights = self._sources
+        read = places[weights > 0]
+        (top, left), (bottom, right) = read.min(axis=0), read.max(axis=0)
+        return slice(int(top), int(bottom) + 1), slice(int(left), int(right) + 1)
+
+    @cached_property
+    def reached(self) -> NDArray[np.bool_]:
+        """Which pixels (h, w) of the window the crop reads."""
+        places, weights = self._sources
+        rows, columns = self.window
+        reached = np.zeros((rows.stop - rows.start, columns.stop - columns.start), dtype=np.bool_)
+        row, column = (places[weights > 0] - (rows.start, columns.start)).T
+        reached[row, column] = True
+        return reached
+
+    def cut(self, photo: Pixels) -> Tensor:
+        """Return a photo's window (1, 3, h, w) in [0, 1]."""
+        there = np.ascontiguousarray(photo[self.window].transpose(2, 0, 1))
+        return torch.from_numpy(there).to(torch.float32)[None] / 255
+
+    def paste(self, window: Tensor, photo: Pixels) -> Pixels:
+        """Return a copy of the photo with the window (1, 3, h, w) in the pixels that the crop reads."""
+        levels = (window[0].permute(1, 2, 0) * 255).round().to(torch.uint8).cpu().numpy()
+        pasted = photo.copy()
+        pasted[self.window] = np.where(self.reached[..., None], levels, photo[self.window])
+        return pasted
+
+    def see(self, windows: Tensor) -> Tensor:
+        """Cut the crop (M, 3, H, W) out of windows (M, 3, h, w); differentiable."""
+        places, weights = self._flat
+        sources = windows.flatten(2).index_select(2, places.to(windows.device))
+        weighed = sources.reshape(*windows.shape[:2], *weights.shape) * weights.to(windows)
+        return weighed.sum(dim=2).reshape(*windows.shape[:2], *self.input_size)
+
+    def through(self, loss: Loss) -> Loss:
+        """Turn a loss of crops into the loss of the windows that they are cut from."""
+
+        def of_windows(adv: Tensor, rows: Tensor) -> Tensor:
+            return loss(self.see(adv), rows)
+
+        return of_windows
+
+    @cached_property
+    def _flat(self) -> tuple[Tensor, Tensor]:
+        """Each source's place in the window, read row by row (4 H W,), and its weight (4, H W)."""
+        places, weights = self._sources
+        rows, columns = self.window
+        width, height = columns.stop - columns.start, rows.stop - rows.start
+        row = np.clip(places[..., 0] - rows.start, 0, height - 1)  # of weight 0 where outside
+        column = np.clip(places[..., 1] - columns.start, 0, width - 1)
+        return torch.from_numpy((row * width + column).ravel()), torch.from_numpy(weights.reshape(4, -1)).float()
