@@ -2,7 +2,8 @@
 
 A keypoint's name says what it is, so two skeletons share exactly the names they have in common. `left` and
 `right` are the person's own. Sources: MPII (Andriluka et al. 2014), COCO (Lin et al. 2014; OKS sigmas as in the
-official evaluation code), AI Challenger (Wu et al. 2017), EfficientPose (Groos et al. 2020, arXiv 2004.12186).
+official evaluation code), AI Challenger (Wu et al. 2017), EfficientPose (Groos et al. 2020, arXiv 2004.12186),
+CrowdPose (Li et al. 2019, with the sigmas of its evaluation code), OCHuman (Zhang et al. 2019).
 """
 
 from dataclasses import dataclass
@@ -204,7 +205,79 @@ AIC_14 = Skeleton(
     ),
 )
 
+CROWDPOSE_14 = Skeleton(
+    name="crowdpose_14",
+    keypoints=(
+        "left_shoulder",
+        "right_shoulder",
+        "left_elbow",
+        "right_elbow",
+        "left_wrist",
+        "right_wrist",
+        "left_hip",
+        "right_hip",
+        "left_knee",
+        "right_knee",
+        "left_ankle",
+        "right_ankle",
+        "head_top",
+        "neck",
+    ),
+    limbs=(
+        *_ARMS_AND_LEGS,
+        ("head_top", "neck"),
+        ("neck", "right_shoulder"),
+        ("neck", "left_shoulder"),
+        ("neck", "right_hip"),
+        ("neck", "left_hip"),
+    ),
+    sigmas=(
+        *(0.079, 0.079, 0.072, 0.072, 0.062, 0.062),
+        *(0.107, 0.107, 0.087, 0.087, 0.089, 0.089),
+        *(0.079, 0.079),
+    ),
+)
+
+OCHUMAN_19 = Skeleton(
+    name="ochuman_19",
+    keypoints=(
+        "right_shoulder",
+        "right_elbow",
+        "right_wrist",
+        "left_shoulder",
+        "left_elbow",
+        "left_wrist",
+        "right_hip",
+        "right_knee",
+        "right_ankle",
+        "left_hip",
+        "left_knee",
+        "left_ankle",
+        "head_top",
+        "neck",
+        "right_ear",
+        "left_ear",
+        "nose",
+        "right_eye",
+        "left_eye",
+    ),
+    limbs=(
+        *_ARMS_AND_LEGS,
+        ("left_hip", "right_hip"),
+        ("left_shoulder", "left_hip"),
+        ("right_shoulder", "right_hip"),
+        ("neck", "left_shoulder"),
+        ("neck", "right_shoulder"),
+        ("head_top", "nose"),
+        ("nose", "neck"),
+        ("nose", "left_eye"),
+        ("nose", "right_eye"),
+        ("left_eye", "left_ear"),
+        ("right_eye", "right_ear"),
+    ),
+)
+
 FACE = frozenset({"nose", "left_eye", "right_eye", "left_ear", "right_ear"})
 """Keypoints that say little of a pose: a close-up of a face has all five."""
 
-SKELETONS = {s.name: s for s in (MPII_16, EFFICIENTPOSE_16, COCO_17, AIC_14)}
+SKELETONS = {s.name: s for s in (MPII_16, EFFICIENTPOSE_16, COCO_17, AIC_14, CROWDPOSE_14, OCHUMAN_19)}

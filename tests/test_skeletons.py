@@ -1,6 +1,15 @@
 import pytest
 
-from robustpose.skeletons import AIC_14, COCO_17, EFFICIENTPOSE_16, MPII_16, SKELETONS, Skeleton
+from robustpose.skeletons import (
+    AIC_14,
+    COCO_17,
+    CROWDPOSE_14,
+    EFFICIENTPOSE_16,
+    MPII_16,
+    OCHUMAN_19,
+    SKELETONS,
+    Skeleton,
+)
 
 ARMS_AND_LEGS = {
     f"{side}_{part}"
@@ -49,11 +58,17 @@ def test_the_skeletons_share_what_they_have_in_common() -> None:
     shared = {
         (a.name, b.name): set(a.keypoints) & set(b.keypoints)
         for a, b in [(AIC_14, MPII_16), (AIC_14, COCO_17), (MPII_16, COCO_17), (EFFICIENTPOSE_16, MPII_16)]
+    } | {
+        (a.name, b.name): set(a.keypoints) & set(b.keypoints)
+        for a, b in [(CROWDPOSE_14, AIC_14), (CROWDPOSE_14, COCO_17), (OCHUMAN_19, COCO_17)]
     }
     assert shared == {
         ("aic_14", "mpii_16"): ARMS_AND_LEGS | {"head_top"},  # AI Challenger's neck is not MPII's upper neck
         ("aic_14", "coco_17"): ARMS_AND_LEGS,
         ("mpii_16", "coco_17"): ARMS_AND_LEGS,
+        ("crowdpose_14", "aic_14"): ARMS_AND_LEGS | {"head_top", "neck"},
+        ("crowdpose_14", "coco_17"): ARMS_AND_LEGS,
+        ("ochuman_19", "coco_17"): set(COCO_17.keypoints),
         ("efficientpose_16", "mpii_16"): ARMS_AND_LEGS | {"head_top", "upper_neck", "thorax", "pelvis"},
     }
 

@@ -20,7 +20,7 @@ from robustpose.types import PoseDataset
 
 
 def show_people(
-    data: Annotated[str, typer.Argument(help="synthpose | coco:PATH | mpii:PATH")],
+    data: Annotated[str, typer.Argument(help="synthpose | coco:PATH | mpii:PATH | crowdpose:PATH | ochuman:PATH")],
     out: Annotated[Path, typer.Option(help="The picture to write")] = Path("sheet.png"),
     n: Annotated[int, typer.Option("--n", min=1)] = 40,
     size: Annotated[int, typer.Option(help="Pixels a crop", min=32)] = 192,

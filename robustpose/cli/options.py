@@ -6,7 +6,11 @@ import typer
 
 ModelsOption = Annotated[str, typer.Option("--models", help="Nets, comma-separated: shg2,tflite:PATH")]
 DataOption = Annotated[
-    str, typer.Option("--data", help="synthpose | synthpose:test | synthpose:val,plain | coco:PATH | mpii:PATH")
+    str,
+    typer.Option(
+        "--data",
+        help="synthpose | synthpose:test | coco:PATH | mpii:PATH | crowdpose:PATH | ochuman:PATH",
+    ),
 ]
 ImagesOption = Annotated[
     str, typer.Option("--images", help="Photo folder, where it is not beside the annotations")

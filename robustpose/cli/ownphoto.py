@@ -33,7 +33,8 @@ def attack_own_photo(
     size = (photo.shape[0], photo.shape[1])
     opened = open_model(model, card=Path(card) if card else None)
     used = given or find_box(opened.net, photo, padding=PADDING)
-    if outside := beyond(used, size):
+    outside = beyond(used, size)
+    if outside >= 0.005:  # else it rounds to 0%
         console.say(f"{outside:.0%} of the box lies outside of the photo; the net sees black there")
     attacked = attack_photo(
         setting.make(),

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from robustpose.data.coco import open_coco
+from robustpose.data.crowdpose import open_crowdpose
 from robustpose.data.mpii import open_mpii
+from robustpose.data.ochuman import open_ochuman
 from robustpose.data.people import PhotoPeople
 from robustpose.data.rendered import open_rendered
 from robustpose.errors import RobustPoseError, unknown_name
@@ -14,6 +16,8 @@ DATASETS: dict[str, Callable[[str, Path | None], PoseDataset]] = {
     "synthpose": open_rendered,
     "coco": open_coco,
     "mpii": open_mpii,
+    "crowdpose": open_crowdpose,
+    "ochuman": open_ochuman,
 }
 """Openers by name; each takes what follows the name's colon, and the photo folder the user named."""
 
@@ -21,7 +25,8 @@ DATASETS: dict[str, Callable[[str, Path | None], PoseDataset]] = {
 def open_dataset(
     spec: str, *, images: Path | None = None, min_keypoints: int = 0, min_box: float = 0
 ) -> PoseDataset:
-    """Open a data set by its spec: synthpose, synthpose:test, coco:PATH or mpii:PATH.
+    """Open a data set by its spec: synthpose, synthpose:test, coco:PATH, mpii:PATH, crowdpose:PATH or
+    ochuman:PATH.
 
     Of people in photos, only those with min_keypoints labelled keypoints and a box of min_box photo pixels take
     part. Raises RobustPoseError for an unknown name and for whatever is wrong with the file.

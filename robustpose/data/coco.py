@@ -1,151 +1,23 @@
 """COCO: person keypoints in the official JSON (Lin et al. 2014, Microsoft COCO, arXiv 1405.0312).
 
-A person takes part who is not a crowd, has a labelled keypoint and a box that is not empty; the others are
-counted by reason. v > 0 (occluded or visible) counts as visible, as in the official OKS. Keypoints are taken as
-0-indexed pixel centres, boxes as measured between pixel edges. COCO gives no head size, so it is NaN. A
-person's area is the annotation's `area`, that of the segmentation; NaN where a file lacks it.
-Photos: `images/` beside the file, its own folder, or the official tree (annotations/ beside val2017/).
+A person's area is the annotation's `area`, that of the segmentation; NaN where a file lacks it.
 """
 
-import math
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from robustpose.data.people import (
-    Person,
-    PhotoPeople,
-    annotation_file,
-    counted,
-    finite_number,
-    finite_numbers,
-    read_json,
-    shown,
-)
-from robustpose.data.photos import photo_folder
-from robustpose.errors import RobustPoseError
+from robustpose.data.coco_like import Layout, open_layout
+from robustpose.data.people import PhotoPeople
 from robustpose.skeletons import COCO_17
 
-_VALUES = 3 * len(COCO_17)
+COCO = Layout(
+    name="coco",
+    official="a COCO person_keypoints file",
+    skeleton=COCO_17,
+    # the official tree: annotations/person_keypoints_val2017.json beside val2017/
+    guesses=lambda file: [file.parent.parent / file.stem.removeprefix("person_keypoints_")],
+)
 
 
 def open_coco(path: str | Path, images: Path | None = None) -> PhotoPeople:
-    """Read a person_keypoints JSON; people come in the order of photo name, then annotation id.
-
-    Raises RobustPoseError that names the file and the thing that is wrong with it.
-    """
-    file = annotation_file(path, "coco")
-    content = read_json(file)
-    if not isinstance(content, dict):
-        kind = "a list" if isinstance(content, list) else shown(content)
-        raise RobustPoseError(f"{file}: expected images, annotations and categories, got {kind}")
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(content.get(key), list):
-            raise RobustPoseError(f"{file}: has no list {key!r}; is it a COCO person_keypoints file?")
-    person_category = _person_category(content["categories"], file)
-    names = _photo_names(content["images"], file)
-
-    left_out: Counter[str] = Counter()
-    people: dict[int, Person] = {}
-    for annotation in content["annotations"]:
-        annotation_id = annotation.get("id") if isinstance(annotation, dict) else None
-        if not isinstance(annotation_id, int):
-            raise RobustPoseError(f"{file}: an annotation has no whole number 'id': {shown(annotation)}")
-        of_file = f"{file}: annotation {annotation_id}"
-        person = _read_person(annotation, names, of_file, person_category=person_category)
-        if isinstance(person, str):
-            left_out[person] += 1
-        elif annotation_id in people:
-            raise RobustPoseError(f"{of_file}: is there twice")
-        else:
-            people[annotation_id] = person
-    if not people:
-        reasons = "; ".join(counted(left_out)) or "it has no annotations"
-        raise RobustPoseError(f"{file}: no person takes part: {reasons}")
-    ordered = tuple(people[key] for key in sorted(people, key=lambda key: (people[key].photo, key)))
-    split = file.parent.parent / file.stem.removeprefix("person_keypoints_")
-    folder = photo_folder(file, [p.photo for p in ordered], images=images, guesses=[split])
-    return PhotoPeople("coco", COCO_17, ordered, folder, counted(left_out))
-
-
-def _person_category(categories: list[Any], file: Path) -> int:
-    """Return the id of the category 'person', whose keypoints must be COCO's."""
-    for category in categories:
-        if isinstance(category, dict) and category.get("name") == "person":
-            given = category.get("keypoints")
-            if given is None:
-                raise RobustPoseError(f"{file}: category 'person' names no keypoints; is it a box or mask file?")
-            if given != list(COCO_17.keypoints):
-                raise RobustPoseError(
-                    f"{file}: category 'person' must have the keypoints {', '.join(COCO_17.keypoints)}; got "
-                    f"{', '.join(map(str, given)) if isinstance(given, list) else shown(given)}"
-                )
-            if not isinstance(category.get("id"), int):
-                raise RobustPoseError(f"{file}: category 'person' has no whole number 'id'")
-            return int(category["id"])
-    raise RobustPoseError(f"{file}: has no category 'person'")
-
-
-def _photo_names(images: list[Any], file: Path) -> dict[int, str]:
-    """Return photo names by image id."""
-    names: dict[int, str] = {}
-    for image in images:
-        if not (
-            isinstance(image, dict)
-            and isinstance(image.get("id"), int)
-            and isinstance(image.get("file_name"), str)
-        ):
-            raise RobustPoseError(
-                f"{file}: an image must have a whole number 'id' and a 'file_name'; got {shown(image)}"
-            )
-        names[image["id"]] = image["file_name"]
-    return names
-
-
-def _read_person(
-    annotation: dict[str, Any], names: dict[int, str], of_file: str, *, person_category: int
-) -> Person | str:
-    """Return the person of an annotation, or the reason it does not take part."""
-    if annotation.get("category_id") != person_category:
-        return "not of category person"
-    if annotation.get("iscrowd", 0):
-        return "a crowd"
-    image_id = annotation.get("image_id")
-    if not isinstance(image_id, int) or image_id not in names:
-        raise RobustPoseError(f"{of_file}: image_id {image_id!r} is not among the file's images")
-    given = annotation.get("keypoints")
-    if not finite_numbers(given, _VALUES):
-        raise RobustPoseError(
-            f"{of_file}: keypoints must be {_VALUES} numbers (x, y, v of {', '.join(COCO_17.keypoints)}), "
-            f"got {_what_keypoints(given)}"
-        )
-    box = annotation.get("bbox")
-    if not finite_numbers(box, 4):
-        raise RobustPoseError(f"{of_file}: bbox must be 4 numbers (x, y, width, height), got {shown(box)}")
-    keypoints = np.array(given, dtype=np.float64).reshape(-1, 3)
-    flags = keypoints[:, 2]
-    if not np.isin(flags, (0, 1, 2)).all():
-        row = int(np.argmin(np.isin(flags, (0, 1, 2))))
-        raise RobustPoseError(f"{of_file}: v of {COCO_17.keypoints[row]} must be 0, 1 or 2, got {flags[row]:g}")
-    if annotation.get("num_keypoints", 1) == 0 or not (flags > 0).any():
-        return "no labelled keypoint"
-    x, y, w, h = map(float, box)
-    if not (w > 0 and h > 0):
-        return "an empty box"
-    area = annotation.get("area")
-    if area is not None and not (finite_number(area) and area >= 0):
-        raise RobustPoseError(f"{of_file}: area must be a number of at least 0, got {shown(area)}")
-    area = math.nan if area is None else float(area)
-    name = names[image_id]
-    person_id = f"coco:{Path(name).stem}:{annotation['id']}"
-    return Person(person_id, name, (x, y, w, h), keypoints[:, :2], flags > 0, area=area)
-
-
-def _what_keypoints(given: object) -> str:
-    """Say what came in the place of keypoints."""
-    if not isinstance(given, list):
-        return shown(given)
-    wrong = [value for value in given if not finite_number(value)]
-    return f"{len(given)} values" + (f", {shown(wrong[0])} among them" if wrong else "")
+    """Read a person_keypoints JSON; RobustPoseError names the file and the thing that is wrong with it."""
+    return open_layout(COCO, path, images)

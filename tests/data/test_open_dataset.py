@@ -9,7 +9,7 @@ from .files import coco_annotation, coco_content, mpii_person, real_file, write_
 
 
 def test_the_registry_holds_what_the_documentation_names() -> None:
-    assert set(DATASETS) == {"synthpose", "coco", "mpii"}
+    assert set(DATASETS) == {"synthpose", "coco", "mpii", "crowdpose", "ochuman"}
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,11 @@ def test_the_photo_folder_may_be_named(tmp_path: Path) -> None:
 
 def test_what_cannot_be_opened_is_said_in_a_line(tmp_path: Path) -> None:
     for spec, message in [
-        ("coko:people.json", "unknown data set 'coko'; did you mean 'coco'[?] known: coco, mpii, synthpose"),
-        ("", "unknown data set ''; known: coco, mpii, synthpose"),
+        (
+            "coko:people.json",
+            "unknown data set 'coko'; did you mean 'coco'[?] known: coco, crowdpose, mpii, ochuman, synthpose",
+        ),
+        ("", "unknown data set ''; known: coco, crowdpose, mpii, ochuman, synthpose"),
         ("synthpose:vall", "unknown split of synthpose 'vall'; did you mean 'val'[?] known: test, train, val"),
         ("synthpose:holdout", "unknown split of synthpose 'holdout'; known: test, train, val"),
         ("coco", "data set 'coco' needs an annotation file: coco:PATH"),

@@ -1,0 +1,188 @@
+"""JSON files of COCO's form: images, annotations, categories (Lin et al. 2014, arXiv 1405.0312).
+
+A person takes part who is not a crowd, has a labelled keypoint and a box that is not empty; the others are
+counted by reason. v > 0 (occluded or visible) counts as visible, as in the official OKS. Keypoints are taken as
+0-indexed pixel centres, boxes as measured between pixel edges. No head size is given, so it is NaN.
+Photos: `images/` beside the file, its own folder, or where the layout guesses them.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robustpose.data.people import (
+    Person,
+    PhotoPeople,
+    annotation_file,
+    counted,
+    finite_number,
+    finite_numbers,
+    read_json,
+    shown,
+)
+from robustpose.data.photos import photo_folder
+from robustpose.errors import RobustPoseError
+from robustpose.skeletons import Skeleton
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one data set fills COCO's form.
+
+    name       of the data set, as in NAME:PATH
+    official   what its people call the file
+    skeleton   its keypoints, in the file's order
+    spelled    the names that the file's category gives keypoints, where they are not the skeleton's
+    box_area   a person's area as a share of the box, where that is the data set's rule; else the field `area`
+    guesses    folders where the official tree keeps the photos
+    """
+
+    name: str
+    official: str
+    skeleton: Skeleton
+    spelled: tuple[tuple[str, str], ...] = ()
+    box_area: float | None = None
+    guesses: Callable[[Path], Sequence[Path]] = lambda file: ()
+
+    def is_named(self, keypoints: object) -> bool:
+        """Say whether a category's list of keypoints is this layout's."""
+        if not isinstance(keypoints, list) or not all(isinstance(name, str) for name in keypoints):
+            return False
+        renamed = dict(self.spelled)
+        return [renamed.get(name, name) for name in keypoints] == list(self.skeleton.keypoints)
+
+
+def open_layout(layout: Layout, path: str | Path, images: Path | None = None) -> PhotoPeople:
+    """Read a file of a layout; people come in the order of photo name, then annotation id.
+
+    Raises RobustPoseError that names the file and the thing that is wrong with it.
+    """
+    file = annotation_file(path, layout.name)
+    return open_content(layout, read_json(file), file, images)
+
+
+def open_content(layout: Layout, content: object, file: Path, images: Path | None) -> PhotoPeople:
+    """Read the parsed content of a file of a layout: see open_layout."""
+    if not isinstance(content, dict):
+        kind = "a list" if isinstance(content, list) else shown(content)
+        raise RobustPoseError(f"{file}: expected images, annotations and categories, got {kind}")
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(content.get(key), list):
+            raise RobustPoseError(f"{file}: has no list {key!r}; is it {layout.official}?")
+    person_category = person_category_of(content["categories"], file, layout)
+    names = photo_names(content["images"], file)
+
+    left_out: Counter[str] = Counter()
+    people: dict[int, Person] = {}
+    for annotation in content["annotations"]:
+        annotation_id = annotation.get("id") if isinstance(annotation, dict) else None
+        if not isinstance(annotation_id, int):
+            raise RobustPoseError(f"{file}: an annotation has no whole number 'id': {shown(annotation)}")
+        of_file = f"{file}: annotation {annotation_id}"
+        person = _read_person(annotation, names, of_file, layout=layout, person_category=person_category)
+        if isinstance(person, str):
+            left_out[person] += 1
+        elif annotation_id in people:
+            raise RobustPoseError(f"{of_file}: is there twice")
+        else:
+            people[annotation_id] = person
+    if not people:
+        reasons = "; ".join(counted(left_out)) or "it has no annotations"
+        raise RobustPoseError(f"{file}: no person takes part: {reasons}")
+    ordered = tuple(people[key] for key in sorted(people, key=lambda key: (people[key].photo, key)))
+    folder = photo_folder(file, [p.photo for p in ordered], images=images, guesses=layout.guesses(file))
+    return PhotoPeople(layout.name, layout.skeleton, ordered, folder, counted(left_out))
+
+
+def person_category_of(categories: list[Any], file: Path, layout: Layout) -> int:
+    """Return the id of the category 'person', whose keypoints must be the layout's."""
+    for category in categories:
+        if isinstance(category, dict) and category.get("name") == "person":
+            given = category.get("keypoints")
+            if given is None:
+                raise RobustPoseError(f"{file}: category 'person' names no keypoints; is it a box or mask file?")
+            if not layout.is_named(given):
+                raise RobustPoseError(
+                    f"{file}: category 'person' must have the keypoints {', '.join(layout.skeleton.keypoints)}; "
+                    f"got {', '.join(map(str, given)) if isinstance(given, list) else shown(given)}"
+                )
+            if not isinstance(category.get("id"), int):
+                raise RobustPoseError(f"{file}: category 'person' has no whole number 'id'")
+            return int(category["id"])
+    raise RobustPoseError(f"{file}: has no category 'person'")
+
+
+def photo_names(images: list[Any], file: Path) -> dict[int, str]:
+    """Return photo names by image id."""
+    names: dict[int, str] = {}
+    for image in images:
+        if not (
+            isinstance(image, dict)
+            and isinstance(image.get("id"), int)
+            and isinstance(image.get("file_name"), str)
+        ):
+            raise RobustPoseError(
+                f"{file}: an image must have a whole number 'id' and a 'file_name'; got {shown(image)}"
+            )
+        names[image["id"]] = image["file_name"]
+    return names
+
+
+def _read_person(
+    annotation: dict[str, Any], names: dict[int, str], of_file: str, *, layout: Layout, person_category: int
+) -> Person | str:
+    """Return the person of an annotation, or the reason it does not take part."""
+    if annotation.get("category_id") != person_category:
+        return "not of category person"
+    if annotation.get("iscrowd", 0):
+        return "a crowd"
+    image_id = annotation.get("image_id")
+    if not isinstance(image_id, int) or image_id not in names:
+        raise RobustPoseError(f"{of_file}: image_id {image_id!r} is not among the file's images")
+    given, keypoint_names = annotation.get("keypoints"), layout.skeleton.keypoints
+    values = 3 * len(keypoint_names)
+    if not finite_numbers(given, values):
+        raise RobustPoseError(
+            f"{of_file}: keypoints must be {values} numbers (x, y, v of {', '.join(keypoint_names)}), "
+            f"got {_what_keypoints(given)}"
+        )
+    box = annotation.get("bbox")
+    if not finite_numbers(box, 4):
+        raise RobustPoseError(f"{of_file}: bbox must be 4 numbers (x, y, width, height), got {shown(box)}")
+    keypoints = np.array(given, dtype=np.float64).reshape(-1, 3)
+    flags = keypoints[:, 2]
+    if not np.isin(flags, (0, 1, 2)).all():
+        row = int(np.argmin(np.isin(flags, (0, 1, 2))))
+        raise RobustPoseError(f"{of_file}: v of {keypoint_names[row]} must be 0, 1 or 2, got {flags[row]:g}")
+    if annotation.get("num_keypoints", 1) == 0 or not (flags > 0).any():
+        return "no labelled keypoint"
+    x, y, w, h = map(float, box)
+    if not (w > 0 and h > 0):
+        return "an empty box"
+    area = _area(annotation, (w, h), of_file, layout)
+    name = names[image_id]
+    person_id = f"{layout.name}:{Path(name).stem}:{annotation['id']}"
+    return Person(person_id, name, (x, y, w, h), keypoints[:, :2], flags > 0, area=area)
+
+
+def _area(annotation: dict[str, Any], box_size: tuple[float, float], of_file: str, layout: Layout) -> float:
+    """Return a person's area: a share of the box, or the annotation's own; NaN where it has none."""
+    if layout.box_area is not None:
+        return layout.box_area * box_size[0] * box_size[1]
+    area = annotation.get("area")
+    if area is not None and not (finite_number(area) and area >= 0):
+        raise RobustPoseError(f"{of_file}: area must be a number of at least 0, got {shown(area)}")
+    return math.nan if area is None else float(area)
+
+
+def _what_keypoints(given: object) -> str:
+    """Say what came in the place of keypoints."""
+    if not isinstance(given, list):
+        return shown(given)
+    wrong = [value for value in given if not finite_number(value)]
+    return f"{len(given)} values" + (f", {shown(wrong[0])} among them" if wrong else "")

@@ -1,0 +1,26 @@
+"""CrowdPose: people in crowds, 14 keypoints (Li et al. 2019, "CrowdPose", arXiv 1812.00324).
+
+Its files have COCO's form. They carry no area: the official evaluation takes 0.53 x the box's, so this does, too.
+The file's `head` is the top of the head. The official scores by crowding (easy, medium, hard) are not split here.
+"""
+
+from pathlib import Path
+
+from robustpose.data.coco_like import Layout, open_layout
+from robustpose.data.people import PhotoPeople
+from robustpose.skeletons import CROWDPOSE_14
+
+CROWDPOSE = Layout(
+    name="crowdpose",
+    official="a crowdpose_val.json",
+    skeleton=CROWDPOSE_14,
+    spelled=(("head", "head_top"), ("top_head", "head_top")),
+    box_area=0.53,
+    # the usual trees: json/ or annotations/ beside images/
+    guesses=lambda file: [file.parent.parent / "images"],
+)
+
+
+def open_crowdpose(path: str | Path, images: Path | None = None) -> PhotoPeople:
+    """Read crowdpose_{train,val,test}.json; RobustPoseError names the file and what is wrong with it."""
+    return open_layout(CROWDPOSE, path, images)

@@ -1,0 +1,113 @@
+"""OCHuman: people whom others hide (Zhang et al. 2019, "Pose2Seg", arXiv 1803.10683).
+
+Two forms are published. ochuman.json has 19 keypoints, images with their annotations inside, boxes of two corners,
+and people without keypoints, who are left out and counted. ochuman_coco_format_{val,test}_*.json are the subset
+that published scores are on, in COCO's form with COCO's 17. In both, a person's area is the box's, as officially.
+Keypoints that the person or others hide (2, 3) count as the visible ones (1) do; 0 is missing.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robustpose.data.coco_like import Layout, open_content
+from robustpose.data.people import (
+    Person,
+    PhotoPeople,
+    annotation_file,
+    counted,
+    finite_numbers,
+    read_json,
+    shown,
+)
+from robustpose.data.photos import photo_folder
+from robustpose.errors import RobustPoseError
+from robustpose.skeletons import COCO_17, OCHUMAN_19
+
+OCHUMAN_COCO = Layout(
+    name="ochuman",
+    official="an OCHuman file",
+    skeleton=COCO_17,
+    guesses=lambda file: [file.parent.parent / "images"],
+)
+_SPELLED = {"head": "head_top"}
+_FLAGS = (0, 1, 2, 3)
+
+
+def open_ochuman(path: str | Path, images: Path | None = None) -> PhotoPeople:
+    """Read ochuman.json or a file of its COCO form; RobustPoseError names the file and what is wrong with it."""
+    file = annotation_file(path, "ochuman")
+    content = read_json(file)
+    if not (isinstance(content, dict) and "keypoint_names" in content):
+        return open_content(OCHUMAN_COCO, content, file, images)
+    return _open_native(content, file, images)
+
+
+def _open_native(content: dict[str, Any], file: Path, images: Path | None) -> PhotoPeople:
+    """Read the content of ochuman.json; people come in the order of photo name, then place in it."""
+    order = keypoint_order(content["keypoint_names"], file)
+    if not isinstance(content.get("images"), list):
+        raise RobustPoseError(f"{file}: has no list 'images'; is it ochuman.json?")
+    left_out: Counter[str] = Counter()
+    people: list[Person] = []
+    for image in content["images"]:
+        if not (isinstance(image, dict) and isinstance(image.get("file_name"), str)):
+            raise RobustPoseError(f"{file}: an image must have a 'file_name'; got {shown(image)}")
+        name, annotations = image["file_name"], image.get("annotations")
+        if not isinstance(annotations, list):
+            raise RobustPoseError(f"{file}: {name}: has no list 'annotations'")
+        for number, annotation in enumerate(annotations):
+            person = _read_person(annotation, name, number, f"{file}: {name}: person {number}", order)
+            if isinstance(person, str):
+                left_out[person] += 1
+            else:
+                people.append(person)
+    if not people:
+        raise RobustPoseError(f"{file}: no person takes part: {'; '.join(counted(left_out)) or 'it is empty'}")
+    people.sort(key=lambda person: person.photo)  # stable: those of one photo keep their order
+    folder = photo_folder(file, [person.photo for person in people], images=images)
+    return PhotoPeople("ochuman", OCHUMAN_19, tuple(people), folder, counted(left_out))
+
+
+def keypoint_order(names: object, file: Path) -> list[int]:
+    """Return where in the file's keypoints each of ours is; RobustPoseError where they are not the same names."""
+    given = [_SPELLED.get(name, name) for name in names] if isinstance(names, list) else []
+    if sorted(map(str, given)) != sorted(OCHUMAN_19.keypoints):
+        raise RobustPoseError(
+            f"{file}: keypoint_names must be {', '.join(OCHUMAN_19.keypoints)} in any order, got {shown(names)}"
+        )
+    return [given.index(name) for name in OCHUMAN_19.keypoints]
+
+
+def _read_person(annotation: Any, photo: str, number: int, of_file: str, order: list[int]) -> Person | str:
+    """Return the person of an annotation, or the reason it does not take part."""
+    if not isinstance(annotation, dict):
+        raise RobustPoseError(f"{of_file}: expected an object, got {shown(annotation)}")
+    if annotation.get("keypoints") is None:
+        return "without keypoints"
+    given, values = annotation["keypoints"], 3 * len(OCHUMAN_19)
+    if not finite_numbers(given, values):
+        raise RobustPoseError(f"{of_file}: keypoints must be {values} numbers, got {shown(given)}")
+    box = annotation.get("bbox")
+    if not finite_numbers(box, 4):
+        raise RobustPoseError(f"{of_file}: bbox must be 4 numbers (x1, y1, x2, y2), got {shown(box)}")
+    keypoints = np.array(given, dtype=np.float64).reshape(-1, 3)[order]
+    flags = keypoints[:, 2]
+    if not np.isin(flags, _FLAGS).all():
+        row = int(np.argmin(np.isin(flags, _FLAGS)))
+        raise RobustPoseError(f"{of_file}: v of {OCHUMAN_19.keypoints[row]} must be 0 to 3, got {flags[row]:g}")
+    if not (flags > 0).any():
+        return "no labelled keypoint"
+    x1, y1, x2, y2 = map(float, box)
+    if not (x2 > x1 and y2 > y1):
+        return "an empty box"
+    return Person(
+        id=f"ochuman:{Path(photo).stem}:{number}",
+        photo=photo,
+        box=(x1, y1, x2 - x1, y2 - y1),
+        keypoints=keypoints[:, :2],
+        visible=flags > 0,
+        area=(x2 - x1) * (y2 - y1),
+    )
