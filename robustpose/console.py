@@ -20,6 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table as RichTable
 
+from robustpose.data.check import Checked
 from robustpose.findings import Found
 from robustpose.metrics import ALL, Estimate, Table, is_ranked, score
 from robustpose.skeletons import COCO_17
@@ -148,6 +149,21 @@ def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
     stdout.print(table, markup=False)
     if any(not row.rounded for row in shown):
         stdout.print("* under one 8-bit level: scored without rounding the pictures to 8 bits", highlight=False)
+
+
+def print_checked(checked: Checked) -> None:
+    """Print what was found of one annotation file, and where the data set comes from."""
+    lines = [f"{checked.source.title}: {checked.file}"]
+    lines += [f"  {what}: {number:,}" for what, number in checked.counts.items()]
+    lines += [f"  left out, {line}" for line in checked.left_out]
+    for finding in checked.findings:
+        number = f"{finding.number:,} " if finding.examples or finding.kind == "note" else ""
+        more = "; ..." if finding.number > len(finding.examples) else ""
+        first = f": {'; '.join(finding.examples)}{more}" if finding.examples else ""
+        lines.append(f"  {finding.kind}: {number}{finding.what}{first}")
+    lines.append("  whole" if checked.whole else f"  get it {checked.source.get}")
+    lines.append(f"  licence: {checked.source.licence}")
+    stdout.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 class Moved(Protocol):

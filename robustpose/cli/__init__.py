@@ -10,7 +10,7 @@ import typer
 
 from robustpose.attacks import ATTACKS
 from robustpose.cli.attack import attack
-from robustpose.cli.data import render_people, show_people
+from robustpose.cli.data import check_files, render_people, show_people
 from robustpose.cli.study import make_report, study
 from robustpose.cli.train import train_net
 from robustpose.cli.userstudy import analyse_user_study, make_user_study
@@ -69,9 +69,10 @@ app.command("attack")(attack)
 app.command("study")(study)
 app.command("report")(make_report)
 app.command("train")(train_net)
-data_app = typer.Typer(no_args_is_help=True, help="Look at people with their truth, or write them to a folder.")
+data_app = typer.Typer(no_args_is_help=True, help="Look at people with their truth, write them, check files.")
 data_app.command("show")(show_people)
 data_app.command("render")(render_people)
+data_app.command("check")(check_files)
 app.add_typer(data_app, name="data")
 user_app = typer.Typer(no_args_is_help=True, help="Ask people whether they see a perturbation.")
 user_app.command("make")(make_user_study)

@@ -1,4 +1,4 @@
-"""`robustpose data`: look at people with their truth, or write them to a folder."""
+"""`robustpose data`: look at people with their truth, write them to a folder, check what was downloaded."""
 
 import json
 import os
@@ -13,6 +13,7 @@ from robustpose import console, report
 from robustpose.cli.options import ImagesOption
 from robustpose.cli.running import report_unreadable
 from robustpose.data import open_dataset
+from robustpose.data.check import check_data, files_to_check
 from robustpose.data.export import export_people, export_rendered
 from robustpose.data.rendered import RenderedPeople
 from robustpose.errors import RobustPoseError
@@ -72,6 +73,31 @@ def render_people(
         print(json.dumps(facts, indent=2))
     else:
         print(out / "annotations.json")
+
+
+def check_files(
+    data: Annotated[str, typer.Argument(help="coco:PATH, mpii:, crowdpose: or ochuman:; a file or a folder")],
+    images: ImagesOption = "",
+    fast: Annotated[bool, typer.Option("--fast", help="Look whether photos are there, and open none")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON and nothing else")] = False,
+) -> None:
+    """Say what a downloaded data set lacks or has wrong, where to get it, its licence; exit code 1 if anything."""
+    name, files = files_to_check(data)
+    with console.steps_bar("photos", total=1) as show:
+        checked = check_data(
+            name,
+            files,
+            images=Path(images) if images else None,
+            open_photos=not fast,
+            on_photo=lambda done, total: show(done, "", total=total),
+        )
+    if as_json:
+        print(json.dumps([{**asdict(each), "whole": each.whole} for each in checked], indent=2))
+    else:
+        for each in checked:
+            console.print_checked(each)
+    if not all(each.whole for each in checked):
+        raise typer.Exit(1)
 
 
 def _with_split(data: str, split: str) -> str:

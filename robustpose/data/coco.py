@@ -5,8 +5,9 @@ A person's area is the annotation's `area`, that of the segmentation; NaN where 
 
 from pathlib import Path
 
-from robustpose.data.coco_like import Layout, open_layout
-from robustpose.data.people import PhotoPeople
+from robustpose.data.annotations import Annotations, Wrong, annotation_file, refuse
+from robustpose.data.coco_like import Layout, read_layout
+from robustpose.data.people import PhotoPeople, opened
 from robustpose.skeletons import COCO_17
 
 COCO = Layout(
@@ -20,4 +21,10 @@ COCO = Layout(
 
 def open_coco(path: str | Path, images: Path | None = None) -> PhotoPeople:
     """Read a person_keypoints JSON; RobustPoseError names the file and the thing that is wrong with it."""
-    return open_layout(COCO, path, images)
+    file = annotation_file(path, "coco")
+    return opened(read_coco(file), file, images)
+
+
+def read_coco(file: Path, *, wrong: Wrong = refuse) -> Annotations:
+    """Read what the file says: see coco_like.read_layout."""
+    return read_layout(COCO, file, wrong=wrong)

@@ -15,17 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from robustpose.data.people import (
+from robustpose.data.annotations import (
+    Annotations,
     Person,
-    PhotoPeople,
-    annotation_file,
-    counted,
+    Wrong,
     finite_number,
     finite_numbers,
     read_json,
+    refuse,
     shown,
 )
-from robustpose.data.photos import photo_folder
 from robustpose.errors import RobustPoseError
 from robustpose.skeletons import Skeleton
 
@@ -57,17 +56,17 @@ class Layout:
         return [renamed.get(name, name) for name in keypoints] == list(self.skeleton.keypoints)
 
 
-def open_layout(layout: Layout, path: str | Path, images: Path | None = None) -> PhotoPeople:
+def read_layout(layout: Layout, file: Path, *, wrong: Wrong = refuse) -> Annotations:
     """Read a file of a layout; people come in the order of photo name, then annotation id.
 
-    Raises RobustPoseError that names the file and the thing that is wrong with it.
+    Raises RobustPoseError for a file of another form; what is wrong with one person or photo goes to `wrong`. Each
+    error names the file and the thing.
     """
-    file = annotation_file(path, layout.name)
-    return open_content(layout, read_json(file), file, images)
+    return read_content(layout, read_json(file), file, wrong=wrong)
 
 
-def open_content(layout: Layout, content: object, file: Path, images: Path | None) -> PhotoPeople:
-    """Read the parsed content of a file of a layout: see open_layout."""
+def read_content(layout: Layout, content: object, file: Path, *, wrong: Wrong) -> Annotations:
+    """Read the parsed content of a file of a layout: see read_layout."""
     if not isinstance(content, dict):
         kind = "a list" if isinstance(content, list) else shown(content)
         raise RobustPoseError(f"{file}: expected images, annotations and categories, got {kind}")
@@ -75,28 +74,31 @@ def open_content(layout: Layout, content: object, file: Path, images: Path | Non
         if not isinstance(content.get(key), list):
             raise RobustPoseError(f"{file}: has no list {key!r}; is it {layout.official}?")
     person_category = person_category_of(content["categories"], file, layout)
-    names = photo_names(content["images"], file)
+    photos = _photos(content["images"], file, wrong)
+    names = {number: name for number, (name, _) in photos.items()}
 
     left_out: Counter[str] = Counter()
     people: dict[int, Person] = {}
     for annotation in content["annotations"]:
-        annotation_id = annotation.get("id") if isinstance(annotation, dict) else None
-        if not isinstance(annotation_id, int):
-            raise RobustPoseError(f"{file}: an annotation has no whole number 'id': {shown(annotation)}")
-        of_file = f"{file}: annotation {annotation_id}"
-        person = _read_person(annotation, names, of_file, layout=layout, person_category=person_category)
-        if isinstance(person, str):
-            left_out[person] += 1
-        elif annotation_id in people:
-            raise RobustPoseError(f"{of_file}: is there twice")
-        else:
-            people[annotation_id] = person
-    if not people:
-        reasons = "; ".join(counted(left_out)) or "it has no annotations"
-        raise RobustPoseError(f"{file}: no person takes part: {reasons}")
-    ordered = tuple(people[key] for key in sorted(people, key=lambda key: (people[key].photo, key)))
-    folder = photo_folder(file, [p.photo for p in ordered], images=images, guesses=layout.guesses(file))
-    return PhotoPeople(layout.name, layout.skeleton, ordered, folder, counted(left_out))
+        try:
+            person = _read_annotation(annotation, names, file, layout=layout, person_category=person_category)
+            if isinstance(person, str):
+                left_out[person] += 1
+            elif annotation["id"] in people:
+                raise RobustPoseError(f"{file}: annotation {annotation['id']}: is there twice")
+            else:
+                people[annotation["id"]] = person
+        except RobustPoseError as error:
+            wrong(error)
+    return Annotations(
+        name=layout.name,
+        skeleton=layout.skeleton,
+        people=tuple(people[key] for key in sorted(people, key=lambda key: (people[key].photo, key))),
+        left_out=left_out,
+        photos=dict(photos.values()),
+        named=len(content["annotations"]),
+        guesses=tuple(layout.guesses(file)),
+    )
 
 
 def person_category_of(categories: list[Any], file: Path, layout: Layout) -> int:
@@ -117,20 +119,42 @@ def person_category_of(categories: list[Any], file: Path, layout: Layout) -> int
     raise RobustPoseError(f"{file}: has no category 'person'")
 
 
-def photo_names(images: list[Any], file: Path) -> dict[int, str]:
-    """Return photo names by image id."""
-    names: dict[int, str] = {}
+def _photos(images: list[Any], file: Path, wrong: Wrong) -> dict[int, tuple[str, tuple[int, int] | None]]:
+    """Return photos by image id: their names, and sizes (H, W) where the file says them."""
+    photos: dict[int, tuple[str, tuple[int, int] | None]] = {}
     for image in images:
         if not (
             isinstance(image, dict)
             and isinstance(image.get("id"), int)
             and isinstance(image.get("file_name"), str)
         ):
-            raise RobustPoseError(
-                f"{file}: an image must have a whole number 'id' and a 'file_name'; got {shown(image)}"
+            wrong(
+                RobustPoseError(
+                    f"{file}: an image must have a whole number 'id' and a 'file_name'; got {shown(image)}"
+                )
             )
-        names[image["id"]] = image["file_name"]
-    return names
+        elif image["id"] in photos:
+            wrong(RobustPoseError(f"{file}: image {image['id']}: is there twice"))
+        else:
+            photos[image["id"]] = image["file_name"], size_of(image)
+    return photos
+
+
+def size_of(image: dict[str, Any]) -> tuple[int, int] | None:
+    """Return the size (H, W) that an entry gives a photo, or None."""
+    height, width = image.get("height"), image.get("width")
+    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+
+def _read_annotation(
+    annotation: Any, names: dict[int, str], file: Path, *, layout: Layout, person_category: int
+) -> Person | str:
+    """Return the person of an annotation that has an id, or the reason it does not take part."""
+    annotation_id = annotation.get("id") if isinstance(annotation, dict) else None
+    if not isinstance(annotation_id, int):
+        raise RobustPoseError(f"{file}: an annotation has no whole number 'id': {shown(annotation)}")
+    of_file = f"{file}: annotation {annotation_id}"
+    return _read_person(annotation, names, of_file, layout=layout, person_category=person_category)
 
 
 def _read_person(

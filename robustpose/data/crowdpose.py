@@ -6,8 +6,9 @@ The file's `head` is the top of the head. The official scores by crowding (easy,
 
 from pathlib import Path
 
-from robustpose.data.coco_like import Layout, open_layout
-from robustpose.data.people import PhotoPeople
+from robustpose.data.annotations import Annotations, Wrong, annotation_file, refuse
+from robustpose.data.coco_like import Layout, read_layout
+from robustpose.data.people import PhotoPeople, opened
 from robustpose.skeletons import CROWDPOSE_14
 
 CROWDPOSE = Layout(
@@ -23,4 +24,10 @@ CROWDPOSE = Layout(
 
 def open_crowdpose(path: str | Path, images: Path | None = None) -> PhotoPeople:
     """Read crowdpose_{train,val,test}.json; RobustPoseError names the file and what is wrong with it."""
-    return open_layout(CROWDPOSE, path, images)
+    file = annotation_file(path, "crowdpose")
+    return opened(read_crowdpose(file), file, images)
+
+
+def read_crowdpose(file: Path, *, wrong: Wrong = refuse) -> Annotations:
+    """Read what the file says: see coco_like.read_layout."""
+    return read_layout(CROWDPOSE, file, wrong=wrong)

@@ -12,17 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from robustpose.data.coco_like import Layout, open_content
-from robustpose.data.people import (
+from robustpose.data.annotations import (
+    Annotations,
     Person,
-    PhotoPeople,
+    Wrong,
     annotation_file,
-    counted,
     finite_numbers,
     read_json,
+    refuse,
     shown,
 )
-from robustpose.data.photos import photo_folder
+from robustpose.data.coco_like import Layout, read_content, size_of
+from robustpose.data.people import PhotoPeople, opened
 from robustpose.errors import RobustPoseError
 from robustpose.skeletons import COCO_17, OCHUMAN_19
 
@@ -39,36 +40,52 @@ _FLAGS = (0, 1, 2, 3)
 def open_ochuman(path: str | Path, images: Path | None = None) -> PhotoPeople:
     """Read ochuman.json or a file of its COCO form; RobustPoseError names the file and what is wrong with it."""
     file = annotation_file(path, "ochuman")
+    return opened(read_ochuman(file), file, images)
+
+
+def read_ochuman(file: Path, *, wrong: Wrong = refuse) -> Annotations:
+    """Read what a file says; of ochuman.json people come in the order of photo name, then place in it."""
     content = read_json(file)
     if not (isinstance(content, dict) and "keypoint_names" in content):
-        return open_content(OCHUMAN_COCO, content, file, images)
-    return _open_native(content, file, images)
-
-
-def _open_native(content: dict[str, Any], file: Path, images: Path | None) -> PhotoPeople:
-    """Read the content of ochuman.json; people come in the order of photo name, then place in it."""
+        return read_content(OCHUMAN_COCO, content, file, wrong=wrong)
     order = keypoint_order(content["keypoint_names"], file)
     if not isinstance(content.get("images"), list):
         raise RobustPoseError(f"{file}: has no list 'images'; is it ochuman.json?")
     left_out: Counter[str] = Counter()
     people: list[Person] = []
+    photos: dict[str, tuple[int, int] | None] = {}
+    named = 0
     for image in content["images"]:
-        if not (isinstance(image, dict) and isinstance(image.get("file_name"), str)):
-            raise RobustPoseError(f"{file}: an image must have a 'file_name'; got {shown(image)}")
-        name, annotations = image["file_name"], image.get("annotations")
-        if not isinstance(annotations, list):
-            raise RobustPoseError(f"{file}: {name}: has no list 'annotations'")
+        try:
+            name, annotations = _of_image(image, file)
+            if name in photos:
+                raise RobustPoseError(f"{file}: {name}: is there twice")
+        except RobustPoseError as error:
+            wrong(error)
+            continue
+        photos[name] = size_of(image)
+        named += len(annotations)
         for number, annotation in enumerate(annotations):
-            person = _read_person(annotation, name, number, f"{file}: {name}: person {number}", order)
+            try:
+                person = _read_person(annotation, name, number, f"{file}: {name}: person {number}", order)
+            except RobustPoseError as error:
+                wrong(error)
+                continue
             if isinstance(person, str):
                 left_out[person] += 1
             else:
                 people.append(person)
-    if not people:
-        raise RobustPoseError(f"{file}: no person takes part: {'; '.join(counted(left_out)) or 'it is empty'}")
     people.sort(key=lambda person: person.photo)  # stable: those of one photo keep their order
-    folder = photo_folder(file, [person.photo for person in people], images=images)
-    return PhotoPeople("ochuman", OCHUMAN_19, tuple(people), folder, counted(left_out))
+    return Annotations("ochuman", OCHUMAN_19, tuple(people), left_out, photos, named)
+
+
+def _of_image(image: Any, file: Path) -> tuple[str, list[Any]]:
+    """Return a photo's name and its annotations."""
+    if not (isinstance(image, dict) and isinstance(image.get("file_name"), str)):
+        raise RobustPoseError(f"{file}: an image must have a 'file_name'; got {shown(image)}")
+    if not isinstance(image.get("annotations"), list):
+        raise RobustPoseError(f"{file}: {image['file_name']}: has no list 'annotations'")
+    return image["file_name"], image["annotations"]
 
 
 def keypoint_order(names: object, file: Path) -> list[int]:

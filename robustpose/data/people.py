@@ -1,7 +1,4 @@
-"""People in photos: what COCO and MPII files become, and how they become a Batch.
-
-A file's loader only reads and checks; everything after that is here and is the same for each of them.
-"""
+"""People in photos: what annotation files become, and how they become a Batch."""
 
 import json
 import math
@@ -11,39 +8,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeGuard
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from robustpose.data.photos import UnreadablePhoto, read_photo
+from robustpose.data.annotations import Annotations, Person, counted
+from robustpose.data.photos import UnreadablePhoto, photo_folder, read_photo
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Floats, Pixels, box_crop, crop_image, crop_points
 from robustpose.skeletons import FACE, Skeleton
 from robustpose.types import Batch
-
-
-@dataclass(frozen=True, eq=False)
-class Person:
-    """One person of an annotation file, in photo pixels.
-
-    id         stable across runs and machines
-    photo      the file's name as the annotations give it
-    box        (x, y, w, h) between pixel edges
-    keypoints  (K, 2), (0, 0) = centre of the top-left pixel
-    visible    (K,) labelled, so it counts
-    head_size  PCKh's unit; NaN where the data set gives none
-    area       of the person, photo pixels squared, which OKS is measured by; NaN where the data set gives none
-    """
-
-    id: str
-    photo: str
-    box: tuple[float, float, float, float]
-    keypoints: Floats
-    visible: NDArray[np.bool_]
-    head_size: float = math.nan
-    area: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,46 +141,11 @@ def load_crops(
     )
 
 
-def annotation_file(path: str | Path, kind: str) -> Path:
-    """Return the path of an annotation file that exists; RobustPoseError where it does not."""
-    if not str(path):
-        raise RobustPoseError(f"data set '{kind}' needs an annotation file: {kind}:PATH")
-    file = Path(path)
-    if not file.is_file():
-        state = "is a folder, expected an annotation file" if file.is_dir() else "no such file"
-        raise RobustPoseError(f"{file}: {state}")
-    return file
-
-
-def read_json(path: Path) -> Any:
-    """Parse a JSON file; RobustPoseError names the file and where it stops being JSON."""
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise RobustPoseError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise RobustPoseError(f"{path}: not JSON: it is not text") from None
-    except json.JSONDecodeError as error:
-        raise RobustPoseError(f"{path}: not JSON, or truncated: {error}") from None
-
-
-def finite_numbers(value: object, count: int) -> TypeGuard[list[float]]:
-    """Say whether a JSON value is a list of `count` finite numbers."""
-    return isinstance(value, list) and len(value) == count and all(map(finite_number, value))
-
-
-def finite_number(value: object) -> TypeGuard[float]:
-    """Say whether a JSON value is a finite number; true and false are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def shown(value: object) -> str:
-    """Return what a value was, short enough for one line: a list by its length."""
-    if isinstance(value, list) and len(value) > 4:
-        return f"a list of {len(value)}"
-    return repr(value)[:60]
-
-
-def counted(left_out: Counter[str]) -> tuple[str, ...]:
-    """Write one line for each reason that people were left out, with their number."""
-    return tuple(f"{reason}: {number}" for reason, number in sorted(left_out.items()) if number)
+def opened(annotations: Annotations, file: Path, images: Path | None) -> PhotoPeople:
+    """Make a data set of what a file says; RobustPoseError where nobody takes part or the photos are not found."""
+    left_out = counted(annotations.left_out)
+    if not annotations.people:
+        raise RobustPoseError(f"{file}: no person takes part: {'; '.join(left_out) or 'it names nobody'}")
+    names = [person.photo for person in annotations.people]
+    folder = photo_folder(file, names, images=images, guesses=annotations.guesses)
+    return PhotoPeople(annotations.name, annotations.skeleton, annotations.people, folder, left_out)

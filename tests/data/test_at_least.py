@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from robustpose.data import open_dataset
-from robustpose.data.people import Person, PhotoPeople
+from robustpose.data.annotations import Person
+from robustpose.data.people import PhotoPeople
 from robustpose.errors import RobustPoseError
 from robustpose.skeletons import COCO_17
 

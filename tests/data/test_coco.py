@@ -194,7 +194,7 @@ def test_a_wrong_file_is_named(tmp_path: Path) -> None:
             "must have the keypoints nose, left_eye, right_eye.*got nose, right_eye, left_eye",
         ),
         (json.dumps(content | {"images": [{"id": 7}]}), "an image must have"),
-        (json.dumps(content | {"annotations": []}), "no person takes part: it has no annotations"),
+        (json.dumps(content | {"annotations": []}), "no person takes part: it names nobody"),
         (json.dumps(coco_content([coco_annotation(1, 7, iscrowd=1)])), "no person takes part: a crowd: 1"),
     ]
     file = _written(tmp_path, content)

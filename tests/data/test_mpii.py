@@ -171,7 +171,7 @@ def test_a_wrong_list_is_named(tmp_path: Path) -> None:
     lacking = {key: value for key, value in mpii_person().items() if key != "joints"}
     for content, message in [
         ({"images": []}, r"expected a list of people, got an object; is it a COCO file\?"),
-        ([], "no person takes part: it is empty"),
+        ([], "no person takes part: it names nobody"),
         ([3], "person 000000: expected an object, got 3"),
         ([mpii_person(), lacking], "person 000001: has no 'joints'"),
         ([mpii_person(joints_vis=[0] * 16)], "no person takes part: no labelled joint: 1"),

@@ -1,0 +1,224 @@
+"""Whether a downloaded data set is whole: its file, its photos, and whether the one fits the other.
+
+Three kinds of findings: `missing` is what has to be fetched, `wrong` is what has to be mended or fetched anew, and
+a `note` is what official files have, too, or what may be meant (a keypoint beyond the photo, a part of the set).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from robustpose.data.annotations import Annotations, Person, Wrong, counted
+from robustpose.data.coco import read_coco
+from robustpose.data.crowdpose import read_crowdpose
+from robustpose.data.mpii import read_mpii
+from robustpose.data.ochuman import read_ochuman
+from robustpose.data.photos import UnreadablePhoto, photo_folder, read_photo
+from robustpose.data.sources import SOURCES, Source
+from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.geometry import inside
+
+_SHOWN = 3
+_SLACK = 1.0
+"""Photo pixels by which a box may reach beyond its photo: rounding in the official files."""
+
+READERS: dict[str, Callable[..., Annotations]] = {
+    "coco": read_coco,
+    "mpii": read_mpii,
+    "crowdpose": read_crowdpose,
+    "ochuman": read_ochuman,
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about a data set, how often it was seen, and the first that show it."""
+
+    kind: Literal["missing", "wrong", "note"]
+    what: str
+    number: int
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found of one annotation file.
+
+    photos    the folder that holds its photos; empty where there is none
+    counts    photos named and there, people named and who take part
+    left_out  who does not take part, by reason
+    """
+
+    data: str
+    file: str
+    photos: str
+    counts: dict[str, int]
+    left_out: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    source: Source
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing and nothing wrong."""
+        return all(finding.kind == "note" for finding in self.findings)
+
+
+def files_to_check(spec: str) -> tuple[str, list[Path]]:
+    """Return the data set's name and the annotation files of NAME:FILE or NAME:FOLDER.
+
+    RobustPoseError for an unknown data set, and where there is no official file: it says where to get one.
+    """
+    name, _, path = spec.partition(":")
+    if name not in READERS:
+        if name == "synthpose":
+            raise RobustPoseError("synthpose is rendered on this machine: there is nothing to check")
+        raise unknown_name("data set", name, READERS)
+    return name, annotation_files(name, path)
+
+
+def check_data(
+    name: str,
+    files: Sequence[Path],
+    *,
+    images: Path | None = None,
+    open_photos: bool = True,
+    on_photo: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Checked]:
+    """Check annotation files of a data set, and the photos that they name.
+
+    open_photos  decode each photo, which finds damaged ones and other sizes than the file says; else only look
+                 whether it is there
+    """
+    return [_check_file(name, file, images, open_photos, on_photo) for file in files]
+
+
+def annotation_files(name: str, path: str) -> list[Path]:
+    """Return the file, or the official ones in a folder; RobustPoseError where there is none."""
+    source = SOURCES[name]
+    where = f"get {source.title} {source.get}. Licence: {source.licence}"
+    if not path:
+        raise RobustPoseError(f"which file? {name}:FILE or {name}:FOLDER; {where}")
+    given = Path(path)
+    if given.is_file():
+        return [given]
+    if not given.is_dir():
+        raise RobustPoseError(f"{given}: no such file or folder; {where}")
+    found = sorted({file for pattern in source.files for file in given.rglob(pattern) if file.is_file()})
+    if not found:
+        raise RobustPoseError(f"{given}: holds none of {', '.join(source.files)}; {where}")
+    return found
+
+
+def _check_file(
+    name: str, file: Path, images: Path | None, open_photos: bool, on_photo: Callable[[int, int], None]
+) -> Checked:
+    faults: list[str] = []
+    wrong: Wrong = lambda error: faults.append(str(error).removeprefix(f"{file}: "))  # noqa: E731
+    source = SOURCES[name]
+    try:
+        annotations = READERS[name](file, wrong=wrong)
+    except RobustPoseError as error:
+        what = str(error).removeprefix(f"{file}: ")
+        return Checked(name, str(file), "", {}, (), (Finding("wrong", what, 1),), source)
+    findings = list(_gathered("wrong", "of the file's entries", faults))
+    folder, sizes, of_photos = _photos(annotations, file, images, open_photos, on_photo)
+    findings += of_photos
+    findings += _of_people(annotations, sizes)
+    counts = {
+        "photos named": len(annotations.photos),
+        "photos there": len(sizes),
+        "people named": annotations.named,
+        "people who take part": len(annotations.people),
+    }
+    findings += _of_counts(file, counts, source)
+    if not annotations.people:
+        findings.append(Finding("wrong", "nobody takes part", 1))
+    return Checked(name, str(file), folder, counts, counted(annotations.left_out), tuple(findings), source)
+
+
+def _photos(
+    annotations: Annotations,
+    file: Path,
+    images: Path | None,
+    open_photos: bool,
+    on_photo: Callable[[int, int], None],
+) -> tuple[str, dict[str, tuple[int, int] | None], list[Finding]]:
+    """Look at the photos: the folder that holds them, those that are there with their sizes, and what is wrong."""
+    names = list(annotations.photos)
+    try:
+        folder = photo_folder(file, names, images=images, guesses=annotations.guesses)
+    except RobustPoseError as error:
+        return "", {}, [Finding("missing", str(error).removeprefix(f"{file}: "), len(names))]
+    sizes: dict[str, tuple[int, int] | None] = {}
+    missing: list[str] = []
+    damaged: list[str] = []
+    other_size: list[str] = []
+    for done, name in enumerate(names, start=1):
+        if not (folder / name).is_file():
+            missing.append(name)
+            continue
+        said = annotations.photos[name]
+        sizes[name] = said
+        if open_photos:
+            try:
+                photo = read_photo(folder / name)
+            except UnreadablePhoto as error:
+                damaged.append(str(error).removeprefix(f"{folder}/"))
+            else:
+                sizes[name] = photo.shape[0], photo.shape[1]
+                if said is not None and said != sizes[name]:
+                    other_size.append(f"{name} is {photo.shape[1]} x {photo.shape[0]}, not {said[1]} x {said[0]}")
+        on_photo(done, len(names))
+    findings = [
+        *_gathered("missing", f"of {len(names)} photos are not in {folder}", missing),
+        *_gathered("wrong", "photos cannot be read", damaged),
+        *_gathered("wrong", "photos are of another size than the file says", other_size),
+    ]
+    return str(folder), sizes, findings
+
+
+def _of_people(annotations: Annotations, sizes: dict[str, tuple[int, int] | None]) -> Iterator[Finding]:
+    """Hold keypoints and boxes against the photos that they are in."""
+    there = [(person, size) for person in annotations.people if (size := sizes.get(person.photo)) is not None]
+    keypoints = [person.id for person, size in there if not inside(person.keypoints[person.visible], size).all()]
+    outside = [person.id for person, size in there if _beyond(person, size) == "wholly"]
+    partly = [person.id for person, size in there if _beyond(person, size) == "partly"]
+    yield from _gathered("wrong", "people's boxes lie outside of their photo", outside)
+    if annotations.name != "mpii":  # whose boxes are squares around a centre
+        yield from _gathered("note", "people's boxes reach beyond their photo", partly)
+    yield from _gathered("note", "people have labelled keypoints beyond their photo", keypoints)
+    twice, seen = [], set()
+    for person in annotations.people:
+        same = person.photo, person.box, person.keypoints.tobytes()
+        if same in seen:
+            twice.append(person.id)
+        seen.add(same)
+    yield from _gathered("note", "people are in the file twice, with the same box and keypoints", twice)
+
+
+def _beyond(person: Person, size: tuple[int, int]) -> Literal["", "partly", "wholly"]:
+    """Say whether a box reaches beyond its photo (H, W)."""
+    x, y, w, h = person.box
+    height, width = size
+    if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+        return "wholly"
+    corners = np.array([x, y, width - x - w, height - y - h])
+    return "partly" if (corners < -_SLACK).any() else ""
+
+
+def _of_counts(file: Path, counts: dict[str, int], source: Source) -> Iterator[Finding]:
+    """Hold the numbers of a file of an official name against the official ones."""
+    for what, known in (("photos", source.photos), ("people", source.people)):
+        number = counts[f"{what} named"]
+        if file.name in known and number != known[file.name]:
+            official = f"{what} are named, where the official {file.name} has {known[file.name]}"
+            yield Finding("note", official, number)
+
+
+def _gathered(kind: Literal["missing", "wrong", "note"], what: str, found: Sequence[str]) -> Iterator[Finding]:
+    """Make one finding of many of a kind; none of none."""
+    if found:
+        yield Finding(kind, what, len(found), tuple(found[:_SHOWN]))
