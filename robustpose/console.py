@@ -22,7 +22,7 @@ from rich.table import Table as RichTable
 
 from robustpose.data.check import Checked
 from robustpose.findings import Found
-from robustpose.metrics import ALL, Estimate, Table, is_ranked, score
+from robustpose.metrics import ALL, Estimate, Table, is_ranked, mpii_table, score
 from robustpose.skeletons import COCO_17
 from robustpose.study import (
     CellProgress,
@@ -194,6 +194,27 @@ def print_photo(facts: Mapping[str, Any], lines: Sequence[Moved]) -> None:
         stdout.print(f"{anew['correct']} through the box that the net finds anew", highlight=False)
 
 
+def print_mpii(tables: Mapping[str, Mapping[str, Estimate]], *, model: str) -> None:
+    """Print MPII's official table of a net, a line clean and one under attack: percent, without intervals."""
+    if not tables:
+        return
+    stdout.print(f"{model}, MPII's PCKh, %", style="italic", markup=False, highlight=False, soft_wrap=True)
+    table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    for column in ("", *next(iter(tables.values()))):
+        table.add_column(column, no_wrap=True)
+    for name, scores in tables.items():
+        texts = ["-" if math.isnan(each.value) else f"{each.value:5.1f}" for each in scores.values()]
+        table.add_row(name, *texts)
+    stdout.print(table, markup=False)
+
+
+def mpii_tables(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, dict[str, Estimate]]:
+    """Score MPII's people by its official table: {'clean' | 'attacked': {Head ... AUC}}; empty of other people."""
+    if plan.dataset.name != "mpii" or metric_of(plan).unit != "head_size":
+        return {}
+    return {"clean": mpii_table(clean), "attacked": mpii_table(attacked)}
+
+
 def print_worth(lines: Sequence[Worth], *, title: str) -> None:
     """Print the realism study: a table a data set and score, a line a net, with the difference from everything."""
     stdout.print(f"{title}, 95% intervals over n people", markup=False, highlight=False)
@@ -249,6 +270,7 @@ def attack_json(plan: Plan, *, clean: Outcome, attacked: Outcome, cells: Sequenc
             for part in parts
         },
         **_official_json(plan, clean=clean.table, attacked=attacked.table),
+        **_mpii_json(plan, clean=clean.table, attacked=attacked.table),
         "forwards": attacked.forwards,
         "backwards": attacked.backwards,
         "unreadable": list(attacked.unreadable),
@@ -270,6 +292,16 @@ def _official_json(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, ob
     }
     keypoints = len(plan.joints.intersection(COCO_17.keypoints))
     return {"oks": {"keypoints": keypoints, "ranked": is_ranked(clean), **by_name}}
+
+
+def _mpii_json(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, object]:
+    """Write MPII's official table; nothing of other people."""
+    tables = mpii_tables(plan, clean=clean, attacked=attacked)
+    if not tables:
+        return {}
+    return {
+        "mpii": {when: {name: _as_json(each) for name, each in table.items()} for when, table in tables.items()}
+    }
 
 
 def _as_json(estimate: Estimate) -> dict[str, float | int | None]:

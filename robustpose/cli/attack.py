@@ -88,4 +88,6 @@ def attack(
         print(console.attack_json(plan, clean=found[0], attacked=found[1], cells=keys, seconds=seconds))
     else:
         console.print_results(plan, rows)
+        tables = console.mpii_tables(plan, clean=found[0].table, attacked=found[1].table)
+        console.print_mpii(tables, model=plan.models[0].name)
         say_where(folder)

@@ -2,6 +2,7 @@
 
 from robustpose.metrics.ap import CocoScores, coco_scores, has_areas, is_ranked, relative_scores, with_intervals
 from robustpose.metrics.estimate import Estimate, difference, relative, score
+from robustpose.metrics.mpii import mpii_table
 from robustpose.metrics.pck import ALL, Pck
 from robustpose.metrics.perceptual import gmsd, psnr, ssim
 from robustpose.metrics.table import Table, join, pair
@@ -27,6 +28,7 @@ __all__ = [
     "is_ranked",
     "join",
     "mean_iou",
+    "mpii_table",
     "overlaps",
     "pair",
     "psnr",

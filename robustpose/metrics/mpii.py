@@ -1,0 +1,60 @@
+"""MPII's official table: PCKh@0.5 of seven parts, their mean, PCKh@0.1, and the area under the curve.
+
+Andriluka et al. 2014; with the conventions of the tools that published numbers come from (SimpleBaseline, HRNet):
+
+Head          the head's top alone; Shoulder to Ankle: the mean of left and right
+Mean          over all labelled joints but pelvis and thorax, upper neck included: weighted by each joint's labels
+Mean@0.1      the same at a tenth of the head size
+AUC           of Mean over the thresholds 0, 0.01, ..., 0.50 by the trapezoid rule, in percent of the whole
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from robustpose.metrics.estimate import Estimate, score
+from robustpose.metrics.pck import ALL, Pck
+from robustpose.metrics.table import Floats, Table
+
+PARTS = {
+    "Head": "head_top",
+    "Shoulder": "shoulder",
+    "Elbow": "elbow",
+    "Wrist": "wrist",
+    "Hip": "hip",
+    "Knee": "knee",
+    "Ankle": "ankle",
+    "Mean": ALL,
+}
+_STEPS = 50
+
+
+@dataclass(frozen=True)
+class Area(Pck):
+    """The area under a keypoint's curve from threshold 0 to `threshold`; a metric as Pck is one."""
+
+    @property
+    def name(self) -> str:
+        """PCKh AUC."""
+        return f"{'PCKh' if self.unit == 'head_size' else 'PCK'} AUC"
+
+    def hits(self, table: Table) -> Floats:
+        """Return the share of thresholds that each keypoint (N, K) is correct at, NaN where it does not count."""
+        area = np.zeros(table.visible.shape)
+        for step in range(_STEPS + 1):
+            weight = (0.5 if step in (0, _STEPS) else 1.0) / _STEPS
+            area += weight * Pck(self.unit, self.threshold * step / _STEPS, self.against).hits(table)
+        return area
+
+
+AUC = Area(unit="head_size", threshold=0.5)
+PCKH_TENTH = Pck(unit="head_size", threshold=0.1)
+
+
+def mpii_table(table: Table, *, seed: int = 0) -> dict[str, Estimate]:
+    """Return MPII's official table of a table in MPII's skeleton, in percent; NaN where nothing is labelled."""
+    by_part = score(table, Pck(unit="head_size", threshold=0.5), seed=seed)
+    scores = {name: by_part[part] for name, part in PARTS.items() if part in by_part}
+    scores["Mean@0.1"] = score(table, PCKH_TENTH, seed=seed)[ALL]
+    scores["AUC"] = score(table, AUC, seed=seed)[ALL]
+    return scores
