@@ -31,6 +31,7 @@ from robustpose.study import (
     Row,
     Worth,
     estimates,
+    has_detections,
     metric_of,
     official_estimates,
     official_name,
@@ -283,7 +284,7 @@ def attack_json(plan: Plan, *, clean: Outcome, attacked: Outcome, cells: Sequenc
 
 def _official_json(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, object]:
     """Write COCO's official scores by name; nothing where nobody has an area."""
-    scores = official_estimates(clean, attacked)
+    scores = official_estimates(plan, clean, attacked)
     if not scores:
         return {}
     by_name = {
@@ -291,7 +292,8 @@ def _official_json(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, ob
         for name in scores["clean"]
     }
     keypoints = len(plan.joints.intersection(COCO_17.keypoints))
-    return {"oks": {"keypoints": keypoints, "ranked": is_ranked(clean), **by_name}}
+    boxes = "detected" if has_detections(plan) else "true"
+    return {"oks": {"keypoints": keypoints, "boxes": boxes, "ranked": is_ranked(clean), **by_name}}
 
 
 def _mpii_json(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, object]:

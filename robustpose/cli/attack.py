@@ -11,6 +11,7 @@ from robustpose import console
 from robustpose.cli.options import (
     CardOption,
     DataOption,
+    DetectionsOption,
     ImagesOption,
     MinBoxOption,
     MinKeypointsOption,
@@ -39,6 +40,7 @@ def attack(
     images: ImagesOption = "",
     min_keypoints: MinKeypointsOption = 0,
     min_box: MinBoxOption = 0,
+    detections: DetectionsOption = "",
     card: CardOption = "",
     box: Annotated[str, typer.Option(help="Of the person in PHOTO: x,y,w,h in pixels, or auto")] = AUTO,
     out: Annotated[Path | None, typer.Option(help="Folder of the results; one of its own by default")] = None,
@@ -55,6 +57,7 @@ def attack(
             "--images": bool(images),
             "--min-keypoints": bool(min_keypoints),
             "--min-box": bool(min_box),
+            "--detections": bool(detections),
         }
         if asked := [name for name, given in of_data.items() if given]:
             raise RobustPoseError(f"{', '.join(asked)}: of a data set, not of one photo ({photo})")
@@ -76,8 +79,12 @@ def attack(
         images=images,
         min_keypoints=min_keypoints,
         min_box=min_box,
+        detections=detections,
     )
-    folder = out or Path("runs") / re.sub(r"[^\w.-]+", "-", f"attack-{model}-{data}-{setting.title}").lower()
+    boxes = f"-{Path(detections).stem}" if detections else ""
+    folder = (
+        out or Path("runs") / re.sub(r"[^\w.-]+", "-", f"attack-{model}-{data}{boxes}-{setting.title}").lower()
+    )
     ran = run_study(study, folder)
     plan, store, rows = ran.plan, ran.store, ran.rows
     found = [outcome(plan, store, plan.models[0], each) for each in (None, setting)]

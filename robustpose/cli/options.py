@@ -22,4 +22,7 @@ MinKeypointsOption = Annotated[
 MinBoxOption = Annotated[
     float, typer.Option("--min-box", help="People in photos: box side in pixels at least", min=0)
 ]
+DetectionsOption = Annotated[
+    str, typer.Option("--detections", help="A detector's boxes instead of the true ones: COCO's results JSON")
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of every random draw", min=0)]

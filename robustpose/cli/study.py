@@ -28,6 +28,7 @@ from robustpose.cli.narrowing import (
 from robustpose.cli.options import (
     CardOption,
     DataOption,
+    DetectionsOption,
     ImagesOption,
     MinBoxOption,
     MinKeypointsOption,
@@ -77,6 +78,7 @@ def study(
     images: ImagesOption = "",
     min_keypoints: MinKeypointsOption = 0,
     min_box: MinBoxOption = 0,
+    detections: DetectionsOption = "",
     card: CardOption = "",
     engine: EngineOption = "local",
     device: DeviceOption = "cpu",
@@ -96,8 +98,8 @@ def study(
     named, folder = STUDIES[name], out or Path("runs") / name
     nets = _listed(models)
     if isinstance(named, Realism):
-        if images or card:
-            raise RobustPoseError(f"study {name!r} takes neither --images nor --card")
+        if images or card or detections:
+            raise RobustPoseError(f"study {name!r} takes neither --images nor --card nor --detections")
         realism = replace(named, photos=data, others=nets, min_keypoints=min_keypoints, min_box=min_box)
         recipe = replace(named.recipe, seed=seed)
         _realism(replace(realism, recipe=recipe, n=named.n if n is None else n), folder)
@@ -112,6 +114,7 @@ def study(
         card=card,
         min_keypoints=min_keypoints,
         min_box=min_box,
+        detections=detections,
         other=other or named.other,
         tasks=() if tasks == "none" else _listed(tasks) or named.tasks,
         training=_training(training, named.training, data=data or named.data),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from robustpose.data.coco import open_coco
 from robustpose.data.crowdpose import open_crowdpose
+from robustpose.data.detections import open_detected
 from robustpose.data.mpii import open_mpii
 from robustpose.data.ochuman import open_ochuman
 from robustpose.data.people import PhotoPeople
@@ -23,18 +24,26 @@ DATASETS: dict[str, Callable[[str, Path | None], PoseDataset]] = {
 
 
 def open_dataset(
-    spec: str, *, images: Path | None = None, min_keypoints: int = 0, min_box: float = 0
+    spec: str,
+    *,
+    images: Path | None = None,
+    min_keypoints: int = 0,
+    min_box: float = 0,
+    detections: Path | None = None,
 ) -> PoseDataset:
     """Open a data set by its spec: synthpose, synthpose:test, coco:PATH, mpii:PATH, crowdpose:PATH or
     ochuman:PATH.
 
     Of people in photos, only those with min_keypoints labelled keypoints and a box of min_box photo pixels take
-    part. Raises RobustPoseError for an unknown name and for whatever is wrong with the file.
+    part. `detections` is COCO's results JSON of a detector, whose boxes are then shown. Raises RobustPoseError for
+    an unknown name and for whatever is wrong with the file.
     """
     name, _, rest = spec.partition(":")
     if name not in DATASETS:
         raise unknown_name("data set", name, DATASETS)
-    dataset = DATASETS[name](rest, images)
+    if detections is not None and name != "coco":
+        raise RobustPoseError(f"--detections: boxes of a detector are for coco:PATH, not {name}")
+    dataset = DATASETS[name](rest, images) if detections is None else open_detected(rest, detections, images)
     if not (min_keypoints or min_box):
         return dataset
     if not isinstance(dataset, PhotoPeople):

@@ -69,6 +69,20 @@ class Annotations:
     guesses: tuple[Path, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Detected:
+    """What the official evaluation needs beside a net's answers.
+
+    annotations  of each photo of the file, as the file has them: people, crowds, people without keypoints
+    scores       the detector's, by the id of the row
+    rows         how many detections each photo has
+    """
+
+    annotations: Mapping[str, tuple[dict[str, Any], ...]]
+    scores: Mapping[str, float]
+    rows: Mapping[str, int]
+
+
 def annotation_file(path: str | Path, kind: str) -> Path:
     """Return the path of an annotation file that exists; RobustPoseError where it does not."""
     if not str(path):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from robustpose.data.annotations import Annotations, Person, counted
+from robustpose.data.annotations import Annotations, Detected, Person, counted
 from robustpose.data.photos import UnreadablePhoto, photo_folder, read_photo
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Floats, Pixels, box_crop, crop_image, crop_points
@@ -22,13 +22,17 @@ from robustpose.types import Batch
 
 @dataclass(frozen=True, eq=False)
 class PhotoPeople:
-    """A data set of people in photos; satisfies PoseDataset."""
+    """A data set of people in photos; satisfies PoseDataset.
+
+    detected  where the boxes are a detector's, what the official scores need beside the answers
+    """
 
     name: str
     skeleton: Skeleton
     people: tuple[Person, ...]
     folder: Path
     left_out: tuple[str, ...] = ()
+    detected: Detected | None = None
 
     def __len__(self) -> int:
         return len(self.people)
@@ -65,6 +69,8 @@ class PhotoPeople:
         Keypoints of the face do not count: many people are all face. The others are counted in left_out.
         RobustPoseError where nobody remains.
         """
+        if self.detected is not None:
+            raise RobustPoseError("--min-keypoints and --min-box choose people by their labels, not detections")
         body = np.array([name not in FACE for name in self.skeleton.keypoints])
         few = [person for person in self.people if (person.visible & body).sum() < keypoints]
         small = [person for person in self.people if max(person.box[2:]) < box_side]

@@ -1,6 +1,7 @@
 """Metrics: pure functions of the table of predictions."""
 
 from robustpose.metrics.ap import CocoScores, coco_scores, has_areas, is_ranked, relative_scores, with_intervals
+from robustpose.metrics.detected import detected_scores
 from robustpose.metrics.estimate import Estimate, difference, relative, score
 from robustpose.metrics.mpii import mpii_table
 from robustpose.metrics.pck import ALL, Pck
@@ -22,6 +23,7 @@ __all__ = [
     "Table",
     "accuracy",
     "coco_scores",
+    "detected_scores",
     "difference",
     "gmsd",
     "has_areas",

@@ -24,16 +24,16 @@ are, with replacement, each with all its people; the relative score redraws the 
 
 import contextlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from robustpose.geometry import uncrop_points
+from robustpose.metrics.coco_form import as_coco, extent_of
 from robustpose.metrics.estimate import Estimate, from_draws, redraws
 from robustpose.metrics.oks import oks, sigmas_of
 from robustpose.metrics.table import Bools, Floats, Table
@@ -89,13 +89,18 @@ def coco_scores(table: Table, *, seed: int = 0) -> CocoScores:
     once, weights = np.ones((1, photos)), redraws(photos, seed=seed)
     values = summary(found, once) | {MEAN: _mean(each, once[:, photo])}
     draws = summary(found, weights) | {MEAN: _mean(each, weights[:, photo])}
-    counts = {name: found[_RANGE_OF.get(name, "all")].people for name in values}
+    counts = {name: found[range_of(name)].people for name in values}
     return CocoScores(
         values={name: float(value[0]) for name, value in values.items()},
         draws=draws,
         people={name: int(number.sum()) for name, number in counts.items()},
         photos={name: int((number > 0).sum()) for name, number in counts.items()},
     )
+
+
+def range_of(score: str) -> str:
+    """Return the range of areas of the people whom a score counts: all, medium or large."""
+    return _RANGE_OF.get(score, "all")
 
 
 def with_intervals(scores: CocoScores) -> dict[str, Estimate]:
@@ -136,8 +141,8 @@ def counted(table: Table) -> Table:
 def similarities(table: Table) -> Floats:
     """Return the OKS (N,) of each person's own answer, in photo pixels."""
     return oks(
-        _in_photo(table.predicted, table),
-        _in_photo(table.keypoints, table),
+        in_photo(table.predicted, table),
+        in_photo(table.keypoints, table),
         table.visible,
         area=_kept(table.area),
         sigmas=sigmas_of(table.skeleton),
@@ -158,7 +163,7 @@ def evaluated(table: Table) -> COCOeval:
     sigmas = sigmas_of(table.skeleton)
     constant = np.isfinite(sigmas)
     area, score = _kept(table.area), _kept(table.score)
-    truth, predicted = (_in_photo(points, table)[:, constant] for points in (table.keypoints, table.predicted))
+    truth, predicted = (in_photo(points, table)[:, constant] for points in (table.keypoints, table.predicted))
     visible = table.visible[:, constant]
     names, photo = photos_of(table)
     people, answers = [], []
@@ -180,11 +185,11 @@ def evaluated(table: Table) -> COCOeval:
             | {
                 "keypoints": _with_flags(np.where(np.isnan(points), np.inf, points), np.ones(len(points))),
                 "score": float(score[row]),
-                "area": _extent(points),
+                "area": extent_of(points),
             }
         )
     with contextlib.redirect_stdout(io.StringIO()):  # the official code prints
-        evaluator = COCOeval(_coco(people, len(names)), _coco(answers, len(names)), iouType="keypoints")
+        evaluator = COCOeval(as_coco(people, len(names)), as_coco(answers, len(names)), iouType="keypoints")
         evaluator.params.kpt_oks_sigmas = sigmas[constant]
         evaluator.evaluate()
     return evaluator
@@ -272,7 +277,8 @@ def _estimate(scores: CocoScores, name: str, value: float, draws: Floats) -> Est
     return from_draws(np.asarray(value), draws if enough else draws[:0], scores.people[name])
 
 
-def _in_photo(points: Floats, table: Table) -> Floats:
+def in_photo(points: Floats, table: Table) -> Floats:
+    """Map points (N, K, 2) of a table back to photo pixels."""
     with np.errstate(invalid="ignore"):  # broken answers and unlabelled truth may be NaN
         return uncrop_points(points, _kept(table.crops))
 
@@ -283,23 +289,6 @@ def _kept(array: Floats | None) -> Floats:
     return array
 
 
-def _coco(annotations: Sequence[Mapping[str, Any]], photos: int) -> COCO:
-    made = COCO()
-    made.dataset = {
-        "images": [{"id": photo} for photo in range(photos)],
-        "annotations": list(annotations),
-        "categories": [{"id": _PERSON}],
-    }
-    made.createIndex()
-    return made
-
-
 def _with_flags(points: Floats, flags: NDArray[Any]) -> list[float]:
     flat: list[float] = np.column_stack([points, flags]).ravel().tolist()
     return flat
-
-
-def _extent(points: Floats) -> float:
-    """Return the area of the box around points, which is officially the area of an answer."""
-    there = points[np.isfinite(points).all(axis=1)]
-    return float(np.prod(np.ptp(there, axis=0))) if len(there) else 0.0

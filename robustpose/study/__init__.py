@@ -6,7 +6,14 @@ from robustpose.study.derived import AnyCell, Replay, UniversalCell
 from robustpose.study.evidence import Ask, Evidence, NetAsk, TaskAsk, UniversalAsk, cells_of
 from robustpose.study.factors import factor_rows, write_factors
 from robustpose.study.local import LocalEngine
-from robustpose.study.official import all_rows, official_estimates, official_name, official_rows, unranked
+from robustpose.study.official import (
+    all_rows,
+    has_detections,
+    official_estimates,
+    official_name,
+    official_rows,
+    unranked,
+)
 from robustpose.study.paper import PAPER
 from robustpose.study.plan import Plan, Study, make_plan, metric_of, open_plan, workbench
 from robustpose.study.quick import QUICK
@@ -61,6 +68,7 @@ __all__ = [
     "cells_of",
     "estimates",
     "factor_rows",
+    "has_detections",
     "load_study",
     "make_plan",
     "metric_of",

@@ -4,12 +4,14 @@ They are over the keypoints that the data and every net of the study share, as a
 all 17 of them are they the numbers that COCO's own tool would give.
 """
 
+from robustpose.data.people import PhotoPeople
 from robustpose.metrics import (
     ALL,
     CocoScores,
     Estimate,
     Table,
     coco_scores,
+    detected_scores,
     has_areas,
     is_ranked,
     pair,
@@ -26,12 +28,29 @@ def official_name(score: str) -> str:
     return "mean OKS" if score == "mean" else f"OKS {score}"
 
 
-def official_estimates(clean: Table, attacked: Table) -> dict[str, dict[str, Estimate]]:
+def has_official(plan: Plan, table: Table) -> bool:
+    """Say whether COCO's scores are defined for a plan's data."""
+    return has_detections(plan) or has_areas(table)
+
+
+def has_detections(plan: Plan) -> bool:
+    """Say whether the boxes are a detector's."""
+    return isinstance(plan.dataset, PhotoPeople) and plan.dataset.detected is not None
+
+
+def official_estimates(plan: Plan, clean: Table, attacked: Table) -> dict[str, dict[str, Estimate]]:
     """Score an attack: {'clean' | 'attacked' | 'relative': {score: estimate}}; empty where nobody has an area."""
-    if not has_areas(clean):
+    if not has_official(plan, clean):
         return {}
-    before = coco_scores(clean)
-    return {"clean": with_intervals(before), **_estimates(clean, before, attacked)}
+    before = _scores(plan, clean)
+    return {"clean": with_intervals(before), **_estimates(plan, clean, before, attacked)}
+
+
+def _scores(plan: Plan, table: Table) -> CocoScores:
+    """Score a table by the protocol of the plan's boxes: true ones, or a detector's."""
+    if isinstance(plan.dataset, PhotoPeople) and plan.dataset.detected is not None:
+        return detected_scores(table, plan.dataset.detected, joints=plan.joints)
+    return coco_scores(table)
 
 
 def official_rows(plan: Plan, store: Store) -> list[Row]:
@@ -39,9 +58,9 @@ def official_rows(plan: Plan, store: Store) -> list[Row]:
     rows: list[Row] = []
     for model in plan.models:
         clean = outcome(plan, store, model, None).table
-        if not has_areas(clean):
+        if not has_official(plan, clean):
             return []
-        before = coco_scores(clean)
+        before = _scores(plan, clean)
         rows += [
             row_of(plan, model, None, measure="clean", metric=official_name(score), part=ALL, estimate=estimate)
             for score, estimate in with_intervals(before).items()
@@ -50,7 +69,7 @@ def official_rows(plan: Plan, store: Store) -> list[Row]:
             attacked = outcome(plan, store, model, setting).table
             rows += [
                 row_of(plan, model, setting, measure=measure, metric=official_name(score), part=ALL, estimate=each)
-                for measure, by_score in _estimates(clean, before, attacked).items()
+                for measure, by_score in _estimates(plan, clean, before, attacked).items()
                 for score, each in by_score.items()
             ]
     return rows
@@ -64,13 +83,13 @@ def all_rows(plan: Plan, store: Store) -> list[Row]:
 def unranked(plan: Plan, store: Store) -> tuple[str, ...]:
     """Name the nets whose scores put their answers in no order, where official scores are given."""
     tables = {model.name: outcome(plan, store, model, None).table for model in plan.models}
-    return tuple(name for name, table in tables.items() if has_areas(table) and not is_ranked(table))
+    return tuple(name for name, table in tables.items() if has_official(plan, table) and not is_ranked(table))
 
 
-def _estimates(clean: Table, before: CocoScores, attacked: Table) -> dict[str, dict[str, Estimate]]:
+def _estimates(plan: Plan, clean: Table, before: CocoScores, attacked: Table) -> dict[str, dict[str, Estimate]]:
     both, after = pair(clean, attacked)
     if both.ids != clean.ids:
-        before = coco_scores(both)
-    alone = coco_scores(attacked)
-    paired = alone if after.ids == attacked.ids else coco_scores(after)
+        before = _scores(plan, both)
+    alone = _scores(plan, attacked)
+    paired = alone if after.ids == attacked.ids else _scores(plan, after)
     return {"attacked": with_intervals(alone), "relative": relative_scores(before, paired)}

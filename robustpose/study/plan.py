@@ -25,6 +25,7 @@ class Study:
     models, data  as on the command line: 'shg2', 'tflite:PATH'; 'synthpose', 'coco:PATH'
     card, images  the card of imported nets and the photo folder, where they are not found by themselves
     min_keypoints, min_box  of people in photos, who takes part: labelled keypoints, longer side in photo pixels
+    detections    a detector's boxes in the photos, instead of the true ones: COCO's results JSON
     keep_images   how many people keep their adversarial pictures, for the report
     findings      of findings.FINDINGS, by name: what the study decides beside its settings
     grid          how much of the paper's grid the findings cover
@@ -45,6 +46,7 @@ class Study:
     images: str = ""
     min_keypoints: int = 0
     min_box: float = 0
+    detections: str = ""
     keep_images: int = 6
     findings: tuple[str, ...] = ()
     grid: Grid = field(default_factory=Grid)
@@ -251,6 +253,7 @@ def open_plan(study: Study) -> Plan:
         images=Path(study.images) if study.images else None,
         min_keypoints=study.min_keypoints,
         min_box=study.min_box,
+        detections=Path(study.detections) if study.detections else None,
     )
     plan = make_plan(study, models=models, dataset=dataset)
     labelled = isinstance(dataset, HasTaskLabels)

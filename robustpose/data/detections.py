@@ -1,0 +1,128 @@
+"""People as a detector found them: boxes with scores, in COCO's official results JSON, instead of the true boxes.
+
+Each detection of a person is a row: the net sees the detected box. Its truth, which the attack leaves and PCK is
+held against, is the annotated person whose box it overlaps most, by half at least (intersection over union);
+detections choose in the order of their scores, each person once. A detection of nobody has no truth: no attack
+moves it. OKS AP knows nothing of these pairs: it holds all answers against all annotations, crowds and people
+without labels included.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robustpose.data.annotations import (
+    Detected,
+    Person,
+    annotation_file,
+    counted,
+    finite_number,
+    finite_numbers,
+    read_json,
+    shown,
+)
+from robustpose.data.coco import COCO, open_coco
+from robustpose.data.coco_like import person_category_of
+from robustpose.data.people import PhotoPeople
+from robustpose.errors import RobustPoseError
+
+OVERLAP = 0.5
+Box = tuple[float, float, float, float]
+
+
+def open_detected(path: str | Path, detections: Path, images: Path | None = None) -> PhotoPeople:
+    """Read a COCO person_keypoints JSON and the detections in its photos; rows by photo, then place in it.
+
+    Raises RobustPoseError that names the file and the thing that is wrong with it.
+    """
+    people = open_coco(path, images)
+    content = read_json(Path(path))  # which open_coco has checked
+    category = person_category_of(content["categories"], Path(path), COCO)
+    names = {image["id"]: image["file_name"] for image in content["images"]}
+    annotations: dict[str, list[dict[str, Any]]] = {name: [] for name in names.values()}
+    for each in content["annotations"]:
+        if each.get("category_id") == category and each.get("image_id") in names:
+            annotations[names[each["image_id"]]].append(each)
+    left_out: Counter[str] = Counter()
+    found = _read(detections, names, category, left_out)
+    rows = [row for name in sorted(found) for row in _matched(name, found[name], people)]
+    if not rows:
+        raise RobustPoseError(f"{detections}: holds no detection of a person in the photos of {path}")
+    nobody = sum(not person.visible.any() for person, _ in rows)
+    left_out["detections of nobody, asked all the same"] = nobody
+    return PhotoPeople(
+        name="coco-detections",
+        skeleton=people.skeleton,
+        people=tuple(person for person, _ in rows),
+        folder=people.folder,
+        left_out=counted(left_out),
+        detected=Detected(
+            annotations={name: tuple(each) for name, each in annotations.items()},
+            scores={person.id: score for person, score in rows},
+            rows={name: len(each) for name, each in found.items()},
+        ),
+    )
+
+
+def _read(
+    file: Path, names: Mapping[int, str], category: int, left_out: Counter[str]
+) -> dict[str, list[tuple[int, Box, float]]]:
+    """Return detections by photo: place in the file, box, score."""
+    content = read_json(annotation_file(file, "coco"))
+    if not isinstance(content, list):
+        raise RobustPoseError(f"{file}: expected a list of detections, got {shown(content)}")
+    found: dict[str, list[tuple[int, Box, float]]] = {}
+    for place, each in enumerate(content):
+        of_file = f"{file}: detection {place}"
+        if not isinstance(each, dict):
+            raise RobustPoseError(f"{of_file}: expected an object, got {shown(each)}")
+        if not finite_numbers(each.get("bbox"), 4):
+            raise RobustPoseError(f"{of_file}: bbox must be 4 numbers, got {shown(each.get('bbox'))}")
+        if not finite_number(each.get("score")):
+            raise RobustPoseError(f"{of_file}: score must be a number, got {shown(each.get('score'))}")
+        x, y, w, h = map(float, each["bbox"])
+        if each.get("category_id") != category:
+            left_out["detections of something else"] += 1
+        elif each.get("image_id") not in names:
+            left_out["detections in photos that the annotations lack"] += 1
+        elif not (w > 0 and h > 0):
+            left_out["detections with an empty box"] += 1
+        else:
+            found.setdefault(names[each["image_id"]], []).append((place, (x, y, w, h), float(each["score"])))
+    return found
+
+
+def _matched(name: str, found: list[tuple[int, Box, float]], people: PhotoPeople) -> list[tuple[Person, float]]:
+    """Return a photo's detections as people, each with its score and the truth of the person it fits."""
+    open_ = [person for person in people.people if person.photo == name]
+    truth: dict[int, Person] = {}
+    for place, box, _ in sorted(found, key=lambda each: -each[2]):  # stable: equal scores stay in the file's order
+        best = max(open_, key=lambda person: overlap(box, person.box), default=None)
+        if best is not None and overlap(box, best.box) >= OVERLAP:
+            truth[place] = best
+            open_.remove(best)
+    k = len(people.skeleton)
+    rows = []
+    for place, box, score in found:
+        fits = truth.get(place)
+        person = Person(
+            id=f"coco:{Path(name).stem}:detection{place}",
+            photo=name,
+            box=box,
+            keypoints=np.zeros((k, 2)) if fits is None else fits.keypoints,
+            visible=np.zeros(k, dtype=np.bool_) if fits is None else fits.visible,
+            area=np.nan if fits is None else fits.area,
+        )
+        rows.append((person, score))
+    return rows
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Return the intersection over union of two boxes (x, y, w, h)."""
+    across = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    down = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    both = max(across, 0.0) * max(down, 0.0)
+    return both / (a[2] * a[3] + b[2] * b[3] - both)
