@@ -5,6 +5,8 @@ spans [-0.5, W - 0.5]. A box (x, y, w, h) is measured between pixel EDGES, as CO
 x = 0 is the left edge of the photo, which is the coordinate -0.5 of a point.
 """
 
+from typing import Literal
+
 import cv2
 import numpy as np
 import torch
@@ -124,16 +126,42 @@ def flip_points(points: Tensor, skeleton: Skeleton, *, width: int) -> Tensor:
     return mirrored
 
 
-def cells_to_pixels(cells: Tensor, *, heatmap_size: tuple[int, int], input_size: tuple[int, int]) -> Tensor:
+Lattice = Literal["centres", "corners", "ends"]
+"""Where a net's heatmap cells lie in its picture, in pixels, S being the stride:
+
+centres  cell i covers a square of S pixels and lies at its centre, (i + 0.5) S - 0.5: cell 0 of stride 4 at 1.5
+corners  cell i lies at i S, as in nets trained on truth divided by the stride (HRNet's code; MMPose without UDP)
+ends     the first and last cells lie on the first and last pixels: i (W - 1) / (w - 1) (UDP, Huang et al. 2020,
+         arXiv 1911.07524; ViTPose)
+"""
+
+
+def cells_to_pixels(
+    cells: Tensor, *, heatmap_size: tuple[int, int], input_size: tuple[int, int], lattice: Lattice = "centres"
+) -> Tensor:
     """Map heatmap cell coordinates (..., 2) to input pixels: cell 0 of stride 4 lies at pixel 1.5."""
-    strides = _strides(heatmap_size, input_size)
-    return torch.stack([(cells[..., at] + 0.5) * strides[at] - 0.5 for at in (0, 1)], dim=-1)
+    stride, shift = _lattice(heatmap_size, input_size, lattice)
+    return torch.stack([(cells[..., at] + shift) * stride[at] - shift for at in (0, 1)], dim=-1)
 
 
-def pixels_to_cells(pixels: Tensor, *, heatmap_size: tuple[int, int], input_size: tuple[int, int]) -> Tensor:
+def pixels_to_cells(
+    pixels: Tensor, *, heatmap_size: tuple[int, int], input_size: tuple[int, int], lattice: Lattice = "centres"
+) -> Tensor:
     """Map input pixels (..., 2) to heatmap cell coordinates; the inverse of cells_to_pixels."""
-    strides = _strides(heatmap_size, input_size)
-    return torch.stack([(pixels[..., at] + 0.5) / strides[at] - 0.5 for at in (0, 1)], dim=-1)
+    stride, shift = _lattice(heatmap_size, input_size, lattice)
+    return torch.stack([(pixels[..., at] + shift) / stride[at] - shift for at in (0, 1)], dim=-1)
+
+
+def _lattice(
+    heatmap_size: tuple[int, int], input_size: tuple[int, int], lattice: Lattice
+) -> tuple[tuple[float, float], float]:
+    """Return a cell's stride (x, y) in pixels, and what is added to coordinates before scaling them.
+
+    Plain numbers, which no GPU has to wait for.
+    """
+    less = 1 if lattice == "ends" else 0
+    x, y = ((input_size[axis] - less) / max(heatmap_size[axis] - less, 1) for axis in (1, 0))
+    return (x, y), 0.5 if lattice == "centres" else 0.0
 
 
 def pixels_to_unit(pixels: Tensor, *, input_size: tuple[int, int]) -> Tensor:
@@ -145,7 +173,3 @@ def unit_to_pixels(unit: Tensor, *, input_size: tuple[int, int]) -> Tensor:
     """Map [-0.5, 0.5] back to input pixels; the inverse of pixels_to_unit."""
     return torch.stack([(unit[..., at] + 0.5) * input_size[1 - at] - 0.5 for at in (0, 1)], dim=-1)
 
-
-def _strides(heatmap_size: tuple[int, int], input_size: tuple[int, int]) -> tuple[float, float]:
-    """Return the input pixels of a cell, along x and along y: plain numbers, which no GPU has to wait for."""
-    return input_size[1] / heatmap_size[1], input_size[0] / heatmap_size[0]

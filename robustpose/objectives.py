@@ -11,7 +11,6 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from robustpose import geometry
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import METRICS, Pck
 from robustpose.models.dlcm import PartsHead
@@ -141,7 +140,7 @@ def _heatmap_margins(head: HeatmapHead, aim: Aim) -> Callable[[Tensor, Tensor], 
     h, w = head.heatmap_size
     row, column = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
     cells = torch.stack([column, row], dim=-1).to(aim.keypoints)
-    centres = geometry.cells_to_pixels(cells, heatmap_size=head.heatmap_size, input_size=head.input_size)
+    centres = head.place(cells)
     distance = torch.linalg.vector_norm(centres - aim.keypoints[:, :, None, None], dim=-1)  # (N, K, h, w)
     inside = distance <= aim.radius[:, None, None, None]
     # A keypoint with no cell within its radius, or none beyond it, is decided whatever the net says.

@@ -127,7 +127,10 @@ class Head(Protocol):
 
 @runtime_checkable
 class PoseModel(Protocol):
-    """Anything that finds keypoints in crops; an nn.Module with these three attributes is one."""
+    """Anything that finds keypoints in crops; an nn.Module with these three attributes is one.
+
+    A model that answers without a gradient says `differentiable = False`: attacks that need one then refuse it.
+    """
 
     @property
     def skeleton(self) -> Skeleton: ...
@@ -241,7 +244,10 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class Attack(Protocol):
-    """A frozen dataclass of hyper-parameters with one verb."""
+    """A frozen dataclass of hyper-parameters with one verb.
+
+    One that only asks for the loss, and so can attack a model without gradients, says `needs_gradient = False`.
+    """
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
         """Return images within the threat that raise the loss; the caller checks them."""

@@ -38,7 +38,14 @@ __all__ = [
     "predict",
     "run",
     "run_along",
+    "without_gradient",
 ]
+
+
+def without_gradient() -> tuple[str, ...]:
+    """Name the attacks that only ask for answers: those of ATTACKS that say `needs_gradient = False`."""
+    made = {name: make(targeted=False) for name, make in ATTACKS.items()}
+    return tuple(name for name, attack in made.items() if not getattr(attack, "needs_gradient", True))
 
 
 def make_attack(name: str, *, targeted: bool, steps: int | None = None) -> Attack:

@@ -136,6 +136,7 @@ def run_along(
     whole sweep over steps costs its longest walk. at=None is the end alone, under the key 0, for any attack.
     """
     _check_input(model, batch, target)
+    check_gradient(attack, model)
     pose = batch if target is None else target
     aim = Aim(pose.keypoints, pose.visible, correct_radius(batch, metric))
     with untouched(model):
@@ -212,6 +213,21 @@ def _checked(adv: Tensor, images: Tensor, threat: Threat, *, round_to_8bit: bool
         adv = to_8bit(images, adv, eps=threat.eps)
     _check(adv, images, threat)
     return adv
+
+
+def check_gradient(attack: Attack, model: PoseModel) -> None:
+    """Refuse an attack that needs gradients on a model that has none: whose `differentiable` is False."""
+    if getattr(model, "differentiable", True) or not getattr(attack, "needs_gradient", True):
+        return
+    from robustpose.attacks import without_gradient  # the registry imports this file
+
+    names = ", ".join(without_gradient())
+    raise RobustPoseError(
+        f"{getattr(model, 'name', 'the model')} gives answers and no gradient, which {type(attack).__name__} "
+        "needs; "
+        f"attacks that need none: {names or 'none is here yet'}; or attack a net of your own and show it those "
+        "pictures"
+    )
 
 
 def _check_input(model: PoseModel, batch: Batch, target: Target | None) -> None:

@@ -19,6 +19,7 @@ from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.findings import FINDINGS
 from robustpose.metrics import METRICS
 from robustpose.models import MODELS, TASKS
+from robustpose.models.importers import PLACES
 from robustpose.models.weights import load_facts, shipped_architectures, shipped_weights
 from robustpose.study import STUDIES
 
@@ -38,7 +39,7 @@ def list_names(
 ) -> None:
     """List what there is, by name."""
     kinds = {
-        "models": [*MODELS, "tflite:PATH"],
+        "models": [*MODELS, *PLACES.values()],
         "tasks": [*TASKS],
         "datasets": [*DATASETS],
         "attacks": [*ATTACKS],

@@ -28,7 +28,9 @@ from robustpose.threats import parse_eps
 def attack(
     photo: Annotated[Path | None, typer.Argument(help="A photo of one's own, instead of --data")] = None,
     *,
-    model: Annotated[str, typer.Option(help="shg2 | deeppose | shg2:WEIGHTS.safetensors | tflite:PATH")],
+    model: Annotated[
+        str, typer.Option(help="shg2 | shg2:WEIGHTS.safetensors | onnx:PATH | torch:MODULE:FACTORY; `list models`")
+    ],
     data: DataOption = "synthpose",
     attack: Annotated[str, typer.Option(help="fgsm | igsm | pgd | apgd; see `robustpose list attacks`")] = "igsm",
     eps: Annotated[str, typer.Option(help="Largest change of a pixel value: 8/255, or 0.03")] = "8/255",

@@ -15,7 +15,9 @@ DataOption = Annotated[
 ImagesOption = Annotated[
     str, typer.Option("--images", help="Photo folder, where it is not beside the annotations")
 ]
-CardOption = Annotated[str, typer.Option("--card", help="Card of a .tflite file that is not among the known ones")]
+CardOption = Annotated[
+    str, typer.Option("--card", help="Card of a net that others trained and that is not among the known ones")
+]
 MinKeypointsOption = Annotated[
     int, typer.Option("--min-keypoints", help="People in photos: labelled at least, face left out", min=0)
 ]

@@ -13,13 +13,15 @@ from torch import nn
 
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.models.attention import attention_hg
+from robustpose.models.cards import Card
 from robustpose.models.chained import chained
 from robustpose.models.deeppose import deeppose
 from robustpose.models.dlcm import dlcm
 from robustpose.models.hourglass import shg2, shg8
 from robustpose.models.hrnet import hrnet
-from robustpose.models.importers.tflite import load_tflite
+from robustpose.models.importers import IMPORTERS, PLACES
 from robustpose.models.integral import integral
+from robustpose.models.opened import OpenedModel as OpenedModel
 from robustpose.models.resdec import resdec, resdec_pre, resreg
 from robustpose.models.simcc import simcc
 from robustpose.models.tasks import action, parts
@@ -53,18 +55,6 @@ SIZES = ("compact", "published")
 
 
 @dataclass(frozen=True)
-class OpenedModel:
-    """A net ready to be attacked, with what identifies it in results.
-
-    fingerprint  a hash of the weights (and of the card, for an imported net)
-    """
-
-    name: str
-    net: PoseModel
-    fingerprint: str
-
-
-@dataclass(frozen=True)
 class OpenedTask:
     """A net of another task, ready to be attacked: see TASKS."""
 
@@ -86,25 +76,31 @@ def build(architecture: str, *, size: str = "compact", skeleton: Skeleton = MPII
     return MODELS[architecture](size, skeleton) if architecture in MODELS else TASKS[architecture](size)
 
 
-def open_model(spec: str, *, card: Path | None = None) -> OpenedModel:
-    """Open a net by name: 'shg2', 'shg2:PATH.safetensors' (own weights) or 'tflite:PATH'.
+def open_model(spec: str, *, card: Path | Card | None = None) -> OpenedModel:
+    """Open a net by name: 'shg2', 'shg2:PATH.safetensors' (own weights), or one of IMPORTERS: 'onnx:PATH'.
 
-    `card` describes a .tflite file that is not among the known ones. The net comes in eval mode. RobustPoseError
+    `card` describes an imported net that is not among the known ones. The net comes in eval mode. RobustPoseError
     for what cannot be opened.
     """
     kind, _, path = spec.partition(":")
-    if kind == "tflite":
+    if kind in IMPORTERS:
         if not path:
-            raise RobustPoseError("tflite needs a file: tflite:PATH")
-        imported = load_tflite(Path(path), card=card)
-        return OpenedModel(name=imported.name, net=imported, fingerprint=imported.fingerprint)
+            raise RobustPoseError(f"{kind} needs to be told what to open: {PLACES[kind]}")
+        return IMPORTERS[kind](path, card)
     if card is not None:
-        raise RobustPoseError(f"a card describes a net that others trained (tflite:PATH), not {kind!r}")
+        raise RobustPoseError(
+            f"a card describes a net that others trained ({', '.join(PLACES.values())}), not {kind!r}"
+        )
     if kind not in MODELS:
-        raise unknown_name("model", kind, [*MODELS, "tflite:PATH"])
+        raise unknown_name("model", kind, [*MODELS, *PLACES.values()])
     name, net, fingerprint = _with_weights(kind, path)
     assert isinstance(net, PoseModel)
     return OpenedModel(name=name, net=net, fingerprint=fingerprint)
+
+
+def takes_card(spec: str) -> bool:
+    """Say whether a net's spec is of one that others trained, which a card describes."""
+    return spec.partition(":")[0] in IMPORTERS
 
 
 def open_task(spec: str) -> OpenedTask:

@@ -11,14 +11,22 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.geometry import Lattice
 from robustpose.skeletons import MPII_16, SKELETONS, Skeleton
+
+Format = Literal["tflite", "onnx", "torch", "torchscript", "hf", "callable"]
+FORMATS: tuple[Format, ...] = ("tflite", "onnx", "torch", "torchscript", "hf", "callable")
+ONE_OUTPUT = ("torch", "torchscript", "hf", "callable")
+"""Formats whose nets mostly return one tensor, so that a card need not name it."""
+_CHANNELS_LAST = ("tflite", "callable")
+"""Formats whose pictures and heatmaps are NHWC unless the card says otherwise; the others' are NCHW."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +35,23 @@ class Card:
 
     title, source, licence  for people; `clean` is a clean score that was measured, and on what
     sha256                  of the net's file; empty where the card is for any file
-    format                  "tflite"
+    format                  what reads the net: one of FORMATS
     input_size              (H, W)
     channels                the order that the net wants
     layout                  of the net's input and heatmaps
     scale, mean, std        the net's input is ([0, 1] RGB - mean) / std * scale
-    stages                  names of the supervised output tensors, first to last
+    stages                  names of the supervised output tensors, first to last; of torch modules and Python
+                            functions "output", or where they return several, their keys or numbers
     select                  which channels (heatmaps) or rows (coordinates) are the skeleton's keypoints, in its
                             order; empty for all
+    lattice                 where the cells of heatmaps lie in the picture: geometry.Lattice
     head                    "heatmap" with heatmap_size (h, w), and sigma, peak, decoding as in HeatmapHead;
                             "coordinates" with the columns of a row ("x", "y", perhaps "score", others are ignored)
                             and the unit of x and y, which count from the picture's outer edges
     """
 
     name: str
-    format: Literal["tflite"]
+    format: Format
     skeleton: Skeleton
     input_size: tuple[int, int]
     channels: Literal["RGB", "BGR"]
@@ -56,6 +66,7 @@ class Card:
     sigma: float = 1.0
     peak: float = 1.0
     decoding: Literal["argmax", "quarter"] = "argmax"
+    lattice: Lattice = "centres"
     unit: Literal["pixels", "0..1", "-0.5..0.5"] = "pixels"
     columns: tuple[str, ...] = ()
     title: str = ""
@@ -63,6 +74,12 @@ class Card:
     licence: str = ""
     sha256: str = ""
     clean: str = ""
+
+    @property
+    def clean_score(self) -> tuple[str, float] | None:
+        """The metric's name and the percent that `clean` begins with ('PCK@0.1 79.5 on ...'); None without one."""
+        match = re.match(r"(PCKh?@[\d.]+)\s+([\d.]+)\b", self.clean)
+        return (match[1], float(match[2])) if match else None
 
     @property
     def fingerprint(self) -> str:
@@ -73,8 +90,11 @@ class Card:
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 
-def read_card(path: Path) -> Card:
-    """Read and check a card; RobustPoseError names the file, the key, what was expected and what came."""
+def read_card(path: Path, *, format: str = "") -> Card:
+    """Read and check a card, of a net of `format` where one is named.
+
+    RobustPoseError names the file, the key, what was expected and what came.
+    """
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -83,27 +103,57 @@ def read_card(path: Path) -> Card:
         raise RobustPoseError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RobustPoseError(f"{path}: not TOML: {error}") from None
+    return make_card(given, where=str(path), format=format)
+
+
+def make_card(given: Mapping[str, object], *, where: str = "card", format: str = "") -> Card:
+    """Check what a card says, given as a dictionary; see read_card, whose errors begin with `where` here."""
+    path = where
     values: dict[str, Any] = {}
     for key, value in given.items():
         if key not in _KEYS:
             raise RobustPoseError(f"{path}: {unknown_name('key', key, _KEYS)}")
         expected, check = _KEYS[key]
-        values[key] = check(value)
+        values[key] = check(list(value) if isinstance(value, tuple) else value)
         if values[key] is None:
             raise RobustPoseError(f"{path}: {key} must be {expected}, got {value!r}")
     head = values.get("head")
-    for key in (*_REQUIRED, *_REQUIRED_BY_HEAD.get(str(head), ())):
+    kind = str(values.get("format"))
+    by_format = () if kind in ONE_OUTPUT else ("stages",)
+    for key in (*_REQUIRED, *by_format, *_REQUIRED_BY_HEAD.get(str(head), ())):
         if key not in values:
             raise RobustPoseError(f"{path}: lacks {key} ({_KEYS[key][0]})")
     for other, keys in _ONLY_FOR_HEAD.items():
         for key in keys:
             if other != head and key in values:
                 raise RobustPoseError(f"{path}: {key} is for head = {other!r}, this card says {head!r}")
+    if format and kind != format:
+        raise RobustPoseError(
+            f"{path}: is a card for {kind} nets (format = {kind!r}), the net is opened as {format}"
+        )
     return _card(path, values)
 
 
-def _card(path: Path, values: dict[str, Any]) -> Card:
+def given_card(card: Path | Card, *, format: str) -> Card:
+    """Return a card given as it is or as a file; RobustPoseError where it is for nets of another format."""
+    if isinstance(card, Path):
+        return read_card(card, format=format)
+    if card.format != format:
+        raise RobustPoseError(f"card {card.name!r} is for {card.format} nets, the net is opened as {format}")
+    return card
+
+
+def _card(path: str, values: dict[str, Any]) -> Card:
     """Make the card of values that are each right, where they are right together."""
+    if values["format"] not in _CHANNELS_LAST:
+        values.setdefault("layout", "NCHW")
+    values.setdefault("stages", ("output",))
+    scaling = [key for key in ("scale", "mean", "std") if key in values]
+    if values["format"] == "callable" and scaling:
+        raise RobustPoseError(
+            f"{path}: {scaling[0]} is for nets; a callable is given pictures (N, H, W, 3) of 8 bits and scales "
+            "them"
+        )
     chosen = values["skeleton"]
     if isinstance(chosen, str):
         if chosen not in SKELETONS:
@@ -209,7 +259,7 @@ _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "licence": ("a line of text", _text),
     "clean": ("a line of text", _text),
     "sha256": ("64 hexadecimal digits in lower case", _hash),
-    "format": _one_of("tflite"),
+    "format": _one_of(*FORMATS),
     "skeleton": ("the name of a skeleton or a list of different keypoint names", _skeleton),
     "input_size": ("[height, width], whole numbers > 0", _size),
     "channels": _one_of("RGB", "BGR"),
@@ -224,9 +274,13 @@ _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "sigma": ("a number of cells > 0", _positive),
     "peak": ("a number > 0", _positive),
     "decoding": _one_of("argmax", "quarter"),
+    "lattice": _one_of("centres", "corners", "ends"),
     "unit": _one_of("pixels", "0..1", "-0.5..0.5"),
     "columns": ("a list of different names with 'x' and 'y' among them", _columns),
 }
-_REQUIRED = ("name", "format", "skeleton", "input_size", "channels", "stages", "head")
+_REQUIRED = ("name", "format", "skeleton", "input_size", "channels", "head")
 _REQUIRED_BY_HEAD = {"heatmap": ("heatmap_size", "sigma"), "coordinates": ("unit", "columns")}
-_ONLY_FOR_HEAD = {"heatmap": ("heatmap_size", "sigma", "peak", "decoding"), "coordinates": ("unit", "columns")}
+_ONLY_FOR_HEAD = {
+    "heatmap": ("heatmap_size", "sigma", "peak", "decoding", "lattice"),
+    "coordinates": ("unit", "columns"),
+}

@@ -29,6 +29,7 @@ class HeatmapHead:
                               right and small nets learn slowly
     decoding                  'argmax': the centre of the highest cell, as in the paper studied;
                               'quarter': moved a quarter cell towards the higher neighbour (Newell et al. 2016)
+    lattice                   where the cells lie in the picture: geometry.Lattice
     """
 
     input_size: tuple[int, int]
@@ -37,11 +38,14 @@ class HeatmapHead:
     peak: float = 1.0
     foreground: float = 0.0
     decoding: Literal["argmax", "quarter"] = "argmax"
+    lattice: geometry.Lattice = "centres"
 
     def encode(self, keypoints: Tensor, /) -> Tensor:
         """Draw keypoints (N, K, 2) in input pixels as heatmaps (N, K, h, w)."""
         h, w = self.heatmap_size
-        cells = geometry.pixels_to_cells(keypoints, heatmap_size=self.heatmap_size, input_size=self.input_size)
+        cells = geometry.pixels_to_cells(
+            keypoints, heatmap_size=self.heatmap_size, input_size=self.input_size, lattice=self.lattice
+        )
         x = torch.arange(w, device=cells.device, dtype=cells.dtype)
         y = torch.arange(h, device=cells.device, dtype=cells.dtype)
         bump_x = torch.exp(-((x - cells[..., 0:1]) ** 2) / (2 * self.sigma**2))  # (N, K, w)
@@ -56,8 +60,13 @@ class HeatmapHead:
         cells = torch.stack([column, row], dim=-1).to(raw.dtype)
         if self.decoding == "quarter":
             cells = cells + 0.25 * _rise(raw, column, row)
-        pixels = geometry.cells_to_pixels(cells, heatmap_size=self.heatmap_size, input_size=self.input_size)
-        return pixels, scores
+        return self.place(cells), scores
+
+    def place(self, cells: Tensor) -> Tensor:
+        """Map cell coordinates (..., 2) to input pixels."""
+        return geometry.cells_to_pixels(
+            cells, heatmap_size=self.heatmap_size, input_size=self.input_size, lattice=self.lattice
+        )
 
     def loss(self, raw: Tensor, target: Tensor, visible: Tensor, /) -> Tensor:
         """Mean squared error (N,) over the cells of the visible keypoints' maps, divided by all K.

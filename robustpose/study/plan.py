@@ -8,7 +8,7 @@ from pathlib import Path
 from robustpose.data import open_dataset
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import METRICS, Pck
-from robustpose.models import OpenedModel, OpenedTask, open_model, open_task
+from robustpose.models import OpenedModel, OpenedTask, open_model, open_task, takes_card
 from robustpose.objectives import ASK_FOR_A_RADIUS
 from robustpose.skeletons import Skeleton
 from robustpose.study.cell import Cell, Setting
@@ -245,9 +245,9 @@ def make_plan(
 def open_plan(study: Study) -> Plan:
     """Open a study's models and data; RobustPoseError where something cannot be opened or scored."""
     card = Path(study.card) if study.card else None
-    if card is not None and not any(spec.startswith("tflite:") for spec in study.models):
-        raise RobustPoseError("a card describes a net that others trained (tflite:PATH); none is among the models")
-    models = [open_model(spec, card=card if spec.startswith("tflite:") else None) for spec in study.models]
+    if card is not None and not any(map(takes_card, study.models)):
+        raise RobustPoseError("a card describes a net that others trained (onnx:PATH); none is among the models")
+    models = [open_model(spec, card=card if takes_card(spec) else None) for spec in study.models]
     dataset = open_dataset(
         study.data,
         images=Path(study.images) if study.images else None,

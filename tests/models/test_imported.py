@@ -55,7 +55,7 @@ def opened(folder: Path, content: bytes, card: str) -> ImportedPose:
     net, card_path = folder / "net.tflite", folder / "card.toml"
     net.write_bytes(content)
     card_path.write_text(card)
-    return load_tflite(net, card=card_path)
+    return load_tflite(net, card_path)
 
 
 def refusal(folder: Path, content: bytes, card: str) -> str:

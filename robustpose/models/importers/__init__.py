@@ -1,1 +1,47 @@
-"""Importers: nets that others trained, as differentiable modules. One file format a file."""
+"""IMPORTERS: nets that others trained, as differentiable modules. A new one is one file and one line here."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from robustpose.models.cards import Card
+from robustpose.models.importers.hf import open_hf
+from robustpose.models.importers.imported import ImportedPose
+from robustpose.models.importers.onnx import load_onnx
+from robustpose.models.importers.python import open_callable, open_torch
+from robustpose.models.importers.tflite import load_tflite
+from robustpose.models.importers.torchscript import load_torchscript
+from robustpose.models.opened import OpenedModel
+
+GivenCard = Path | Card | None
+"""A card as a file or read already; None where the net's own is to be found."""
+
+
+def _of_file(load: Callable[[Path, GivenCard], ImportedPose]) -> Callable[[str, GivenCard], OpenedModel]:
+    """Make an opener of what loads a file."""
+
+    def open_file(path: str, card: GivenCard) -> OpenedModel:
+        net = load(Path(path), card)
+        return OpenedModel(name=net.name, net=net, fingerprint=net.fingerprint)
+
+    return open_file
+
+
+IMPORTERS: dict[str, Callable[[str, GivenCard], OpenedModel]] = {
+    "tflite": _of_file(load_tflite),
+    "onnx": _of_file(load_onnx),
+    "torch": open_torch,
+    "torchscript": _of_file(load_torchscript),
+    "hf": open_hf,
+    "callable": open_callable,
+}
+"""Openers by the word before a model's first colon; each takes what follows it, and a card."""
+
+PLACES = {
+    "tflite": "tflite:PATH",
+    "onnx": "onnx:PATH",
+    "torch": "torch:MODULE:FACTORY",
+    "torchscript": "torchscript:PATH",
+    "hf": "hf:FOLDER",
+    "callable": "callable:MODULE:FUNCTION",
+}
+"""How each is written."""

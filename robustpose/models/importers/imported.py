@@ -89,6 +89,7 @@ def head_of(card: Card) -> HeatmapHead | CoordinateHead:
         sigma=card.sigma,
         peak=card.peak,
         decoding=card.decoding,
+        lattice=card.lattice,
     )
 
 

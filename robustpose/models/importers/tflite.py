@@ -7,18 +7,14 @@ rounding has no gradients. The format is TensorFlow Lite's flatbuffer schema, re
 import hashlib
 from pathlib import Path
 
-import torch
-
 from robustpose.errors import RobustPoseError
-from robustpose.models.cards import Card, find_card, read_card
-from robustpose.models.importers.imported import ImportedPose, check_stages
-from robustpose.models.importers.tflite_graph import Tensors, TfliteGraph, inputs_and_outputs, read_graph
-
-_SAME = 1e-3
-"""How far, relative to the largest output, a person's outputs may depend on who else is in the batch: rounding."""
+from robustpose.models.cards import Card, find_card, given_card
+from robustpose.models.importers.checking import check_net
+from robustpose.models.importers.imported import ImportedPose
+from robustpose.models.importers.tflite_graph import Tensors, inputs_and_outputs, read_graph
 
 
-def load_tflite(path: Path, *, card: Path | None = None) -> ImportedPose:
+def load_tflite(path: Path, card: Path | Card | None = None) -> ImportedPose:
     """Open a .tflite file with its shipped card, or with the user's `card`; comes in eval mode.
 
     RobustPoseError where the file or the card cannot be used, or where they do not fit together.
@@ -32,7 +28,7 @@ def load_tflite(path: Path, *, card: Path | None = None) -> ImportedPose:
         raise RobustPoseError(f"{file}: cannot be read: {error.strerror}") from None
     sha256 = hashlib.sha256(content).hexdigest()
     inputs, outputs = inputs_and_outputs(content, file=file)
-    chosen = find_card(sha256) if card is None else read_card(card)
+    chosen = find_card(sha256) if card is None else given_card(card, format="tflite")
     if chosen is None:
         read_graph(content, file=file)  # what no card could mend is said first: quantised, an unknown operator
         raise RobustPoseError(
@@ -48,7 +44,7 @@ def load_tflite(path: Path, *, card: Path | None = None) -> ImportedPose:
     _check_input(chosen, inputs, file=file)
     fingerprint = hashlib.sha256((sha256 + chosen.fingerprint).encode()).hexdigest()
     net = ImportedPose(graph, chosen, fingerprint=fingerprint).eval()
-    _check_people_apart(net, graph, file=file)
+    check_net(net, file=file)
     return net
 
 
@@ -66,19 +62,3 @@ def _check_input(card: Card, inputs: Tensors, *, file: str) -> None:
             f"{file}: takes {_listed(inputs)}, but card {card.name!r} says input_size = [{height}, {width}] in "
             f"{card.layout}, which is {list(expected)}"
         )
-
-
-def _check_people_apart(net: ImportedPose, graph: TfliteGraph, *, file: str) -> None:
-    """Run one and two people: shapes must be as the card says, and nobody may change another's outputs."""
-    pair = torch.rand((2, 3, *net.input_size), generator=torch.Generator().manual_seed(0))
-    try:
-        with torch.no_grad():
-            first, second, both = (graph(net.prepare(images)) for images in (pair[:1], pair[1:], pair))
-    except RuntimeError as error:
-        raise RobustPoseError(f"{file}: cannot be run: {str(error).splitlines()[0]}") from None
-    check_stages(net.card, tuple(tuple(stage.shape) for stage in first), file=file)
-    for name, *parts, together in zip(net.card.stages, first, second, both, strict=True):
-        apart = torch.cat(parts)
-        limit = _SAME * float(apart.abs().max())
-        if apart.shape != together.shape or float((apart - together).abs().max()) > limit:
-            raise RobustPoseError(f"{file}: {name!r} of one person depends on the others in the batch")

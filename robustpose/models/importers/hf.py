@@ -1,0 +1,156 @@
+"""Hugging Face transformers: keypoint nets with heatmaps, such as VitPoseForPoseEstimation: `hf:FOLDER` or
+`hf:NAME`.
+
+(Extra `hf`.) Weights come as safetensors only, classes from transformers only: no code of a repository is ever
+run, no pickle opened. Size and scaling are the processor's; the rest, unless a card says it, is ViTPose's (Xu et
+al. 2022, arXiv 2204.12484): COCO's 17 keypoints, bumps of 2 cells, cells by UDP, whose decoding is DARK there and
+a quarter cell here.
+"""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from robustpose.errors import RobustPoseError
+from robustpose.models.cards import Card, given_card
+from robustpose.models.importers.checking import check_net
+from robustpose.models.importers.imported import ImportedPose
+from robustpose.models.importers.outputs import StagesOf, named_outputs
+from robustpose.models.importers.python import fingerprint_of, plain_name
+from robustpose.models.opened import OpenedModel
+from robustpose.skeletons import COCO_17
+
+HEATMAPS = "heatmaps"
+_SIGMA = 2.0
+
+
+def open_hf(name: str, card: Path | Card | None = None) -> OpenedModel:
+    """Open a folder of transformers' or a net of the hub by name, in eval mode; a card of format "hf" is optional.
+
+    RobustPoseError where transformers is missing, where the folder or name cannot be opened without running code
+    of it, where the net gives no heatmaps, or where the card does not fit.
+    """
+    spec = f"hf:{name}"
+    transformers = _package()
+    folder = Path(name)
+    if folder.is_dir() and not any(folder.glob("*.safetensors")):
+        raise RobustPoseError(
+            f"{spec}: the folder holds no .safetensors; other weights are pickles, which run code"
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        config = _read(lambda: transformers.AutoConfig.from_pretrained(name, trust_remote_code=False), spec)
+        kind = _class_of(transformers, config, spec)
+        net = _read(lambda: kind.from_pretrained(name, use_safetensors=True, trust_remote_code=False), spec)
+    net.eval().requires_grad_(False)
+    graph = _OneDataset(net) if _experts(config) > 1 else net
+    chosen = given_card(card, format="hf") if card is not None else _card(transformers, name, graph, spec)
+    digest = hashlib.sha256((fingerprint_of(net) + chosen.fingerprint).encode()).hexdigest()
+    imported = ImportedPose(StagesOf(graph, chosen.stages, where=spec), chosen, fingerprint=digest).eval()
+    check_net(imported, file=spec)
+    return OpenedModel(name=chosen.name, net=imported, fingerprint=digest)
+
+
+class _OneDataset(nn.Module):
+    """A ViTPose+ net, whose layers have experts by data set, with that of the first: COCO's."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Any:
+        """Run the net on x (N, 3, H, W)."""
+        return self.net(x, dataset_index=torch.zeros(len(x), dtype=torch.int64, device=x.device))
+
+
+def _package() -> Any:
+    try:
+        import transformers
+    except ImportError:
+        raise RobustPoseError(
+            "hf:NAME needs the package transformers, which is not installed: pip install 'robustpose[hf]'"
+        ) from None
+    return transformers
+
+
+def _read(call: Any, spec: str) -> Any:
+    """Let transformers read something; what it raises becomes one line."""
+    try:
+        return call()
+    except Exception as error:  # of many kinds: no such folder, no network, not JSON, no safetensors
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise RobustPoseError(f"{spec}: cannot be opened: {(lines or [type(error).__name__])[0][:300]}") from None
+
+
+def _class_of(transformers: Any, config: Any, spec: str) -> Any:
+    """Return the class that the configuration names, of transformers' own."""
+    names = list(getattr(config, "architectures", None) or [])
+    kind = getattr(transformers, names[0], None) if names else None
+    if kind is None or not hasattr(kind, "from_pretrained"):
+        what = (
+            f"names {names[0]!r}, which is no class of transformers" if names else "names no class (architectures)"
+        )
+        raise RobustPoseError(f"{spec}: its config.json {what}; code of a repository is never run")
+    return kind
+
+
+def _experts(config: Any) -> int:
+    return int(getattr(getattr(config, "backbone_config", None), "num_experts", 1) or 1)
+
+
+def _card(transformers: Any, name: str, net: nn.Module, spec: str) -> Card:
+    """Write the card of a net out of its processor and a look at its answer."""
+    numbers = processor_numbers(_processor(transformers, name, spec), where=spec)
+    picture = torch.zeros((1, 3, *numbers["input_size"]))
+    with torch.no_grad():
+        found = named_outputs(_read(lambda: net(picture), spec))
+    maps = found.get(HEATMAPS)
+    if maps is None or maps.ndim != 4:
+        raise RobustPoseError(f"{spec}: {type(net).__name__} gives no {HEATMAPS} (it gives {', '.join(found)})")
+    if maps.shape[1] != len(COCO_17):
+        raise RobustPoseError(
+            f"{spec}: gives {maps.shape[1]} heatmaps, not COCO's {len(COCO_17)}; say which keypoints they are in "
+            "a card with format = 'hf' (docs/your-net.md) and give it with --card"
+        )
+    return Card(
+        name=plain_name(name.rstrip("/")) or "hf",
+        format="hf",
+        skeleton=COCO_17,
+        channels="RGB",
+        stages=(HEATMAPS,),
+        head="heatmap",
+        layout="NCHW",
+        heatmap_size=(int(maps.shape[2]), int(maps.shape[3])),
+        sigma=_SIGMA,
+        decoding="quarter",
+        lattice="ends",
+        **numbers,
+    )
+
+
+def _processor(transformers: Any, name: str, spec: str) -> Mapping[str, Any]:
+    base = transformers.image_processing_utils.BaseImageProcessor
+    found = _read(lambda: base.get_image_processor_dict(name)[0], spec)
+    return json.loads(json.dumps(found))  # type: ignore[no-any-return]
+
+
+def processor_numbers(processor: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """Turn an image processor's numbers into a card's: input_size, and mean and std in [0, 1] units."""
+    size = processor.get("size") or {}
+    if not isinstance(size, Mapping) or not {"height", "width"} <= size.keys():
+        raise RobustPoseError(f"{where}: its processor must say size as height and width, says {size!r}")
+    factor = 255 * float(processor.get("rescale_factor", 1 / 255)) if processor.get("do_rescale", True) else 255.0
+    normalises = processor.get("do_normalize", True)
+    mean = processor.get("image_mean", (0.485, 0.456, 0.406)) if normalises else (0.0, 0.0, 0.0)
+    std = processor.get("image_std", (0.229, 0.224, 0.225)) if normalises else (1.0, 1.0, 1.0)
+    return {
+        "input_size": (int(size["height"]), int(size["width"])),
+        "mean": tuple(float(number) / factor for number in mean),
+        "std": tuple(float(number) / factor for number in std),
+    }

@@ -1,0 +1,220 @@
+"""Nets and functions of one's own Python: `torch:module:factory` and `callable:module:function`.
+
+The module is imported, so its code runs, as that of any import does: name only what you would run yourself. A
+module is looked for where Python looks and in the current folder; a path that ends in .py is read from there.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from robustpose.errors import RobustPoseError
+from robustpose.models.cards import Card, given_card
+from robustpose.models.importers.checking import check_net
+from robustpose.models.importers.imported import ImportedPose, check_stages
+from robustpose.models.importers.outputs import StagesOf
+from robustpose.models.opened import OpenedModel
+from robustpose.types import PoseModel
+
+_LEVELS = 255
+
+
+def open_torch(place: str, card: Path | Card | None = None) -> OpenedModel:
+    """Open the net that a factory of the user's returns: 'module:factory', called without arguments.
+
+    A net with `skeleton`, `input_size` and `head` (types.PoseModel) needs no card; any other nn.Module takes one
+    of format "torch". RobustPoseError where there is no such factory, where it fails, or where the card does not
+    fit.
+    """
+    made = _called(_found(place, "torch"), place)
+    if not isinstance(made, nn.Module):
+        raise RobustPoseError(f"torch:{place}: must return an nn.Module, returned {type(made).__name__}")
+    return opened_module(made.eval().requires_grad_(False), name=place, card=card)
+
+
+def opened_module(net: nn.Module, *, name: str, card: Path | Card | None = None) -> OpenedModel:
+    """Make a net of the user's ready to be attacked; its modes are left as they are. See open_torch."""
+    spec = f"torch:{name}"
+    if isinstance(net, PoseModel):
+        if card is not None:
+            raise RobustPoseError(f"{spec}: says skeleton, input_size and head itself, so it takes no card")
+        return OpenedModel(name=plain_name(name), net=net, fingerprint=fingerprint_of(net))
+    if card is None:
+        raise RobustPoseError(
+            f"{spec}: {type(net).__name__} has no skeleton, input_size and head, so it needs a card "
+            "(docs/your-net.md) with format = 'torch'; give it with --card"
+        )
+    chosen = given_card(card, format="torch")
+    digest = hashlib.sha256((fingerprint_of(net) + chosen.fingerprint).encode()).hexdigest()
+    modes = [(module, module.training) for module in net.modules()]
+    imported = ImportedPose(StagesOf(net, chosen.stages, where=spec), chosen, fingerprint=digest)
+    try:
+        check_net(imported.eval(), file=spec)
+    finally:
+        for module, training in modes:
+            module.training = training
+    return OpenedModel(name=chosen.name, net=imported, fingerprint=digest)
+
+
+class CallablePose(ImportedPose):
+    """A Python function under a card: answers, but has no gradient. The function is given 8-bit pictures.
+
+    differentiable  False, which the door to the attacks reads
+    """
+
+    differentiable = False
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Turn images (N, 3, H, W) in [0, 1] into pictures (N, H, W, 3) of levels 0 to 255, as uint8."""
+        levels = (images.detach() * _LEVELS).round().to(torch.uint8)
+        if self.card.channels == "BGR":
+            levels = levels.flip(1)
+        return levels.permute(0, 2, 3, 1).contiguous()
+
+
+def open_callable(place: str, card: Path | Card | None = None) -> OpenedModel:
+    """Open a Python function of the user's as a black box: 'module:function', with a card of format "callable".
+
+    It is given uint8 pictures (N, H, W, 3) and returns what its card says: rows of keypoints (N, K, columns), or
+    heatmaps (N, h, w, K); NaN where it finds no keypoint. RobustPoseError as open_torch.
+    """
+    return opened_callable(_found(place, "callable"), name=place, card=card)
+
+
+def opened_callable(function: Callable[..., Any], *, name: str, card: Path | Card | None) -> OpenedModel:
+    """Make a function of the user's ready to be attacked; see open_callable."""
+    spec = f"callable:{name}"
+    if card is None:
+        raise RobustPoseError(
+            f"{spec}: needs a card (docs/your-net.md) with format = 'callable', which says skeleton and "
+            "input_size; give it with --card"
+        )
+    chosen = given_card(card, format="callable")
+    digest = hashlib.sha256((_source_of(function) + chosen.fingerprint).encode()).hexdigest()
+    net = CallablePose(_Answers(function, chosen, spec), chosen, fingerprint=digest).eval()
+    grey = torch.full((2, 3, *chosen.input_size), 128 / _LEVELS)
+    shapes = tuple((1, *stage.shape[1:]) for stage in net.graph(net.prepare(grey)))
+    check_stages(chosen, shapes, file=spec)
+    return OpenedModel(name=chosen.name, net=net, fingerprint=digest)
+
+
+class _Answers:
+    """Calls a function on pictures and reads what it returns as float tensors."""
+
+    def __init__(self, function: Callable[..., Any], card: Card, where: str) -> None:
+        self.function, self.card, self.where = function, card, where
+
+    def __call__(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        answer = _run(lambda: self.function(pictures.cpu().numpy()), self.where)
+        try:
+            stage = torch.as_tensor(np.asarray(answer, dtype=np.float32), device=pictures.device)
+        except (TypeError, ValueError) as error:
+            raise RobustPoseError(f"{self.where}: must return one array of numbers: {error}") from None
+        if stage.ndim < 2 or len(stage) != len(pictures):
+            raise RobustPoseError(
+                f"{self.where}: must return an answer for each of {len(pictures)} pictures, returned shape "
+                f"{tuple(stage.shape)}"
+            )
+        # A keypoint that was not found is wrong, not missing: it is put far outside the picture.
+        far = -float(max(self.card.input_size)) if self.card.unit == "pixels" else -1.0
+        return (torch.where(torch.isfinite(stage), stage, far),)
+
+
+def plain_name(name: str) -> str:
+    """Return a name that can stand in tables and file names."""
+    return name.rpartition("/")[2].replace(".py", "").replace(":", ".")
+
+
+def fingerprint_of(net: nn.Module) -> str:
+    """Hash what decides a net's answers: its layers, the source of their classes, its weights and buffers."""
+    digest = hashlib.sha256(repr(net).encode())
+    for source in sorted({_source_of(type(module)) for module in net.modules()}):
+        digest.update(source.encode())
+    for name, tensor in (*net.named_parameters(), *net.named_buffers()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _source_of(thing: Any) -> str:
+    """Return the source of the file that something of the user's comes from; of torch's own, its name.
+
+    What has no source is never the same twice, so no old result is taken for it.
+    """
+    if str(getattr(thing, "__module__", "")).partition(".")[0] == "torch":
+        return f"{thing.__module__}.{thing.__qualname__}"
+    try:
+        return Path(inspect.getfile(thing)).read_text(encoding="utf-8")
+    except (TypeError, OSError, UnicodeDecodeError):
+        return uuid.uuid4().hex
+
+
+def _found(place: str, kind: str) -> Callable[..., Any]:
+    """Import what 'module:name' names; RobustPoseError where it is not there."""
+    module_name, _, name = place.rpartition(":")
+    if not module_name or not name:
+        raise RobustPoseError(f"{kind} needs a module and a name in it: {kind}:MODULE:NAME, got {kind}:{place}")
+    module = _run(lambda: _imported(module_name), f"{kind}:{place}")
+    thing = getattr(module, name, None)
+    if not callable(thing):
+        state = "has no" if thing is None else "cannot call"
+        raise RobustPoseError(f"{kind}:{place}: {module_name} {state} {name!r}")
+    return thing  # type: ignore[no-any-return]
+
+
+def _imported(name: str) -> ModuleType:
+    if not name.endswith(".py"):
+        with _current_folder():
+            return importlib.import_module(name)
+    path = Path(name)
+    if not path.is_file():
+        raise RobustPoseError(f"{path}: no such file")
+    spec = importlib.util.spec_from_file_location(f"_robustpose_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where inspect and dataclasses look for it
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _current_folder() -> Iterator[None]:
+    """Let modules of the current folder be imported, as `python -m` does."""
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
+
+
+def _called(factory: Callable[..., Any], place: str) -> Any:
+    return _run(factory, f"torch:{place}")
+
+
+def _run(call: Callable[[], Any], where: str) -> Any:
+    """Run the user's code; what it raises becomes one line, with the place in its file."""
+    try:
+        return call()
+    except RobustPoseError:
+        raise
+    except Exception as error:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        at = f" ({Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno})" if trace else ""
+        lines = str(error).strip().splitlines() or [""]
+        raise RobustPoseError(f"{where}: failed: {type(error).__name__}: {lines[0][:200]}{at}") from error
