@@ -45,9 +45,10 @@ def open_hf(name: str, card: Path | Card | None = None) -> OpenedModel:
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        config = _read(lambda: transformers.AutoConfig.from_pretrained(name, trust_remote_code=False), spec)
+        safe = {"trust_remote_code": False, "local_files_only": folder.is_dir()}
+        config = _read(lambda: transformers.AutoConfig.from_pretrained(name, **safe), spec)
         kind = _class_of(transformers, config, spec)
-        net = _read(lambda: kind.from_pretrained(name, use_safetensors=True, trust_remote_code=False), spec)
+        net = _read(lambda: kind.from_pretrained(name, use_safetensors=True, **safe), spec)
     net.eval().requires_grad_(False)
     graph = _OneDataset(net) if _experts(config) > 1 else net
     chosen = given_card(card, format="hf") if card is not None else _card(transformers, name, graph, spec)
@@ -136,7 +137,7 @@ def _card(transformers: Any, name: str, net: nn.Module, spec: str) -> Card:
 
 def _processor(transformers: Any, name: str, spec: str) -> Mapping[str, Any]:
     base = transformers.image_processing_utils.BaseImageProcessor
-    found = _read(lambda: base.get_image_processor_dict(name)[0], spec)
+    found = _read(lambda: base.get_image_processor_dict(name, local_files_only=Path(name).is_dir())[0], spec)
     return json.loads(json.dumps(found))  # type: ignore[no-any-return]
 
 
