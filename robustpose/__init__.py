@@ -1,3 +1,25 @@
-"""robustpose: how robust is a human pose estimator?"""
+"""robustpose: how robust is a human pose estimator?
+
+From Python, `import robustpose as rp`: rp.load_model, rp.load_data, rp.attack, rp.check_card; see robustpose.api.
+Importing robustpose imports nothing else until one of them is asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from robustpose.api import AttackResult, attack, check_card, load_data, load_model
 
 __version__ = "0.1.0"
+
+__all__ = ["AttackResult", "__version__", "attack", "check_card", "load_data", "load_model"]
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        return getattr(import_module("robustpose.api"), name)
+    raise AttributeError(f"module 'robustpose' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

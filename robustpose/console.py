@@ -20,9 +20,10 @@ from rich.progress import (
 )
 from rich.table import Table as RichTable
 
-from robustpose.data.check import Checked
+from robustpose.data.check import Checked as CheckedFiles
 from robustpose.findings import Found
 from robustpose.metrics import ALL, Estimate, Table, is_ranked, mpii_table, score
+from robustpose.selfcheck import Checked, Tried
 from robustpose.skeletons import COCO_17
 from robustpose.study import (
     CellProgress,
@@ -152,7 +153,7 @@ def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
         stdout.print("* under one 8-bit level: scored without rounding the pictures to 8 bits", highlight=False)
 
 
-def print_checked(checked: Checked) -> None:
+def print_checked(checked: CheckedFiles) -> None:
     """Print what was found of one annotation file, and where the data set comes from."""
     lines = [f"{checked.source.title}: {checked.file}"]
     lines += [f"  {what}: {number:,}" for what, number in checked.counts.items()]
@@ -214,6 +215,57 @@ def mpii_tables(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, dict[
     if plan.dataset.name != "mpii" or metric_of(plan).unit != "head_size":
         return {}
     return {"clean": mpii_table(clean), "attacked": mpii_table(attacked)}
+
+
+def print_check(found: Checked, *, model: str, data: str) -> None:
+    """Print a card's check: the score of each reading of the net, and the mends, if any."""
+    title = f"{model} on {data}, {found.metric}, 95% intervals over {found.people} people"
+    stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
+    table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("read", "%", "change, points", "nearer, %"):
+        table.add_column(column, no_wrap=True)
+    for each in (found.before, *found.tried):
+        change, nearer = _changes(found, each)
+        table.add_row(each.variant.name, _of(each.score), _of(change), _of(nearer))
+    stdout.print(table, markup=False)
+    score = found.before.score
+    if found.expected is not None:
+        metric, value = found.expected
+        verdict = "far under it" if found.far_under else "not far from it"
+        if metric != found.metric:
+            verdict = "another score"
+        stdout.print(f"the card gives {metric} {value:g}: {verdict}", markup=False, highlight=False)
+    for mend in found.mends:
+        gain = mend.closer if mend.variant.kind == "place" else mend.change
+        what = "% nearer" if mend.variant.kind == "place" else " points"
+        stdout.print(f"likely mend: {mend.variant.mend}    # {_signed(gain)}{what}", markup=False, highlight=False)
+    if found.mends:
+        after = found.after.score
+        stdout.print(f"with all mends {_of(after)} instead of {_of(score)}", markup=False, highlight=False)
+    elif found.far_under:
+        stdout.print(
+            "none of these readings mends it; look at its stages, heatmap_size and skeleton", highlight=False
+        )
+    else:
+        stdout.print("no mistake found", highlight=False)
+
+
+def _changes(found: Checked, each: Tried) -> tuple[Estimate, Estimate]:
+    """Return what decides of a reading: its change in points, or by how much keypoints are nearer."""
+    nothing = Estimate(value=math.nan, low=math.nan, high=math.nan, n=0)
+    if each is found.before:
+        return nothing, nothing
+    return (nothing, each.closer) if each.variant.kind == "place" else (each.change, nothing)
+
+
+def _of(estimate: Estimate) -> str:
+    if math.isnan(estimate.value):
+        return ""
+    return _interval(estimate.value, estimate.low, estimate.high).strip()
+
+
+def _signed(estimate: Estimate) -> str:
+    return f"{estimate.value:+.1f} [{estimate.low:.1f}, {estimate.high:.1f}]"
 
 
 def print_worth(lines: Sequence[Worth], *, title: str) -> None:

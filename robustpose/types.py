@@ -129,7 +129,8 @@ class Head(Protocol):
 class PoseModel(Protocol):
     """Anything that finds keypoints in crops; an nn.Module with these three attributes is one.
 
-    A model that answers without a gradient says `differentiable = False`: attacks that need one then refuse it.
+    One that takes other crops than box x 1.25 says so as `padding`. A model that answers without a gradient says
+    `differentiable = False`: attacks that need one then refuse it.
     """
 
     @property

@@ -10,6 +10,7 @@ import typer
 
 from robustpose.attacks import ATTACKS
 from robustpose.cli.attack import attack
+from robustpose.cli.card import check
 from robustpose.cli.data import check_files, render_people, show_people
 from robustpose.cli.study import make_report, study
 from robustpose.cli.train import train_net
@@ -75,6 +76,9 @@ data_app.command("show")(show_people)
 data_app.command("render")(render_people)
 data_app.command("check")(check_files)
 app.add_typer(data_app, name="data")
+card_app = typer.Typer(no_args_is_help=True, help="Check what a card says of a net that others trained.")
+card_app.command("check")(check)
+app.add_typer(card_app, name="card")
 user_app = typer.Typer(no_args_is_help=True, help="Ask people whether they see a perturbation.")
 user_app.command("make")(make_user_study)
 user_app.command("analyse")(analyse_user_study)

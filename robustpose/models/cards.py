@@ -33,6 +33,7 @@ _CHANNELS_LAST = ("tflite", "callable")
 class Card:
     """What a net that others trained takes and gives.
 
+    padding                 the crop is the person's box times this
     title, source, licence  for people; `clean` is a clean score that was measured, and on what
     sha256                  of the net's file; empty where the card is for any file
     format                  what reads the net: one of FORMATS
@@ -69,6 +70,7 @@ class Card:
     lattice: Lattice = "centres"
     unit: Literal["pixels", "0..1", "-0.5..0.5"] = "pixels"
     columns: tuple[str, ...] = ()
+    padding: float = 1.25
     title: str = ""
     source: str = ""
     licence: str = ""
@@ -274,6 +276,7 @@ _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "sigma": ("a number of cells > 0", _positive),
     "peak": ("a number > 0", _positive),
     "decoding": _one_of("argmax", "quarter"),
+    "padding": ("a number > 0", _positive),
     "lattice": _one_of("centres", "corners", "ends"),
     "unit": _one_of("pixels", "0..1", "-0.5..0.5"),
     "columns": ("a list of different names with 'x' and 'y' among them", _columns),

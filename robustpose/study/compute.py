@@ -17,7 +17,7 @@ from robustpose.study.derived import AnyCell, Replay, TaskCell, UniversalCell
 from robustpose.study.signals import signals_of
 from robustpose.study.stored import CellResult, Pictures, Pixels, Stored, UniversalResult
 from robustpose.study.tasks import compute_tasks
-from robustpose.study.workbench import Workbench, as_table, input_size_of
+from robustpose.study.workbench import Workbench, as_table, input_size_of, padding_of
 from robustpose.threats import THREATS
 from robustpose.types import Batch
 
@@ -157,6 +157,7 @@ def _universal(cell: UniversalCell, bench: Workbench) -> UniversalResult:
 
 def _replay(cell: Replay, bench: Workbench, store: Sources) -> CellResult:
     model, batch = bench.model(cell.people), bench.batch(cell.people)
+    _check_same_crops(cell, bench)
     if len(batch) == 0:
         return _empty(batch, cell.people)
     adv = _shown(cell, batch, store, input_size=input_size_of(model.net))
@@ -168,6 +169,18 @@ def _replay(cell: Replay, bench: Workbench, store: Sources) -> CellResult:
         signals=signals_of(model.net, output),
         unreadable=batch.unreadable,
     )
+
+
+def _check_same_crops(cell: Replay, bench: Workbench) -> None:
+    """Refuse pictures made on other crops of the same people: the truth would lie elsewhere in them."""
+    if not isinstance(cell.source, Cell):
+        return
+    made, shown = (padding_of(bench.model(each).net) for each in (cell.source, cell.people))
+    if made != shown:
+        raise RobustPoseError(
+            f"{cell.source.model}'s pictures are crops of the box x {made:g}, {cell.people.model} takes x "
+            f"{shown:g}"
+        )
 
 
 def _shown(cell: Replay, batch: Batch, store: Sources, *, input_size: tuple[int, int]) -> Tensor:

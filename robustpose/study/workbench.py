@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from robustpose import attacks
+from robustpose.data.augment import PADDING
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import Table, join
 from robustpose.models import OpenedModel, OpenedTask
@@ -29,7 +30,7 @@ class Workbench:
     datasets: Mapping[str, PoseDataset]
     tasks: Mapping[str, OpenedTask] = field(default_factory=dict)
     device: str = "cpu"
-    _truths: dict[tuple[str, int, tuple[int, int], Skeleton], Table] = field(default_factory=dict)
+    _truths: dict[tuple[str, int, tuple[int, int], float, Skeleton], Table] = field(default_factory=dict)
 
     def on(self, device: str) -> "Workbench":
         """Return the bench with its nets moved to a device; RobustPoseError where it is not there."""
@@ -52,20 +53,20 @@ class Workbench:
         """Load the people of a cell as its net takes them."""
         net = self.model(cell).net
         loaded = self.datasets[cell.data_fingerprint].load(
-            range(cell.start, cell.stop), input_size=input_size_of(net)
+            range(cell.start, cell.stop), input_size=input_size_of(net), padding=padding_of(net)
         )
         return loaded.in_skeleton(net.skeleton).to(self.device)
 
     def truths(self, cell: Cell, *, model: OpenedModel) -> Table:
         """Load the true poses of the first `cell.pool` people, as cropped for a net; kept for the next cell."""
-        skeleton, input_size = model.net.skeleton, input_size_of(model.net)
-        key = (cell.data_fingerprint, cell.pool, input_size, skeleton)
+        skeleton, input_size, padding = model.net.skeleton, input_size_of(model.net), padding_of(model.net)
+        key = (cell.data_fingerprint, cell.pool, input_size, padding, skeleton)
         if key not in self._truths:
             dataset = self.datasets[cell.data_fingerprint]
             tables = []
             for start in range(0, cell.pool, TRUTHS_AT_ONCE):
                 rows = range(start, min(start + TRUTHS_AT_ONCE, cell.pool))
-                batch = dataset.load(rows, input_size=input_size).in_skeleton(skeleton)
+                batch = dataset.load(rows, input_size=input_size, padding=padding).in_skeleton(skeleton)
                 tables.append(as_table(batch, batch.keypoints))
             self._truths[key] = join(tables)
         return self._truths[key]
@@ -84,7 +85,7 @@ class Workbench:
         for step in range(steps):
             chosen = cell.start + order[step * cell.batch : (step + 1) * cell.batch]
             yield (
-                dataset.load([int(row) for row in chosen], input_size=input_size)
+                dataset.load([int(row) for row in chosen], input_size=input_size, padding=padding_of(net))
                 .in_skeleton(net.skeleton)
                 .to(self.device)
             )
@@ -98,6 +99,11 @@ def input_size_of(net: object) -> tuple[int, int]:
     """Return the crop (H, W) that a net takes, as plain numbers."""
     height, width = net.input_size  # type: ignore[attr-defined]
     return int(height), int(width)
+
+
+def padding_of(net: object) -> float:
+    """Return by how much a net's crop is larger than the person's box."""
+    return float(getattr(net, "padding", PADDING))
 
 
 def as_table(

@@ -80,7 +80,9 @@ def test_nets_of_experts_take_coco(transformers: Any, tmp_path: Path) -> None:
     net = net_of(transformers, experts=3)
     opened = open_model(f"hf:{saved(net, tmp_path / 'plus')}")
     images = torch.rand(2, 3, 64, 48)
-    normal = (images - torch.tensor([0.4, 0.5, 0.6])[:, None, None]) / torch.tensor([0.2, 0.25, 0.5])[:, None, None]
+    normal = (images - torch.tensor([0.4, 0.5, 0.6])[:, None, None]) / torch.tensor([0.2, 0.25, 0.5])[
+        :, None, None
+    ]
     with torch.no_grad():
         expected = net(normal, dataset_index=torch.tensor([0, 0])).heatmaps
     assert torch.allclose(opened.net(images).stages[0], expected, atol=1e-6)
@@ -101,7 +103,11 @@ def test_a_card_says_what_transformers_does_not(transformers: Any, tmp_path: Pat
         "heatmap_size": [16, 12],
         "sigma": 2.0,
     }
-    assert open_model(f"hf:{folder}", card=make_card(card)).net(torch.rand(1, 3, 64, 48)).keypoints.shape == (1, 3, 2)
+    assert open_model(f"hf:{folder}", card=make_card(card)).net(torch.rand(1, 3, 64, 48)).keypoints.shape == (
+        1,
+        3,
+        2,
+    )
 
 
 def test_pickles_and_code_of_a_folder_are_not_opened(transformers: Any, tmp_path: Path) -> None:
@@ -110,17 +116,19 @@ def test_pickles_and_code_of_a_folder_are_not_opened(transformers: Any, tmp_path
     (folder / "code.py").write_text("raise SystemExit('ran')")
     own = config | {"architectures": ["MyPose"], "auto_map": {"AutoModel": "code.MyPose"}}
     (folder / "config.json").write_text(json.dumps(own))
-    with pytest.raises(RobustPoseError, match="names 'MyPose', which is no class of transformers; code of a repository"):
+    with pytest.raises(
+        RobustPoseError, match="names 'MyPose', which is no class of transformers; code of a repository"
+    ):
         open_model(f"hf:{folder}")
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(RobustPoseError, match=r"holds no \.safetensors; other weights are pickles, which run code"):
+    with pytest.raises(
+        RobustPoseError, match=r"holds no \.safetensors; other weights are pickles, which run code"
+    ):
         open_model(f"hf:{folder}")
 
 
-def test_folders_that_cannot_be_opened(
-    transformers: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_folders_that_cannot_be_opened(transformers: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     folder = saved(net_of(transformers), tmp_path / "net")
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-100])

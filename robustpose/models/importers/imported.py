@@ -28,6 +28,7 @@ class ImportedPose(nn.Module):
         super().__init__()
         self.graph, self.card, self.fingerprint = graph, card, fingerprint
         self.name, self.skeleton, self.input_size = card.name, card.skeleton, card.input_size
+        self.padding = card.padding
         self.head = head_of(card)
         self.register_buffer("mean", torch.tensor(card.mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(card.std)[:, None, None], persistent=False)

@@ -1,0 +1,250 @@
+"""The Python interface: `import robustpose as rp`.
+
+    result = rp.attack(rp.load_model("onnx:pose.onnx", card="pose.toml"), "coco:val.json", eps=8 / 255)
+    print(result)               # the scores with their intervals; in a notebook, also drawn
+    result.save("attack.png")
+
+Each name does what the command line's does, by the same code: a study of one net.
+"""
+
+import base64
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from matplotlib.figure import Figure
+from torch import nn
+
+from robustpose import report
+from robustpose.data import open_dataset
+from robustpose.data.batches import BatchPeople
+from robustpose.errors import RobustPoseError
+from robustpose.metrics import ALL, Estimate
+from robustpose.models import OpenedModel, open_model
+from robustpose.models.cards import Card, make_card
+from robustpose.models.importers.python import opened_callable, opened_module
+from robustpose.report import summary
+from robustpose.selfcheck import Checked
+from robustpose.selfcheck import check_card as _check_card
+from robustpose.study import (
+    Outcome,
+    Plan,
+    Row,
+    Setting,
+    Store,
+    Study,
+    all_rows,
+    make_plan,
+    outcome,
+    run_cells,
+    write_results,
+)
+from robustpose.threats import parse_eps
+from robustpose.types import Batch, PoseDataset
+
+AnyModel = str | OpenedModel | nn.Module | Callable[..., Any]
+AnyCard = str | Path | Card | Mapping[str, object] | None
+AnyData = str | PoseDataset | Batch
+_PICTURES = (".png", ".svg", ".pdf", ".jpg")
+
+
+def load_model(model: AnyModel, *, card: AnyCard = None) -> OpenedModel:
+    """Open a net: 'shg2', 'onnx:PATH', ..., or an nn.Module or Python function at hand.
+
+    card  of a net that others trained: a path, or what the file would say as a dictionary. A module that says
+          skeleton, input_size and head itself (types.PoseModel) needs none.
+
+    RobustPoseError for what cannot be opened.
+    """
+    known = _card(card)
+    if isinstance(model, OpenedModel):
+        if card is not None:
+            raise RobustPoseError(f"{model.name} is opened already; give the card where it is loaded")
+        return model
+    if isinstance(model, str):
+        return open_model(model, card=known)
+    if isinstance(model, nn.Module):
+        return opened_module(model, name=type(model).__name__, card=known)
+    if callable(model):
+        return opened_callable(model, name=getattr(model, "__name__", "function"), card=known)
+    raise RobustPoseError(f"a model is a name, an nn.Module or a function, got {type(model).__name__}")
+
+
+def load_data(
+    data: AnyData, *, images: str | Path = "", min_keypoints: int = 0, min_box: float = 0
+) -> PoseDataset:
+    """Open people with truth: 'synthpose', 'coco:PATH', 'mpii:PATH', or a Batch at hand.
+
+    images                  the photo folder, where it is not beside the annotations
+    min_keypoints, min_box  of people in photos, who takes part
+
+    RobustPoseError for what cannot be opened.
+    """
+    if isinstance(data, Batch):
+        return BatchPeople(data)
+    if not isinstance(data, str):
+        return data
+    return open_dataset(
+        data, images=Path(images) if images else None, min_keypoints=min_keypoints, min_box=min_box
+    )
+
+
+def attack(
+    model: AnyModel,
+    data: AnyData = "synthpose",
+    *,
+    attack: str = "igsm",
+    eps: float | str | Sequence[float | str] = 8 / 255,
+    steps: int | None = None,
+    targeted: bool = False,
+    objective: str = "training_loss",
+    n: int | None = None,
+    seed: int = 0,
+    card: AnyCard = None,
+    out: str | Path | None = None,
+) -> "AttackResult":
+    """Attack a net on people, and say what is left of its score. The model comes back as it was.
+
+    attack     of robustpose.attacks.ATTACKS; steps None is the attack's own number
+    eps        the largest change of a pixel value, in [0, 1] units or written '8/255'; several make a curve
+    targeted   towards a random pose, not just away
+    objective  of robustpose.objectives.OBJECTIVES
+    n          people, from the first; all by default
+    out        a folder that keeps what was computed, so that the same call goes on there; none by default
+
+    RobustPoseError for input that cannot be attacked.
+    """
+    opened, people = load_model(model, card=card), load_data(data)
+    each = (eps,) if isinstance(eps, str | float | int) else tuple(eps)
+    budgets = [parse_eps(value) if isinstance(value, str) else float(value) for value in each]
+    if not budgets:
+        raise RobustPoseError("eps must be a number or several, got none")
+    settings = tuple(
+        Setting(attack, budget, steps=steps, targeted=targeted, objective=objective) for budget in budgets
+    )
+    study = Study(
+        name="attack",
+        title=f"{opened.name} on {people.name}",
+        models=(opened.name,),
+        data=people.name,
+        settings=settings,
+        n=n,
+        seed=seed,
+    )
+    plan = make_plan(study, models=[opened], dataset=people)
+    kept = TemporaryDirectory(prefix="robustpose-") if out is None else None
+    store = Store(Path(kept.name if kept is not None else str(out)))
+    run_cells(plan, store)
+    return AttackResult(plan=plan, store=store, rows=tuple(all_rows(plan, store)), _kept=kept)
+
+
+def check_card(model: AnyModel, data: AnyData = "synthpose", *, card: AnyCard = None, n: int = 50) -> Checked:
+    """Try the usual mistakes of cards on people with truth: `.mends` says what to write instead."""
+    return _check_card(load_model(model, card=card), load_data(data), n=n)
+
+
+@dataclass(frozen=True, eq=False)
+class AttackResult:
+    """What an attack left of a net: prints as a table, draws itself in a notebook.
+
+    rows  every score: clean, attacked and relative, of all and by body part, percent with 95% intervals
+    """
+
+    plan: Plan = field(repr=False)
+    store: Store = field(repr=False)
+    rows: tuple[Row, ...] = field(repr=False)
+    _kept: TemporaryDirectory[str] | None = field(default=None, repr=False)
+
+    def score(self, measure: str = "relative", part: str = ALL, *, eps: float | None = None) -> Estimate:
+        """Return one score: 'clean', 'attacked', 'relative' or, of a targeted attack, 'target'.
+
+        eps  of the budgets, the last by default. RobustPoseError for a measure or part that there is not.
+        """
+        setting = self._setting(eps)
+        found = [
+            row
+            for row in self.rows
+            if (row.measure, row.part) == (measure, part)
+            and row.metric.removeprefix("target ") == self.rows[0].metric
+            and (measure == "clean" or row.eps == self._eps_of(setting))
+        ]
+        if not found:
+            measures = ", ".join(dict.fromkeys(row.measure for row in self.rows))
+            parts = ", ".join(dict.fromkeys(row.part for row in self.rows if row.metric == self.rows[0].metric))
+            raise RobustPoseError(f"no score {measure!r} of {part!r}; measures: {measures}; parts: {parts}")
+        (row,) = found
+        return Estimate(value=row.value, low=row.low, high=row.high, n=row.n)
+
+    def outcome(self, *, eps: float | None = None, clean: bool = False) -> Outcome:
+        """Return what the net answered: predictions beside the truth, and the pictures that were kept."""
+        return outcome(self.plan, self.store, self.plan.models[0], None if clean else self._setting(eps))
+
+    def plot(self, *, eps: float | None = None) -> Figure:
+        """Draw scores by body part and a few people before and after, at one budget (the last by default)."""
+        return summary.summary_figure(self.plan, self.rows, self.outcome(clean=True), self.outcome(eps=eps))
+
+    def save(self, path: str | Path) -> Path:
+        """Write what the suffix says: a figure (.png .svg .pdf .jpg), .csv, .json, or a folder with the whole
+        page.
+
+        Returns the path. RobustPoseError for another suffix.
+        """
+        path = Path(path)
+        if not path.suffix:
+            return report.write_report(self.plan, self.store, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".csv":
+            write_results(self.rows, path)
+        elif path.suffix == ".json":
+            scores = [{key: _known(value) for key, value in asdict(row).items()} for row in self.rows]
+            path.write_text(json.dumps(scores, indent=2, allow_nan=False), encoding="utf-8")
+        elif path.suffix in _PICTURES:
+            self.plot().savefig(path, dpi=150)
+        else:
+            raise RobustPoseError(
+                f"{path}: can be written as {', '.join((*_PICTURES, '.csv', '.json'))}, or as a folder with the "
+                "page"
+            )
+        return path
+
+    def __str__(self) -> str:
+        return summary.as_text(self.plan, self.rows)
+
+    def _repr_html_(self) -> str:
+        drawn = io.BytesIO()
+        self.plot().savefig(drawn, format="png", dpi=100)
+        picture = base64.b64encode(drawn.getvalue()).decode()
+        table = summary.as_html(self.plan, self.rows)
+        return f'{table}<img alt="before and after" src="data:image/png;base64,{picture}">'
+
+    def _setting(self, eps: float | None) -> Setting:
+        settings = self.plan.study.settings
+        if eps is None:
+            return settings[-1]
+        near = [setting for setting in settings if abs(setting.eps - eps) < 1e-9]
+        if not near:
+            raise RobustPoseError(
+                f"eps {eps:g} was not asked for; these were: {', '.join(f'{s.eps:g}' for s in settings)}"
+            )
+        return near[0]
+
+    def _eps_of(self, setting: Setting) -> str:
+        return next(row.eps for row in self.rows if row.attack != "clean" and _same(row, setting))
+
+
+def _same(row: Row, setting: Setting) -> bool:
+    return abs(parse_eps(row.eps) - setting.eps) < 1e-6
+
+
+def _known(value: object) -> object:
+    return None if isinstance(value, float) and value != value else value
+
+
+def _card(card: AnyCard) -> Path | Card | None:
+    if isinstance(card, Mapping):
+        return make_card(card)
+    return Path(card) if isinstance(card, str) else card

@@ -1,0 +1,39 @@
+"""`robustpose card`: is what a card says of a net true?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from robustpose import console
+from robustpose.cli.options import CardOption, DataOption, ImagesOption, MinBoxOption, MinKeypointsOption
+from robustpose.cli.running import render_ahead
+from robustpose.data import open_dataset
+from robustpose.models import open_model
+from robustpose.selfcheck import check_card
+from robustpose.study.workbench import input_size_of, padding_of
+
+
+def check(
+    model: Annotated[str, typer.Argument(help="onnx:PATH | torch:MODULE:FACTORY | ...; `robustpose list models`")],
+    data: DataOption = "synthpose",
+    card: CardOption = "",
+    n: Annotated[int, typer.Option("--n", help="People, from the first", min=2)] = 50,
+    images: ImagesOption = "",
+    min_keypoints: MinKeypointsOption = 0,
+    min_box: MinBoxOption = 0,
+) -> None:
+    """Try the usual mistakes of cards on people with truth; exit code 1 where a mend is found."""
+    opened = open_model(model, card=Path(card) if card else None)
+    dataset = open_dataset(
+        data, images=Path(images) if images else None, min_keypoints=min_keypoints, min_box=min_box
+    )
+    people = min(n, len(dataset))
+    render_ahead(dataset, people, input_size=input_size_of(opened.net), padding=padding_of(opened.net))
+    with console.steps_bar("check", total=12) as show:
+        found = check_card(
+            opened, dataset, n=people, on_progress=lambda done, what: show(done, what, total=max(12, done))
+        )
+    console.print_check(found, model=opened.name, data=dataset.name)
+    if not found.fine:
+        raise typer.Exit(1)

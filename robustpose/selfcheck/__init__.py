@@ -1,0 +1,6 @@
+"""Self-check: is what a card says of a net true? Tries the usual mistakes and says which mend helps."""
+
+from robustpose.selfcheck.check import Checked, Tried, check_card
+from robustpose.selfcheck.variants import Variant, variants_of
+
+__all__ = ["Checked", "Tried", "Variant", "check_card", "variants_of"]

@@ -1,0 +1,87 @@
+"""The mistakes that cards have, each as the card without it: what to write instead, and the card so mended."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from robustpose.geometry import Lattice
+from robustpose.models.cards import Card
+
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_PADDINGS = (1.0, 1.25, 1.5)
+_Colour = tuple[float, float, float]
+_SCALINGS: tuple[tuple[str, float, _Colour, _Colour], ...] = (
+    ("levels of 0 to 1", 1.0, (0.0,) * 3, (1.0,) * 3),
+    ("levels of 0 to 255", 255.0, (0.0,) * 3, (1.0,) * 3),
+    ("levels of -1 to 1", 1.0, (0.5,) * 3, (0.5,) * 3),
+    ("ImageNet's mean, deviation", 1.0, *_IMAGENET),
+)
+_LATTICES = {
+    "centres": "cells at their centres",
+    "corners": "cells half a cell up and left",
+    "ends": "cells from edge to edge",
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A card with one thing changed.
+
+    name  what is changed, for people
+    mend  the lines to write into the card
+    kind  'place' moves keypoints by less than a cell, which only distances show; 'score' by more
+    """
+
+    name: str
+    mend: str
+    card: Card
+    kind: Literal["score", "place"] = "score"
+
+
+def variants_of(card: Card) -> Iterator[Variant]:
+    """Yield the card with each usual mistake undone."""
+    yield from _sides(card)
+    other: Literal["RGB", "BGR"] = "BGR" if card.channels == "RGB" else "RGB"
+    yield Variant(f"colours as {other}", f'channels = "{other}"', replace(card, channels=other))
+    if card.format != "callable":
+        yield from _scalings(card)
+    for padding in _PADDINGS:
+        if padding != card.padding:
+            yield Variant(f"crops of box x {padding:g}", f"padding = {padding:g}", replace(card, padding=padding))
+    yield from _lattices(card) if card.head == "heatmap" else _rows(card)
+
+
+def _sides(card: Card) -> Iterator[Variant]:
+    """Swap left and right: every keypoint is read from its partner's channel or row."""
+    order = card.skeleton.flip_order
+    if order == tuple(range(len(order))):
+        return
+    rows = card.select or tuple(range(len(order)))
+    select = tuple(rows[partner] for partner in order)
+    yield Variant("left and right swapped", f"select = {list(select)}", replace(card, select=select))
+
+
+def _scalings(card: Card) -> Iterator[Variant]:
+    for name, scale, mean, std in _SCALINGS:
+        if (scale, mean, std) != (card.scale, card.mean, card.std):
+            mend = f"scale = {scale:g}; mean = {list(mean)}; std = {list(std)}"
+            yield Variant(name, mend, replace(card, scale=scale, mean=mean, std=std))
+
+
+def _lattices(card: Card) -> Iterator[Variant]:
+    """Move the cells by up to half of one."""
+    for lattice in get_args(Lattice):
+        if lattice != card.lattice:
+            moved = replace(card, lattice=lattice)
+            yield Variant(_LATTICES[lattice], f'lattice = "{lattice}"', moved, kind="place")
+
+
+def _rows(card: Card) -> Iterator[Variant]:
+    """Read coordinates otherwise: y before x, in another unit."""
+    swap = {"x": "y", "y": "x"}
+    columns = tuple(swap.get(name, name) for name in card.columns)
+    yield Variant("x and y swapped", f"columns = {list(columns)}", replace(card, columns=columns))
+    units: tuple[Literal["pixels", "0..1", "-0.5..0.5"], ...] = ("pixels", "0..1", "-0.5..0.5")
+    for unit in units:
+        if unit != card.unit:
+            yield Variant(f"coordinates in {unit}", f'unit = "{unit}"', replace(card, unit=unit))

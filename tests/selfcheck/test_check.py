@@ -1,0 +1,168 @@
+"""A good card broken in each usual way, on rendered people and on photos: the check names what was broken."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from robustpose.data import open_dataset
+from robustpose.errors import RobustPoseError
+from robustpose.models import OpenedModel, open_model
+from robustpose.models.cards import Card, make_card
+from robustpose.models.importers.imported import ImportedPose
+from robustpose.models.importers.python import opened_module
+from robustpose.selfcheck import Checked, check_card, variants_of
+from robustpose.types import PoseOutput
+from tests.models.tflite_files import real_path
+
+N = 12
+HEATMAPS: dict[str, object] = {
+    "name": "mine",
+    "format": "torch",
+    "skeleton": "mpii_16",
+    "input_size": [128, 128],
+    "channels": "RGB",
+    "head": "heatmap",
+    "heatmap_size": [32, 32],
+    "sigma": 1.0,
+}
+POINTS = {key: value for key, value in HEATMAPS.items() if key not in ("heatmap_size", "sigma")} | {
+    "head": "coordinates",
+    "unit": "-0.5..0.5",
+    "columns": ["x", "y"],
+}
+
+
+class LastStage(nn.Module):
+    """A net of ours as others ship theirs: a tensor comes out, and no word of what it means."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        net = open_model(name).net
+        assert isinstance(net, nn.Module)
+        self.net = net
+
+    def forward(self, images: Tensor) -> Tensor:
+        output: PoseOutput = self.net(images)
+        return output.stages[-1]
+
+
+@pytest.fixture(scope="module")
+def heatmap_net() -> nn.Module:
+    return LastStage("resdec").eval()
+
+
+@pytest.fixture(scope="module")
+def coordinate_net() -> nn.Module:
+    return LastStage("resreg").eval()
+
+
+def checked(net: nn.Module, card: dict[str, object]) -> Checked:
+    opened = opened_module(net, name="mine", card=make_card(card))
+    return check_card(opened, open_dataset("synthpose"), n=N)
+
+
+def mends(found: Checked) -> list[str]:
+    return [each.variant.mend for each in found.mends]
+
+
+@pytest.fixture(scope="module")
+def true_card(heatmap_net: nn.Module) -> Checked:
+    """Check the card as it should be; on the way, that the net comes out as it went in."""
+    before = {name: value.clone() for name, value in heatmap_net.state_dict().items()}
+    state = torch.get_rng_state()
+    heatmap_net.train()
+    modes = [module.training for module in heatmap_net.modules()]
+    found = checked(heatmap_net, HEATMAPS)
+    assert [module.training for module in heatmap_net.modules()] == modes
+    heatmap_net.eval()
+    assert torch.equal(state, torch.get_rng_state())
+    assert all(torch.equal(value, before[name]) for name, value in heatmap_net.state_dict().items())
+    return found
+
+
+def test_a_true_card_is_fine(true_card: Checked) -> None:
+    found = true_card
+    assert found.fine
+    assert found.people == N
+    assert found.metric == "PCKh@0.5"
+    assert found.after is found.before
+    assert {each.variant.name for each in found.tried} >= {"left and right swapped", "colours as BGR"}
+
+
+LEFT_RIGHT = [5, 4, 3, 2, 1, 0, 6, 7, 8, 9, 15, 14, 13, 12, 11, 10]
+BREAKS: list[tuple[dict[str, object], list[str]]] = [
+    ({"select": LEFT_RIGHT}, [f"select = {list(range(16))}"]),
+    ({"channels": "BGR"}, ['channels = "RGB"']),
+    ({"scale": 255}, ["scale = 1; mean = [0.0, 0.0, 0.0]; std = [1.0, 1.0, 1.0]"]),
+    ({"lattice": "corners"}, ['lattice = "centres"']),
+    ({"select": LEFT_RIGHT, "channels": "BGR"}, [f"select = {list(range(16))}", 'channels = "RGB"']),
+]
+
+
+@pytest.mark.parametrize(("broken", "expected"), BREAKS)
+def test_a_broken_card_is_mended(heatmap_net: nn.Module, broken: dict[str, object], expected: list[str]) -> None:
+    found = checked(heatmap_net, HEATMAPS | broken)
+    assert sorted(mends(found)) == sorted(expected)
+    card = found.after.variant.card
+    true = make_card(HEATMAPS)
+    assert (card.channels, card.scale, card.padding, card.lattice) == (
+        true.channels,
+        true.scale,
+        true.padding,
+        true.lattice,
+    )
+    assert not found.fine
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [({"columns": ["y", "x"]}, "columns = ['x', 'y']"), ({"unit": "0..1"}, 'unit = "-0.5..0.5"')],
+)
+def test_coordinates_read_wrongly(coordinate_net: nn.Module, broken: dict[str, object], expected: str) -> None:
+    assert mends(checked(coordinate_net, POINTS | broken)) == [expected]
+
+
+def test_a_crop_that_is_far_too_wide(heatmap_net: nn.Module) -> None:
+    (mend,) = checked(heatmap_net, HEATMAPS | {"padding": 2.5}).mends
+    assert mend.variant.card.padding in (1.0, 1.25, 1.5)
+
+
+def test_a_score_far_under_the_cards_is_told(true_card: Checked) -> None:
+    high = true_card.before.score.high
+    assert replace(true_card, expected=("PCKh@0.5", high + 10.1)).far_under
+    assert not replace(true_card, expected=("PCKh@0.5", high + 10.1)).fine
+    assert not replace(true_card, expected=("PCKh@0.5", high + 9.9)).far_under
+    assert not replace(true_card, expected=("PCK@0.1", high + 10.1)).far_under
+
+
+def test_variants_change_one_thing_each() -> None:
+    card = make_card(HEATMAPS)
+    for variant in variants_of(card):
+        changed = {key for key, value in vars(variant.card).items() if value != vars(card)[key]}
+        assert changed in ({"select"}, {"channels"}, {"scale"}, {"mean", "std"}, {"padding"}, {"lattice"}), variant
+        assert variant.mend
+
+
+def test_nets_without_a_card() -> None:
+    with pytest.raises(RobustPoseError, match="shg2 has no card"):
+        check_card(open_model("shg2"), open_dataset("synthpose"))
+
+
+@pytest.mark.slow
+def test_a_net_of_others_on_photos() -> None:
+    """EfficientPose RT Lite on people of COCO: the shipped card is fine; broken, it is mended."""
+    opened = open_model(f"tflite:{real_path('models/eff_RT_LITE.tflite')}")
+    data = f"coco:{real_path('coco_dev/person_keypoints_coco_dev.json')}"
+    people = open_dataset(data, min_keypoints=10, min_box=80)
+    assert isinstance(opened.net, ImportedPose)
+    card = opened.net.card
+    swapped = tuple(card.skeleton.flip_order)
+
+    def of(changed: Card) -> Checked:
+        net = ImportedPose(opened.net.graph, changed, fingerprint="x").eval()  # type: ignore[attr-defined]
+        return check_card(OpenedModel(name="mine", net=net, fingerprint="x"), people, n=12)
+
+    assert of(card).fine
+    assert mends(of(replace(card, select=swapped))) == [f"select = {list(range(16))}"]
