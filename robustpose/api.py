@@ -10,10 +10,12 @@ Each name does what the command line's does, by the same code: a study of one ne
 import base64
 import io
 import json
+import shutil
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -136,10 +138,18 @@ def attack(
         seed=seed,
     )
     plan = make_plan(study, models=[opened], dataset=people)
-    kept = TemporaryDirectory(prefix="robustpose-") if out is None else None
-    store = Store(Path(kept.name if kept is not None else str(out)))
-    run_cells(plan, store)
-    return AttackResult(plan=plan, store=store, rows=tuple(all_rows(plan, store)), _kept=kept)
+    folder = Path(mkdtemp(prefix="robustpose-") if out is None else out)
+    store = Store(folder)
+    try:
+        run_cells(plan, store)
+        result = AttackResult(plan=plan, store=store, rows=tuple(all_rows(plan, store)))
+    except BaseException:
+        if out is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    if out is None:  # what was computed goes with the result
+        weakref.finalize(result, shutil.rmtree, folder, ignore_errors=True)
+    return result
 
 
 def check_card(model: AnyModel, data: AnyData = "synthpose", *, card: AnyCard = None, n: int = 50) -> Checked:
@@ -157,7 +167,6 @@ class AttackResult:
     plan: Plan = field(repr=False)
     store: Store = field(repr=False)
     rows: tuple[Row, ...] = field(repr=False)
-    _kept: TemporaryDirectory[str] | None = field(default=None, repr=False)
 
     def score(self, measure: str = "relative", part: str = ALL, *, eps: float | None = None) -> Estimate:
         """Return one score: 'clean', 'attacked', 'relative' or, of a targeted attack, 'target'.

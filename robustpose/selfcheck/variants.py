@@ -8,6 +8,7 @@ from robustpose.geometry import Lattice
 from robustpose.models.cards import Card
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+SIDES = "left and right swapped"
 _PADDINGS = (1.0, 1.25, 1.5)
 _Colour = tuple[float, float, float]
 _SCALINGS: tuple[tuple[str, float, _Colour, _Colour], ...] = (
@@ -58,7 +59,7 @@ def _sides(card: Card) -> Iterator[Variant]:
         return
     rows = card.select or tuple(range(len(order)))
     select = tuple(rows[partner] for partner in order)
-    yield Variant("left and right swapped", f"select = {list(select)}", replace(card, select=select))
+    yield Variant(SIDES, f"select = {list(select)}", replace(card, select=select))
 
 
 def _scalings(card: Card) -> Iterator[Variant]:

@@ -97,7 +97,7 @@ BREAKS: list[tuple[dict[str, object], list[str]]] = [
     ({"channels": "BGR"}, ['channels = "RGB"']),
     ({"scale": 255}, ["scale = 1; mean = [0.0, 0.0, 0.0]; std = [1.0, 1.0, 1.0]"]),
     ({"lattice": "corners"}, ['lattice = "centres"']),
-    ({"select": LEFT_RIGHT, "channels": "BGR"}, [f"select = {list(range(16))}", 'channels = "RGB"']),
+    ({"select": LEFT_RIGHT, "channels": "BGR"}, [f'channels = "RGB"; select = {list(range(16))}']),
 ]
 
 

@@ -1,0 +1,30 @@
+"""Export a net to ONNX, open the file again, attack it. Needs the extras onnx (and onnxscript to export)."""
+
+import torch
+
+import robustpose as rp
+from robustpose.models import build
+
+CARD = {
+    "name": "exported", "format": "onnx", "skeleton": "mpii_16", "input_size": [128, 128], "channels": "RGB",
+    "stages": ["maps"], "head": "heatmap", "heatmap_size": [32, 32], "sigma": 1.0,
+}  # fmt: skip
+
+
+class Maps(torch.nn.Module):
+    """The last heatmaps of one of our nets, as a net of others gives them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = build("resdec")
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.net(images).stages[-1]
+
+
+if __name__ == "__main__":
+    picture = (torch.rand(1, 3, 128, 128),)
+    torch.onnx.export(
+        Maps().eval(), picture, "pose.onnx", input_names=["picture"], output_names=["maps"], dynamo=False
+    )
+    print(rp.attack("onnx:pose.onnx", "synthpose", card=CARD, attack="fgsm", n=4))
