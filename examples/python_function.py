@@ -19,9 +19,7 @@ def find(pictures: np.ndarray) -> np.ndarray:
 
 if __name__ == "__main__":
     checked = rp.check_card(find, "synthpose", card=CARD, n=4)
-    print(
-        f"{checked.metric} {checked.before.score.value:.1f}, mends: {[each.variant.mend for each in checked.mends]}"
-    )
+    print(checked.metric, checked.before.score.value, [each.variant.mend for each in checked.mends])
     try:
         rp.attack(find, "synthpose", card=CARD, n=4)
     except ValueError as error:

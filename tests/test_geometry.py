@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import (
+    Lattice,
     box_crop,
     cells_to_pixels,
     centre_crop,
@@ -167,3 +168,18 @@ def test_cells_and_units_have_inverses(xy: np.ndarray, input_size: Size, heatmap
     assert torch.allclose(back, pixels)
     unit = pixels_to_unit(pixels, input_size=input_size)
     assert torch.allclose(unit_to_pixels(unit, input_size=input_size), pixels)
+
+
+def test_lattices_of_heatmap_cells() -> None:
+    """By hand, for 2 x 3 cells in a picture of 8 x 12 pixels: cells of 4 pixels."""
+    cells = torch.tensor([[0.0, 0.0], [2.0, 1.0]])
+    expected: dict[Lattice, list[list[float]]] = {
+        "centres": [[1.5, 1.5], [9.5, 5.5]],
+        "corners": [[0.0, 0.0], [8.0, 4.0]],
+        "ends": [[0.0, 0.0], [11.0, 7.0]],
+    }
+    for lattice, pixels in expected.items():
+        found = cells_to_pixels(cells, heatmap_size=(2, 3), input_size=(8, 12), lattice=lattice)
+        assert torch.allclose(found, torch.tensor(pixels))
+        back = pixels_to_cells(found, heatmap_size=(2, 3), input_size=(8, 12), lattice=lattice)
+        assert torch.allclose(back, cells)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from robustpose.errors import RobustPoseError
-from robustpose.types import Loss
+from robustpose.types import Attack, Loss, PoseModel
 
 
 def input_gradient(loss: Loss, adv: Tensor) -> Tensor:
@@ -27,3 +27,18 @@ def loss_and_gradient(loss: Loss, adv: Tensor, rows: Tensor) -> tuple[Tensor, Te
         )
     (gradient,) = torch.autograd.grad(total, adv)
     return losses.detach(), gradient
+
+
+def check_gradient(attack: Attack, model: PoseModel) -> None:
+    """Refuse an attack that needs gradients on a model that has none: whose `differentiable` is False."""
+    if getattr(model, "differentiable", True) or not getattr(attack, "needs_gradient", True):
+        return
+    from robustpose.attacks import without_gradient  # the registry imports this file
+
+    names = ", ".join(without_gradient())
+    raise RobustPoseError(
+        f"{getattr(model, 'name', 'the model')} gives answers and no gradient, which {type(attack).__name__} "
+        "needs; "
+        f"attacks that need none: {names or 'none is here yet'}; or attack a net of your own and show it those "
+        "pictures"
+    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from robustpose.attacks.gradient import check_gradient
 from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import Pck
@@ -213,21 +214,6 @@ def _checked(adv: Tensor, images: Tensor, threat: Threat, *, round_to_8bit: bool
         adv = to_8bit(images, adv, eps=threat.eps)
     _check(adv, images, threat)
     return adv
-
-
-def check_gradient(attack: Attack, model: PoseModel) -> None:
-    """Refuse an attack that needs gradients on a model that has none: whose `differentiable` is False."""
-    if getattr(model, "differentiable", True) or not getattr(attack, "needs_gradient", True):
-        return
-    from robustpose.attacks import without_gradient  # the registry imports this file
-
-    names = ", ".join(without_gradient())
-    raise RobustPoseError(
-        f"{getattr(model, 'name', 'the model')} gives answers and no gradient, which {type(attack).__name__} "
-        "needs; "
-        f"attacks that need none: {names or 'none is here yet'}; or attack a net of your own and show it those "
-        "pictures"
-    )
 
 
 def _check_input(model: PoseModel, batch: Batch, target: Target | None) -> None:

@@ -123,4 +123,4 @@ def test_a_batch_is_people(linear: LinearPose) -> None:
 def test_names_of_the_package() -> None:
     assert {"attack", "load_model", "load_data", "check_card", "AttackResult"} <= {*dir(rp)}
     with pytest.raises(AttributeError, match="has no attribute 'atack'"):
-        _ = rp.atack  # type: ignore[attr-defined]
+        _ = rp.atack

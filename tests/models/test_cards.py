@@ -5,6 +5,7 @@ import pytest
 
 from robustpose.errors import RobustPoseError
 from robustpose.models.cards import Card, find_card, read_card, shipped_cards
+from robustpose.models.importers.onnx_ops import OPERATORS
 from robustpose.skeletons import AIC_14, COCO_17
 
 HEATMAPS: dict[str, str] = {
@@ -64,6 +65,41 @@ def test_the_example_of_the_docs_is_a_card(tmp_path: Path) -> None:
     path = tmp_path / "card.toml"
     path.write_text(page.split("```toml\n")[1].split("```")[0])
     assert read_card(path).name == "my_net"
+
+
+def test_the_cards_of_the_page_on_your_net(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "your-net.md").read_text()
+    cards = []
+    for place, block in enumerate(page.split("```toml\n")[1:]):
+        path = tmp_path / f"{place}.toml"
+        path.write_text(block.split("```")[0])
+        cards.append(read_card(path))
+    assert [card.format for card in cards] == ["onnx", "callable"]
+    assert (cards[0].layout, cards[0].lattice, cards[1].layout, cards[1].stages) == (
+        "NCHW",
+        "corners",
+        "NHWC",
+        ("output",),
+    )
+    assert cards[1].clean_score == ("PCK@0.1", 79.5)
+    assert cards[0].clean_score is None
+
+
+def test_the_page_counts_the_operators_of_onnx() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "your-net.md").read_text()
+    assert f"float graphs of {len(OPERATORS) + 1} operators" in page  # and Constant, which is no step
+
+
+def test_a_card_is_for_one_format(tmp_path: Path) -> None:
+    path = written(tmp_path, HEATMAPS)
+    with pytest.raises(RobustPoseError, match="is a card for tflite nets"):
+        read_card(path, format="onnx")
+    with pytest.raises(RobustPoseError, match="padding must be a number > 0, got 0"):
+        card_of(tmp_path, HEATMAPS | {"padding": "0"})
+    with pytest.raises(RobustPoseError, match="lattice must be 'centres' or 'corners' or 'ends'"):
+        card_of(tmp_path, HEATMAPS | {"lattice": '"edges"'})
+    with pytest.raises(RobustPoseError, match="lattice is for head = 'heatmap'"):
+        card_of(tmp_path, COORDINATES | {"lattice": '"ends"'})
 
 
 def test_shipped_cards_are_valid_and_found() -> None:
