@@ -1,0 +1,71 @@
+"""`robustpose card check`: what it prints, and how it ends."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from robustpose.cli import main
+
+NET = """
+import torch
+from torch import nn
+
+class Corner(nn.Module):
+    def forward(self, x):
+        return x[:, :1, ::4, ::4].expand(-1, 16, -1, -1) * 0 + torch.arange(1024.0).reshape(32, 32)
+
+def corner(): return Corner()
+"""
+CARD = """
+name = "corner"
+format = "torch"
+skeleton = "mpii_16"
+input_size = [128, 128]
+channels = "RGB"
+head = "heatmap"
+heatmap_size = [32, 32]
+sigma = 1.0
+"""
+
+
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *, clean: str) -> int:
+    (folder / "corner_net.py").write_text(NET)
+    (folder / "card.toml").write_text(CARD + clean)
+    monkeypatch.chdir(folder)
+    command = [
+        "card",
+        "check",
+        "torch:corner_net.py:corner",
+        "--card",
+        "card.toml",
+        "--data",
+        "synthpose",
+        "--n",
+        "2",
+    ]
+    monkeypatch.setattr(sys, "argv", ["robustpose", *command])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_a_net_far_under_its_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A net that always says the lower right corner, under a card that says it is good."""
+    assert run(tmp_path, monkeypatch, clean='clean = "PCKh@0.5 87.1 on val"\n') == 1
+    printed = capsys.readouterr().out
+    assert "corner on synthpose:val, PCKh@0.5, 95% intervals over 2 people" in printed
+    assert "the card gives PCKh@0.5 87.1: far under it" in printed
+    assert "none of these readings mends it" in printed
+    for read in ("as the card says", "left and right swapped", "colours as BGR", "cells from edge to edge"):
+        assert read in printed
+
+
+def test_nothing_found_ends_with_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, monkeypatch, clean="") == 0
+    assert "no mistake found" in capsys.readouterr().out
