@@ -235,6 +235,17 @@ def test_unknown_operator() -> None:
     read_graph(content, file="net", outputs=("first",))  # what comes before it is of use
 
 
+def test_unknown_operators_are_named_at_once() -> None:
+    content = tflite_bytes(
+        Op("COS", ("picture",), ("first",), "CosOptions"),
+        Op("COS", ("first",), ("second",), "CosOptions"),
+        Op("SIN", ("second",)),
+        picture=(1, SIDE, SIDE, 3),
+    )
+    message = refusal(content)
+    assert "operators COS (makes 'first'), SIN (makes 'out') are not among those" in message
+
+
 def test_quantised_activations() -> None:
     content = tflite_bytes(
         Op("RELU", ("picture",)),

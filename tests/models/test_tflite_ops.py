@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from robustpose.models.importers.tflite_graph import TfliteGraph, read_graph
+from robustpose.models.importers.graph import PlannedGraph
+from robustpose.models.importers.tflite_graph import read_graph
 from robustpose.models.importers.tflite_ops import OPERATORS
 from tests.models.tflite_files import Array, Op, runtime_outputs, tflite_bytes
 
@@ -319,7 +320,7 @@ def content_of(case: str) -> bytes:
     return tflite_bytes(*ops, picture=PICTURE, outputs=ops[-1].outputs, types=types)
 
 
-def graph_of(case: str) -> TfliteGraph:
+def graph_of(case: str) -> PlannedGraph:
     return read_graph(content_of(case), file=case)
 
 

@@ -6,18 +6,26 @@ depend on is left out. So a net is usable up to the last tensor whose operators 
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tflite
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from robustpose.errors import RobustPoseError, unknown_name
-from robustpose.models.importers.tflite_node import Node, Plan, Run, Value
+from robustpose.models.importers.graph import (
+    MOST_VALUES,
+    Planned,
+    PlannedGraph,
+    Tensors,
+    assemble,
+    damage_named,
+    outputs_of,
+)
+from robustpose.models.importers.node import Plan, Value, unknown_operators
+from robustpose.models.importers.tflite_node import TfliteNode
 from robustpose.models.importers.tflite_ops import OPERATORS
 
 _MAGIC = b"TFL3"
@@ -28,85 +36,31 @@ _DTYPES = {
     tflite.TensorType.INT64: np.int64,
     tflite.TensorType.BOOL: np.bool_,
 }
+_TORCH = {
+    tflite.TensorType.INT32: torch.int32,
+    tflite.TensorType.INT64: torch.int64,
+    tflite.TensorType.FLOAT32: torch.float32,
+    tflite.TensorType.FLOAT16: torch.float16,
+}
 _QUANTISED = ("INT4", "INT8", "UINT8", "INT16", "UINT16")
 _OPERATOR_NAMES = {code: name for name, code in vars(tflite.BuiltinOperator).items() if isinstance(code, int)}
 _TYPE_NAMES = {code: name for name, code in vars(tflite.TensorType).items() if isinstance(code, int)}
 
 
-@dataclass(frozen=True)
-class Step:
-    """One planned operator: what it runs, on which tensors, into which, and what nobody needs after it."""
-
-    run: Run
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    done_with: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Tensors:
-    """Names and shapes, the batch being 1."""
-
-    names: tuple[str, ...]
-    shapes: tuple[tuple[int, ...], ...]
-
-
-class TfliteGraph(nn.Module):
-    """A .tflite file's graph: takes its input (N, ...) in the file's layout, returns the asked tensors.
-
-    N is free although the file says 1. Constants are buffers: an attack has nothing to train here.
-    """
-
-    def __init__(
-        self, steps: tuple[Step, ...], constants: dict[int, Tensor], source: int, asked: tuple[int, ...]
-    ) -> None:
-        super().__init__()
-        self.steps, self.source, self.asked = steps, source, asked
-        self.names = {index: f"constant_{index}" for index in constants}
-        for index, constant in constants.items():
-            self.register_buffer(self.names[index], constant)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Run the steps on x (N, ...)."""
-        values: dict[int, Any] = {index: self._buffers[name] for index, name in self.names.items()}
-        values[self.source] = x
-        for step in self.steps:
-            made = step.run(*[values[index] for index in step.inputs])
-            if len(step.outputs) == 1 and isinstance(made, Tensor):
-                values[step.outputs[0]] = made
-            else:
-                values.update(zip(step.outputs, made, strict=True))
-            for index in step.done_with:
-                del values[index]
-        return tuple(values[index] for index in self.asked)
-
-
-@contextmanager
-def _damage_named(file: str) -> Iterator[None]:
-    """Turn whatever a damaged flatbuffer makes the reader raise into one line."""
-    try:
-        yield
-    except RobustPoseError:
-        raise
-    except Exception as error:
-        kind = type(error).__name__
-        raise RobustPoseError(f"{file}: cannot be read, it is truncated or damaged ({kind})") from None
-
-
 def inputs_and_outputs(content: bytes, *, file: str) -> tuple[Tensors, Tensors]:
     """Return the file's inputs and outputs; RobustPoseError where it is not a .tflite file or is damaged."""
-    with _damage_named(file):
+    with damage_named(file):
         _, graph = _open(content, file)
         return _tensors(graph, graph.InputsAsNumpy()), _tensors(graph, graph.OutputsAsNumpy())
 
 
-def read_graph(content: bytes, *, file: str, outputs: Sequence[str] = ()) -> TfliteGraph:
+def read_graph(content: bytes, *, file: str, outputs: Sequence[str] = ()) -> PlannedGraph:
     """Plan the graph of a .tflite file's content up to the tensors named, by default its outputs.
 
     RobustPoseError names the file and what in it cannot be used: not TensorFlow Lite, damaged, quantised, several
     inputs or subgraphs, an unknown operator.
     """
-    with _damage_named(file):
+    with damage_named(file):
         return _Reader(content, file).read(outputs)
 
 
@@ -152,7 +106,7 @@ class _Reader:
         self.operators = [self.graph.Operators(row) for row in range(self.graph.OperatorsLength())]
         self.constants: dict[int, Tensor] = {}
 
-    def read(self, outputs: Sequence[str]) -> TfliteGraph:
+    def read(self, outputs: Sequence[str]) -> PlannedGraph:
         """Plan everything that the outputs named depend on."""
         asked = self._asked(outputs)
         rows = self._needed(asked)
@@ -163,7 +117,8 @@ class _Reader:
             self._check_not_quantised(index)
         for index in sorted(touched):
             self._read_constant(index)
-        planned: list[tuple[Run, tuple[int, ...], tuple[int, ...]]] = []
+        self._check_known(rows)
+        planned: list[Planned] = []
         ready = {self.source, *self.constants}
         for row in rows:
             inputs, made = self._inputs(row), self._outputs(row)
@@ -175,25 +130,11 @@ class _Reader:
                 self.constants[made[0]] = plan
             elif all(index in self.constants for index in plan.inputs):
                 values = plan.run(*[self.constants[index] for index in plan.inputs])
-                self.constants |= zip(made, (values,) if isinstance(values, Tensor) else values, strict=True)
+                self.constants |= outputs_of(values, made)
             else:
                 planned.append((plan.run, plan.inputs, made))
             ready |= {*made}
-        return self._graph(planned, asked)
-
-    def _graph(
-        self, planned: list[tuple[Run, tuple[int, ...], tuple[int, ...]]], asked: tuple[int, ...]
-    ) -> TfliteGraph:
-        """Keep the constants that steps use and say where each tensor is used last."""
-        used = {index for _, inputs, _ in planned for index in inputs} | {*asked}
-        constants = {index: self.constants[index] for index in sorted(used) if index in self.constants}
-        steps: list[Step] = []
-        later = {*asked}
-        for run, inputs, made in reversed(planned):
-            done = {*inputs, *made} - later - {*constants}
-            steps.append(Step(run, inputs, made, tuple(sorted(done))))
-            later |= {*inputs}
-        return TfliteGraph(tuple(reversed(steps)), constants, self.source, asked)
+        return assemble(planned, self.constants, self.source, asked)
 
     def _asked(self, outputs: Sequence[str]) -> tuple[int, ...]:
         if not outputs:
@@ -258,7 +199,7 @@ class _Reader:
             index,
             _name(self.graph, index),
             _shape(self.graph, index),
-            int(self.graph.Tensors(index).Type()),
+            _TORCH.get(self.graph.Tensors(index).Type()),
             self.constants.get(index),
         )
 
@@ -267,24 +208,30 @@ class _Reader:
         self.constants[index] = constant
         return index
 
-    def _plan(self, row: int) -> Plan | Tensor:
-        operator = self.operators[row]
-        code = self.model.OperatorCodes(operator.OpcodeIndex())
+    def _operator(self, row: int) -> str:
+        code = self.model.OperatorCodes(self.operators[row].OpcodeIndex())
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        name = _OPERATOR_NAMES.get(number, f"number {number}")
         if number == tflite.BuiltinOperator.CUSTOM and code.CustomCode() is not None:
-            name = f"CUSTOM {code.CustomCode().decode()}"
-        node = Node(
+            return f"CUSTOM {code.CustomCode().decode()}"
+        return str(_OPERATOR_NAMES.get(number, f"number {number}"))
+
+    def _check_known(self, rows: Sequence[int]) -> None:
+        unknown = [row for row in rows if self._operator(row) not in OPERATORS]
+        if unknown:
+            named = [(self._operator(row), _name(self.graph, self._outputs(row)[0])) for row in unknown]
+            raise unknown_operators(self.file, named)
+
+    def _plan(self, row: int) -> Plan | Tensor:
+        name = self._operator(row)
+        node = TfliteNode(
             file=self.file,
             operator=name,
             inputs=tuple(None if index < 0 else self._value(index) for index in self._inputs(row)),
             outputs=tuple(self._value(index) for index in self._outputs(row)),
-            fields=operator.BuiltinOptions(),
+            fields=self.operators[row].BuiltinOptions(),
             hold=self._hold,
         )
-        if name not in OPERATORS:
-            raise node.refuse("is not among those that can be imported")
         shapes = [value.shape for value in (*node.inputs, *node.outputs) if value is not None]
-        if any(math.prod(shape) > 2**31 for shape in shapes):
+        if any(math.prod(shape) > MOST_VALUES for shape in shapes):
             raise node.refuse("has a tensor of more than 2**31 values")
         return OPERATORS[name](node)

@@ -1,0 +1,110 @@
+"""What an operator of a net's file is told when it is planned, and what it answers.
+
+Values inside a graph of TensorFlow's formats are NHWC, as in the file. Convolutions see them through
+permute(0, 3, 1, 2), which of a contiguous NHWC tensor is a channels_last tensor, so that no memory moves.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robustpose.errors import RobustPoseError
+
+Run = Callable[..., Any]
+"""What a step computes: tensors in, a tensor or a tuple of tensors out."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor of the graph; `shape` is that of one person; `constant` where it is known at load.
+
+    dtype  None where torch has none for the file's
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: torch.dtype | None
+    constant: Tensor | None
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator of the file, ready to be planned.
+
+    inputs   None where an optional input is absent
+    hold     keeps a constant made at load and returns its index
+    """
+
+    file: str
+    operator: str
+    inputs: tuple[Value | None, ...]
+    outputs: tuple[Value, ...]
+    hold: Callable[[Tensor], int]
+
+    def refuse(self, reason: str) -> RobustPoseError:
+        """Make the error that names the file, the operator and why it cannot be run."""
+        return RobustPoseError(
+            f"{self.file}: operator {self.operator} (makes {self.outputs[0].name!r}) {reason}; "
+            "name tensors before it as `stages` in the card, or export the net without it"
+        )
+
+    def value(self, position: int) -> Value:
+        """Return an input that must be there."""
+        value = self.inputs[position] if position < len(self.inputs) else None
+        if value is None:
+            raise self.refuse(f"lacks input {position}")
+        return value
+
+    def known(self, position: int) -> Tensor:
+        """Return an input that must be known at load."""
+        value = self.value(position)
+        if value.constant is None:
+            raise self.refuse(f"needs {value.name!r} at load, but the net computes it from the picture")
+        return value.constant
+
+    def numbers(self, position: int) -> list[int]:
+        """Return an input that must be whole numbers known at load."""
+        return [int(number) for number in self.known(position).flatten().tolist()]
+
+    def axis(self, given: int, *, of: Value | None = None) -> int:
+        """Return an axis counted from the front."""
+        rank = len((of or self.value(0)).shape)
+        if not -rank <= given < rank:
+            raise self.refuse(f"has axis {given} for a tensor of {rank} axes")
+        return given % rank
+
+    @property
+    def tensors(self) -> tuple[int, ...]:
+        """Indices of all inputs that are there."""
+        return tuple(value.index for value in self.inputs if value is not None)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a planned operator runs, and the indices of the tensors it is given."""
+
+    run: Run
+    inputs: tuple[int, ...]
+
+
+def unknown_operators(file: str, found: Iterable[tuple[str, str]]) -> RobustPoseError:
+    """Make the error for operators that nobody here knows, all at once: (operator, the tensor it makes)."""
+    first: dict[str, str] = {}
+    for operator, made in found:
+        first.setdefault(operator, made)
+    named = ", ".join(f"{operator} (makes {made!r})" for operator, made in first.items())
+    many = len(first) > 1
+    return RobustPoseError(
+        f"{file}: operator{'s' * many} {named} {'are' if many else 'is'} not among those that can be imported; "
+        f"name tensors before {'them' if many else 'it'} as `stages` in the card, or export the net without "
+        f"{'them' if many else 'it'}"
+    )
+
+
+def clip_one(x: Tensor) -> Tensor:
+    """Clip to [-1, 1]."""
+    return x.clamp(-1.0, 1.0)

@@ -1,0 +1,65 @@
+"""A net's file and a card put together, and checked: the same for every file format.
+
+A card is found by the file's sha256 or given by the user; the net's input must be the card's, its stages must be
+what the card says, and nobody in a batch may depend on who else is there.
+"""
+
+import hashlib
+from pathlib import Path
+
+from robustpose.errors import RobustPoseError
+from robustpose.models.cards import Card, find_card, given_card
+from robustpose.models.importers.checking import check_net
+from robustpose.models.importers.graph import NetFile, PlannedGraph
+from robustpose.models.importers.imported import ImportedPose
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file; RobustPoseError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise RobustPoseError(f"{path}: no such file") from None
+    except OSError as error:
+        raise RobustPoseError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def open_net(net: NetFile, *, card: Path | Card | None) -> ImportedPose:
+    """Make the net of a file, with its shipped card or with the user's `card`; comes in eval mode.
+
+    RobustPoseError where the file or the card cannot be used, or where they do not fit together.
+    """
+    chosen = find_card(net.sha256) if card is None else given_card(card, format=net.format)
+    if chosen is None:
+        net.check()  # what no card could mend is said first: quantised, an unknown operator
+        raise RobustPoseError(
+            f"{net.file}: no card describes this file; write one (docs/nets.md shows how) and give it "
+            "with --card: TOML with name, format, skeleton, input_size, channels, stages, head and what the head needs; "
+            f"the file's input is {net.inputs.listed()}, its outputs are {net.outputs.listed()}"
+        )
+    if chosen.sha256 and chosen.sha256 != net.sha256:
+        raise RobustPoseError(
+            f"{net.file}: sha256 is {net.sha256[:12]}..., card {chosen.name!r} is for {chosen.sha256[:12]}..."
+        )
+    if chosen.format != net.format:
+        raise RobustPoseError(
+            f"{net.file}: is opened as {net.format}, card {chosen.name!r} says format = {chosen.format!r}"
+        )
+    graph = net.read(_picture(chosen, net), chosen.stages)
+    fingerprint = hashlib.sha256((net.sha256 + chosen.fingerprint).encode()).hexdigest()
+    made = ImportedPose(graph, chosen, fingerprint=fingerprint).eval()
+    check_net(made, file=net.file)
+    return made
+
+
+def _picture(card: Card, net: NetFile) -> tuple[int, ...]:
+    """Return the shape (1, ...) of the card's picture, which the net must take."""
+    height, width = card.input_size
+    picture = (1, height, width, 3) if card.layout == "NHWC" else (1, 3, height, width)
+    taken = net.inputs.shapes[0]
+    if len(taken) != 4 or any(size not in (-1, ours) for size, ours in zip(taken, picture, strict=True)):
+        raise RobustPoseError(
+            f"{net.file}: takes {net.inputs.listed()}, but card {card.name!r} says input_size = "
+            f"[{height}, {width}] in {card.layout}, which is {list(picture)}"
+        )
+    return picture
