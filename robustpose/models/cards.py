@@ -21,11 +21,11 @@ from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.geometry import Lattice
 from robustpose.skeletons import MPII_16, SKELETONS, Skeleton
 
-Format = Literal["tflite", "onnx", "torch", "torchscript", "hf", "callable"]
-FORMATS: tuple[Format, ...] = ("tflite", "onnx", "torch", "torchscript", "hf", "callable")
+Format = Literal["tflite", "tfjs", "onnx", "torch", "torchscript", "hf", "callable"]
+FORMATS: tuple[Format, ...] = ("tflite", "tfjs", "onnx", "torch", "torchscript", "hf", "callable")
 ONE_OUTPUT = ("torch", "torchscript", "hf", "callable")
 """Formats whose nets mostly return one tensor, so that a card need not name it."""
-_CHANNELS_LAST = ("tflite", "callable")
+_CHANNELS_LAST = ("tflite", "tfjs", "callable")
 """Formats whose pictures and heatmaps are NHWC unless the card says otherwise; the others' are NCHW."""
 
 

@@ -130,7 +130,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("name", '"two words"', "name must be a name of letters"),
     ("title", '"two\\nlines"', "title must be a line of text"),
     ("sha256", '"abc"', "sha256 must be 64 hexadecimal digits"),
-    ("format", '"onxx"', "format must be 'tflite' or 'onnx' or"),
+    ("format", '"onxx"', "format must be 'tflite' or 'tfjs' or"),
     ("input_size", "[64]", "input_size must be [height, width]"),
     ("input_size", "[64, 0]", "input_size must be [height, width]"),
     ("input_size", "[64.5, 48]", "input_size must be [height, width]"),
