@@ -3,7 +3,8 @@
 A keypoint's name says what it is, so two skeletons share exactly the names they have in common. `left` and
 `right` are the person's own. Sources: MPII (Andriluka et al. 2014), COCO (Lin et al. 2014; OKS sigmas as in the
 official evaluation code), AI Challenger (Wu et al. 2017), EfficientPose (Groos et al. 2020, arXiv 2004.12186),
-CrowdPose (Li et al. 2019, with the sigmas of its evaluation code), OCHuman (Zhang et al. 2019).
+CrowdPose (Li et al. 2019, with the sigmas of its evaluation code), OCHuman (Zhang et al. 2019),
+BlazePose (Bazarevsky et al. 2020, arXiv 2006.10204).
 """
 
 from dataclasses import dataclass
@@ -277,7 +278,66 @@ OCHUMAN_19 = Skeleton(
     ),
 )
 
+BLAZEPOSE_33 = Skeleton(
+    name="blazepose_33",
+    keypoints=(
+        "nose",
+        "left_eye_inner",
+        "left_eye",
+        "left_eye_outer",
+        "right_eye_inner",
+        "right_eye",
+        "right_eye_outer",
+        "left_ear",
+        "right_ear",
+        "left_mouth",
+        "right_mouth",
+        "left_shoulder",
+        "right_shoulder",
+        "left_elbow",
+        "right_elbow",
+        "left_wrist",
+        "right_wrist",
+        "left_pinky",
+        "right_pinky",
+        "left_index",
+        "right_index",
+        "left_thumb",
+        "right_thumb",
+        "left_hip",
+        "right_hip",
+        "left_knee",
+        "right_knee",
+        "left_ankle",
+        "right_ankle",
+        "left_heel",
+        "right_heel",
+        "left_foot_index",
+        "right_foot_index",
+    ),
+    limbs=(
+        *_ARMS_AND_LEGS,
+        ("left_hip", "right_hip"),
+        ("left_shoulder", "left_hip"),
+        ("right_shoulder", "right_hip"),
+        ("left_shoulder", "right_shoulder"),
+        ("nose", "left_eye"),
+        ("nose", "right_eye"),
+        ("left_eye", "left_ear"),
+        ("right_eye", "right_ear"),
+        ("left_mouth", "right_mouth"),
+        ("left_wrist", "left_index"),
+        ("right_wrist", "right_index"),
+        ("left_ankle", "left_heel"),
+        ("right_ankle", "right_heel"),
+        ("left_ankle", "left_foot_index"),
+        ("right_ankle", "right_foot_index"),
+    ),
+)
+
 FACE = frozenset({"nose", "left_eye", "right_eye", "left_ear", "right_ear"})
 """Keypoints that say little of a pose: a close-up of a face has all five."""
 
-SKELETONS = {s.name: s for s in (MPII_16, EFFICIENTPOSE_16, COCO_17, AIC_14, CROWDPOSE_14, OCHUMAN_19)}
+SKELETONS = {
+    s.name: s for s in (MPII_16, EFFICIENTPOSE_16, COCO_17, AIC_14, CROWDPOSE_14, OCHUMAN_19, BLAZEPOSE_33)
+}

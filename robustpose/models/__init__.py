@@ -77,7 +77,7 @@ def build(architecture: str, *, size: str = "compact", skeleton: Skeleton = MPII
 
 
 def open_model(spec: str, *, card: Path | Card | None = None) -> OpenedModel:
-    """Open a net by name: 'shg2', 'shg2:PATH.safetensors' (own weights), or one of IMPORTERS: 'onnx:PATH'.
+    """Open a net by name: 'shg2', 'shg2:PATH.safetensors' (own weights), or one of IMPORTERS: 'tfjs:PATH'.
 
     `card` describes an imported net that is not among the known ones. The net comes in eval mode. RobustPoseError
     for what cannot be opened.

@@ -48,7 +48,10 @@ class Card:
     lattice                 where the cells of heatmaps lie in the picture: geometry.Lattice
     head                    "heatmap" with heatmap_size (h, w), and sigma, peak, decoding as in HeatmapHead;
                             "coordinates" with the columns of a row ("x", "y", perhaps "score", others are ignored)
-                            and the unit of x and y, which count from the picture's outer edges
+                            and the unit of x and y, which count from the picture's outer edges; a column "logit"
+                            is the score before its sigmoid;
+                            "offsets": PoseNet's, stages = [heatmaps, offsets]; "centre": MoveNet's, stages =
+                            [heatmaps, offsets, regression, centre]: see offset_heads
     """
 
     name: str
@@ -57,7 +60,7 @@ class Card:
     input_size: tuple[int, int]
     channels: Literal["RGB", "BGR"]
     stages: tuple[str, ...]
-    head: Literal["heatmap", "coordinates"]
+    head: Literal["heatmap", "coordinates", "offsets", "centre"]
     scale: float = 1.0
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -125,13 +128,19 @@ def make_card(given: Mapping[str, object], *, where: str = "card", format: str =
     for key in (*_REQUIRED, *by_format, *_REQUIRED_BY_HEAD.get(str(head), ())):
         if key not in values:
             raise RobustPoseError(f"{path}: lacks {key} ({_KEYS[key][0]})")
-    for other, keys in _ONLY_FOR_HEAD.items():
-        for key in keys:
-            if other != head and key in values:
-                raise RobustPoseError(f"{path}: {key} is for head = {other!r}, this card says {head!r}")
+    for key, heads in _ONLY_FOR_HEADS.items():
+        if key in values and head not in heads:
+            named = " or ".join(map(repr, heads))
+            raise RobustPoseError(f"{path}: {key} is for head = {named}, this card says {head!r}")
     if format and kind != format:
         raise RobustPoseError(
             f"{path}: is a card for {kind} nets (format = {kind!r}), the net is opened as {format}"
+        )
+    parts = PARTS_OF_HEAD.get(str(head), ())
+    if parts and len(values["stages"]) != len(parts):
+        raise RobustPoseError(
+            f"{path}: stages must name {len(parts)} tensors for head = {head!r} ({', '.join(parts)}), "
+            f"got {len(values['stages'])}"
         )
     return _card(path, values)
 
@@ -271,7 +280,7 @@ _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "std": ("a number > 0, or three for red, green and blue, in [0, 1] units", _positive_colour),
     "stages": ("a list of different tensor names", _names),
     "select": ("a list of different whole numbers >= 0", _rows),
-    "head": _one_of("heatmap", "coordinates"),
+    "head": _one_of("heatmap", "coordinates", "offsets", "centre"),
     "heatmap_size": ("[height, width], whole numbers > 0", _size),
     "sigma": ("a number of cells > 0", _positive),
     "peak": ("a number > 0", _positive),
@@ -282,8 +291,24 @@ _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "columns": ("a list of different names with 'x' and 'y' among them", _columns),
 }
 _REQUIRED = ("name", "format", "skeleton", "input_size", "channels", "head")
-_REQUIRED_BY_HEAD = {"heatmap": ("heatmap_size", "sigma"), "coordinates": ("unit", "columns")}
-_ONLY_FOR_HEAD = {
-    "heatmap": ("heatmap_size", "sigma", "peak", "decoding", "lattice"),
+_REQUIRED_BY_HEAD = {
+    "heatmap": ("heatmap_size", "sigma"),
     "coordinates": ("unit", "columns"),
+    "offsets": ("heatmap_size",),
+    "centre": ("heatmap_size", "sigma"),
 }
+_ONLY_FOR_HEADS = {
+    "heatmap_size": ("heatmap", "offsets", "centre"),
+    "sigma": ("heatmap", "centre"),
+    "peak": ("heatmap",),
+    "decoding": ("heatmap",),
+    "lattice": ("heatmap",),
+    "unit": ("coordinates",),
+    "columns": ("coordinates",),
+    "select": ("heatmap", "coordinates"),
+}
+PARTS_OF_HEAD: dict[str, tuple[str, ...]] = {
+    "offsets": ("heatmaps", "offsets"),
+    "centre": ("heatmaps", "offsets", "regression", "centre"),
+}
+"""What the stages of heads are that read several tensors as one output."""

@@ -104,13 +104,14 @@ def test_a_card_is_for_one_format(tmp_path: Path) -> None:
 
 def test_shipped_cards_are_valid_and_found() -> None:
     cards = shipped_cards()
-    names = [card.name for card in cards]
-    assert names == ["cpm_aic", "efficientpose_i_lite", "efficientpose_rt_lite", "hourglass_aic"]
+    by_name = {card.name: card for card in cards}
+    assert [*by_name] == sorted(by_name)
+    assert {"cpm_aic", "movenet_lightning", "blazepose_full", "blazepose_full_tflite", "posenet"} < set(by_name)
     assert len({card.sha256 for card in cards}) == len(cards)
     for card in cards:
         assert all((card.title, card.source, card.licence, card.clean, card.sha256))
         assert find_card(card.sha256) == card
-    assert cards[0].skeleton is AIC_14
+    assert by_name["cpm_aic"].skeleton is AIC_14
     assert find_card("0" * 64) is None
 
 
@@ -154,6 +155,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("peak", "false", "peak must be a number > 0, got False"),
     ("decoding", '"dark"', "decoding must be 'argmax' or 'quarter'"),
     ("unit", '"0..1"', "unit is for head = 'coordinates', this card says 'heatmap'"),
+    ("head", '"coordinates"', "lacks unit"),
+    ("head", '"centre"', "stages must name 4 tensors for head = 'centre' (heatmaps, offsets, regression, centre)"),
+    ("head", '"offsets"', "sigma is for head = 'heatmap' or 'centre', this card says 'offsets'"),
 ]
 
 

@@ -8,6 +8,7 @@ from robustpose.models.importers.hf import open_hf
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.onnx import load_onnx
 from robustpose.models.importers.python import open_callable, open_torch
+from robustpose.models.importers.tfjs import load_tfjs
 from robustpose.models.importers.tflite import load_tflite
 from robustpose.models.importers.torchscript import load_torchscript
 from robustpose.models.opened import OpenedModel
@@ -28,6 +29,7 @@ def _of_file(load: Callable[[Path, GivenCard], ImportedPose]) -> Callable[[str, 
 
 IMPORTERS: dict[str, Callable[[str, GivenCard], OpenedModel]] = {
     "tflite": _of_file(load_tflite),
+    "tfjs": _of_file(load_tfjs),
     "onnx": _of_file(load_onnx),
     "torch": open_torch,
     "torchscript": _of_file(load_torchscript),
@@ -38,6 +40,7 @@ IMPORTERS: dict[str, Callable[[str, GivenCard], OpenedModel]] = {
 
 PLACES = {
     "tflite": "tflite:PATH",
+    "tfjs": "tfjs:PATH",
     "onnx": "onnx:PATH",
     "torch": "torch:MODULE:FACTORY",
     "torchscript": "torchscript:PATH",

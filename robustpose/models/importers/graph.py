@@ -96,6 +96,7 @@ class NetFile:
     format           as in a card
     sha256           of all its bytes
     inputs, outputs  its own, for people who write a card and for the card's check
+    resizable        whether a card may ask for a picture of another height and width than the input's
     check            raises what no card could mend: quantised, unknown operators
     read             plans the graph for a picture of this shape (1, ...) up to the tensors named
     """
@@ -105,6 +106,7 @@ class NetFile:
     sha256: str
     inputs: Tensors
     outputs: Tensors
+    resizable: bool
     check: Callable[[], None]
     read: Callable[[tuple[int, ...], Sequence[str]], PlannedGraph]
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.cards import Card
+from robustpose.models.cards import PARTS_OF_HEAD, Card
 from robustpose.models.heads import CoordinateHead, HeatmapHead
+from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.types import PoseOutput
 
 
@@ -41,14 +42,12 @@ class ImportedPose(nn.Module):
                 f"got {tuple(images.shape)}"
             )
         outputs = self.graph(self.prepare(images))
-        if isinstance(self.head, HeatmapHead):
-            stages = tuple(self._heatmaps(output) for output in outputs)
-            keypoints, scores = self.head.decode(stages[-1])
-            return PoseOutput(keypoints=keypoints, scores=scores, stages=stages)
-        stages = tuple(self._coordinates(output) for output in outputs)
+        stages = self._stages(outputs)
         keypoints, scores = self.head.decode(stages[-1])
         if "score" in self.card.columns:
-            scores = self._rows(outputs[-1])[..., self.card.columns.index("score")]
+            scores = self._column("score", outputs[-1])
+        elif "logit" in self.card.columns:
+            scores = self._column("logit", outputs[-1]).sigmoid()
         return PoseOutput(keypoints=keypoints, scores=scores, stages=stages)
 
     def prepare(self, images: Tensor) -> Tensor:
@@ -57,6 +56,16 @@ class ImportedPose(nn.Module):
         if self.card.channels == "BGR":
             scaled = scaled.flip(1)
         return scaled.permute(0, 2, 3, 1).contiguous() if self.card.layout == "NHWC" else scaled
+
+    def _stages(self, outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return the graph's outputs as the head takes them."""
+        if isinstance(self.head, CoordinateHead):
+            return tuple(self._coordinates(output) for output in outputs)
+        maps = tuple(self._heatmaps(output) for output in outputs)
+        return maps if isinstance(self.head, HeatmapHead) else (torch.cat(maps, dim=1),)
+
+    def _column(self, name: str, output: Tensor) -> Tensor:
+        return self._rows(output)[..., self.card.columns.index(name)]
 
     def _heatmaps(self, output: Tensor) -> Tensor:
         """Return a stage as (N, K, h, w)."""
@@ -80,10 +89,14 @@ class ImportedPose(nn.Module):
         return points if self.card.unit == "-0.5..0.5" else points - 0.5
 
 
-def head_of(card: Card) -> HeatmapHead | CoordinateHead:
+def head_of(card: Card) -> HeatmapHead | CoordinateHead | OffsetHead | CentreHead:
     """Return how the net of a card writes keypoints."""
     if card.heatmap_size is None:
         return CoordinateHead(input_size=card.input_size)
+    if card.head == "offsets":
+        return OffsetHead(input_size=card.input_size, heatmap_size=card.heatmap_size)
+    if card.head == "centre":
+        return CentreHead(input_size=card.input_size, heatmap_size=card.heatmap_size, sigma=card.sigma)
     return HeatmapHead(
         input_size=card.input_size,
         heatmap_size=card.heatmap_size,
@@ -97,7 +110,8 @@ def head_of(card: Card) -> HeatmapHead | CoordinateHead:
 def check_stages(card: Card, shapes: tuple[tuple[int, ...], ...], *, file: str) -> None:
     """Check a card against the shapes (N, ...) of the net's stages; RobustPoseError where they differ."""
     keypoints = len(card.skeleton)
-    for name, shape in zip(card.stages, shapes, strict=True):
+    parts = PARTS_OF_HEAD.get(card.head, ("heatmaps",) * len(shapes))
+    for name, shape, part in zip(card.stages, shapes, parts, strict=True):
         if card.heatmap_size is not None:
             channels_last = card.layout == "NHWC"
             maps = shape[3:] if channels_last else shape[1:2]
@@ -107,7 +121,10 @@ def check_stages(card: Card, shapes: tuple[tuple[int, ...], ...], *, file: str) 
                     f"{file}: stage {name!r} has shape {list(shape)}, but card {card.name!r} says {card.layout} "
                     f"heatmaps of {card.heatmap_size[0]} x {card.heatmap_size[1]}"
                 )
-            rows, what = maps[0], "heatmaps"
+            rows, what = maps[0], part
+            if card.head in PARTS_OF_HEAD:
+                _check_part(card, name, part, rows, file=file)
+                continue
         else:
             numbers = torch.Size(shape[1:]).numel()
             if numbers % len(card.columns):
@@ -126,3 +143,14 @@ def check_stages(card: Card, shapes: tuple[tuple[int, ...], ...], *, file: str) 
                 f"{file}: stage {name!r} has {rows} {what} for the {keypoints} keypoints of {card.skeleton.name}; "
                 f"say in card {card.name!r} which of them are keypoints with `select`"
             )
+
+
+def _check_part(card: Card, name: str, part: str, maps: int, *, file: str) -> None:
+    """Check the number of maps of one part of a head that reads several."""
+    keypoints = len(card.skeleton)
+    expected = {"heatmaps": keypoints, "centre": 1}.get(part, 2 * keypoints)
+    if maps != expected:
+        raise RobustPoseError(
+            f"{file}: stage {name!r} has {maps} maps, but the {part} of card {card.name!r} are {expected} for the "
+            f"{keypoints} keypoints of {card.skeleton.name}"
+        )

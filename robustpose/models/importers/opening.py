@@ -57,7 +57,11 @@ def _picture(card: Card, net: NetFile) -> tuple[int, ...]:
     height, width = card.input_size
     picture = (1, height, width, 3) if card.layout == "NHWC" else (1, 3, height, width)
     taken = net.inputs.shapes[0]
-    if len(taken) != 4 or any(size not in (-1, ours) for size, ours in zip(taken, picture, strict=True)):
+    sides = (1, 2) if card.layout == "NHWC" else (2, 3)
+    free = [size == -1 or (net.resizable and axis in sides) for axis, size in enumerate(taken)]
+    if len(taken) != 4 or any(
+        size != ours and not any_ for size, ours, any_ in zip(taken, picture, free, strict=True)
+    ):
         raise RobustPoseError(
             f"{net.file}: takes {net.inputs.listed()}, but card {card.name!r} says input_size = "
             f"[{height}, {width}] in {card.layout}, which is {list(picture)}"

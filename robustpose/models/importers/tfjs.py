@@ -14,7 +14,7 @@ from robustpose.models.importers.tfjs_files import read_files
 from robustpose.models.importers.tfjs_graph import check_operators, inputs_and_outputs, read_graph
 
 
-def load_tfjs(path: Path, *, card: Path | None = None) -> ImportedPose:
+def load_tfjs(path: Path, card: Path | None = None) -> ImportedPose:
     """Open a model.json (or its folder) with its shipped card, or with the user's `card`; comes in eval mode.
 
     RobustPoseError where the files or the card cannot be used, or where they do not fit together.
@@ -25,5 +25,8 @@ def load_tfjs(path: Path, *, card: Path | None = None) -> ImportedPose:
     def read(picture: tuple[int, ...], stages: Sequence[str]) -> PlannedGraph:
         return read_graph(files, picture, outputs=stages)
 
-    net = NetFile(files.file, "tfjs", files.sha256, inputs, outputs, lambda: check_operators(files), read)
-    return open_net(net, card=card)
+    def check() -> None:
+        check_operators(files)
+
+    # Only the picture's size is written down, and convolutions take any; each layer is planned for the card's.
+    return open_net(NetFile(files.file, "tfjs", files.sha256, inputs, outputs, True, check, read), card=card)

@@ -30,4 +30,4 @@ def load_tflite(path: Path, card: Path | Card | None = None) -> ImportedPose:
         return read_graph(content, file=file, outputs=stages)
 
     sha256 = hashlib.sha256(content).hexdigest()
-    return open_net(NetFile(file, "tflite", sha256, inputs, outputs, check, read), card=card)
+    return open_net(NetFile(file, "tflite", sha256, inputs, outputs, False, check, read), card=card)
