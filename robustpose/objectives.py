@@ -15,6 +15,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.metrics import METRICS, Pck
 from robustpose.models.dlcm import PartsHead
 from robustpose.models.heads import CoordinateHead, HeatmapHead
+from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.types import Batch, Head, Loss, PoseModel
 
 
@@ -68,6 +69,7 @@ class Margin:
     """How near each keypoint is to being wrong, on one scale for heatmaps and coordinates: -1 right, 0 the edge.
 
     Of a heatmap: its highest cell outside the radius less its highest cell inside, in peaks of the training bump.
+    Of heatmaps with offsets the same, a cell being inside where it says that the keypoint is inside.
     Of coordinates: the distance in radii, less 1. Targeted, the other way round: 0 is where the keypoint comes to
     lie within the target's radius. Keypoints that the score leaves out (pelvis, thorax) are left out.
 
@@ -80,7 +82,7 @@ class Margin:
     @staticmethod
     def serves(head: Head) -> bool:
         """Say whether a net with this head has margins."""
-        return isinstance(head, HeatmapHead | PartsHead | CoordinateHead)
+        return isinstance(head, HeatmapHead | PartsHead | CoordinateHead | OffsetHead | CentreHead)
 
     def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
         """Return the mean margin of the visible keypoints; RobustPoseError for a head that has none."""
@@ -130,6 +132,8 @@ def _margins(head: Head, aim: Aim) -> Callable[[Tensor, Tensor], Tensor]:
         return _heatmap_margins(head, aim)
     if isinstance(head, CoordinateHead):
         return _coordinate_margins(head, aim)
+    if isinstance(head, OffsetHead | CentreHead):
+        return _offset_margins(head, aim)
     raise RobustPoseError(
         f"objective 'margin' needs heatmaps or coordinates, this net has a {type(head).__name__}; "
         "use training_loss"
@@ -150,6 +154,18 @@ def _heatmap_margins(head: HeatmapHead, aim: Aim) -> Callable[[Tensor, Tensor], 
         within = raw.masked_fill(~inside[rows], -torch.inf).amax(dim=(2, 3))
         beyond = raw.masked_fill(inside[rows], -torch.inf).amax(dim=(2, 3))
         return torch.where(open_[rows], (beyond - within) / head.peak, 0.0)
+
+    return margins
+
+
+def _offset_margins(head: OffsetHead | CentreHead, aim: Aim) -> Callable[[Tensor, Tensor], Tensor]:
+    def margins(raw: Tensor, rows: Tensor) -> Tensor:
+        heights = head.heights(raw)
+        offset = head.places(raw).detach() - aim.keypoints[rows][:, :, None, None]
+        inside = torch.linalg.vector_norm(offset, dim=-1) <= aim.radius[rows, None, None, None]
+        # Heights are above 0, so 0 stands for no cell: where none is inside the keypoint is wrong, whatever comes.
+        within, beyond = (heights.masked_fill(hidden, 0.0).amax(dim=(2, 3)) for hidden in (~inside, inside))
+        return beyond - within
 
     return margins
 

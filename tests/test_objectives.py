@@ -11,6 +11,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.metrics import METRICS, Table
 from robustpose.models.dlcm import PartsHead
 from robustpose.models.heads import CoordinateHead, HeatmapHead, SimCCHead
+from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.objectives import Aim, Margin, correct_radius
 from robustpose.skeletons import Skeleton
 from robustpose.types import Head, PoseOutput
@@ -145,3 +146,48 @@ def test_the_radius_is_the_metric_s() -> None:
     assert correct_radius(batch, METRICS["pck"]).tolist() == [1.0, 1.0]
     headless = replace(batch, head_size=torch.tensor([2.0, float("nan")]), box_side=torch.tensor([10.0, 30.0]))
     assert correct_radius(headless).tolist() == pytest.approx([1.0, 3.0])
+
+
+OFFSETS = OffsetHead(input_size=(33, 49), heatmap_size=(3, 4))
+
+
+def says_offsets(*, right: float, wrong: float, shift: float = 0.0) -> Says:
+    """Probabilities of the cells at the pixels (16, 16) and (48, 32); the first says `shift` pixels to the right."""
+    raw = torch.zeros(1, 3, 3, 4)
+    raw[0, 0] = -50.0
+    raw[0, 0, 1, 1], raw[0, 0, 2, 3] = torch.logit(torch.tensor([right, wrong]))
+    raw[0, 2, 1, 1] = shift
+    return Says(raw.requires_grad_(True), OFFSETS)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "shift", "expected"),
+    [(0.9, 0.2, 0.0, -0.7), (0.3, 0.8, 0.0, 0.5), (0.9, 0.2, 5.0, 0.9), (0.9, 0.2, 2.0, -0.7)],
+    ids=["right", "wrong", "the offset leads away", "the offset stays within"],
+)
+def test_margins_of_offsets_by_hand(right: float, wrong: float, shift: float, expected: float) -> None:
+    net, where = says_offsets(right=right, wrong=wrong, shift=shift), aim(16.0, 16.0, radius=3.0)
+    assert Margin.serves(OFFSETS)
+    loss = margin(net, where)
+    assert float(loss.detach()) == pytest.approx(expected, abs=1e-6)
+    assert float(margin(net, where, targeted=True).detach()) == pytest.approx(-expected, abs=1e-6)
+    (gradient,) = torch.autograd.grad(loss.sum(), net.raw)
+    assert torch.isfinite(gradient).all()
+    assert bool(gradient.any())
+
+
+@pytest.mark.parametrize(
+    "head", [OFFSETS, CentreHead(input_size=(33, 49), heatmap_size=(6, 8))], ids=["offsets", "centre"]
+)
+def test_margins_of_offsets_agree_with_what_is_decoded(head: OffsetHead | CentreHead) -> None:
+    """Above 0 exactly where the decoded keypoint is beyond the radius."""
+    generator = torch.Generator().manual_seed(5)
+    channels = 3 if isinstance(head, OffsetHead) else 6
+    raw = 3 * torch.randn(200, channels, *head.heatmap_size, generator=generator)
+    found, _ = head.decode(raw)
+    keypoints = found + 8 * torch.randn(found.shape, generator=generator)
+    where = Aim(keypoints, torch.ones(200, 1, dtype=torch.bool), torch.full((200,), 8.0))
+    margins = margin(Says(raw, head), where)
+    wrong = (found - keypoints).norm(dim=-1)[:, 0] > 8.0
+    assert torch.equal(margins > 0, wrong)
+    assert 0 < int(wrong.sum()) < 200
