@@ -284,6 +284,16 @@ def print_worth(lines: Sequence[Worth], *, title: str) -> None:
         stdout.print(table, markup=False)
 
 
+def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a plain table of words."""
+    table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*row)
+    stdout.print(table, markup=False)
+
+
 def _interval_text(row: Row | None, *, between: str = " ") -> str:
     if row is None or math.isnan(row.value):
         return "-"

@@ -14,7 +14,7 @@ import robustpose
 HOUSE = Path(robustpose.__file__).parent
 
 ORDER = (
-    ("errors",),
+    ("errors", "folders"),
     ("skeletons",),
     ("types",),
     ("geometry",),

@@ -152,7 +152,7 @@ OFFSETS = OffsetHead(input_size=(33, 49), heatmap_size=(3, 4))
 
 
 def says_offsets(*, right: float, wrong: float, shift: float = 0.0) -> Says:
-    """Probabilities of the cells at the pixels (16, 16) and (48, 32); the first says `shift` pixels to the right."""
+    """Probabilities of the cells at the pixels (16, 16) and (48, 32); the first `shift` pixels to the right."""
     raw = torch.zeros(1, 3, 3, 4)
     raw[0, 0] = -50.0
     raw[0, 0, 1, 1], raw[0, 0, 2, 3] = torch.logit(torch.tensor([right, wrong]))

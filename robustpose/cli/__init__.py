@@ -12,6 +12,7 @@ from robustpose.attacks import ATTACKS
 from robustpose.cli.attack import attack
 from robustpose.cli.card import check
 from robustpose.cli.data import check_files, render_people, show_people
+from robustpose.cli.pull import pull_nets
 from robustpose.cli.study import make_report, study
 from robustpose.cli.train import train_net
 from robustpose.cli.userstudy import analyse_user_study, make_user_study
@@ -21,6 +22,7 @@ from robustpose.findings import FINDINGS
 from robustpose.metrics import METRICS
 from robustpose.models import MODELS, TASKS
 from robustpose.models.importers import PLACES
+from robustpose.models.pulled import PULLS
 from robustpose.models.weights import load_facts, shipped_architectures, shipped_weights
 from robustpose.study import STUDIES
 
@@ -40,7 +42,7 @@ def list_names(
 ) -> None:
     """List what there is, by name."""
     kinds = {
-        "models": [*MODELS, *PLACES.values()],
+        "models": [*MODELS, *PULLS, *PLACES.values()],
         "tasks": [*TASKS],
         "datasets": [*DATASETS],
         "attacks": [*ATTACKS],
@@ -68,6 +70,7 @@ def _with_facts(kind: str, names: Sequence[str]) -> list[str] | dict[str, object
 
 app.command("list")(list_names)
 app.command("attack")(attack)
+app.command("pull")(pull_nets)
 app.command("study")(study)
 app.command("report")(make_report)
 app.command("train")(train_net)

@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
-ModelsOption = Annotated[str, typer.Option("--models", help="Nets, comma-separated: shg2,tflite:PATH")]
+ModelsOption = Annotated[
+    str, typer.Option("--models", help="Nets, comma-separated: shg2,movenet-thunder,tfjs:PATH")
+]
 DataOption = Annotated[
     str,
     typer.Option(

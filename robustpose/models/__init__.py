@@ -22,6 +22,7 @@ from robustpose.models.hrnet import hrnet
 from robustpose.models.importers import IMPORTERS, PLACES
 from robustpose.models.integral import integral
 from robustpose.models.opened import OpenedModel as OpenedModel
+from robustpose.models.pulled import PULLS, pulled_path
 from robustpose.models.resdec import resdec, resdec_pre, resreg
 from robustpose.models.simcc import simcc
 from robustpose.models.tasks import action, parts
@@ -77,7 +78,7 @@ def build(architecture: str, *, size: str = "compact", skeleton: Skeleton = MPII
 
 
 def open_model(spec: str, *, card: Path | Card | None = None) -> OpenedModel:
-    """Open a net by name: 'shg2', 'shg2:PATH.safetensors' (own weights), or one of IMPORTERS: 'tfjs:PATH'.
+    """Open a net by name: 'shg2', 'shg2:PATH.safetensors' (own weights), one of PULLS, or 'tfjs:PATH'.
 
     `card` describes an imported net that is not among the known ones. The net comes in eval mode. RobustPoseError
     for what cannot be opened.
@@ -91,8 +92,11 @@ def open_model(spec: str, *, card: Path | Card | None = None) -> OpenedModel:
         raise RobustPoseError(
             f"a card describes a net that others trained ({', '.join(PLACES.values())}), not {kind!r}"
         )
+    if spec in PULLS:
+        importer, file = pulled_path(spec)
+        return _imported(importer, file, None)
     if kind not in MODELS:
-        raise unknown_name("model", kind, [*MODELS, *PLACES.values()])
+        raise unknown_name("model", kind, [*MODELS, *PULLS, *PLACES.values()])
     name, net, fingerprint = _with_weights(kind, path)
     assert isinstance(net, PoseModel)
     return OpenedModel(name=name, net=net, fingerprint=fingerprint)
@@ -123,6 +127,11 @@ def build_for(architecture: str, weights: Path) -> nn.Module:
     if facts.skeleton not in SKELETONS:
         raise unknown_name("skeleton", facts.skeleton, SKELETONS)
     return build(architecture, size=facts.size, skeleton=SKELETONS[facts.skeleton])
+
+
+def _imported(importer: str, path: Path, card: Path | None) -> OpenedModel:
+    net = IMPORTERS[importer](path, card)
+    return OpenedModel(name=net.name, net=net, fingerprint=net.fingerprint)
 
 
 def _with_weights(architecture: str, path: str) -> tuple[str, nn.Module, str]:

@@ -188,7 +188,7 @@ def _card(path: str, values: dict[str, Any]) -> Card:
 def shipped_cards() -> tuple[Card, ...]:
     """Read the cards that come with the package, in the order of their names."""
     with resources.as_file(resources.files("robustpose.models") / "cards") as folder:
-        return tuple(read_card(path) for path in sorted(folder.glob("*.toml")))
+        return tuple(read_card(path) for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem))
 
 
 def find_card(sha256: str) -> Card | None:

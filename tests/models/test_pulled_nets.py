@@ -1,0 +1,145 @@
+"""The nets of PULLS, where they were pulled: against their own runtimes on photos of people, and what they find.
+
+TF.js is asked through its WebAssembly backend where it is at hand (tfjs_files.HOME), LiteRT as everywhere.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from robustpose.models import open_model
+from robustpose.models.importers.imported import ImportedPose
+from robustpose.models.offset_heads import CentreHead
+from robustpose.models.pulled import PULLS, is_here, pulled_path
+from robustpose.objectives import Aim, Margin, TrainingLoss
+from robustpose.skeletons import COCO_17
+from robustpose.types import Batch
+from tests.models.test_tflite import LIMB_JOINTS, real_people
+from tests.models.tfjs_files import Array, Job, run_tfjs, tfjs_or_skip
+from tests.models.tflite_files import runtime_outputs
+
+PARITY = 1e-3
+"""Of the largest output: the runtimes round differently along a hundred layers."""
+
+TFJS_NETS = [name for name, each in PULLS.items() if each.opened[0] == "tfjs"]
+MOVENETS = [name for name in PULLS if name.startswith("movenet")]
+
+
+@cache
+def pulled(name: str) -> ImportedPose:
+    net = open_model(name).net
+    assert isinstance(net, ImportedPose)
+    return net
+
+
+def opened(name: str) -> ImportedPose:
+    if not is_here(name):
+        pytest.skip(f"{name} is not on this machine: `robustpose pull {name}`")
+    return pulled(name)
+
+
+def asked_of_tfjs(
+    name: str, net: ImportedPose, prepared: Tensor, outputs: tuple[str, ...], folder: Path
+) -> list[Array]:
+    """Return what TF.js says of pictures (N, H, W, 3); the file's picture size becomes the card's."""
+    home = tfjs_or_skip()
+    _, path = pulled_path(name)
+    model = json.loads(path.read_bytes())
+    for node in model["modelTopology"]["node"]:
+        if node["op"] == "Placeholder":
+            node["attr"]["shape"] = {"shape": {"dim": [{"size": str(size)} for size in (1, *prepared.shape[1:])]}}
+    copy = folder / path.name
+    copy.write_text(json.dumps(model))
+    for group in model["weightsManifest"]:
+        for shard in group["paths"]:
+            (folder / shard).symlink_to(path.parent / shard)
+    pictures = [row[None] for row in prepared.numpy()]
+    (answers,) = run_tfjs(home, [Job(copy, pictures, outputs)], folder / "io", backend="wasm")
+    return [np.concatenate(rows) for rows in zip(*answers, strict=True)]
+
+
+@pytest.mark.parametrize("name", TFJS_NETS)
+def test_agrees_with_tfjs_on_real_people(name: str, tmp_path: Path) -> None:
+    net = opened(name)
+    people = real_people(net.input_size, 2)
+    with torch.no_grad():
+        prepared = net.prepare(people.images)
+        ours = net.graph(prepared)
+    theirs = asked_of_tfjs(name, net, prepared, net.card.stages, tmp_path)
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine.shape == other.shape
+        assert np.abs(mine.numpy() - other).max() < PARITY * max(1.0, float(np.abs(other).max()))
+
+
+@pytest.mark.parametrize("name", MOVENETS)
+def test_movenet_is_decoded_as_its_own_graph_does(name: str, tmp_path: Path) -> None:
+    """(y, x, score) a keypoint, y and x in [0, 1] from the picture's outer edges."""
+    net = opened(name)
+    people = real_people(net.input_size, 3)
+    with torch.no_grad():
+        output = net(people.images)
+        prepared = net.prepare(people.images)
+    (theirs,) = asked_of_tfjs(name, net, prepared, ("Identity",), tmp_path)
+    rows = torch.from_numpy(theirs.copy())[:, 0]
+    places = rows[..., :2].flip(-1) * net.input_size[0] - 0.5
+    torch.testing.assert_close(output.keypoints, places, atol=PARITY * net.input_size[0], rtol=0)
+    torch.testing.assert_close(output.scores, rows[..., 2], atol=PARITY, rtol=0)
+
+
+def test_blazepose_agrees_with_litert_on_real_people() -> None:
+    name = "blazepose-full-tflite"
+    net = opened(name)
+    content = pulled_path(name)[1].read_bytes()
+    with torch.no_grad():
+        prepared = net.prepare(real_people(net.input_size, 3).images)
+        (ours,) = net.graph(prepared)
+    for row in range(3):
+        theirs = runtime_outputs(content, prepared[row : row + 1].numpy())[0]
+        assert np.abs(ours[row : row + 1].numpy() - theirs).max() < PARITY * np.abs(theirs).max()
+
+
+def test_blazepose_of_both_packages_is_one_net() -> None:
+    first, second = opened("blazepose-full"), opened("blazepose-full-tflite")
+    images = real_people(first.input_size, 3).images
+    with torch.no_grad():
+        torch.testing.assert_close(first(images).keypoints, second(images).keypoints, atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize("name", PULLS)
+def test_finds_real_people(name: str) -> None:
+    net = opened(name)
+    people = real_people(net.input_size, 12)
+    with torch.no_grad():
+        found = torch.cat([net(images).keypoints for images in torch.split(people.images, 4)])
+    ours = [net.skeleton.index(joint) for joint in LIMB_JOINTS]
+    theirs = [COCO_17.index(joint) for joint in LIMB_JOINTS]
+    distances = (found[:, ours] - people.keypoints[:, theirs]).norm(dim=-1)
+    counts = people.visible[:, theirs]
+    right = (distances < 0.1 * people.box_side[:, None]) & counts
+    assert float(right.sum() / counts.sum()) > 0.5
+
+
+@pytest.mark.parametrize("name", PULLS)
+def test_objectives_reach_the_picture(name: str) -> None:
+    net = opened(name)
+    people: Batch = real_people(net.input_size, 2).in_skeleton(net.skeleton)
+    aim = Aim(people.keypoints, people.visible, 0.1 * people.box_side)
+    for objective in (TrainingLoss(), Margin(enough=100.0)):
+        images = people.images.clone().requires_grad_()
+        loss = objective.bind(net, aim, targeted=False)(images, torch.arange(2))
+        (gradient,) = torch.autograd.grad(loss.sum(), images)
+        assert torch.isfinite(gradient).all()
+        assert (gradient.abs().amax(dim=(1, 2, 3)) > 0).all()
+        assert float((gradient != 0).float().mean()) > 0.3
+
+
+@pytest.mark.parametrize("name", MOVENETS)
+def test_movenet_has_its_head(name: str) -> None:
+    net = opened(name)
+    assert isinstance(net.head, CentreHead)
+    assert net.head.heatmap_size == (net.input_size[0] // 4, net.input_size[1] // 4)
