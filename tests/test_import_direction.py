@@ -36,7 +36,7 @@ ORDER = (
 """A room imports only from rooms above it (left of it in docs/architecture.md); neighbours on a line never."""
 
 REGISTRIES = (
-    *("DATASETS", "MODELS", "TASKS", "METRICS", "THREATS", "OBJECTIVES"),
+    *("DATASETS", "MODELS", "IMPORTERS", "PULLS", "TASKS", "METRICS", "THREATS", "OBJECTIVES"),
     *("ATTACKS", "DEFENCES", "STUDIES", "FINDINGS"),
 )
 """Each is a literal dict: no decorators, no import side effects."""

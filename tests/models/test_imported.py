@@ -10,6 +10,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.tflite import load_tflite
+from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.types import PoseModel
 from tests.models.tflite_files import Array, Op, tflite_bytes
 
@@ -230,3 +231,66 @@ def test_fingerprint(tmp_path: Path) -> None:
     assert opened(tmp_path, colours(), HEATMAPS.replace("sigma = 1.0", "sigma = 1.5")).fingerprint != first
     other = tflite_bytes(Op("RELU", ("picture",)), picture=PICTURE)
     assert opened(tmp_path, other, HEATMAPS).fingerprint != first
+
+
+def parts(*channels: int) -> bytes:
+    """Return a net of as many tensors, each of so many maps: the picture's red, times 1, 2, ..."""
+    red = Op(
+        "SLICE", ("picture", np.zeros(4, np.int32), np.array([1, *SIZE, 1], np.int32)), ("red",), "SliceOptions"
+    )
+    numbers, ops = iter(range(1, 100)), [red]
+    for name, count in zip("abcd", channels, strict=False):
+        factors = np.array([[[[next(numbers) for _ in range(count)]]]], np.float32)
+        ops.append(Op("MUL", ("red", factors), (name,), "MulOptions"))
+    return tflite_bytes(*ops, picture=PICTURE, outputs=["a", "b", "c", "d"][: len(channels)])
+
+
+OFFSETS = """
+name = "parts"
+format = "tflite"
+skeleton = ["left_hand", "right_hand"]
+input_size = [8, 6]
+channels = "RGB"
+stages = ["a", "b"]
+head = "offsets"
+heatmap_size = [8, 6]
+"""
+CENTRE = OFFSETS.replace('["a", "b"]', '["a", "b", "c", "d"]').replace('"offsets"', '"centre"') + "sigma = 1.0\n"
+
+
+@pytest.mark.parametrize(
+    ("card", "channels", "head"), [(OFFSETS, (2, 4), OffsetHead), (CENTRE, (2, 4, 4, 1), CentreHead)]
+)
+def test_parts_are_one_stage_in_the_cards_order(
+    tmp_path: Path, card: str, channels: tuple[int, ...], head: type
+) -> None:
+    net = opened(tmp_path, parts(*channels), card)
+    assert isinstance(net.head, head)
+    assert isinstance(net, PoseModel)
+    images = torch.rand(3, 3, *SIZE)
+    output = net(images)
+    expected = images[:, :1] * torch.arange(1.0, sum(channels) + 1)[:, None, None]
+    torch.testing.assert_close(output.stages, (expected,))
+    keypoints, scores = net.head.decode(expected)
+    assert torch.equal(output.keypoints, keypoints)
+    assert torch.equal(output.scores, scores)
+    assert float(scores.max()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("card", "channels", "message"),
+    [
+        (OFFSETS, (2, 3), "stage 'b' has 3 maps, but the offsets of card 'parts' are 4 for the 2 keypoints"),
+        (OFFSETS, (3, 4), "stage 'a' has 3 maps, but the heatmaps of card 'parts' are 2"),
+        (CENTRE, (2, 4, 2, 1), "stage 'c' has 2 maps, but the regression of card 'parts' are 4"),
+        (CENTRE, (2, 4, 4, 2), "stage 'd' has 2 maps, but the centre of card 'parts' are 1"),
+    ],
+)
+def test_parts_that_do_not_fit(tmp_path: Path, card: str, channels: tuple[int, ...], message: str) -> None:
+    assert message in refusal(tmp_path, parts(*channels), card)
+
+
+def test_a_logit_becomes_a_score(tmp_path: Path) -> None:
+    card = POINTS.replace('["x", "y"]', '["x", "y", "logit"]')
+    output = opened(tmp_path, points(np.array([[3.0, 4.0, 0.0, 0.5, 0.5, 2.0]])), card)(torch.rand(1, 3, *SIZE))
+    assert output.scores.tolist() == [[0.5, pytest.approx(1 / (1 + np.exp(-2.0)))]]
