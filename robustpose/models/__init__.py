@@ -94,7 +94,7 @@ def open_model(spec: str, *, card: Path | Card | None = None) -> OpenedModel:
         )
     if spec in PULLS:
         importer, file = pulled_path(spec)
-        return _imported(importer, file, None)
+        return IMPORTERS[importer](str(file), None)
     if kind not in MODELS:
         raise unknown_name("model", kind, [*MODELS, *PULLS, *PLACES.values()])
     name, net, fingerprint = _with_weights(kind, path)
@@ -128,10 +128,6 @@ def build_for(architecture: str, weights: Path) -> nn.Module:
         raise unknown_name("skeleton", facts.skeleton, SKELETONS)
     return build(architecture, size=facts.size, skeleton=SKELETONS[facts.skeleton])
 
-
-def _imported(importer: str, path: Path, card: Path | None) -> OpenedModel:
-    net = IMPORTERS[importer](path, card)
-    return OpenedModel(name=net.name, net=net, fingerprint=net.fingerprint)
 
 
 def _with_weights(architecture: str, path: str) -> tuple[str, nn.Module, str]:
