@@ -15,6 +15,7 @@ from robustpose.models import OpenedModel
 from robustpose.models.dlcm import PartsHead
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.models.integral import Integral
+from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.study import CLEAN, Ask, Evidence, NetAsk, Plan, Setting, View
 
 EPS8 = 8 / 255
@@ -39,8 +40,9 @@ def settings_of(
 
 
 def heatmap_nets(plan: Plan) -> list[str]:
-    """Name the nets that write heatmaps, with maps of bones beside them or without."""
-    return [model.name for model in plan.models if isinstance(model.net.head, HeatmapHead | PartsHead)]
+    """Name the nets that write heatmaps, with maps of bones or of offsets beside them or without."""
+    kinds = HeatmapHead | PartsHead | OffsetHead | CentreHead
+    return [model.name for model in plan.models if isinstance(model.net.head, kinds)]
 
 
 def regression_nets(plan: Plan) -> list[str]:

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 
-from robustpose.models.heads import HeatmapHead
+from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.models.importers.imported import ImportedPose
+from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.report.scores import Family, Net
 from robustpose.study import Plan, Row, Setting, metric_of
 from robustpose.threats import format_eps
@@ -94,12 +95,19 @@ def answer(plan: Plan, found: Sequence[Net], worst: Sequence[tuple[Setting, Row 
     )
 
 
+_STANDING_IN: dict[type, str] = {
+    HeatmapHead: "the mean squared error of its heatmaps",
+    CoordinateHead: "the squared distance of its coordinates",
+    OffsetHead: "the logistic loss of its heatmaps with the Huber loss of its offsets",
+    CentreHead: "the focal loss of its heatmaps with the L1 distance of its offsets and of its rough pose",
+}
+"""What stands for the training loss, by head."""
+
+
 def guessed_losses(plan: Plan) -> str:
     """Say what stands for the training loss of nets that others trained; empty without such nets."""
     standing_in = {
-        model.name: "the mean squared error of its heatmaps"
-        if isinstance(model.net.head, HeatmapHead)
-        else "the squared distance of its coordinates"
+        model.name: _STANDING_IN.get(type(model.net.head), "the loss of its head")
         for model in plan.models
         if isinstance(model.net, ImportedPose)
     }

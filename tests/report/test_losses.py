@@ -7,24 +7,28 @@ import numpy as np
 from robustpose.models import OpenedModel
 from robustpose.report import words, write_findings
 from robustpose.study import Study, make_plan
-from tests.models.test_imported import HEATMAPS, POINTS, colours, opened, points
+from tests.models.test_imported import CENTRE, HEATMAPS, OFFSETS, POINTS, colours, opened, parts, points
 from tests.study.study_fakes import NoisePeople, models
 from tests.study.study_fakes import plan as tiny_plan
 
 
 def test_what_stands_for_the_loss_of_imported_nets_is_said(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
+    for name in "abcd":
+        (tmp_path / name).mkdir()
     imported = (
         opened(tmp_path / "a", colours(), HEATMAPS),
         opened(tmp_path / "b", points(np.zeros((1, 2, 2))), POINTS),
+        opened(tmp_path / "c", parts(2, 4), OFFSETS.replace('"parts"', '"disks"')),
+        opened(tmp_path / "d", parts(2, 4, 4, 1), CENTRE.replace('"parts"', '"centred"')),
     )
     nets = [OpenedModel(name=net.name, net=net, fingerprint=net.fingerprint) for net in imported]
-    study = Study(name="i", title="I", models=("a", "b"), data="noise", settings=(), n=3)
+    study = Study(name="i", title="I", models=("a", "b", "c", "d"), data="noise", settings=(), n=3)
     plan = make_plan(study, models=[*nets, *models()], dataset=NoisePeople())
     assert words.guessed_losses(plan) == (
-        "What others trained a net with is not known; of colours the mean squared error of its heatmaps and of "
-        "points the squared distance of its coordinates is attacked in its place."
+        "What others trained a net with is not known; of colours the mean squared error of its heatmaps, of "
+        "points the squared distance of its coordinates, of disks the logistic loss of its heatmaps with the "
+        "Huber loss of its offsets and of centred the focal loss of its heatmaps with the L1 distance of its "
+        "offsets and of its rough pose is attacked in its place."
     )
     assert "the mean squared error of its heatmaps" in write_findings(plan, {}, tmp_path / "report").read_text()
     assert words.guessed_losses(tiny_plan()) == ""
