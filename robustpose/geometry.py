@@ -172,4 +172,3 @@ def pixels_to_unit(pixels: Tensor, *, input_size: tuple[int, int]) -> Tensor:
 def unit_to_pixels(unit: Tensor, *, input_size: tuple[int, int]) -> Tensor:
     """Map [-0.5, 0.5] back to input pixels; the inverse of pixels_to_unit."""
     return torch.stack([(unit[..., at] + 0.5) * input_size[1 - at] - 0.5 for at in (0, 1)], dim=-1)
-

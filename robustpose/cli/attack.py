@@ -29,7 +29,10 @@ def attack(
     photo: Annotated[Path | None, typer.Argument(help="A photo of one's own, instead of --data")] = None,
     *,
     model: Annotated[
-        str, typer.Option(help="shg2 | shg2:WEIGHTS | movenet-thunder | onnx:PATH | torch:MODULE:FACTORY; `list models`")
+        str,
+        typer.Option(
+            help="shg2 | shg2:WEIGHTS | movenet-thunder | onnx:PATH | torch:MODULE:FACTORY; `list models`"
+        ),
     ],
     data: DataOption = "synthpose",
     attack: Annotated[str, typer.Option(help="fgsm | igsm | pgd | apgd; see `robustpose list attacks`")] = "igsm",

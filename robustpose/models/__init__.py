@@ -129,7 +129,6 @@ def build_for(architecture: str, weights: Path) -> nn.Module:
     return build(architecture, size=facts.size, skeleton=SKELETONS[facts.skeleton])
 
 
-
 def _with_weights(architecture: str, path: str) -> tuple[str, nn.Module, str]:
     """Build a net with the package's weights, or those at `path`; return its name, itself, the weights' sha256."""
     weights = Path(path) if path else shipped_weights(architecture)

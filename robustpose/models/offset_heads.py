@@ -167,8 +167,7 @@ class CentreHead:
 
     def _in_pixels(self, cells: Tensor) -> Tensor:
         """Map cells counted from the map's outer edge to input pixels."""
-        sizes = {"heatmap_size": self.heatmap_size, "input_size": self.input_size}
-        return geometry.cells_to_pixels(cells - 0.5, **sizes)
+        return geometry.cells_to_pixels(cells - 0.5, heatmap_size=self.heatmap_size, input_size=self.input_size)
 
 
 def _grid(size: tuple[int, int], like: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ EXAMPLES = sorted(FOLDER.glob("*.py"))
 NEEDS = {"onnx_file": ("onnx", "onnxscript"), "huggingface": ("transformers",)}
 SAYS = {
     "torch_module": "my_net on synthpose:val",
-    "own_pose_model": "FGSM-U  8/255  relative PCKh@0.5",
+    "own_pose_model": "FGSM-U  8/255  attacked PCKh@0.5",
     "python_function": "centre gives answers and no gradient, which IGSM needs",
     "onnx_file": "exported on synthpose:val",
     "torchscript_file": "scripted on synthpose:val",

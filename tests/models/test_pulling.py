@@ -152,10 +152,10 @@ def test_a_pulled_net_is_opened_by_its_name(tmp_path: Path, monkeypatch: pytest.
     said(["small"], archive=tgz(tmp_path / "here.tgz", MEMBERS | OTHER))
     monkeypatch.setattr(opening, "find_card", lambda _: read_card(card))
     opened = open_model("small")
-    direct = IMPORTERS["tfjs"](folder_of("small") / "model.json", card)
+    direct = IMPORTERS["tfjs"](str(folder_of("small") / "model.json"), card)
     assert (opened.name, opened.fingerprint) == ("small", direct.fingerprint)
-    images = torch.rand(1, 3, *direct.input_size)
-    assert torch.equal(opened.net(images).stages[0], direct(images).stages[0])
+    images = torch.rand(1, 3, *direct.net.input_size)
+    assert torch.equal(opened.net(images).stages[0], direct.net(images).stages[0])
 
 
 def test_what_is_not_here_says_how_to_bring_it() -> None:

@@ -121,6 +121,7 @@ def archive(code: str, *, pickled: bytes = b"") -> bytes:
     [
         ('def forward(x):\n  return torch.from_file("/etc/passwd")', "names 'from_file'"),
         ('def forward(x):\n  return getattr(torch, "from\\x5ffile")("a")', "names '(getattr|from_file)'"),
+        ('def forward(x):\n  return getattr(torch, "from" + "_file")("a")', "names 'getattr'"),
         ("def forward(x):\n  f = torch.from_file\n  return f(x)", "names 'from_file'"),
         ("def forward(x):\n  return ops.mylib.run(x)", r"operators from outside torch, ops\.mylib"),
         ("def forward(x):\n  o = ops\n  return o.mylib.run(x)", "passes operators around"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from robustpose.errors import RobustPoseError
 from robustpose.models.cards import Card, find_card, given_card
 from robustpose.models.importers.checking import check_net
-from robustpose.models.importers.graph import NetFile, PlannedGraph
+from robustpose.models.importers.graph import NetFile
 from robustpose.models.importers.imported import ImportedPose
 
 
@@ -33,7 +33,7 @@ def open_net(net: NetFile, *, card: Path | Card | None) -> ImportedPose:
     if chosen is None:
         net.check()  # what no card could mend is said first: quantised, an unknown operator
         raise RobustPoseError(
-            f"{net.file}: no card describes this file; write one (docs/nets.md shows how) and give it with "
+            f"{net.file}: no card describes this file; write one (docs/your-net.md shows how) and give it with "
             "--card: TOML with name, format, skeleton, input_size, channels, stages, head and what the head "
             f"needs; the file's input is {net.inputs.listed()}, its outputs are {net.outputs.listed()}"
         )

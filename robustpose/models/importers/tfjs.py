@@ -7,6 +7,7 @@ models. Nothing of a file is run but the operators of `tfjs_ops`.
 from collections.abc import Sequence
 from pathlib import Path
 
+from robustpose.models.cards import Card
 from robustpose.models.importers.graph import NetFile, PlannedGraph
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.opening import open_net
@@ -14,7 +15,7 @@ from robustpose.models.importers.tfjs_files import read_files
 from robustpose.models.importers.tfjs_graph import check_operators, inputs_and_outputs, read_graph
 
 
-def load_tfjs(path: Path, card: Path | None = None) -> ImportedPose:
+def load_tfjs(path: Path, card: Path | Card | None = None) -> ImportedPose:
     """Open a model.json (or its folder) with its shipped card, or with the user's `card`; comes in eval mode.
 
     RobustPoseError where the files or the card cannot be used, or where they do not fit together.
