@@ -96,9 +96,25 @@ class Margin:
 
         def loss(adv: Tensor, rows: Tensor) -> Tensor:
             margin = (sign * margins(model(adv).stages[-1], rows)).clamp(max=self.enough)
-            return torch.where(counted[rows], margin, 0.0).sum(dim=1) / counted[rows].sum(dim=1).clamp(min=1)
+            return _mean(margin, counted[rows])
 
-        return loss
+        return _Capped(loss, _mean(torch.full_like(known.keypoints[..., 0], self.enough), counted))
+
+
+@dataclass(frozen=True)
+class _Capped:
+    """A types.CappedLoss."""
+
+    loss: Loss
+    cap: Tensor
+
+    def __call__(self, adv: Tensor, rows: Tensor, /) -> Tensor:
+        return self.loss(adv, rows)
+
+
+def _mean(margins: Tensor, counted: Tensor) -> Tensor:
+    """Return the mean (N,) of margins (N, K) over the keypoints that count."""
+    return torch.where(counted, margins, 0.0).sum(dim=1) / counted.sum(dim=1).clamp(min=1)
 
 
 def correct_radius(batch: Batch, metric: Pck | None = None) -> Tensor:

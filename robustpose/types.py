@@ -240,8 +240,26 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 """(adversarial images, rows of the batch they belong to) -> (N,) for the attack to RAISE."""
 
 
+@runtime_checkable
+class CappedLoss(Protocol):
+    """A loss that saturates: no picture of person i has more than cap[i], and the gradient there is 0."""
+
+    @property
+    def cap(self) -> Tensor:
+        """(N,) the most that each person of the batch can reach."""
+        ...
+
+    def __call__(self, adv: Tensor, rows: Tensor, /) -> Tensor:
+        """Return the losses, as Loss does."""
+        ...
+
+
 class Attack(Protocol):
-    """A frozen dataclass of hyper-parameters with one verb."""
+    """A frozen dataclass of hyper-parameters with one verb.
+
+    `settles: ClassVar[bool] = True` says that an attack is done with a person of whom a picture reached a loss's
+    cap: it would look at other pictures, but return that one or one as high. Without it, it gets every pass.
+    """
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
         """Return images within the threat that raise the loss; the caller checks them."""

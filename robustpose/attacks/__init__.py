@@ -5,6 +5,7 @@ from collections.abc import Callable
 from robustpose.attacks.apgd import APGD, apgd
 from robustpose.attacks.fgsm import FGSM, fgsm
 from robustpose.attacks.igsm import IGSM, igsm
+from robustpose.attacks.lean import SEARCHES, Lean
 from robustpose.attacks.pgd import PGD, pgd
 from robustpose.attacks.run import Attacked, AttackError, Crafted, Target, craft, predict, run, run_along
 from robustpose.attacks.targets import draw_targets
@@ -25,9 +26,11 @@ __all__ = [
     "FGSM",
     "IGSM",
     "PGD",
+    "SEARCHES",
     "AttackError",
     "Attacked",
     "Crafted",
+    "Lean",
     "Target",
     "Universal",
     "apply_universal",

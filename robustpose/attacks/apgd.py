@@ -8,6 +8,7 @@ try starts at the picture (attacks.restarts), so that one try is the same for ev
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -32,6 +33,7 @@ class APGD:
     restarts  tries; the first starts at the picture
     """
 
+    settles: ClassVar[bool] = True
     steps: int = 100
     restarts: int = 1
 

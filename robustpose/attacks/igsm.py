@@ -8,6 +8,7 @@ paper clips to the eps ball only; here also to [0, 1], for a picture outside it 
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Generator, Tensor
 
@@ -28,6 +29,7 @@ class IGSM:
     step_size  as a share of eps
     """
 
+    settles: ClassVar[bool] = True
     steps: int = 10
     step_size: float = UNTARGETED_STEP
 

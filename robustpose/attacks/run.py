@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from robustpose.attacks.finished import Unfinished
+from robustpose.attacks.lean import Lean
 from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import Pck
 from robustpose.objectives import Aim, Objective, correct_radius
-from robustpose.types import Attack, Batch, Loss, PoseModel, PoseOutput, Threat, WalkingAttack
+from robustpose.types import Attack, Batch, CappedLoss, Loss, PoseModel, PoseOutput, Threat, WalkingAttack
 
 LEVELS = 255
 TOLERANCE = 1e-5
@@ -95,12 +97,14 @@ def run(
     metric: Pck | None = None,
     seed: int = 0,
     round_to_8bit: bool = True,
+    search: str = "fp32",
 ) -> Attacked:
     """Attack a batch: away from its truth, or towards `target`.
 
     An objective that asks for a radius takes the metric's: see objectives.correct_radius. The batch must be in the
-    model's skeleton and input size. RobustPoseError for input that cannot be attacked; AttackError where the
-    attack returned something outside the threat.
+    model's skeleton and input size. `search` is the precision of the attack's passes ('fp32' or 'bf16'); what it
+    found is always scored by the model itself, as it came. RobustPoseError for input that cannot be attacked;
+    AttackError where the attack returned something outside the threat.
     """
     (attacked,) = run_along(
         attack,
@@ -113,6 +117,7 @@ def run(
         metric=metric,
         seed=seed,
         round_to_8bit=round_to_8bit,
+        search=search,
     ).values()
     return attacked
 
@@ -129,6 +134,7 @@ def run_along(
     metric: Pck | None = None,
     seed: int = 0,
     round_to_8bit: bool = True,
+    search: str = "fp32",
 ) -> dict[int, Attacked]:
     """Attack a batch once and say what the attack had done after each number of steps of `at`; see `run`.
 
@@ -139,7 +145,7 @@ def run_along(
     pose = batch if target is None else target
     aim = Aim(pose.keypoints, pose.visible, correct_radius(batch, metric))
     with untouched(model):
-        loss = objective.bind(model, aim, targeted=target is not None)
+        loss = objective.bind(Lean(model, search=search), aim, targeted=target is not None)
         crafted = craft(
             attack, loss, batch.images, ids=batch.ids, at=at, threat=threat, seed=seed, round_to_8bit=round_to_8bit
         )
@@ -172,6 +178,8 @@ def craft(
     counter = _Counter(ids)
     generator = torch.Generator().manual_seed(seed)
     counted = counter.counted(loss)
+    if getattr(attack, "settles", False) and isinstance(loss, CappedLoss):
+        counted = Unfinished(counted, loss.cap)
     made: dict[int, Crafted] = {}
 
     def keep(steps: int, adv: Tensor) -> None:

@@ -29,6 +29,7 @@ def attack(
     steps: Annotated[int | None, typer.Option(help="Of an iterated attack; the paper's number by default")] = None,
     targeted: Annotated[bool, typer.Option("--targeted", help="Towards a random pose, not just away")] = False,
     objective: Annotated[str, typer.Option(help="training_loss | training_loss_all | margin")] = "training_loss",
+    search: Annotated[str, typer.Option(help="fp32 | bf16, precision of the search; scores are fp32")] = "fp32",
     n: Annotated[int | None, typer.Option("--n", help="People, from the first; all by default")] = None,
     seed: SeedOption = 0,
     images: ImagesOption = "",
@@ -40,7 +41,7 @@ def attack(
 ) -> None:
     """Attack one net on one data set, and say what is left of its score."""
     started = time.perf_counter()
-    setting = Setting(attack, parse_eps(eps), steps=steps, targeted=targeted, objective=objective)
+    setting = Setting(attack, parse_eps(eps), steps=steps, targeted=targeted, objective=objective, search=search)
     study = Study(
         name="attack",
         title=f"{setting.title} on {data.partition(':')[0]}",

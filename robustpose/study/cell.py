@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 
 import robustpose
-from robustpose.attacks import make_attack
+from robustpose.attacks import SEARCHES, make_attack
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import THREATS, check_eps, format_eps
@@ -63,8 +63,9 @@ def key_of(fields: Mapping[str, object]) -> str:
 class Setting:
     """An attack with all its numbers.
 
-    eps    in [0, 1] units
-    steps  None is the attack's own number
+    eps     in [0, 1] units
+    steps   None is the attack's own number
+    search  precision of the attack's passes, 'fp32' or 'bf16'; scores are fp32 whatever it says
     """
 
     attack: str
@@ -73,6 +74,7 @@ class Setting:
     targeted: bool = False
     objective: str = "training_loss"
     threat: str = "linf"
+    search: str = "fp32"
 
     def __post_init__(self) -> None:
         check_eps(self.eps)
@@ -80,6 +82,8 @@ class Setting:
             raise unknown_name("objective", self.objective, OBJECTIVES)
         if self.threat not in THREATS:
             raise unknown_name("threat", self.threat, THREATS)
+        if self.search not in SEARCHES:
+            raise unknown_name("search", self.search, SEARCHES)
         self.make()
 
     def make(self) -> Attack:
@@ -106,6 +110,8 @@ class Setting:
             parts.append("ALL")
         elif self.objective != "training_loss":
             parts.append(self.objective)
+        if self.search != "fp32":
+            parts.append(self.search)
         return "-".join(parts)
 
     @property

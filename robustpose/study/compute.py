@@ -141,6 +141,7 @@ def _along(
         metric=METRICS[longest.metric] if longest.metric else None,
         seed=longest.seed,
         round_to_8bit=setting.round_to_8bit,
+        search=setting.search,
     )
     return [found[steps_of(cell) if len(cells) > 1 else 0] for cell in cells]
 
