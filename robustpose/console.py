@@ -176,7 +176,15 @@ def _interval(value: float, low: float, high: float) -> str:
     return f"{value:5.1f} [{low:.1f}, {high:.1f}]"
 
 
-def attack_json(plan: Plan, *, clean: Outcome, attacked: Outcome, cells: Sequence[str], seconds: float) -> str:
+def attack_json(
+    plan: Plan,
+    *,
+    clean: Outcome,
+    attacked: Outcome,
+    cells: Sequence[str],
+    seconds: float,
+    alarms: Sequence[str] = (),
+) -> str:
     """Write one attack's result as JSON; NaN is null."""
     setting = attacked.setting
     assert setting is not None
@@ -193,6 +201,7 @@ def attack_json(plan: Plan, *, clean: Outcome, attacked: Outcome, cells: Sequenc
         "steps": setting.numbers.get("steps", 1),
         "targeted": setting.targeted,
         "objective": setting.objective,
+        "search": setting.search,
         "rounded_to_8bit": setting.round_to_8bit,
         "seed": plan.study.seed,
         "clean": _as_json(before[ALL]),
@@ -207,6 +216,7 @@ def attack_json(plan: Plan, *, clean: Outcome, attacked: Outcome, cells: Sequenc
         **_official_json(plan, clean=clean.table, attacked=attacked.table),
         "forwards": attacked.forwards,
         "backwards": attacked.backwards,
+        "alarms": list(alarms),
         "unreadable": list(attacked.unreadable),
         "left_out": list(plan.dataset.left_out),
         "seconds": round(seconds, 3),

@@ -22,7 +22,7 @@ ORDER = (
     ("train",),
     ("threats", "objectives"),
     ("attacks",),
-    ("defences",),
+    ("defences", "alarms"),
     ("study",),
     ("findings",),
     ("userstudy",),
@@ -34,7 +34,7 @@ ORDER = (
 
 REGISTRIES = (
     *("DATASETS", "MODELS", "TASKS", "METRICS", "THREATS", "OBJECTIVES"),
-    *("ATTACKS", "DEFENCES", "STUDIES", "FINDINGS"),
+    *("ATTACKS", "DEFENCES", "ALARMS", "STUDIES", "FINDINGS"),
 )
 """Each is a literal dict: no decorators, no import side effects."""
 

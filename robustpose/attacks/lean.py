@@ -20,8 +20,8 @@ Search = Literal["fp32", "bf16"]
 SEARCHES: tuple[str, ...] = get_args(Search)
 """Precisions of the search. bf16 keeps 8 bits of mantissa inside the net; scores are fp32 all the same."""
 
-_LOOKED_AT = 2
-"""Pictures on which a copy must agree with its net."""
+_LOOKED_AT = 1
+"""Pictures on which a copy must agree with its net: one has tens of thousands of pixels."""
 _SAME_OUTPUT = 1e-3
 """How far an output may lie from the net's, as a share of the largest: rounding through many layers."""
 _SAME_SIGNS = 0.999

@@ -17,6 +17,7 @@ from robustpose.cli.options import (
     SeedOption,
 )
 from robustpose.cli.running import report_people_left_out, run_study, say_where
+from robustpose.cli.watching import watch_net
 from robustpose.study import Setting, Study, outcome
 from robustpose.threats import parse_eps
 
@@ -60,10 +61,16 @@ def attack(
     plan, store, rows = ran.plan, ran.store, ran.rows
     found = [outcome(plan, store, plan.models[0], each) for each in (None, setting)]
     report_people_left_out(plan, found)
+    alarms = watch_net(plan, store, setting)
+    for alarm in alarms:
+        console.say(alarm.line)
     if as_json:
         keys = [cell.key for cell in plan.all_cells()]
         seconds = time.perf_counter() - started
-        print(console.attack_json(plan, clean=found[0], attacked=found[1], cells=keys, seconds=seconds))
+        lines = [alarm.line for alarm in alarms]
+        print(
+            console.attack_json(plan, clean=found[0], attacked=found[1], cells=keys, seconds=seconds, alarms=lines)
+        )
     else:
         console.print_results(plan, rows)
         say_where(folder)
