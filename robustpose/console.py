@@ -118,7 +118,7 @@ def print_results(plan: Plan, rows: Sequence[Row]) -> None:
 
 def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
     """Print a table: a line a setting, a column a net, each score with its interval."""
-    shown = [row for row in rows if row.part == ALL and row.measure in ("clean", "relative", "target")]
+    shown = [row for row in rows if row.part == ALL and row.measure in ("clean", "relative", "target", "joints")]
     lines = dict.fromkeys((row.attack, row.eps, row.measure) for row in shown)
     names = [model.name for model in plan.models]
     cells = {(row.attack, row.eps, row.measure, row.model): row for row in shown}
@@ -188,7 +188,7 @@ def attack_json(
     """Write one attack's result as JSON; NaN is null."""
     setting = attacked.setting
     assert setting is not None
-    scores = estimates(plan, clean.table, attacked.table)
+    scores = estimates(plan, clean.table, attacked.table, each_joint=attacked.each_joint)
     before = score(clean.table, metric_of(plan))
     parts = [part for part in before if part != ALL and before[part].n > 0]
     content: dict[str, object] = {

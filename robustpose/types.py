@@ -85,6 +85,18 @@ class Batch:
                 visible[:, to] = self.visible[:, source]
         return replace(self, keypoints=keypoints, visible=visible, skeleton=skeleton)
 
+    def take(self, rows: Sequence[int]) -> "Batch":
+        """Return the people of `rows`, in that order."""
+        chosen = list(rows)
+        names = ("images", "keypoints", "visible", "head_size", "box_side", "crops")
+        return replace(
+            self,
+            **{name: getattr(self, name)[chosen] for name in names},
+            ids=tuple(self.ids[row] for row in chosen),
+            area=None if self.area is None else self.area[chosen],
+            photos=tuple(self.photos[row] for row in chosen) if self.photos else (),
+        )
+
     def to(self, device: torch.device | str) -> "Batch":
         """Return the batch with images and truth on another device; crops and areas stay where they are."""
         moved = {

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from robustpose.attacks import ATTACKS
+from robustpose.attacks import ATTACKS, ENSEMBLES
 from robustpose.cli.attack import attack
 from robustpose.cli.data import render_people, show_people
 from robustpose.cli.study import make_report, study
@@ -41,7 +41,7 @@ def list_names(
         "models": [*MODELS, "tflite:PATH"],
         "tasks": [*TASKS],
         "datasets": [*DATASETS],
-        "attacks": [*ATTACKS],
+        "attacks": [*ATTACKS, *ENSEMBLES],
         "metrics": [*METRICS],
         "studies": [*STUDIES],
         "findings": [*FINDINGS],

@@ -25,9 +25,13 @@ from robustpose.threats import parse_eps
 def attack(
     model: Annotated[str, typer.Option(help="shg2 | deeppose | shg2:WEIGHTS.safetensors | tflite:PATH")],
     data: DataOption = "synthpose",
-    attack: Annotated[str, typer.Option(help="fgsm | igsm | pgd | apgd; see `robustpose list attacks`")] = "igsm",
+    attack: Annotated[
+        str, typer.Option(help="fgsm | igsm | pgd | apgd | autopose; see `robustpose list attacks`")
+    ] = "igsm",
     eps: Annotated[str, typer.Option(help="Largest change of a pixel value: 8/255, or 0.03")] = "8/255",
-    steps: Annotated[int | None, typer.Option(help="Of an iterated attack; the paper's number by default")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Of an iterated attack, gradients of autopose; its own by default")
+    ] = None,
     targeted: Annotated[bool, typer.Option("--targeted", help="Towards a random pose, not just away")] = False,
     objective: Annotated[str, typer.Option(help="training_loss | training_loss_all | margin")] = "training_loss",
     search: Annotated[str, typer.Option(help="fp32 | bf16, precision of the search; scores are fp32")] = "fp32",

@@ -15,7 +15,8 @@ from typing import Protocol
 import torch
 
 import robustpose
-from robustpose.attacks import SEARCHES, make_attack
+from robustpose.attacks import ATTACKS, ENSEMBLES, SEARCHES, Autopose, make_attack, make_ensemble
+from robustpose.attacks.autopose import VERSION as AUTOPOSE_VERSION
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import THREATS, check_eps, format_eps
@@ -84,11 +85,24 @@ class Setting:
             raise unknown_name("threat", self.threat, THREATS)
         if self.search not in SEARCHES:
             raise unknown_name("search", self.search, SEARCHES)
-        self.make()
+        if self.attack not in (*ATTACKS, *ENSEMBLES):
+            raise unknown_name("attack", self.attack, (*ATTACKS, *ENSEMBLES))
+        if self.is_ensemble and self.objective != "training_loss":
+            raise RobustPoseError(f"{self.attack} has objectives of its own: leave {self.objective!r} out")
+        self.ensemble() if self.is_ensemble else self.make()
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether it is an ensemble of attacks, which raises objectives of its own."""
+        return self.attack in ENSEMBLES
 
     def make(self) -> Attack:
-        """Make the attack; RobustPoseError for an unknown name or wrong steps."""
+        """Make the attack; RobustPoseError for an unknown name, an ensemble's too, or wrong steps."""
         return make_attack(self.attack, targeted=self.targeted, steps=self.steps)
+
+    def ensemble(self) -> Autopose:
+        """Make the ensemble; RobustPoseError for an unknown name or wrong steps."""
+        return make_ensemble(self.attack, targeted=self.targeted, steps=self.steps)
 
     @property
     def round_to_8bit(self) -> bool:
@@ -98,6 +112,8 @@ class Setting:
     @property
     def numbers(self) -> dict[str, float | int]:
         """The attack's hyper-parameters."""
+        if self.is_ensemble:
+            return {**asdict(self.ensemble()), "version": AUTOPOSE_VERSION}
         return asdict(self.make())  # type: ignore[call-overload, no-any-return]
 
     @property

@@ -14,7 +14,7 @@ from robustpose.models import OpenedModel
 from robustpose.objectives import OBJECTIVES
 from robustpose.study.cell import Cell, Job
 from robustpose.study.derived import AnyCell, Replay, TaskCell, UniversalCell
-from robustpose.study.signals import signals_of
+from robustpose.study.signals import BEATEN, signals_of
 from robustpose.study.stored import CellResult, Pictures, Pixels, Stored, UniversalResult
 from robustpose.study.tasks import compute_tasks
 from robustpose.study.workbench import Workbench, as_table, input_size_of
@@ -106,6 +106,8 @@ def _attacked(cells: Sequence[Cell], bench: Workbench) -> list[Computed]:
             keypoints=torch.from_numpy(keypoints).float().to(bench.device),
             visible=torch.from_numpy(visible).to(bench.device),
         )
+    if first.setting.is_ensemble:
+        return [_ensemble(first, model=model, batch=batch, target=target)]
     found = _along(cells, model=model, batch=batch, target=target)
     return [
         (
@@ -144,6 +146,32 @@ def _along(
         search=setting.search,
     )
     return [found[steps_of(cell) if len(cells) > 1 else 0] for cell in cells]
+
+
+def _ensemble(cell: Cell, *, model: OpenedModel, batch: Batch, target: attacks.Target | None) -> Computed:
+    """Make an ensemble's moves; its worst pictures are scored, and what any picture took is a signal."""
+    setting = cell.setting
+    assert setting is not None
+    worst = attacks.run_ensemble(
+        setting.ensemble(),
+        model.net,
+        batch,
+        threat=THREATS[setting.threat](setting.eps),
+        target=target,
+        metric=METRICS[cell.metric] if cell.metric else None,
+        seed=cell.seed,
+        round_to_8bit=setting.round_to_8bit,
+        search=setting.search,
+    )
+    output = worst.attacked.output
+    result = CellResult(
+        table=as_table(batch, output.keypoints, scores=output.scores, target=target),
+        signals={**signals_of(model.net, output), BEATEN: worst.beaten.cpu().double().numpy()},
+        forwards=worst.attacked.forwards,
+        backwards=worst.attacked.backwards,
+        unreadable=batch.unreadable,
+    )
+    return cell, result, _pictures(cell, batch.images, worst.attacked.images)
 
 
 def _universal(cell: UniversalCell, bench: Workbench) -> UniversalResult:

@@ -16,6 +16,9 @@ from robustpose.models.heads import HeatmapHead
 from robustpose.study.stored import Floats
 from robustpose.types import PoseModel, PoseOutput
 
+BEATEN = "beaten"
+"""Name of what is stored beside the signals of an ensemble's worst pictures, (N, K): 1 where any picture of the
+person, not only the worst, gave the attacker the keypoint."""
 _SMALLEST = 1e-12
 
 

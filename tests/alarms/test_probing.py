@@ -42,7 +42,7 @@ class Decoded(TinyHeatmaps):
 
     def __init__(self) -> None:
         super().__init__()
-        self.maps, self.head = self.head, CoordinateHead(input_size=TINY)  # type: ignore[assignment]
+        self.maps, self.head = self.head, CoordinateHead(input_size=TINY)
 
     def forward(self, images: Tensor) -> PoseOutput:
         assert isinstance(self.maps, HeatmapHead)

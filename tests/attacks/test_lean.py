@@ -173,7 +173,7 @@ def test_an_attack_finds_what_it_finds_without_the_copy(attack: str, objective: 
 
 
 @pytest.mark.parametrize("make", [Normed, TinyHeatmaps])
-def test_search_in_bf16_is_scored_in_fp32(make: type[nn.Module]) -> None:
+def test_search_in_bf16_is_scored_in_fp32(make: type[Normed] | type[TinyHeatmaps]) -> None:
     net, batch = make().eval(), tiny_batch()
     attack = make_attack("igsm", targeted=False, steps=5)
     before = state(net)
