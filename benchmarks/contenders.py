@@ -254,6 +254,9 @@ def apgd(job: Job) -> Attack:
     return APGD(steps=job.steps)
 
 
+ZOO = ("deeppose", "shg2", "shg8", "chained", "attention_hg", "dlcm", "resreg", "resdec", "resdec_pre")
+"""Nets of the package that find keypoints."""
+
 WALKS: dict[str, Craft] = {
     "loop by hand, frozen": bare,
     "loop of tutorials": tutorial,

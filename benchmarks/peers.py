@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from contenders import WALKS, Craft, Job, PerPerson, apgd, igsm, ours, with_adv_lib_apgd
+from contenders import WALKS, ZOO, Craft, Job, PerPerson, apgd, igsm, ours, with_adv_lib_apgd
 from torch import Tensor, nn
 
 from robustpose.attacks import predict
@@ -46,7 +46,6 @@ class Size:
     eps: tuple[int, ...]
 
 
-ZOO = ("deeppose", "shg2", "shg8", "chained", "attention_hg", "dlcm", "resreg", "resdec", "resdec_pre")
 QUICK = Size(("shg2",), 8, 3, 20, ("shg2", "deeppose"), 8, (4,))
 FULL = Size(("shg2", "resdec", "deeppose"), 8, 5, 20, ZOO, 25, (2, 4))
 

@@ -15,7 +15,7 @@ from robustpose import geometry
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import METRICS, Pck
 from robustpose.models.dlcm import PartsHead
-from robustpose.models.heads import CoordinateHead, HeatmapHead
+from robustpose.models.heads import CoordinateHead, HeatmapHead, SimCCHead
 from robustpose.types import Batch, Head, Loss, PoseModel
 
 
@@ -69,8 +69,10 @@ class Margin:
     """How near each keypoint is to being wrong, on one scale for heatmaps and coordinates: -1 right, 0 the edge.
 
     Of a heatmap: its highest cell outside the radius less its highest cell inside, in peaks of the training bump.
-    Of coordinates: the distance in radii, less 1. Targeted, the other way round: 0 is where the keypoint comes to
-    lie within the target's radius. Keypoints that the score leaves out (pelvis, thorax) are left out.
+    Of coordinates: the distance in radii, less 1. Of classes for x and y: as of the heatmap whose cells are pairs
+    of bins, each the sum of its two logits, in the margin that the training target has. Targeted, the other way
+    round: 0 is where the keypoint comes to lie within the target's radius. Keypoints that the score leaves out
+    (pelvis, thorax) are left out.
 
     enough  a margin above it counts no more, so no gradient is spent on keypoints that are lost; it is above 0 so
             that rounding to 8 bits and the other keypoints' steps do not bring one back
@@ -81,7 +83,7 @@ class Margin:
     @staticmethod
     def serves(head: Head) -> bool:
         """Say whether a net with this head has margins."""
-        return isinstance(head, HeatmapHead | PartsHead | CoordinateHead)
+        return isinstance(head, HeatmapHead | PartsHead | CoordinateHead | SimCCHead)
 
     def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
         """Return the mean margin of the visible keypoints; RobustPoseError for a head that has none."""
@@ -147,8 +149,10 @@ def _margins(head: Head, aim: Aim) -> Callable[[Tensor, Tensor], Tensor]:
         return _heatmap_margins(head, aim)
     if isinstance(head, CoordinateHead):
         return _coordinate_margins(head, aim)
+    if isinstance(head, SimCCHead):
+        return _class_margins(head, aim)
     raise RobustPoseError(
-        f"objective 'margin' needs heatmaps or coordinates, this net has a {type(head).__name__}; "
+        f"objective 'margin' needs heatmaps, coordinates or classes, this net has a {type(head).__name__}; "
         "use training_loss"
     )
 
@@ -177,5 +181,35 @@ def _coordinate_margins(head: CoordinateHead, aim: Aim) -> Callable[[Tensor, Ten
         # Away from 0, where the norm has no gradient, by far less than a pixel.
         distance = (offset.square().sum(dim=-1) + 1e-12).sqrt()
         return distance / aim.radius[rows, None] - 1
+
+    return margins
+
+
+def _class_margins(head: SimCCHead, aim: Aim) -> Callable[[Tensor, Tensor], Tensor]:
+    ly, lx = head.bins
+    cells = torch.arange(max(lx, ly)).to(aim.keypoints)
+    centres = geometry.cells_to_pixels(
+        torch.stack([cells, cells], dim=-1), heatmap_size=head.bins, input_size=head.input_size
+    )
+    across = (centres[:lx, 0] - aim.keypoints[..., 0:1]).abs()  # (N, K, Lx)
+    along, order = (centres[:ly, 1] - aim.keypoints[..., 1:2]).abs().sort(dim=-1)  # (N, K, Ly), nearest first
+    radius = aim.radius[:, None, None]
+    reach = (radius.square() - across.square()).clamp(min=0).sqrt()
+    # How many rows of each column lie within the radius: the first so many of the sorted.
+    rows_in = torch.where(across <= radius, torch.searchsorted(along, reach, right=True), 0)  # (N, K, Lx)
+    inside, beyond = rows_in > 0, rows_in < ly
+    open_ = inside.any(dim=-1) & beyond.any(dim=-1)
+    # A perfect net's logits fall by this much from the keypoint to the edge of the radius.
+    unit = ((aim.radius * head.split).square() / (2 * head.sigma**2))[:, None]
+
+    def margins(raw: Tensor, rows: Tensor) -> Tensor:
+        x, y = raw[..., :lx], raw[..., lx : lx + ly].gather(-1, order[rows])
+        nearest = y.cummax(dim=-1).values  # of the first so many rows
+        furthest = y.flip(-1).cummax(dim=-1).values.flip(-1)  # of the others
+        within = x + nearest.gather(-1, (rows_in[rows] - 1).clamp(min=0))
+        without = x + furthest.gather(-1, rows_in[rows].clamp(max=ly - 1))
+        best_in = within.masked_fill(~inside[rows], -torch.inf).amax(dim=-1)
+        best_out = without.masked_fill(~beyond[rows], -torch.inf).amax(dim=-1)
+        return torch.where(open_[rows], (best_out - best_in) / unit[rows], 0.0)
 
     return margins
