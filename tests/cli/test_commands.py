@@ -82,6 +82,21 @@ def test_a_targeted_attack_reports_its_target_score(
     assert found["target"]["value"] > 0  # at 0 steps it is 0 by the draw of the targets
 
 
+def test_autopose_reports_the_worst_picture_and_the_worst_of_each_keypoint(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    args = ("--model", "deeppose", "--attack", "autopose", "--steps", "20", "--n", "4", "--eps", "1/255")
+    found = attack_json(monkeypatch, capsys, *args)
+    assert (found["attack"], found["search"]) == ("AUTOPOSE-U", "fp32")
+    assert 0 < found["backwards"] <= 4 * 20
+    assert found["joints"]["value"] <= found["relative"]["value"]
+    assert found["joints"]["n"] == 4
+    page = next(tmp_path.glob("runs/*/report/index.html")).read_text()
+    assert "AUTOPOSE-U" in page
+    lines = next(tmp_path.glob("runs/*/results.csv")).read_text().splitlines()
+    assert sum(",joints," in line and ",all," in line for line in lines) == 1
+
+
 def test_a_study_writes_its_table_and_page_and_the_report_is_made_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -38,6 +38,13 @@ def coco_file(folder: Path, **change: object) -> Path:
         (["attack", "--model", "shg2", "--eps", "-1/255"], "eps must be in [0, 1]"),
         (["attack", "--model", "shg2", "--eps", "eight"], "eps must be a number such as 8/255"),
         (["attack", "--model", "shg2", "--attack", "fgsm", "--steps", "3"], "takes one step, got 3"),
+        (["attack", "--model", "shg2", "--search", "fp61"], "unknown search 'fp61'; did you mean 'fp32'?"),
+        (["attack", "--model", "shg2", "--attack", "autopos"], "did you mean 'autopose'?"),
+        (["attack", "--model", "shg2", "--attack", "autopose", "--steps", "3"], "must be at least 20, got 3"),
+        (
+            ["attack", "--model", "shg2", "--attack", "autopose", "--objective", "margin"],
+            "autopose has objectives of its own",
+        ),
         (["attack", "--model", "shg2", "--n", "0"], "--n must be at least 1, got 0"),
         (["attack", "--model", "shg2", "--steps", "ten"], "Invalid value for '--steps'"),
         (["attack", "--model", "shg2", "--epsilon", "8/255"], "No such option: --epsilon"),
