@@ -18,14 +18,14 @@ import robustpose
 from robustpose.attacks import make_attack
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.objectives import OBJECTIVES
-from robustpose.threats import THREATS, check_eps, format_eps
+from robustpose.threats import format_eps, make_threat
 from robustpose.types import Attack
 
 _COMPUTES = (
-    *("skeletons.py", "types.py", "geometry.py", "threats.py", "objectives.py"),
+    *("skeletons.py", "types.py", "geometry.py", "objectives.py"),
     *("study/compute.py", "study/signals.py", "study/tasks.py", "study/workbench.py"),
 )
-_COMPUTING_ROOMS = ("data", "models", "metrics", "attacks", "defences")
+_COMPUTING_ROOMS = ("data", "models", "metrics", "threats", "attacks", "defences")
 
 
 @cache
@@ -63,7 +63,7 @@ def key_of(fields: Mapping[str, object]) -> str:
 class Setting:
     """An attack with all its numbers.
 
-    eps    in [0, 1] units
+    eps    the threat's budget: of linf in [0, 1] units
     steps  None is the attack's own number
     """
 
@@ -75,11 +75,9 @@ class Setting:
     threat: str = "linf"
 
     def __post_init__(self) -> None:
-        check_eps(self.eps)
+        make_threat(self.threat, self.eps)
         if self.objective not in OBJECTIVES:
             raise unknown_name("objective", self.objective, OBJECTIVES)
-        if self.threat not in THREATS:
-            raise unknown_name("threat", self.threat, THREATS)
         self.make()
 
     def make(self) -> Attack:
@@ -89,7 +87,12 @@ class Setting:
     @property
     def round_to_8bit(self) -> bool:
         """Whether pictures are rounded to 8 bits: not under one level, where none could hold the perturbation."""
-        return self.eps == 0 or self.eps * 255 >= 1 - 1e-9
+        return self.eps == 0 or make_threat(self.threat, self.eps).holds_8bit
+
+    @property
+    def budget(self) -> str:
+        """The budget as people read it: 8/255, 2 in L2, 100 pixels."""
+        return format_eps(self.eps, self.threat)
 
     @property
     def numbers(self) -> dict[str, float | int]:
@@ -111,7 +114,7 @@ class Setting:
     @property
     def title(self) -> str:
         """The label with the budget, for people."""
-        return f"{self.label} at {format_eps(self.eps)}"
+        return f"{self.label} at {self.budget}"
 
 
 @dataclass(frozen=True)
