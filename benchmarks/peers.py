@@ -20,13 +20,13 @@ from contenders import WALKS, ZOO, Craft, Job, PerPerson, apgd, igsm, ours, with
 from torch import Tensor, nn
 
 from robustpose.attacks import predict
-from robustpose.attacks.run import to_8bit
 from robustpose.data import open_dataset
 from robustpose.metrics import METRICS
 from robustpose.metrics.estimate import Estimate, score
 from robustpose.models import open_model
 from robustpose.objectives import Margin, TrainingLoss
 from robustpose.study.workbench import as_table
+from robustpose.threats import Linf
 from robustpose.types import PoseModel
 
 PACKAGES = {"torchattacks": "torchattacks", "foolbox": "foolbox", "ART": "art", "cleverhans": "cleverhans"}
@@ -143,7 +143,7 @@ def timed(job: Job, crafts: dict[str, Craft], *, rounds: int) -> dict[str, list[
 
 def left(job: Job, adv: Tensor) -> Estimate:
     """Return PCKh@0.5, or PCK@0.1 without head sizes, in percent, of the pictures as they can be saved."""
-    rounded = to_8bit(job.batch.images, adv.detach(), eps=job.eps)
+    rounded = Linf(job.eps).round_to_8bit(job.batch.images, adv.detach())
     output = predict(job.net, rounded, ids=job.batch.ids)
     metric = METRICS["pckh" if bool(torch.isfinite(job.batch.head_size).all()) else "pck"]
     return score(as_table(job.batch, output.keypoints), metric)["all"]

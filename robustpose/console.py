@@ -34,7 +34,6 @@ from robustpose.study import (
     official_estimates,
     official_name,
 )
-from robustpose.threats import format_eps
 
 stdout = Console()
 stderr = Console(stderr=True)
@@ -126,7 +125,8 @@ def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
     counts = {row.n for row in shown}
     same = len(counts) == 1  # then the title says it, and the table has one column less
     over = f"{next(iter(counts))} {over.removeprefix('n ')}" if same and over.startswith("n ") else over
-    title = f"{plan.study.title}\n{plan.dataset.name}, {metric}, 95% intervals over {over}; eps in 255ths"
+    unit = "; eps in 255ths" if any(row.eps.endswith("/255") for row in shown if row.attack != "clean") else ""
+    title = f"{plan.study.title}\n{plan.dataset.name}, {metric}, 95% intervals over {over}{unit}"
     stdout.print(
         title, style="italic", markup=False, highlight=False, soft_wrap=True
     )  # may be wider than the table
@@ -197,7 +197,8 @@ def attack_json(
         "n": len(clean.table),
         "metric": metric_of(plan).name,
         "attack": setting.label,
-        "eps": format_eps(setting.eps),
+        "threat": setting.threat,
+        "eps": setting.budget,
         "steps": setting.numbers.get("steps", 1),
         "targeted": setting.targeted,
         "objective": setting.objective,

@@ -228,15 +228,20 @@ class Threat(Protocol):
     def name(self) -> str: ...
     @property
     def eps(self) -> float:
-        """The budget, in [0, 1] units."""
+        """The budget: linf's in [0, 1] units, l2's and l1's a norm of changes in those units, l0's in pixels."""
         ...
 
-    def project(self, images: Tensor, adv: Tensor, /) -> Tensor:
-        """Return the nearest allowed images: inside the budget and inside [0, 1]."""
+    @property
+    def holds_8bit(self) -> bool:
+        """Whether any picture of 8 bits is allowed but the one it is around."""
         ...
 
-    def step(self, grad: Tensor, /) -> Tensor:
-        """Return the steepest ascent direction of unit size."""
+    def project(self, images: Tensor, adv: Tensor, /, *, eps: Tensor | None = None) -> Tensor:
+        """Return the nearest allowed images: inside the budget, or of each picture its own (N,), and in [0, 1]."""
+        ...
+
+    def step(self, grad: Tensor, images: Tensor, /) -> Tensor:
+        """Return the steepest ascent: eps times it is the best allowed change of `images` for a linear loss."""
         ...
 
     def sample(self, images: Tensor, /, generator: Generator | None = None) -> Tensor:
@@ -245,6 +250,10 @@ class Threat(Protocol):
 
     def size(self, images: Tensor, adv: Tensor, /) -> Tensor:
         """Return the size (N,) of each perturbation, in the budget's unit."""
+        ...
+
+    def round_to_8bit(self, images: Tensor, adv: Tensor, /) -> Tensor:
+        """Round allowed images to levels k/255 and stay inside the budget; `images` lie on levels."""
         ...
 
 

@@ -53,7 +53,7 @@ class APGD:
         before, rises = adv, torch.zeros_like(losses)
         halved, at_look, look = torch.ones_like(losses, dtype=torch.bool), highest, 0
         for step in range(1, self.steps + 1):
-            ahead = threat.project(origin, adv + sizes * threat.step(gradient))
+            ahead = threat.project(origin, adv + sizes * threat.step(gradient, origin))
             kept = _KEPT if step > 1 else 1.0  # there is no step before the first
             moved = threat.project(origin, adv + kept * (ahead - adv) + (1 - kept) * (adv - before))
             before, adv, last = adv, moved, losses

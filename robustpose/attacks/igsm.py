@@ -48,9 +48,8 @@ class IGSM:
         """Yield the picture after each step: the k-th is what IGSM of k steps returns."""
         adv = images
         for _ in range(self.steps):
-            adv = threat.project(
-                images, adv + self.step_size * threat.eps * threat.step(input_gradient(loss, adv))
-            )
+            ahead = threat.step(input_gradient(loss, adv), images)
+            adv = threat.project(images, adv + self.step_size * threat.eps * ahead)
             yield adv
 
 

@@ -54,7 +54,7 @@ class PGD:
             if self.momentum:
                 size = gradient.abs().mean(dim=(1, 2, 3), keepdim=True)
                 gathered = gradient = self.momentum * gathered + gradient / size.clamp_min(1e-12)
-            adv = threat.project(origin, adv + self.step_size * threat.eps * threat.step(gradient))
+            adv = threat.project(origin, adv + self.step_size * threat.eps * threat.step(gradient, origin))
         with torch.no_grad():
             best, highest = higher(adv, loss(adv, rows), best, highest)
         return best_try(best, highest, restarts=self.restarts)

@@ -16,11 +16,11 @@ from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import Pck
 from robustpose.objectives import Aim, Objective, correct_radius
+from robustpose.threats.levels import LEVELS
 from robustpose.types import Attack, Batch, CappedLoss, Loss, PoseModel, PoseOutput, Threat, WalkingAttack
 
-LEVELS = 255
 TOLERANCE = 1e-5
-"""In [0, 1] units: what float32 arithmetic may add to a budget; 0.003 of an 8-bit level."""
+"""Of a budget, and in [0, 1] units at least: what float32 arithmetic may add; 0.003 of an 8-bit level."""
 
 
 class AttackError(RuntimeError):
@@ -200,24 +200,13 @@ def craft(
     return made
 
 
-def to_8bit(images: Tensor, adv: Tensor, *, eps: float) -> Tensor:
-    """Round adversarial images to 8 bits without leaving the L-infinity ball around 8-bit images.
-
-    RobustPoseError where the images are not 8-bit themselves: then no level may lie within eps.
-    """
-    levels = images * LEVELS
-    if ((levels - levels.round()).abs() > LEVELS * TOLERANCE).any():
-        raise RobustPoseError("rounding to 8 bits needs 8-bit images, got values between the levels k/255")
-    reach = int(eps * LEVELS + 1e-4)
-    origin = levels.round()
-    rounded = torch.clamp((adv * LEVELS).round(), min=origin - reach, max=origin + reach)
-    return rounded.clamp(0, LEVELS) / LEVELS
-
-
 def _checked(adv: Tensor, images: Tensor, threat: Threat, *, round_to_8bit: bool) -> Tensor:
     if round_to_8bit:
         _check(adv, images, threat)
-        adv = to_8bit(images, adv, eps=threat.eps)
+        levels = images * LEVELS
+        if ((levels - levels.round()).abs() > LEVELS * TOLERANCE).any():  # then no level may lie within eps
+            raise RobustPoseError("rounding to 8 bits needs 8-bit images, got values between the levels k/255")
+        adv = threat.round_to_8bit(images, adv)
     _check(adv, images, threat)
     return adv
 
@@ -259,7 +248,7 @@ def _check(adv: Tensor, images: Tensor, threat: Threat) -> None:
     if adv.min() < 0 or adv.max() > 1:
         raise AttackError(f"the attack left [0, 1]: values in [{adv.min():g}, {adv.max():g}]")
     largest = float(threat.size(images, adv).max())
-    if largest > threat.eps + TOLERANCE:
+    if largest > threat.eps + TOLERANCE * max(threat.eps, 1.0):
         raise AttackError(f"the attack left its budget: {threat.name} size {largest:g} > eps {threat.eps:g}")
 
 

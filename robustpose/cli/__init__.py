@@ -21,6 +21,7 @@ from robustpose.metrics import METRICS
 from robustpose.models import MODELS, TASKS
 from robustpose.models.weights import load_facts, shipped_architectures, shipped_weights
 from robustpose.study import STUDIES
+from robustpose.threats import THREATS
 
 app = typer.Typer(
     add_completion=False,
@@ -31,7 +32,9 @@ app = typer.Typer(
 
 
 def list_names(
-    kind: Annotated[str, typer.Argument(help="models, tasks, datasets, attacks, metrics, studies, findings")] = "",
+    kind: Annotated[
+        str, typer.Argument(help="models, tasks, datasets, attacks, threats, metrics, studies, findings")
+    ] = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="Models and tasks with the facts of their weights")
     ] = False,
@@ -42,6 +45,7 @@ def list_names(
         "tasks": [*TASKS],
         "datasets": [*DATASETS],
         "attacks": [*ATTACKS, *ENSEMBLES],
+        "threats": [*THREATS],
         "metrics": [*METRICS],
         "studies": [*STUDIES],
         "findings": [*FINDINGS],

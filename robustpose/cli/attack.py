@@ -18,8 +18,9 @@ from robustpose.cli.options import (
 )
 from robustpose.cli.running import report_people_left_out, run_study, say_where
 from robustpose.cli.watching import watch_net
+from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.study import Setting, Study, outcome
-from robustpose.threats import parse_eps
+from robustpose.threats import EXAMPLES, THREATS, parse_eps
 
 
 def attack(
@@ -28,7 +29,10 @@ def attack(
     attack: Annotated[
         str, typer.Option(help="fgsm | igsm | pgd | apgd | autopose; see `robustpose list attacks`")
     ] = "igsm",
-    eps: Annotated[str, typer.Option(help="Largest change of a pixel value: 8/255, or 0.03")] = "8/255",
+    threat: Annotated[str, typer.Option(help="What may change: linf | l2 | l1 | l0")] = "linf",
+    eps: Annotated[
+        str, typer.Option(help="Of linf 8/255 (the default) or 0.03; of l2 2; of l1 12; of l0 100 pixels")
+    ] = "",
     steps: Annotated[
         int | None, typer.Option(help="Of an iterated attack, gradients of autopose; its own by default")
     ] = None,
@@ -46,7 +50,15 @@ def attack(
 ) -> None:
     """Attack one net on one data set, and say what is left of its score."""
     started = time.perf_counter()
-    setting = Setting(attack, parse_eps(eps), steps=steps, targeted=targeted, objective=objective, search=search)
+    setting = Setting(
+        attack,
+        _budget(eps, threat),
+        threat=threat,
+        steps=steps,
+        targeted=targeted,
+        objective=objective,
+        search=search,
+    )
     study = Study(
         name="attack",
         title=f"{setting.title} on {data.partition(':')[0]}",
@@ -78,3 +90,12 @@ def attack(
     else:
         console.print_results(plan, rows)
         say_where(folder)
+
+
+def _budget(eps: str, threat: str) -> float:
+    """Read --eps; only linf has a budget that everybody compares at."""
+    if threat not in THREATS:
+        raise unknown_name("threat", threat, THREATS)
+    if not eps and threat != "linf":
+        raise RobustPoseError(f"--threat {threat} needs --eps, such as {EXAMPLES[threat]}")
+    return parse_eps(eps or "8/255", threat)

@@ -8,7 +8,7 @@ from robustpose.metrics import METRICS
 from robustpose.models import OpenedModel
 from robustpose.objectives import OBJECTIVES
 from robustpose.study import Plan, Setting, Store, outcome
-from robustpose.threats import THREATS
+from robustpose.threats import make_threat
 
 _LOOKED_AT = 4
 """People whom a net is looked at with."""
@@ -25,7 +25,7 @@ def watch_net(plan: Plan, store: Store, setting: Setting) -> list[Alarm]:
         model.net,
         people.in_skeleton(model.net.skeleton),
         objective=OBJECTIVES[setting.objective],
-        threat=THREATS[setting.threat](setting.eps),
+        threat=make_threat(setting.threat, setting.eps),
         metric=METRICS[plan.metric],
     )
     return seen if setting.targeted else seen + _stronger(plan, store, model, [None, setting])

@@ -19,14 +19,14 @@ from robustpose.attacks import ATTACKS, ENSEMBLES, SEARCHES, Autopose, make_atta
 from robustpose.attacks.autopose import VERSION as AUTOPOSE_VERSION
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.objectives import OBJECTIVES
-from robustpose.threats import THREATS, check_eps, format_eps
+from robustpose.threats import format_eps, make_threat
 from robustpose.types import Attack
 
 _COMPUTES = (
-    *("skeletons.py", "types.py", "geometry.py", "threats.py", "objectives.py"),
+    *("skeletons.py", "types.py", "geometry.py", "objectives.py"),
     *("study/compute.py", "study/signals.py", "study/tasks.py", "study/workbench.py"),
 )
-_COMPUTING_ROOMS = ("data", "models", "metrics", "attacks", "defences")
+_COMPUTING_ROOMS = ("data", "models", "metrics", "threats", "attacks", "defences")
 
 
 @cache
@@ -64,7 +64,7 @@ def key_of(fields: Mapping[str, object]) -> str:
 class Setting:
     """An attack with all its numbers.
 
-    eps     in [0, 1] units
+    eps     the threat's budget: of linf in [0, 1] units
     steps   None is the attack's own number
     search  precision of the attack's passes, 'fp32' or 'bf16'; scores are fp32 whatever it says
     """
@@ -78,11 +78,9 @@ class Setting:
     search: str = "fp32"
 
     def __post_init__(self) -> None:
-        check_eps(self.eps)
+        make_threat(self.threat, self.eps)
         if self.objective not in OBJECTIVES:
             raise unknown_name("objective", self.objective, OBJECTIVES)
-        if self.threat not in THREATS:
-            raise unknown_name("threat", self.threat, THREATS)
         if self.search not in SEARCHES:
             raise unknown_name("search", self.search, SEARCHES)
         if self.attack not in (*ATTACKS, *ENSEMBLES):
@@ -107,7 +105,12 @@ class Setting:
     @property
     def round_to_8bit(self) -> bool:
         """Whether pictures are rounded to 8 bits: not under one level, where none could hold the perturbation."""
-        return self.eps == 0 or self.eps * 255 >= 1 - 1e-9
+        return self.eps == 0 or make_threat(self.threat, self.eps).holds_8bit
+
+    @property
+    def budget(self) -> str:
+        """The budget as people read it: 8/255, 2 in L2, 100 pixels."""
+        return format_eps(self.eps, self.threat)
 
     @property
     def numbers(self) -> dict[str, float | int]:
@@ -133,7 +136,7 @@ class Setting:
     @property
     def title(self) -> str:
         """The label with the budget, for people."""
-        return f"{self.label} at {format_eps(self.eps)}"
+        return f"{self.label} at {self.budget}"
 
 
 @dataclass(frozen=True)

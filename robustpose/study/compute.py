@@ -18,7 +18,7 @@ from robustpose.study.signals import BEATEN, signals_of
 from robustpose.study.stored import CellResult, Pictures, Pixels, Stored, UniversalResult
 from robustpose.study.tasks import compute_tasks
 from robustpose.study.workbench import Workbench, as_table, input_size_of
-from robustpose.threats import THREATS
+from robustpose.threats import make_threat
 from robustpose.types import Batch
 
 R = TypeVar("R", bound=Stored)
@@ -137,7 +137,7 @@ def _along(
         model.net,
         batch,
         at=[steps_of(cell) for cell in cells] if len(cells) > 1 else None,
-        threat=THREATS[setting.threat](setting.eps),
+        threat=make_threat(setting.threat, setting.eps),
         objective=OBJECTIVES[setting.objective],
         target=target,
         metric=METRICS[longest.metric] if longest.metric else None,
@@ -156,7 +156,7 @@ def _ensemble(cell: Cell, *, model: OpenedModel, batch: Batch, target: attacks.T
         setting.ensemble(),
         model.net,
         batch,
-        threat=THREATS[setting.threat](setting.eps),
+        threat=make_threat(setting.threat, setting.eps),
         target=target,
         metric=METRICS[cell.metric] if cell.metric else None,
         seed=cell.seed,

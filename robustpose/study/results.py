@@ -15,7 +15,6 @@ from robustpose.study.plan import Plan, metric_of
 from robustpose.study.signals import BEATEN
 from robustpose.study.store import Store, write_atomically
 from robustpose.study.stored import CellResult, Pictures
-from robustpose.threats import format_eps
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ def row_of(
         model=model.name,
         data=plan.dataset.name,
         attack="clean" if setting is None else setting.label,
-        eps="0/255" if setting is None else format_eps(setting.eps),
+        eps="0/255" if setting is None else setting.budget,
         steps=0 if setting is None else int(setting.numbers.get("steps", 1)),
         objective="" if setting is None else setting.objective,
         rounded=setting is None or setting.round_to_8bit,

@@ -42,7 +42,8 @@ class Decoded(TinyHeatmaps):
 
     def __init__(self) -> None:
         super().__init__()
-        self.maps, self.head = self.head, CoordinateHead(input_size=TINY)
+        self.maps = self.head
+        self.head: HeatmapHead | CoordinateHead = CoordinateHead(input_size=TINY)  # type: ignore[assignment]
 
     def forward(self, images: Tensor) -> PoseOutput:
         assert isinstance(self.maps, HeatmapHead)
@@ -92,7 +93,7 @@ CASES: tuple[tuple[str, Callable[[], LinearPose | TinyHeatmaps], Objective], ...
 )
 
 
-@pytest.mark.parametrize(("name", "make", "objective"), CASES, ids=[make.__name__ for _, make, _ in CASES])  # type: ignore[attr-defined]
+@pytest.mark.parametrize(("name", "make", "objective"), CASES, ids=[case[1].__name__ for case in CASES])
 def test_it_goes_off(name: str, make: Callable[[], LinearPose | TinyHeatmaps], objective: Objective) -> None:
     found = looked_at(make(), objective=objective, head_size=8.0 if make is Steady else 0.2)
     assert [alarm.name for alarm in found] == [name], [alarm.says for alarm in found]

@@ -34,7 +34,8 @@ def attacked(net: LinearPose | TinyHeatmaps, batch: Batch, target: Target | None
 
 def right(batch: Batch, keypoints: Tensor) -> Tensor:
     distance = torch.linalg.vector_norm(keypoints - batch.keypoints, dim=-1)
-    return batch.visible & (distance <= correct_radius(batch)[:, None])
+    found: Tensor = batch.visible & (distance <= correct_radius(batch)[:, None])
+    return found
 
 
 @pytest.mark.parametrize("make", [LinearPose, TinyHeatmaps])

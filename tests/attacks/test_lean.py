@@ -55,7 +55,9 @@ class Normed(nn.Module):
 
 def gradient(net: Normed, images: Tensor) -> Tensor:
     images = images.detach().requires_grad_(True)
-    return torch.autograd.grad(net(images).stages[-1].square().sum(), images)[0]
+    (found,) = torch.autograd.grad(net(images).stages[-1].square().sum(), images)
+    assert isinstance(found, Tensor)
+    return found
 
 
 def test_batch_norms_are_folded_and_nothing_else_changes() -> None:
@@ -85,7 +87,8 @@ class Leaking(Normed):
 
     def features(self, images: Tensor) -> Tensor:
         convolved = self.down[0](images)
-        return torch.relu(self.down[1](convolved)) + convolved
+        mixed: Tensor = torch.relu(self.down[1](convolved)) + convolved
+        return mixed
 
 
 class Drawing(Normed):

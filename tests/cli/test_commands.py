@@ -73,6 +73,18 @@ def test_every_shipped_net_can_be_attacked(
     assert found["clean"]["n"] == found["attacked"]["n"] == 2
 
 
+@pytest.mark.parametrize(("threat", "eps", "written"), [("l2", "1.0", "1 in L2"), ("l0", "50", "50 pixels")])
+def test_attacks_of_other_threats(
+    threat: str, eps: str, written: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ("--model", "deeppose", "--n", "4", "--attack", "fgsm", "--threat", threat, "--eps", eps)
+    found = attack_json(monkeypatch, capsys, *args)
+    assert (found["threat"], found["eps"], found["rounded_to_8bit"]) == (threat, written, True)
+    assert found["attacked"]["value"] < found["clean"]["value"]
+    page = next(Path("runs").glob(f"attack-deeppose-*-{threat if threat == 'l2' else 'pixels'}/report/index.html"))
+    assert f"at eps {written}" in page.read_text()
+
+
 def test_a_targeted_attack_reports_its_target_score(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -262,6 +274,7 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         "tasks: action, parts",
         "datasets: coco, mpii, synthpose",
         "attacks: apgd, fgsm, igsm, pgd",
+        "threats: l0, l1, l2, linf",
         "metrics: pck, pckh",
         "studies: paper, quick, realism",
         "findings: defences, detection, fig2a, fig2b, fig2c, fig2d, fig2ef, objective, perceptibility, steps, "

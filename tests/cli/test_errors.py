@@ -37,6 +37,13 @@ def coco_file(folder: Path, **change: object) -> Path:
         (["attack", "--model", "shg2", "--eps", "8"], "eps must be in [0, 1], got 8; did you mean 8/255?"),
         (["attack", "--model", "shg2", "--eps", "-1/255"], "eps must be in [0, 1]"),
         (["attack", "--model", "shg2", "--eps", "eight"], "eps must be a number such as 8/255"),
+        (["attack", "--model", "shg2", "--threat", "l3", "--eps", "2"], "unknown threat 'l3'; did you mean 'l2'?"),
+        (["attack", "--model", "shg2", "--threat", "l2"], "--threat l2 needs --eps, such as 2 or 0.5"),
+        (
+            ["attack", "--model", "shg2", "--threat", "l2", "--eps", "-2"],
+            "eps of l2 must be a number from 0, got -2",
+        ),
+        (["attack", "--model", "shg2", "--threat", "l0", "--eps", "8/255"], "whole number of pixels"),
         (["attack", "--model", "shg2", "--attack", "fgsm", "--steps", "3"], "takes one step, got 3"),
         (["attack", "--model", "shg2", "--search", "fp61"], "unknown search 'fp61'; did you mean 'fp32'?"),
         (["attack", "--model", "shg2", "--attack", "autopos"], "did you mean 'autopose'?"),

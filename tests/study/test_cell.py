@@ -89,6 +89,13 @@ def test_labels_are_the_papers_names(setting: Setting, label: str) -> None:
 def test_pictures_are_rounded_from_one_level_on() -> None:
     rounded = {levels: Setting("fgsm", levels / 255).round_to_8bit for levels in (0, 0.25, 0.5, 0.99, 1, 2, 32)}
     assert rounded == {0: True, 0.25: False, 0.5: False, 0.99: False, 1: True, 2: True, 32: True}
+    assert [Setting("fgsm", eps, threat="l2").round_to_8bit for eps in (0.002, 0.5)] == [False, True]
+
+
+def test_a_budget_is_written_as_its_threat_has_it() -> None:
+    assert Setting("igsm", 8 / 255).title == "IGSM-U-10 at 8/255"
+    assert Setting("igsm", 2.0, threat="l2").title == "IGSM-U-10 at 2 in L2"
+    assert Setting("igsm", 100, threat="l0").budget == "100 pixels"
 
 
 @pytest.mark.parametrize(
