@@ -23,7 +23,8 @@ def loss_and_gradient(loss: Loss, adv: Tensor, rows: Tensor) -> tuple[Tensor, Te
         total = losses.sum()
     if not total.requires_grad:
         raise RobustPoseError(
-            "no gradient reaches the images: the model or the objective cuts it (detach, argmax)"
+            "no gradient reaches the images: the model or the objective cuts it (detach, argmax); attack what "
+            "lies before the cut, or use an attack that needs no gradient (square)"
         )
     (gradient,) = torch.autograd.grad(total, adv)
     return losses.detach(), gradient

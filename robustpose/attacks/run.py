@@ -259,11 +259,13 @@ class _Counter:
     ids: tuple[str, ...]
     forwards: int = field(default=0)
     backwards: int = field(default=0)
+    passes: int = field(default=0)
 
     def counted(self, loss: Loss) -> Loss:
         def counting(adv: Tensor, rows: Tensor) -> Tensor:
             value = loss(adv, rows)
             self.forwards += len(rows)
+            self.passes += 1
             self._refuse_nan(value, rows, "the loss")
             if adv.requires_grad:
                 adv.register_hook(lambda grad: self._refuse_nan(grad, rows, "the gradient"))  # type: ignore[no-untyped-call]
@@ -276,7 +278,9 @@ class _Counter:
     def _refuse_nan(self, values: Tensor, rows: Tensor, what: str) -> None:
         broken = rows[values.isnan().reshape(len(rows), -1).any(dim=1)].tolist() if len(rows) else []
         if broken:
-            raise RobustPoseError(f"person {self.ids[broken[0]]}: {what} is NaN")
+            raise RobustPoseError(
+                f"person {self.ids[broken[0]]}: {what} is NaN in pass {self.passes} of the attack"
+            )
 
     def _count_backward(self, images: int) -> None:
         self.backwards += images
