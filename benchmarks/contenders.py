@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from robustpose import attacks
-from robustpose.attacks import APGD, IGSM, Attack
+from robustpose.attacks import APGD, IGSM
 from robustpose.objectives import Aim, Objective, correct_radius
 from robustpose.threats import Linf
-from robustpose.types import Batch, PoseModel
+from robustpose.types import Attack, Batch, PoseModel
 
 
 @dataclass(frozen=True)
