@@ -4,12 +4,15 @@ from collections.abc import Callable
 
 from robustpose.attacks.apgd import APGD, apgd
 from robustpose.attacks.fgsm import FGSM, fgsm
+from robustpose.attacks.fmn import FMN, fmn, fmn_each
 from robustpose.attacks.igsm import IGSM, igsm
 from robustpose.attacks.pgd import PGD, pgd
 from robustpose.attacks.run import Attacked, AttackError, Crafted, Target, craft, predict, run, run_along
+from robustpose.attacks.square import Square, square
 from robustpose.attacks.targets import draw_targets
 from robustpose.attacks.universal import Universal, apply_universal, learn_universal
-from robustpose.errors import unknown_name
+from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.objectives import ASK_FOR_A_RADIUS
 from robustpose.types import Attack
 
 ATTACKS: dict[str, Callable[..., Attack]] = {
@@ -17,27 +20,35 @@ ATTACKS: dict[str, Callable[..., Attack]] = {
     "igsm": igsm,
     "pgd": pgd,
     "apgd": apgd,
+    "fmn": fmn,
+    "fmn_each": fmn_each,
+    "square": square,
 }
 
 __all__ = [
     "APGD",
     "ATTACKS",
     "FGSM",
+    "FMN",
     "IGSM",
     "PGD",
     "AttackError",
     "Attacked",
     "Crafted",
+    "Square",
     "Target",
     "Universal",
     "apply_universal",
+    "check_attack",
     "craft",
     "draw_targets",
     "learn_universal",
     "make_attack",
+    "needs",
     "predict",
     "run",
     "run_along",
+    "usual_objective",
 ]
 
 
@@ -46,3 +57,27 @@ def make_attack(name: str, *, targeted: bool, steps: int | None = None) -> Attac
     if name not in ATTACKS:
         raise unknown_name("attack", name, ATTACKS)
     return ATTACKS[name](targeted=targeted, steps=steps)
+
+
+def needs(attack: Attack) -> str:
+    """Say what an attack asks of a net: 'gradients', 'scores' (its raw output) or 'decisions' (right or wrong)."""
+    return str(getattr(attack, "needs", "gradients"))
+
+
+def usual_objective(name: str) -> str:
+    """Return the objective that an attack raises unless told: the paper's for those that take any."""
+    if name not in ATTACKS:
+        raise unknown_name("attack", name, ATTACKS)
+    return str(getattr(ATTACKS[name](targeted=False), "objective", "training_loss"))
+
+
+def check_attack(name: str, attack: Attack, *, threat: str, objective: str) -> None:
+    """Raise RobustPoseError where an attack cannot serve a threat, or raise an objective."""
+    served = getattr(attack, "threats", (threat,))
+    if threat not in served:
+        raise RobustPoseError(f"attack {name!r} serves {' and '.join(served)}, got {threat}")
+    if getattr(attack, "needs_parts", False) and objective not in ASK_FOR_A_RADIUS:
+        raise RobustPoseError(
+            f"attack {name!r} needs an objective that says which keypoints are lost: margin or keypoints, "
+            f"got {objective}"
+        )

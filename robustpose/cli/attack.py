@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from robustpose import console
+from robustpose.attacks import usual_objective
 from robustpose.cli.options import (
     CardOption,
     DataOption,
@@ -32,7 +33,10 @@ def attack(
     ] = "",
     steps: Annotated[int | None, typer.Option(help="Of an iterated attack; the paper's number by default")] = None,
     targeted: Annotated[bool, typer.Option("--targeted", help="Towards a random pose, not just away")] = False,
-    objective: Annotated[str, typer.Option(help="training_loss | training_loss_all | margin")] = "training_loss",
+    objective: Annotated[
+        str,
+        typer.Option(help="training_loss | training_loss_all | margin | keypoints; the attack's own by default"),
+    ] = "",
     n: Annotated[int | None, typer.Option("--n", help="People, from the first; all by default")] = None,
     seed: SeedOption = 0,
     images: ImagesOption = "",
@@ -45,7 +49,14 @@ def attack(
     """Attack one net on one data set, and say what is left of its score."""
     started = time.perf_counter()
     budget = _budget(eps, threat)
-    setting = Setting(attack, budget, threat=threat, steps=steps, targeted=targeted, objective=objective)
+    setting = Setting(
+        attack,
+        budget,
+        threat=threat,
+        steps=steps,
+        targeted=targeted,
+        objective=objective or usual_objective(attack),
+    )
     study = Study(
         name="attack",
         title=f"{setting.title} on {data.partition(':')[0]}",
@@ -70,6 +81,7 @@ def attack(
         print(console.attack_json(plan, clean=found[0], attacked=found[1], cells=keys, seconds=seconds))
     else:
         console.print_results(plan, rows)
+        console.print_smallest(plan, found[1])
         say_where(folder)
 
 

@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 
 import robustpose
-from robustpose.attacks import make_attack
+from robustpose.attacks import check_attack, make_attack
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import format_eps, make_threat
@@ -78,7 +78,7 @@ class Setting:
         make_threat(self.threat, self.eps)
         if self.objective not in OBJECTIVES:
             raise unknown_name("objective", self.objective, OBJECTIVES)
-        self.make()
+        check_attack(self.attack, self.make(), threat=self.threat, objective=self.objective)
 
     def make(self) -> Attack:
         """Make the attack; RobustPoseError for an unknown name or wrong steps."""
