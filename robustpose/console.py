@@ -33,6 +33,7 @@ from robustpose.study import (
     metric_of,
     official_estimates,
     official_name,
+    smallest_curve,
 )
 
 stdout = Console()
@@ -150,6 +151,27 @@ def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
         stdout.print("* under one 8-bit level: scored without rounding the pictures to 8 bits", highlight=False)
 
 
+def print_smallest(plan: Plan, attacked: Outcome) -> None:
+    """Print what an attack of least size found: the score left at every eps, and the median smallest, by part."""
+    curve = smallest_curve(plan, attacked)
+    if curve is None:
+        return
+    table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    setting = attacked.setting
+    assert setting is not None
+    unit = {"linf": "255ths", "l0": "pixels"}.get(setting.threat, setting.threat.upper())
+    scale = 255 if setting.threat == "linf" else 1
+    written = [f"{eps * scale:.3g}" for eps in curve.eps]
+    for column in ("keypoint", *written, "median", "n"):
+        table.add_column(column, no_wrap=True, justify="left" if column == "keypoint" else "right")
+    for line in curve.lines:
+        median = "> eps" if math.isinf(line.median) else f"{line.median * scale:.3g}"
+        table.add_row(line.part, *(f"{left:.1f}" for left in line.left), median, str(line.n))
+    title = f"{metric_of(plan).name} left by perturbations up to eps, %; the median smallest eps; eps in {unit}"
+    stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
+    stdout.print(table, markup=False)
+
+
 def print_worth(lines: Sequence[Worth], *, title: str) -> None:
     """Print the realism study: a table a data set and score, a line a net, with the difference from everything."""
     stdout.print(f"{title}, 95% intervals over n people", markup=False, highlight=False)
@@ -215,6 +237,7 @@ def attack_json(
             for part in parts
         },
         **_official_json(plan, clean=clean.table, attacked=attacked.table),
+        **_curve_json(plan, attacked),
         "forwards": attacked.forwards,
         "backwards": attacked.backwards,
         "alarms": list(alarms),
@@ -237,6 +260,22 @@ def _official_json(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, ob
     }
     keypoints = len(plan.joints.intersection(COCO_17.keypoints))
     return {"oks": {"keypoints": keypoints, "ranked": is_ranked(clean), **by_name}}
+
+
+def _curve_json(plan: Plan, attacked: Outcome) -> dict[str, object]:
+    """Write the curve of an attack of least size; nothing for other attacks; infinite is null."""
+    curve = smallest_curve(plan, attacked)
+    if curve is None:
+        return {}
+    lines = {
+        line.part: {
+            "left": [round(left, 3) for left in line.left],
+            "median": None if math.isinf(line.median) else line.median,
+            "n": line.n,
+        }
+        for line in curve.lines
+    }
+    return {"smallest": {"eps": list(curve.eps), "by_part": lines}}
 
 
 def _as_json(estimate: Estimate) -> dict[str, float | int | None]:

@@ -2,6 +2,7 @@
 
 training_loss  what the net was trained on: the paper's choice; it goes on rising on keypoints that are lost
 margin         the decision itself: how far each keypoint is from being wrong, and nothing once it is
+keypoints      the same of the keypoints alone, for nets that say nothing else
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.metrics import METRICS, Pck
 from robustpose.models.dlcm import PartsHead
 from robustpose.models.heads import CoordinateHead, HeatmapHead, SimCCHead
-from robustpose.types import Batch, Head, Loss, PoseModel
+from robustpose.types import Batch, Head, Loss, LossOfParts, PoseModel
 
 
 @dataclass(frozen=True)
@@ -85,38 +86,67 @@ class Margin:
         """Say whether a net with this head has margins."""
         return isinstance(head, HeatmapHead | PartsHead | CoordinateHead | SimCCHead)
 
-    def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
+    def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> LossOfParts:
         """Return the mean margin of the visible keypoints; RobustPoseError for a head that has none."""
-        scored = torch.tensor(model.skeleton.counted, device=aim.visible.device)
-        counted = aim.visible & scored & torch.isfinite(aim.radius)[:, None]
-        # What does not count may be NaN, and a NaN that is multiplied by 0 on the way back is still NaN.
-        known = Aim(
-            torch.where(counted[..., None], aim.keypoints, 0.0), counted, torch.nan_to_num(aim.radius, 1.0)
-        )
+        known = _counting(model, aim)
         margins = _margins(model.head, known)
-        sign = -1.0 if targeted else 1.0
-
-        def loss(adv: Tensor, rows: Tensor) -> Tensor:
-            margin = (sign * margins(model(adv).stages[-1], rows)).clamp(max=self.enough)
-            return _mean(margin, counted[rows])
-
-        return _Capped(loss, _mean(torch.full_like(known.keypoints[..., 0], self.enough), counted))
+        return MeanMargin(
+            of=lambda adv, rows: margins(model(adv).stages[-1], rows),
+            counted=known.visible,
+            enough=self.enough,
+            sign=-1.0 if targeted else 1.0,
+        )
 
 
 @dataclass(frozen=True)
-class _Capped:
-    """A types.CappedLoss."""
+class Keypoints:
+    """The margin of the keypoints that a net answers with: their distance in radii, less 1.
 
-    loss: Loss
-    cap: Tensor
+    It asks for nothing else, so it serves every net, also one that can only be called; and every attack that takes
+    no gradients. Where keypoints are read off a map by its highest cell no gradient comes through.
+
+    enough  as of Margin
+    """
+
+    enough: float = 0.1
+
+    def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> LossOfParts:
+        """Return the mean margin of the visible keypoints."""
+        known = _counting(model, aim)
+        return MeanMargin(
+            of=lambda adv, rows: _distance_margins(model(adv).keypoints, known, rows),
+            counted=known.visible,
+            enough=self.enough,
+            sign=-1.0 if targeted else 1.0,
+        )
+
+
+@dataclass(frozen=True)
+class MeanMargin:
+    """The mean over a person's counted keypoints of what `of` says, up to `enough` each.
+
+    It is both a types.LossOfParts and a types.CappedLoss.
+    """
+
+    of: Loss
+    counted: Tensor
+    enough: float
+    sign: float
 
     def __call__(self, adv: Tensor, rows: Tensor, /) -> Tensor:
-        return self.loss(adv, rows)
+        """Return the mean (M,); 0 for a person of whom nothing counts."""
+        margin = self.parts(adv, rows).clamp(max=self.enough)
+        return margin.sum(dim=1) / self.counted[rows].sum(dim=1).clamp(min=1)
 
+    @property
+    def cap(self) -> Tensor:
+        """`enough` (N,); 0 for a person of whom nothing counts."""
+        most = torch.where(self.counted, self.enough, 0.0)
+        return most.sum(dim=1) / self.counted.sum(dim=1).clamp(min=1)
 
-def _mean(margins: Tensor, counted: Tensor) -> Tensor:
-    """Return the mean (N,) of margins (N, K) over the keypoints that count."""
-    return torch.where(counted, margins, 0.0).sum(dim=1) / counted.sum(dim=1).clamp(min=1)
+    def parts(self, adv: Tensor, rows: Tensor, /) -> Tensor:
+        """Return the margins (M, K), 0 where a keypoint does not count."""
+        return torch.where(self.counted[rows], self.sign * self.of(adv, rows), 0.0)
 
 
 def correct_radius(batch: Batch, metric: Pck | None = None) -> Tensor:
@@ -133,11 +163,22 @@ OBJECTIVES: dict[str, Objective] = {
     "training_loss": TrainingLoss("last"),
     "training_loss_all": TrainingLoss("all"),
     "margin": Margin(),
+    "keypoints": Keypoints(),
 }
 
 
-ASK_FOR_A_RADIUS = frozenset({"margin"})
-"""Objectives whose loss depends on what the metric takes for correct."""
+ASK_FOR_A_RADIUS = frozenset({"margin", "keypoints"})
+"""Objectives whose loss depends on what the metric takes for correct; they tell of each keypoint whether it is."""
+
+
+def _counting(model: PoseModel, aim: Aim) -> Aim:
+    """Return an aim of which only what the score counts is visible, without a NaN.
+
+    What does not count may be NaN, and a NaN that is multiplied by 0 on the way back is still NaN.
+    """
+    scored = torch.tensor(model.skeleton.counted, device=aim.visible.device)
+    counted = aim.visible & scored & torch.isfinite(aim.radius)[:, None]
+    return Aim(torch.where(counted[..., None], aim.keypoints, 0.0), counted, torch.nan_to_num(aim.radius, 1.0))
 
 
 def _margins(head: Head, aim: Aim) -> Callable[[Tensor, Tensor], Tensor]:
@@ -153,7 +194,7 @@ def _margins(head: Head, aim: Aim) -> Callable[[Tensor, Tensor], Tensor]:
         return _class_margins(head, aim)
     raise RobustPoseError(
         f"objective 'margin' needs heatmaps, coordinates or classes, this net has a {type(head).__name__}; "
-        "use training_loss"
+        "use training_loss, or keypoints for an attack without gradients"
     )
 
 
@@ -176,13 +217,14 @@ def _heatmap_margins(head: HeatmapHead, aim: Aim) -> Callable[[Tensor, Tensor], 
 
 
 def _coordinate_margins(head: CoordinateHead, aim: Aim) -> Callable[[Tensor, Tensor], Tensor]:
-    def margins(raw: Tensor, rows: Tensor) -> Tensor:
-        offset = head.decode(raw)[0] - aim.keypoints[rows]
-        # Away from 0, where the norm has no gradient, by far less than a pixel.
-        distance = (offset.square().sum(dim=-1) + 1e-12).sqrt()
-        return distance / aim.radius[rows, None] - 1
+    return lambda raw, rows: _distance_margins(head.decode(raw)[0], aim, rows)
 
-    return margins
+
+def _distance_margins(found: Tensor, aim: Aim, rows: Tensor) -> Tensor:
+    offset = found - aim.keypoints[rows]
+    # Away from 0, where the norm has no gradient, by far less than a pixel.
+    distance = (offset.square().sum(dim=-1) + 1e-12).sqrt()
+    return distance / aim.radius[rows, None] - 1
 
 
 def _class_margins(head: SimCCHead, aim: Aim) -> Callable[[Tensor, Tensor], Tensor]:

@@ -275,6 +275,37 @@ class CappedLoss(Protocol):
         ...
 
 
+@runtime_checkable
+class LossOfParts(Protocol):
+    """A loss that also tells of each part, a keypoint say, whether the attacker has what he wants of it."""
+
+    @property
+    def counted(self) -> Tensor:
+        """(N, K) bool: the parts that count, of every person of the batch."""
+        ...
+
+    def __call__(self, adv: Tensor, rows: Tensor, /) -> Tensor:
+        """Return the loss (M,) to raise."""
+        ...
+
+    def parts(self, adv: Tensor, rows: Tensor, /) -> Tensor:
+        """Return a margin (M, K) of each part: above 0 where the attacker has it; any where it does not count."""
+        ...
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What an attack of least size found.
+
+    images    (N, 3, H, W) within the threat
+    smallest  (N, K) the smallest size seen at which each part was lost, in the threat's unit: 0 where it is lost
+              without an attack, infinite where no size up to eps did it, NaN where the part does not count
+    """
+
+    images: Tensor
+    smallest: Tensor
+
+
 class Attack(Protocol):
     """A frozen dataclass of hyper-parameters with one verb.
 
@@ -284,6 +315,15 @@ class Attack(Protocol):
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
         """Return images within the threat that raise the loss; the caller checks them."""
+        ...
+
+
+@runtime_checkable
+class SearchingAttack(Protocol):
+    """An attack that looks for the smallest perturbation, and so answers for every eps up to the threat's."""
+
+    def search(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Searched:
+        """Return images within the threat, and how little each part took."""
         ...
 
 

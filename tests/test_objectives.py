@@ -11,7 +11,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.metrics import METRICS, Table
 from robustpose.models.dlcm import PartsHead
 from robustpose.models.heads import CoordinateHead, HeatmapHead, SimCCHead
-from robustpose.objectives import Aim, Margin, correct_radius
+from robustpose.objectives import Aim, Keypoints, Margin, correct_radius
 from robustpose.skeletons import Skeleton
 from robustpose.types import Head, PoseOutput
 from tests.conftest import TINY, TRIO, tiny_batch
@@ -127,6 +127,33 @@ def test_above_zero_is_wrong_as_the_metric_says(head: HeatmapHead | CoordinateHe
         found = margin(net, Aim(batch.keypoints, only, correct_radius(batch, metric)))
         counts = batch.visible[:, k].numpy()
         assert ((found.numpy() > 0) == (hits[:, k] == 0))[counts].all()
+
+
+@pytest.mark.parametrize("head", [MAPS, NUMBERS], ids=["maps", "coordinates"])
+def test_keypoints_alone_tell_the_same_decisions(head: HeatmapHead | CoordinateHead) -> None:
+    """Of coordinates the two objectives are one; of maps they agree on which keypoints are lost."""
+    batch = tiny_batch(30)
+    shape = (30, 3, 4, 6) if isinstance(head, HeatmapHead) else (30, 3, 2)
+    raw = torch.rand(shape, generator=torch.Generator().manual_seed(4)) - 0.5
+    net, rows = Says(raw, head, skeleton=TRIO), torch.arange(30)
+    where = Aim(batch.keypoints, batch.visible, correct_radius(batch) * 3)
+    for targeted in (False, True):
+        seen = Keypoints().bind(net, where, targeted=targeted)
+        known = Margin().bind(net, where, targeted=targeted)
+        images = torch.zeros(30, 3, *TINY)
+        lost = seen.parts(images, rows) > 0
+        assert torch.equal(lost, known.parts(images, rows) > 0)
+        assert 5 < int(lost.sum()) < 85
+        if isinstance(head, CoordinateHead):
+            torch.testing.assert_close(seen(images, rows), known(images, rows))
+
+
+def test_keypoints_by_hand() -> None:
+    found = Keypoints(enough=10.0).bind(one_map(c2r1=1.0), aim(4.5, 5.5, radius=2.0), targeted=False)
+    images, rows = torch.zeros(1, 3, *TINY), torch.tensor([0])
+    assert float(found(images, rows)) == pytest.approx(0.5)  # three pixels off
+    assert found.parts(images, rows).tolist() == [[pytest.approx(0.5)]]
+    assert found.counted.tolist() == [[True]]
 
 
 def test_part_maps_are_read_at_the_joints_alone() -> None:

@@ -5,14 +5,17 @@ from collections.abc import Callable
 from robustpose.attacks.apgd import APGD, apgd
 from robustpose.attacks.autopose import Autopose, autopose
 from robustpose.attacks.fgsm import FGSM, fgsm
+from robustpose.attacks.fmn import FMN, fmn, fmn_each
 from robustpose.attacks.igsm import IGSM, igsm
 from robustpose.attacks.lean import SEARCHES, Lean
 from robustpose.attacks.pgd import PGD, pgd
 from robustpose.attacks.run import Attacked, AttackError, Crafted, Target, craft, predict, run, run_along
+from robustpose.attacks.square import Square, square
 from robustpose.attacks.targets import draw_targets
 from robustpose.attacks.universal import Universal, apply_universal, learn_universal
 from robustpose.attacks.worst import Worst, run_ensemble
-from robustpose.errors import unknown_name
+from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.objectives import ASK_FOR_A_RADIUS
 from robustpose.types import Attack
 
 ATTACKS: dict[str, Callable[..., Attack]] = {
@@ -20,6 +23,9 @@ ATTACKS: dict[str, Callable[..., Attack]] = {
     "igsm": igsm,
     "pgd": pgd,
     "apgd": apgd,
+    "fmn": fmn,
+    "fmn_each": fmn_each,
+    "square": square,
 }
 
 ENSEMBLES: dict[str, Callable[..., Autopose]] = {
@@ -32,6 +38,7 @@ __all__ = [
     "ATTACKS",
     "ENSEMBLES",
     "FGSM",
+    "FMN",
     "IGSM",
     "PGD",
     "SEARCHES",
@@ -40,19 +47,23 @@ __all__ = [
     "Autopose",
     "Crafted",
     "Lean",
+    "Square",
     "Target",
     "Universal",
     "Worst",
     "apply_universal",
+    "check_attack",
     "craft",
     "draw_targets",
     "learn_universal",
     "make_attack",
     "make_ensemble",
+    "needs",
     "predict",
     "run",
     "run_along",
     "run_ensemble",
+    "usual_objective",
 ]
 
 
@@ -68,3 +79,29 @@ def make_attack(name: str, *, targeted: bool, steps: int | None = None) -> Attac
     if name not in ATTACKS:
         raise unknown_name("attack", name, ATTACKS)
     return ATTACKS[name](targeted=targeted, steps=steps)
+
+
+def needs(attack: Attack) -> str:
+    """Say what an attack asks of a net: 'gradients', 'scores' (its raw output) or 'decisions' (right or wrong)."""
+    return str(getattr(attack, "needs", "gradients"))
+
+
+def usual_objective(name: str) -> str:
+    """Return the objective that an attack raises unless told: the paper's for those that take any."""
+    if name in ENSEMBLES:
+        return "training_loss"  # of all nets; an ensemble has its own
+    if name not in ATTACKS:
+        raise unknown_name("attack", name, (*ATTACKS, *ENSEMBLES))
+    return str(getattr(ATTACKS[name](targeted=False), "objective", "training_loss"))
+
+
+def check_attack(name: str, attack: Attack, *, threat: str, objective: str) -> None:
+    """Raise RobustPoseError where an attack cannot serve a threat, or raise an objective."""
+    served = getattr(attack, "threats", (threat,))
+    if threat not in served:
+        raise RobustPoseError(f"attack {name!r} serves {' and '.join(served)}, got {threat}")
+    if getattr(attack, "needs_parts", False) and objective not in ASK_FOR_A_RADIUS:
+        raise RobustPoseError(
+            f"attack {name!r} needs an objective that says which keypoints are lost: margin or keypoints, "
+            f"got {objective}"
+        )

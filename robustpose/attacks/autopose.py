@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from robustpose.attacks.apgd import APGD
+from robustpose.attacks.fmn import FMN
+from robustpose.attacks.square import Square
 from robustpose.errors import RobustPoseError
-from robustpose.objectives import Margin, Objective, TrainingLoss
+from robustpose.objectives import Keypoints, Margin, Objective, TrainingLoss
 from robustpose.types import Attack, Head
 
 VERSION = 1
@@ -44,19 +46,23 @@ class Autopose:
     gradients  of a person at most, over all moves; a pass without a gradient counts half of one
     """
 
-    gradients: int = 400
+    gradients: int = 500
 
     def __post_init__(self) -> None:
         if self.gradients < 20:
             raise RobustPoseError(f"autopose: gradients must be at least 20, got {self.gradients}")
 
     def moves(self, head: Head) -> tuple[Move, ...]:
-        """Return the moves against nets with such a head: without margins, those on the training loss alone."""
-        return MOVES if Margin.serves(head) else tuple(replace(move, objective=TrainingLoss()) for move in MOVES)
+        """Return the moves against nets with such a head: where it has no margins, on what it was trained on."""
+        if Margin.serves(head):
+            return MOVES
+        of_any_net = {"minimal": None, "square": Keypoints()}
+        moves = ((move, of_any_net.get(move.name, TrainingLoss())) for move in MOVES)
+        return tuple(replace(move, objective=objective) for move, objective in moves if objective is not None)
 
-    def steps(self, move: Move) -> int:
-        """Return the gradients of a move."""
-        return max(1, int(self.gradients * move.share))
+    def made(self, move: Move) -> Attack:
+        """Make a move's attack with its share of the budget."""
+        return move.attack(max(1, int(self.gradients * move.share)))
 
 
 def _apgd(gradients: int) -> Attack:
@@ -68,11 +74,22 @@ def _apgd_at_random(gradients: int) -> Attack:
     return APGD(steps=max(1, gradients // 2), restarts=2)
 
 
+def _fmn(gradients: int) -> Attack:
+    return FMN(steps=gradients)
+
+
+def _square(gradients: int) -> Attack:
+    """A query is a pass, which is half a gradient."""
+    return Square(steps=2 * gradients)
+
+
 MOVES: tuple[Move, ...] = (
-    Move("margin", _apgd, Margin(), 0.4),
-    Move("training loss", _apgd, TrainingLoss(), 0.15),
-    Move("elsewhere", _apgd, Margin(), 0.2, elsewhere=True),
-    Move("unbeaten", _apgd_at_random, Margin(), 0.25, unbeaten=True),
+    Move("margin", _apgd, Margin(), 0.3),
+    Move("training loss", _apgd, TrainingLoss(), 0.1),
+    Move("elsewhere", _apgd, Margin(), 0.14, elsewhere=True),
+    Move("unbeaten", _apgd_at_random, Margin(), 0.2, unbeaten=True),
+    Move("minimal", _fmn, Margin(), 0.12, unbeaten=True),
+    Move("square", _square, Margin(), 0.14),
 )
 """In the order in which they are made: the strongest first, for who is lost altogether costs no more."""
 
@@ -94,5 +111,5 @@ def elsewhere(keypoints: Tensor, asked: Tensor, radius: Tensor) -> Tensor:
 
 
 def autopose(*, targeted: bool, steps: int | None = None) -> Autopose:
-    """Make autopose: 400 gradients a person at most, unless `steps` says otherwise."""
+    """Make autopose: 500 gradients a person at most, unless `steps` says otherwise."""
     return Autopose() if steps is None else Autopose(gradients=steps)

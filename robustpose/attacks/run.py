@@ -6,6 +6,7 @@ returns are checked here, after rounding to the 8 bits that a picture has.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,7 +18,18 @@ from robustpose.errors import RobustPoseError
 from robustpose.metrics import Pck
 from robustpose.objectives import Aim, Objective, correct_radius
 from robustpose.threats.levels import LEVELS
-from robustpose.types import Attack, Batch, CappedLoss, Loss, PoseModel, PoseOutput, Threat, WalkingAttack
+from robustpose.types import (
+    Attack,
+    Batch,
+    CappedLoss,
+    Loss,
+    LossOfParts,
+    PoseModel,
+    PoseOutput,
+    SearchingAttack,
+    Threat,
+    WalkingAttack,
+)
 
 TOLERANCE = 1e-5
 """Of a budget, and in [0, 1] units at least: what float32 arithmetic may add; 0.003 of an 8-bit level."""
@@ -47,12 +59,14 @@ class Attacked:
     output     what the model says of them
     forwards   passes of one image through the model, the final scoring pass left out
     backwards  passes of one image's gradient
+    smallest   of an attack of least size, (N, K): see types.Searched; its sizes are those before rounding
     """
 
     images: Tensor
     output: PoseOutput
     forwards: int
     backwards: int
+    smallest: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,7 @@ class Crafted:
     images: Tensor
     forwards: int
     backwards: int
+    smallest: Tensor | None = None
 
 
 def predict(model: PoseModel, images: Tensor, *, ids: tuple[str, ...]) -> PoseOutput:
@@ -155,6 +170,7 @@ def run_along(
             output=predict(model, made.images, ids=batch.ids),
             forwards=made.forwards,
             backwards=made.backwards,
+            smallest=made.smallest,
         )
         for steps, made in crafted.items()
     }
@@ -182,10 +198,14 @@ def craft(
         counted = Unfinished(counted, loss.cap)
     made: dict[int, Crafted] = {}
 
-    def keep(steps: int, adv: Tensor) -> None:
+    def keep(steps: int, adv: Tensor, smallest: Tensor | None = None) -> None:
         checked = _checked(adv.detach(), images, threat, round_to_8bit=round_to_8bit)
-        made[steps] = Crafted(images=checked, forwards=counter.forwards, backwards=counter.backwards)
+        made[steps] = Crafted(checked, counter.forwards, counter.backwards, smallest)
 
+    if at is None and isinstance(attack, SearchingAttack):
+        searched = attack.search(counted, images, threat, generator)
+        keep(0, searched.images, searched.smallest)
+        return made
     if at is None:
         keep(0, attack.perturb(counted, images, threat, generator))
         return made
@@ -262,18 +282,20 @@ class _Counter:
     passes: int = field(default=0)
 
     def counted(self, loss: Loss) -> Loss:
-        def counting(adv: Tensor, rows: Tensor) -> Tensor:
-            value = loss(adv, rows)
-            self.forwards += len(rows)
-            self.passes += 1
-            self._refuse_nan(value, rows, "the loss")
-            if adv.requires_grad:
-                adv.register_hook(lambda grad: self._refuse_nan(grad, rows, "the gradient"))  # type: ignore[no-untyped-call]
-            if value.requires_grad:
-                value.register_hook(lambda gradient: self._count_backward(len(rows)))  # type: ignore[no-untyped-call]
-            return value
+        if isinstance(loss, LossOfParts):
+            return _CountedParts(loss.counted, partial(self._watch, loss), partial(self._watch, loss.parts))
+        return partial(self._watch, loss)
 
-        return counting
+    def _watch(self, loss: Loss, adv: Tensor, rows: Tensor) -> Tensor:
+        value = loss(adv, rows)
+        self.forwards += len(rows)
+        self.passes += 1
+        self._refuse_nan(value, rows, "the loss")
+        if adv.requires_grad:
+            adv.register_hook(lambda grad: self._refuse_nan(grad, rows, "the gradient"))  # type: ignore[no-untyped-call]
+        if value.requires_grad:
+            value.register_hook(lambda gradient: self._count_backward(len(rows)))  # type: ignore[no-untyped-call]
+        return value
 
     def _refuse_nan(self, values: Tensor, rows: Tensor, what: str) -> None:
         broken = rows[values.isnan().reshape(len(rows), -1).any(dim=1)].tolist() if len(rows) else []
@@ -284,3 +306,18 @@ class _Counter:
 
     def _count_backward(self, images: int) -> None:
         self.backwards += images
+
+
+@dataclass(frozen=True)
+class _CountedParts:
+    """A loss of parts, counted (types.LossOfParts)."""
+
+    counted: Tensor
+    whole: Loss
+    each: Loss
+
+    def __call__(self, adv: Tensor, rows: Tensor, /) -> Tensor:
+        return self.whole(adv, rows)
+
+    def parts(self, adv: Tensor, rows: Tensor, /) -> Tensor:
+        return self.each(adv, rows)

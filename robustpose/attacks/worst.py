@@ -47,6 +47,9 @@ def run_ensemble(
     nothing = torch.zeros_like(batch.visible)
     state = _State(batch.images, has=nothing, beaten=nothing)
     for move in attack.moves(model.head):
+        made = attack.made(move)
+        if threat.name not in getattr(made, "threats", (threat.name,)):
+            continue
         rows = (counted & ~state.has).any(dim=1) if state.forwards else torch.ones_like(counted[:, 0])
         rows = rows.nonzero().flatten()
         if len(rows) == 0:
@@ -57,7 +60,7 @@ def run_ensemble(
             open_ = (counted & ~state.beaten)[rows]
             wanted = torch.where(open_.any(dim=1, keepdim=True), open_, wanted)
         found = run(
-            move.attack(attack.steps(move)),
+            made,
             model,
             replace(people, visible=wanted) if target is None else people,
             threat=threat,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from robustpose import console
+from robustpose.attacks import usual_objective
 from robustpose.cli.options import (
     CardOption,
     DataOption,
@@ -37,7 +38,10 @@ def attack(
         int | None, typer.Option(help="Of an iterated attack, gradients of autopose; its own by default")
     ] = None,
     targeted: Annotated[bool, typer.Option("--targeted", help="Towards a random pose, not just away")] = False,
-    objective: Annotated[str, typer.Option(help="training_loss | training_loss_all | margin")] = "training_loss",
+    objective: Annotated[
+        str,
+        typer.Option(help="training_loss | training_loss_all | margin | keypoints; the attack's own by default"),
+    ] = "",
     search: Annotated[str, typer.Option(help="fp32 | bf16, precision of the search; scores are fp32")] = "fp32",
     n: Annotated[int | None, typer.Option("--n", help="People, from the first; all by default")] = None,
     seed: SeedOption = 0,
@@ -56,7 +60,7 @@ def attack(
         threat=threat,
         steps=steps,
         targeted=targeted,
-        objective=objective,
+        objective=objective or usual_objective(attack),
         search=search,
     )
     study = Study(
@@ -89,6 +93,7 @@ def attack(
         )
     else:
         console.print_results(plan, rows)
+        console.print_smallest(plan, found[1])
         say_where(folder)
 
 

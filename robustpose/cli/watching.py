@@ -4,31 +4,41 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from robustpose.alarms import Alarm, black_box_beats, more_hurts_less, probe
+from robustpose.attacks import needs
 from robustpose.metrics import METRICS
 from robustpose.models import OpenedModel
-from robustpose.objectives import OBJECTIVES
+from robustpose.objectives import OBJECTIVES, Margin, Objective, TrainingLoss
 from robustpose.study import Plan, Setting, Store, outcome
 from robustpose.threats import make_threat
 
 _LOOKED_AT = 4
 """People whom a net is looked at with."""
-BLACK_BOXES = frozenset({"square"})
-"""Attacks that ask for no gradient."""
 
 
 def watch_net(plan: Plan, store: Store, setting: Setting) -> list[Alarm]:
     """Look at a net under the objective and threat of an attack, and at whether the attack hurt at all."""
     (model,) = plan.models
+    seen = _look(plan, model, setting)
+    return seen if setting.targeted else seen + _stronger(plan, store, model, [None, setting])
+
+
+def _look(plan: Plan, model: OpenedModel, setting: Setting) -> list[Alarm]:
+    """Look at the net, where the attack asks for its gradients; of an ensemble, under its first objective."""
+    if setting.is_ensemble:
+        objective: Objective = Margin() if Margin.serves(model.net.head) else TrainingLoss()
+    elif needs(setting.make()) == "gradients":
+        objective = OBJECTIVES[setting.objective]
+    else:
+        return []
     height, width = model.net.input_size
     people = plan.dataset.load(range(min(_LOOKED_AT, plan.n)), input_size=(int(height), int(width)))
-    seen = probe(
+    return probe(
         model.net,
         people.in_skeleton(model.net.skeleton),
-        objective=OBJECTIVES[setting.objective],
+        objective=objective,
         threat=make_threat(setting.threat, setting.eps),
         metric=METRICS[plan.metric],
     )
-    return seen if setting.targeted else seen + _stronger(plan, store, model, [None, setting])
 
 
 def watch_study(plan: Plan, store: Store) -> list[str]:
@@ -58,10 +68,11 @@ def _stronger(plan: Plan, store: Store, model: OpenedModel, settings: Sequence[S
 
 def _black_boxes(plan: Plan, store: Store, model: OpenedModel) -> list[Alarm]:
     alarms = []
-    for black in (each for each in plan.study.settings if each.attack in BLACK_BOXES and not each.targeted):
-        for white in plan.study.settings:
-            same = (white.eps, white.threat, white.targeted) == (black.eps, black.threat, black.targeted)
-            if same and white.attack not in BLACK_BOXES:
+    settings = [each for each in plan.study.settings if not (each.targeted or each.is_ensemble)]
+    whites = [each for each in settings if needs(each.make()) == "gradients"]
+    for black in (each for each in settings if each not in whites):
+        for white in whites:
+            if (white.eps, white.threat) == (black.eps, black.threat):
                 one, other = ((each.title, outcome(plan, store, model, each).table) for each in (white, black))
                 alarms += black_box_beats(one, other, METRICS[plan.metric])
     return alarms

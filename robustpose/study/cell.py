@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 
 import robustpose
-from robustpose.attacks import ATTACKS, ENSEMBLES, SEARCHES, Autopose, make_attack, make_ensemble
+from robustpose.attacks import ATTACKS, ENSEMBLES, SEARCHES, Autopose, check_attack, make_attack, make_ensemble
 from robustpose.attacks.autopose import VERSION as AUTOPOSE_VERSION
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.objectives import OBJECTIVES
@@ -87,7 +87,10 @@ class Setting:
             raise unknown_name("attack", self.attack, (*ATTACKS, *ENSEMBLES))
         if self.is_ensemble and self.objective != "training_loss":
             raise RobustPoseError(f"{self.attack} has objectives of its own: leave {self.objective!r} out")
-        self.ensemble() if self.is_ensemble else self.make()
+        if self.is_ensemble:
+            self.ensemble()
+        else:
+            check_attack(self.attack, self.make(), threat=self.threat, objective=self.objective)
 
     @property
     def is_ensemble(self) -> bool:

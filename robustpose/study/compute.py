@@ -19,7 +19,7 @@ from robustpose.study.stored import CellResult, Pictures, Pixels, Stored, Univer
 from robustpose.study.tasks import compute_tasks
 from robustpose.study.workbench import Workbench, as_table, input_size_of
 from robustpose.threats import make_threat
-from robustpose.types import Batch
+from robustpose.types import Batch, WalkingAttack
 
 R = TypeVar("R", bound=Stored)
 
@@ -72,7 +72,9 @@ def steps_of(cell: AnyCell) -> int:
 
 def _walk_of(cell: AnyCell) -> object:
     """Return what cells of one walk share; the cell's own key where it walks alone."""
-    if not isinstance(cell, (Cell, TaskCell)) or cell.setting is None or "steps" not in cell.setting.numbers:
+    if not isinstance(cell, (Cell, TaskCell)) or cell.setting is None:
+        return cell.key
+    if not isinstance(cell.setting.make(), WalkingAttack):
         return cell.key
     fields = cell.as_dict()
     setting = fields["setting"]
@@ -114,7 +116,7 @@ def _attacked(cells: Sequence[Cell], bench: Workbench) -> list[Computed]:
             cell,
             CellResult(
                 table=as_table(batch, attacked.output.keypoints, scores=attacked.output.scores, target=target),
-                signals=signals_of(model.net, attacked.output),
+                signals=signals_of(model.net, attacked.output, smallest=attacked.smallest),
                 forwards=attacked.forwards,
                 backwards=attacked.backwards,
                 unreadable=batch.unreadable,

@@ -6,15 +6,22 @@ import pytest
 import torch
 from torch import nn
 
-from robustpose.attacks import ATTACKS, Attacked, Target, make_attack, run
+from robustpose.attacks import ATTACKS, Attacked, Target, make_attack, run, usual_objective
 from robustpose.errors import RobustPoseError
-from robustpose.objectives import OBJECTIVES, Objective, TrainingLoss
+from robustpose.objectives import OBJECTIVES, Aim, Keypoints, Objective, correct_radius
 from robustpose.threats import THREATS, Linf, make_threat
-from robustpose.types import Batch, PoseModel, Threat
+from robustpose.types import Batch, PoseModel, SearchingAttack, Threat
 from tests.conftest import LinearPose, TinyHeatmaps, one_person, tiny_batch
 
 EPS = 8 / 255
-LAST = TrainingLoss("last")
+PAIRS = [
+    (name, threat) for name in ATTACKS for threat in getattr(make_attack(name, targeted=False), "threats", THREATS)
+]
+"""Every attack with every threat that it serves."""
+LAZY = [name for name in ATTACKS if isinstance(make_attack(name, targeted=False), SearchingAttack)]
+"""Attacks that take no more of the budget than they need."""
+QUICK = {"square": 80, "fmn": 24, "fmn_each": 8}
+"""Steps, where the attack's own number is long for a test."""
 BUDGETS = {"linf": (0.25 / 255, 1 / 255, 8 / 255, 64 / 255), "l2": (0.1, 2.0), "l1": (0.7, 12.0), "l0": (3, 20)}
 NETS = {"linear": LinearPose, "heatmaps": TinyHeatmaps}
 
@@ -23,24 +30,27 @@ every_net = pytest.mark.parametrize("net", [make() for make in NETS.values()], i
 both_ways = pytest.mark.parametrize("targeted", [False, True], ids=["untargeted", "targeted"])
 
 
+def objective_of(name: str) -> Objective:
+    return OBJECTIVES[usual_objective(name)]
+
+
 def attack(
     name: str,
     net: PoseModel,
     batch: Batch,
     *,
     threat: Threat | None = None,
-    objective: Objective = LAST,
     targeted: bool = False,
     seed: int = 0,
     round_to_8bit: bool = True,
 ) -> Attacked:
     target = Target(keypoints=batch.keypoints.flip(1), visible=batch.visible) if targeted else None
     return run(
-        make_attack(name, targeted=targeted),
+        make_attack(name, targeted=targeted, steps=QUICK.get(name)),
         net,
         batch,
         threat=threat or Linf(EPS),
-        objective=objective,
+        objective=objective_of(name),
         target=target,
         seed=seed,
         round_to_8bit=round_to_8bit,
@@ -49,8 +59,7 @@ def attack(
 
 @both_ways
 @every_net
-@pytest.mark.parametrize("threat", THREATS)
-@every_attack
+@pytest.mark.parametrize(("name", "threat"), PAIRS)
 def test_budget_range_and_finiteness(name: str, threat: str, net: PoseModel, targeted: bool) -> None:
     batch = tiny_batch()
     for eps in BUDGETS[threat]:
@@ -62,12 +71,12 @@ def test_budget_range_and_finiteness(name: str, threat: str, net: PoseModel, tar
         assert adv.min() >= 0
         assert adv.max() <= 1
         assert (allowed.size(batch.images, adv) <= allowed.eps * (1 + 1e-5) + 1e-6).all()
-        assert (allowed.size(batch.images, adv) > 0.5 * allowed.eps).all(), "an attack that does nothing"
+        least = 0.0 if name in LAZY else 0.5 * allowed.eps
+        assert (allowed.size(batch.images, adv) >= least).all(), "an attack that does nothing"
 
 
 @every_net
-@pytest.mark.parametrize("threat", THREATS)
-@every_attack
+@pytest.mark.parametrize(("name", "threat"), PAIRS)
 def test_eps_0_is_the_identity(name: str, threat: str, net: PoseModel) -> None:
     batch = tiny_batch()
     for rounds in (True, False):
@@ -107,15 +116,18 @@ def test_n_together_are_one_at_a_time(name: str, net: PoseModel, targeted: bool)
     """In loss, as promised: pixels of different batch sizes differ in the last bit of a gradient's sign."""
     batch = tiny_batch(5)
     together = attack(name, net, batch, targeted=targeted)
-    target = net.head.encode(batch.keypoints.flip(1) if targeted else batch.keypoints)
-    raw = together.output.stages[-1]
-    losses = net.head.loss(raw, target, batch.visible)
+    keypoints = batch.keypoints.flip(1) if targeted else batch.keypoints
+    aim = Aim(keypoints, batch.visible, correct_radius(batch))
+    loss = objective_of(name).bind(net, aim, targeted=targeted)
+    losses = loss(together.images, torch.arange(5))
     for row in range(len(batch)):
         alone = attack(name, net, one_person(batch, row), targeted=targeted)
-        loss = net.head.loss(alone.output.stages[-1], target[row : row + 1], batch.visible[row : row + 1])
-        assert float(loss) == pytest.approx(float(losses[row]), rel=1e-3)
+        assert float(loss(alone.images, torch.tensor([row]))) == pytest.approx(float(losses[row]), rel=1e-3)
         same = (alone.images == together.images[row : row + 1]).float().mean()
         assert same > 0.98
+        if alone.smallest is not None and together.smallest is not None:
+            theirs = together.smallest[row : row + 1]
+            torch.testing.assert_close(alone.smallest, theirs, rtol=1e-3, atol=1e-6, equal_nan=True)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +140,7 @@ def test_n_together_are_one_at_a_time(name: str, net: PoseModel, targeted: bool)
         ("igsm", False, 3, 3),
     ],
 )
-@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES.keys())
+@pytest.mark.parametrize("objective", [each for each in OBJECTIVES.values() if not isinstance(each, Keypoints)])
 def test_passes_are_counted(
     name: str, targeted: bool, steps: int | None, passes: int, objective: Objective
 ) -> None:
@@ -156,7 +168,8 @@ def test_rounding_to_8_bits_stays_on_levels_and_in_the_ball(name: str, net: Pose
     for levels in (*range(1, 10), 16, 31, 32):
         adv = attack(name, net, batch, threat=Linf(levels / 255)).images.double() * 255
         assert (adv - adv.round()).abs().max() < 1e-4
-        assert (adv.round() - before).abs().max() == levels
+        assert (adv.round() - before).abs().max() <= levels
+        assert (adv.round() - before).abs().max() == levels or name in LAZY
         assert adv.round().min() >= 0
         assert adv.round().max() <= 255
 
@@ -167,7 +180,7 @@ def test_rounding_with_a_budget_between_levels(name: str, levels: float, reach: 
     batch = tiny_batch()
     adv = attack(name, TinyHeatmaps(), batch, threat=Linf(levels / 255)).images
     moved = (adv.double() - batch.images.double()).abs().max() * 255
-    assert float(moved) == pytest.approx(reach, abs=1e-4)
+    assert float(moved) == pytest.approx(reach, abs=1e-4) or (name in LAZY and float(moved) <= reach + 1e-4)
 
 
 @every_attack

@@ -85,6 +85,24 @@ def test_attacks_of_other_threats(
     assert f"at eps {written}" in page.read_text()
 
 
+def test_attacks_of_least_size_print_their_curve(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ("--model", "deeppose", "--n", "4", "--attack", "fmn", "--steps", "12", "--eps", "8/255")
+    found = attack_json(monkeypatch, capsys, *args)
+    assert found["objective"] == "margin"
+    curve = found["smallest"]
+    assert curve["eps"] == pytest.approx([0, *(8 / 255 / 2**k for k in (5, 4, 3, 2, 1, 0))])
+    left = curve["by_part"]["all"]["left"]
+    assert left[0] == pytest.approx(found["clean"]["value"], abs=0.01)  # lost at 0 is wrong without an attack
+    assert left == sorted(left, reverse=True)
+    assert left[-1] <= found["attacked"]["value"] + 5  # the picture is one of those that were seen, rounded
+    assert run(monkeypatch, "attack", *args) == 0
+    table = capsys.readouterr().out
+    assert "PCKh@0.5 left by perturbations up to eps" in table
+    assert "upper_neck" in table
+
+
 def test_a_targeted_attack_reports_its_target_score(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -273,7 +291,7 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         "shg2, shg8, simcc, tflite:PATH, vitpose",
         "tasks: action, parts",
         "datasets: coco, mpii, synthpose",
-        "attacks: apgd, fgsm, igsm, pgd",
+        "attacks: apgd, fgsm, fmn, fmn_each, igsm, pgd, square",
         "threats: l0, l1, l2, linf",
         "metrics: pck, pckh",
         "studies: paper, quick, realism",

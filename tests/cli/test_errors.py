@@ -37,6 +37,11 @@ def coco_file(folder: Path, **change: object) -> Path:
         (["attack", "--model", "shg2", "--eps", "8"], "eps must be in [0, 1], got 8; did you mean 8/255?"),
         (["attack", "--model", "shg2", "--eps", "-1/255"], "eps must be in [0, 1]"),
         (["attack", "--model", "shg2", "--eps", "eight"], "eps must be a number such as 8/255"),
+        (["attack", "--model", "shg2", "--attack", "fmn", "--objective", "training_loss"], "margin or keypoints"),
+        (
+            ["attack", "--model", "shg2", "--attack", "square", "--threat", "l1", "--eps", "2"],
+            "serves linf and l2",
+        ),
         (["attack", "--model", "shg2", "--threat", "l3", "--eps", "2"], "unknown threat 'l3'; did you mean 'l2'?"),
         (["attack", "--model", "shg2", "--threat", "l2"], "--threat l2 needs --eps, such as 2 or 0.5"),
         (
