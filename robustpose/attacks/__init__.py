@@ -87,9 +87,9 @@ def needs(attack: Attack) -> str:
 
 
 def usual_objective(name: str) -> str:
-    """Return the objective that an attack raises unless told: the paper's for those that take any."""
+    """Return the objective that an attack raises unless told: the paper's for those that take any, and ensembles."""
     if name in ENSEMBLES:
-        return "training_loss"  # of all nets; an ensemble has its own
+        return "training_loss"
     if name not in ATTACKS:
         raise unknown_name("attack", name, (*ATTACKS, *ENSEMBLES))
     return str(getattr(ATTACKS[name](targeted=False), "objective", "training_loss"))

@@ -37,7 +37,6 @@ class Square:
     needs: ClassVar[str] = "scores"
     objective: ClassVar[str] = "margin"
     threats: ClassVar[tuple[str, ...]] = ("linf", "l2")
-    settles: ClassVar[bool] = True
 
     steps: int = 1000
     share: float = 0.8
