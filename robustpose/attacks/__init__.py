@@ -87,7 +87,7 @@ def needs(attack: Attack) -> str:
 
 
 def usual_objective(name: str) -> str:
-    """Return the objective that an attack raises unless told: the paper's for those that take any, and ensembles."""
+    """Return the objective that an attack raises unless told: the paper's for those that take any."""
     if name in ENSEMBLES:
         return "training_loss"
     if name not in ATTACKS:

@@ -74,7 +74,7 @@ def _walk_of(cell: AnyCell) -> object:
     """Return what cells of one walk share; the cell's own key where it walks alone."""
     if not isinstance(cell, (Cell, TaskCell)) or cell.setting is None:
         return cell.key
-    if not isinstance(cell.setting.make(), WalkingAttack):
+    if cell.setting.is_ensemble or not isinstance(cell.setting.make(), WalkingAttack):
         return cell.key
     fields = cell.as_dict()
     setting = fields["setting"]
