@@ -7,9 +7,11 @@ from robustpose.attacks.fgsm import FGSM, fgsm
 from robustpose.attacks.fmn import FMN, fmn, fmn_each
 from robustpose.attacks.igsm import IGSM, igsm
 from robustpose.attacks.pgd import PGD, pgd
+from robustpose.attacks.rays import RayS, rays
 from robustpose.attacks.run import Attacked, AttackError, Crafted, Target, craft, predict, run, run_along
 from robustpose.attacks.square import Square, square
 from robustpose.attacks.targets import draw_targets
+from robustpose.attacks.transfer import Transfer, di, mi, ti
 from robustpose.attacks.universal import Universal, apply_universal, learn_universal
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.objectives import ASK_FOR_A_RADIUS
@@ -23,6 +25,10 @@ ATTACKS: dict[str, Callable[..., Attack]] = {
     "fmn": fmn,
     "fmn_each": fmn_each,
     "square": square,
+    "rays": rays,
+    "mi": mi,
+    "di": di,
+    "ti": ti,
 }
 
 __all__ = [
@@ -35,12 +41,15 @@ __all__ = [
     "AttackError",
     "Attacked",
     "Crafted",
+    "RayS",
     "Square",
     "Target",
+    "Transfer",
     "Universal",
     "apply_universal",
     "check_attack",
     "craft",
+    "describe",
     "draw_targets",
     "learn_universal",
     "make_attack",
@@ -69,6 +78,17 @@ def usual_objective(name: str) -> str:
     if name not in ATTACKS:
         raise unknown_name("attack", name, ATTACKS)
     return str(getattr(ATTACKS[name](targeted=False), "objective", "training_loss"))
+
+
+def describe(name: str) -> dict[str, object]:
+    """Return what an attack needs of a net, which threats it serves (empty: all), and what it raises unless told."""
+    attack = ATTACKS[name](targeted=False)
+    return {
+        "needs": needs(attack),
+        "threats": list(getattr(attack, "threats", ())),
+        "objective": usual_objective(name),
+        "steps": getattr(attack, "steps", 1),
+    }
 
 
 def check_attack(name: str, attack: Attack, *, threat: str, objective: str) -> None:
