@@ -159,7 +159,9 @@ def print_smallest(plan: Plan, attacked: Outcome) -> None:
     table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)
     setting = attacked.setting
     assert setting is not None
-    unit = {"linf": "255ths", "l0": "pixels"}.get(setting.threat, setting.threat.upper())
+    unit = {"linf": "255ths", "l0": "pixels", "patch": "pixels of its side"}.get(
+        setting.threat, setting.threat.upper()
+    )
     scale = 255 if setting.threat == "linf" else 1
     written = [f"{eps * scale:.3g}" for eps in curve.eps]
     for column in ("keypoint", *written, "median", "n"):

@@ -11,12 +11,12 @@ from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
 from robustpose.errors import RobustPoseError
-from robustpose.threats import L0, L1, L2, THREATS, Linf, format_eps, make_threat, parse_eps
+from robustpose.threats import L0, L1, L2, THREATS, Linf, Patch, format_eps, make_threat, parse_eps
 
 SHAPE = (2, 3, 2, 3)
 ROUNDING = 2e-6
 FEW = settings(max_examples=40, deadline=None, derandomize=True)
-SCALES = {"linf": 1.0, "l2": 3.0, "l1": 9.0, "l0": 6.0}
+SCALES = {"linf": 1.0, "l2": 3.0, "l1": 9.0, "l0": 6.0, "patch": 3.0}
 """The largest size that a change of pictures of SHAPE is asked to have."""
 
 pictures = arrays(np.float32, SHAPE, elements=st.floats(0, 1, width=32)).map(torch.from_numpy)
@@ -29,7 +29,7 @@ lengths = pytest.mark.parametrize(("make", "power"), [(Linf, np.inf), (L2, 2), (
 
 def budget(name: str, share: float) -> float:
     eps = share * SCALES[name]
-    return float(int(eps)) if name == "l0" else eps
+    return float(int(eps)) if name in ("l0", "patch") else eps
 
 
 @every_threat
@@ -99,7 +99,7 @@ def test_project_finds_the_nearest_of_a_grid(
     assert float(distance) <= float(best) + 1e-5
 
 
-@every_threat
+@pytest.mark.parametrize("name", ["linf", "l2", "l1", "l0"])
 @FEW
 @given(grad=anything, share=st.sampled_from([1 / 255, 0.1, 0.35]))
 def test_a_step_spends_the_budget_and_ascends(name: str, grad: Tensor, share: float) -> None:
@@ -115,7 +115,7 @@ def test_a_step_spends_the_budget_and_ascends(name: str, grad: Tensor, share: fl
     torch.testing.assert_close(moved[sloped], most[sloped], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["l2", "l1", "l0"])
+@pytest.mark.parametrize("name", ["l2", "l1", "l0", "patch"])
 @FEW
 @given(images=pictures, grad=anything, share=st.sampled_from([0.1, 0.35, 0.9]), seed=st.integers(0, 9))
 def test_a_step_of_the_budget_is_the_best_move(
@@ -160,11 +160,11 @@ def test_rounding_stays_on_levels_and_inside(name: str, images: Tensor, adv: Ten
     assert (threat.size(images, rounded) <= threat.eps * (1 + 1e-6) + 1e-7).all()
 
 
-@pytest.mark.parametrize("name", ["linf", "l2", "l1", "l0"])
+@pytest.mark.parametrize("name", ["linf", "l2", "l1", "l0", "patch"])
 @FEW
 @given(images=levels, other=levels)
 def test_rounding_leaves_levels_alone(name: str, images: Tensor, other: Tensor) -> None:
-    threat = make_threat(name, {"linf": 1.0, "l2": 10.0, "l1": 40.0, "l0": 6.0}[name])
+    threat = make_threat(name, {"linf": 1.0, "l2": 10.0, "l1": 40.0, "l0": 6.0, "patch": 3.0}[name])
     torch.testing.assert_close(threat.round_to_8bit(images, other), other, rtol=0, atol=1e-7)
 
 
@@ -241,6 +241,27 @@ def test_l0_by_hand() -> None:
     step = torch.zeros_like(images)
     step[0, 1, 0, 0] = -0.5
     torch.testing.assert_close(L0(1).step(slope, images), step)
+
+
+def test_patch_by_hand() -> None:
+    images = torch.full((1, 1, 3, 4), 0.5)
+    adv = images.clone()
+    adv[0, 0, 0, 0] = 0.9  # alone: 0.16 in squares
+    adv[0, 0, 1:, 2:] = 0.75  # four together: 0.25
+    kept = images.clone()
+    kept[0, 0, 1:, 2:] = 0.75
+    torch.testing.assert_close(Patch(2).project(images, adv), kept)
+    assert Patch(2).size(images, kept).item() == 2
+    assert Patch(2).size(images, adv).item() == 4  # from the first column to the last
+    assert Patch(2).size(images, images).item() == 0
+    step = torch.zeros_like(images)
+    step[0, 0, 1:, 2:] = torch.tensor([[0.25, -0.25], [-0.25, 0.25]])
+    slope = torch.zeros_like(images)
+    slope[0, 0, 1:, 2:] = torch.tensor([[1.0, -2.0], [-1.0, 1.0]])
+    slope[0, 0, 0, 0] = 4.0
+    torch.testing.assert_close(Patch(2).step(slope, images), step)
+    moved = Patch(2).sample(images, torch.Generator().manual_seed(0))
+    assert Patch(2).size(images, moved).item() == 2
 
 
 def test_rounding_by_hand() -> None:
@@ -324,6 +345,7 @@ def test_eps_as_people_write_it(text: str, eps: float) -> None:
         ("12", "l1", 12.0, "12 in L1"),
         ("100", "l0", 100.0, "100 pixels"),
         ("1", "l0", 1.0, "1 pixel"),
+        ("32", "patch", 32.0, "32 x 32 pixels"),
     ],
 )
 def test_eps_of_other_threats(text: str, threat: str, eps: float, written: str) -> None:

@@ -9,9 +9,11 @@ from robustpose.attacks.fmn import FMN, fmn, fmn_each
 from robustpose.attacks.igsm import IGSM, igsm
 from robustpose.attacks.lean import SEARCHES, Lean
 from robustpose.attacks.pgd import PGD, pgd
+from robustpose.attacks.rays import RayS, rays
 from robustpose.attacks.run import Attacked, AttackError, Crafted, Target, craft, predict, run, run_along
 from robustpose.attacks.square import Square, square
 from robustpose.attacks.targets import draw_targets
+from robustpose.attacks.transfer import Transfer, di, mi, ti
 from robustpose.attacks.universal import Universal, apply_universal, learn_universal
 from robustpose.attacks.worst import Worst, run_ensemble
 from robustpose.errors import RobustPoseError, unknown_name
@@ -26,6 +28,10 @@ ATTACKS: dict[str, Callable[..., Attack]] = {
     "fmn": fmn,
     "fmn_each": fmn_each,
     "square": square,
+    "rays": rays,
+    "mi": mi,
+    "di": di,
+    "ti": ti,
 }
 
 ENSEMBLES: dict[str, Callable[..., Autopose]] = {
@@ -47,13 +53,16 @@ __all__ = [
     "Autopose",
     "Crafted",
     "Lean",
+    "RayS",
     "Square",
     "Target",
+    "Transfer",
     "Universal",
     "Worst",
     "apply_universal",
     "check_attack",
     "craft",
+    "describe",
     "draw_targets",
     "learn_universal",
     "make_attack",
@@ -93,6 +102,20 @@ def usual_objective(name: str) -> str:
     if name not in ATTACKS:
         raise unknown_name("attack", name, (*ATTACKS, *ENSEMBLES))
     return str(getattr(ATTACKS[name](targeted=False), "objective", "training_loss"))
+
+
+def describe(name: str) -> dict[str, object]:
+    """Return what an attack needs of a net, the threats it serves (empty: all), and what it raises unless told."""
+    if name in ENSEMBLES:
+        budget = ENSEMBLES[name](targeted=False).gradients
+        return {"needs": "gradients", "threats": [], "objective": "its own", "steps": budget}
+    attack = ATTACKS[name](targeted=False)
+    return {
+        "needs": needs(attack),
+        "threats": list(getattr(attack, "threats", ())),
+        "objective": usual_objective(name),
+        "steps": getattr(attack, "steps", 1),
+    }
 
 
 def check_attack(name: str, attack: Attack, *, threat: str, objective: str) -> None:

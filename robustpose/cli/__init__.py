@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from robustpose.attacks import ATTACKS, ENSEMBLES
+from robustpose.attacks import ATTACKS, ENSEMBLES, describe
 from robustpose.cli.attack import attack
 from robustpose.cli.data import render_people, show_people
 from robustpose.cli.study import make_report, study
@@ -36,7 +36,8 @@ def list_names(
         str, typer.Argument(help="models, tasks, datasets, attacks, threats, metrics, studies, findings")
     ] = "",
     as_json: Annotated[
-        bool, typer.Option("--json", help="Models and tasks with the facts of their weights")
+        bool,
+        typer.Option("--json", help="Models and tasks with the facts of their weights, attacks with their needs"),
     ] = False,
 ) -> None:
     """List what there is, by name."""
@@ -60,7 +61,12 @@ def list_names(
 
 
 def _with_facts(kind: str, names: Sequence[str]) -> list[str] | dict[str, object]:
-    """Return names; of our nets each with its row of facts, null where no weights are in the package."""
+    """Return names; of our nets each with its row of facts, null where no weights are in the package.
+
+    Of attacks with what they need: see docs/attacks.md.
+    """
+    if kind == "attacks":
+        return {name: describe(name) for name in sorted(names)}
     ours = {"models": sorted(MODELS), "tasks": sorted(TASKS)}
     if kind not in ours:
         return sorted(names)

@@ -28,11 +28,14 @@ def attack(
     model: Annotated[str, typer.Option(help="shg2 | deeppose | shg2:WEIGHTS.safetensors | tflite:PATH")],
     data: DataOption = "synthpose",
     attack: Annotated[
-        str, typer.Option(help="fgsm | igsm | pgd | apgd | autopose; see `robustpose list attacks`")
+        str, typer.Option(help="igsm | apgd | fmn | square | autopose ...; see `robustpose list attacks`")
     ] = "igsm",
-    threat: Annotated[str, typer.Option(help="What may change: linf | l2 | l1 | l0")] = "linf",
+    threat: Annotated[str, typer.Option(help="What may change: linf | l2 | l1 | l0 | patch")] = "linf",
     eps: Annotated[
-        str, typer.Option(help="Of linf 8/255 (the default) or 0.03; of l2 2; of l1 12; of l0 100 pixels")
+        str,
+        typer.Option(
+            help="Of linf 8/255 (the default) or 0.03; of l2 2; of l1 12; of l0 100 pixels; of patch its side, 32"
+        ),
     ] = "",
     steps: Annotated[
         int | None, typer.Option(help="Of an iterated attack, gradients of autopose; its own by default")

@@ -58,6 +58,7 @@ _THREATS = {
     "l2": "may change the picture by a vector of at most eps, in units of the whole range (in L2)",
     "l1": "may change pixel values by eps together, in units of the whole range (in L1)",
     "l0": "may change eps pixels",
+    "patch": "may change a square of eps by eps pixels, wherever it lies",
 }
 
 

@@ -8,6 +8,7 @@ from robustpose.threats.l0 import L0
 from robustpose.threats.l1 import L1
 from robustpose.threats.l2 import L2
 from robustpose.threats.linf import Linf
+from robustpose.threats.patch import Patch
 from robustpose.types import Threat
 
 THREATS: dict[str, Callable[[float], Threat]] = {
@@ -15,9 +16,22 @@ THREATS: dict[str, Callable[[float], Threat]] = {
     "l2": L2,
     "l1": L1,
     "l0": L0,
+    "patch": Patch,
 }
 
-__all__ = ["EXAMPLES", "L0", "L1", "L2", "THREATS", "Linf", "check_eps", "format_eps", "make_threat", "parse_eps"]
+__all__ = [
+    "EXAMPLES",
+    "L0",
+    "L1",
+    "L2",
+    "THREATS",
+    "Linf",
+    "Patch",
+    "check_eps",
+    "format_eps",
+    "make_threat",
+    "parse_eps",
+]
 
 
 def make_threat(name: str, eps: float) -> Threat:

@@ -1,10 +1,10 @@
-"""Budgets as people write and read them: 8/255 of a pixel value, 2 in L2, 12 in L1, 100 pixels."""
+"""Budgets as people write and read them: 8/255 of a pixel value, 2 in L2, 12 in L1, 100 pixels, 32 x 32 pixels."""
 
 import math
 
 from robustpose.errors import RobustPoseError
 
-EXAMPLES = {"linf": "8/255 or 0.03", "l2": "2 or 0.5", "l1": "12 or 0.5", "l0": "100"}
+EXAMPLES = {"linf": "8/255 or 0.03", "l2": "2 or 0.5", "l1": "12 or 0.5", "l0": "100", "patch": "32"}
 """Budgets of each threat, to show how they are written."""
 
 
@@ -17,8 +17,8 @@ def check_eps(eps: float, threat: str = "linf") -> None:
         return
     if not (math.isfinite(eps) and eps >= 0):
         raise RobustPoseError(f"eps of {threat} must be a number from 0, got {eps:g}")
-    if threat == "l0" and eps != int(eps):
-        raise RobustPoseError(f"eps of l0 is a whole number of pixels, got {eps:g}")
+    if threat in ("l0", "patch") and eps != int(eps):
+        raise RobustPoseError(f"eps of {threat} is a whole number of pixels, got {eps:g}")
 
 
 def parse_eps(text: str, threat: str = "linf") -> float:
@@ -51,4 +51,6 @@ def format_eps(eps: float, threat: str = "linf") -> str:
         return f"{round(eps * 255, 6):g}/255"
     if threat == "l0":
         return f"{eps:g} pixel{'' if eps == 1 else 's'}"
+    if threat == "patch":
+        return f"{eps:g} x {eps:g} pixels"
     return f"{eps:g} in {threat.upper()}"

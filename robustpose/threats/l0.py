@@ -56,11 +56,15 @@ class L0:
 
     def round_to_8bit(self, images: Tensor, adv: Tensor, /) -> Tensor:
         """Round every value to its nearest level; a pixel that did not change stays."""
-        rounded = (adv * LEVELS).round().clamp(0, LEVELS) / LEVELS
-        return torch.where(adv == images, images, rounded)
+        return nearest_levels(images, adv)
 
     def _most(self, worth: Tensor, eps: float | Tensor) -> Tensor:
         """Say which pixels (N, 1, H, W) are the eps of the highest worth (N, H, W)."""
         flat = worth.flatten(1)
         place = flat.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
         return (place < per_picture(flat, eps)).reshape(worth.shape)[:, None]
+
+
+def nearest_levels(images: Tensor, adv: Tensor) -> Tensor:
+    """Round every value that changed to its nearest level k/255; what did not change stays, bit for bit."""
+    return torch.where(adv == images, images, (adv * LEVELS).round().clamp(0, LEVELS) / LEVELS)

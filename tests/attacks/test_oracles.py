@@ -62,7 +62,14 @@ def best_move(threat: str, eps: float, room: Floats, slope: Floats) -> Floats:
             move.flat[place] = min(float(room.flat[place]), left)
             left -= float(move.flat[place])
         return move
-    worth = (slope * room).sum(axis=0)  # the pixels that gain most
+    worth = (slope * room).sum(axis=0)
+    if threat == "patch":  # the square that gains most
+        side = int(eps)
+        corners = [(y, x) for y in range(worth.shape[0] - side + 1) for x in range(worth.shape[1] - side + 1)]
+        y, x = max(corners, key=lambda at: worth[at[0] : at[0] + side, at[1] : at[1] + side].sum())
+        move[:, y : y + side, x : x + side] = room[:, y : y + side, x : x + side]
+        return move
+    # the pixels that gain most
     for place in np.argsort(-worth, axis=None)[: int(eps)]:
         row, column = np.unravel_index(place, worth.shape)
         move[:, row, column] = room[:, row, column]
@@ -75,7 +82,7 @@ def best_move(threat: str, eps: float, room: Floats, slope: Floats) -> Floats:
     ("threat", "eps"),
     [
         *(("linf", levels / 255) for levels in (1, 8, 32)),
-        *(("l2", 0.3), ("l2", 4.0), ("l1", 0.6), ("l1", 12.0), ("l0", 2), ("l0", 20)),
+        *(("l2", 0.3), ("l2", 4.0), ("l1", 0.6), ("l1", 12.0), ("l0", 2), ("l0", 20), ("patch", 3)),
     ],
 )
 @pytest.mark.parametrize("name", GRADIENT_ATTACKS)
