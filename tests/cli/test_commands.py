@@ -291,7 +291,7 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         "shg2, shg8, simcc, tflite:PATH, vitpose",
         "tasks: action, parts",
         "datasets: coco, mpii, synthpose",
-        "attacks: apgd, di, fgsm, fmn, fmn_each, igsm, mi, pgd, rays, square, ti",
+        "attacks: apgd, autopose, di, fgsm, fmn, fmn_each, igsm, mi, pgd, rays, square, ti",
         "threats: l0, l1, l2, linf, patch",
         "metrics: pck, pckh",
         "studies: paper, quick, realism",
