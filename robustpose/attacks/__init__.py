@@ -81,7 +81,7 @@ def usual_objective(name: str) -> str:
 
 
 def describe(name: str) -> dict[str, object]:
-    """Return what an attack needs of a net, which threats it serves (empty: all), and what it raises unless told."""
+    """Return what an attack needs of a net, the threats it serves (empty: all), what it raises unless told."""
     attack = ATTACKS[name](targeted=False)
     return {
         "needs": needs(attack),
