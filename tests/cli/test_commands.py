@@ -300,6 +300,16 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     ]
 
 
+def test_listed_attacks_carry_what_they_need(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "list", "attacks", "--json") == 0
+    attacks = json.loads(capsys.readouterr().out)["attacks"]
+    assert attacks["fgsm"] == {"needs": "gradients", "threats": [], "objective": "training_loss", "steps": 1}
+    assert attacks["square"]["threats"] == ["linf", "l2"]
+    assert attacks["rays"]["needs"] == "decisions"
+
+
 def test_listed_models_carry_the_facts_of_their_weights(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
