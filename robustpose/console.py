@@ -36,8 +36,8 @@ from robustpose.study import (
     metric_of,
     official_estimates,
     official_name,
+    smallest_curve,
 )
-from robustpose.threats import format_eps
 
 stdout = Console()
 stderr = Console(stderr=True)
@@ -121,7 +121,7 @@ def print_results(plan: Plan, rows: Sequence[Row]) -> None:
 
 def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
     """Print a table: a line a setting, a column a net, each score with its interval."""
-    shown = [row for row in rows if row.part == ALL and row.measure in ("clean", "relative", "target")]
+    shown = [row for row in rows if row.part == ALL and row.measure in ("clean", "relative", "target", "joints")]
     lines = dict.fromkeys((row.attack, row.eps, row.measure) for row in shown)
     names = [model.name for model in plan.models]
     cells = {(row.attack, row.eps, row.measure, row.model): row for row in shown}
@@ -129,7 +129,8 @@ def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
     counts = {row.n for row in shown}
     same = len(counts) == 1  # then the title says it, and the table has one column less
     over = f"{next(iter(counts))} {over.removeprefix('n ')}" if same and over.startswith("n ") else over
-    title = f"{plan.study.title}\n{plan.dataset.name}, {metric}, 95% intervals over {over}; eps in 255ths"
+    unit = "; eps in 255ths" if any(row.eps.endswith("/255") for row in shown if row.attack != "clean") else ""
+    title = f"{plan.study.title}\n{plan.dataset.name}, {metric}, 95% intervals over {over}{unit}"
     stdout.print(
         title, style="italic", markup=False, highlight=False, soft_wrap=True
     )  # may be wider than the table
@@ -268,6 +269,29 @@ def _signed(estimate: Estimate) -> str:
     return f"{estimate.value:+.1f} [{estimate.low:.1f}, {estimate.high:.1f}]"
 
 
+def print_smallest(plan: Plan, attacked: Outcome) -> None:
+    """Print what an attack of least size found: the score left at every eps, and the median smallest, by part."""
+    curve = smallest_curve(plan, attacked)
+    if curve is None:
+        return
+    table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    setting = attacked.setting
+    assert setting is not None
+    unit = {"linf": "255ths", "l0": "pixels", "patch": "pixels of its side"}.get(
+        setting.threat, setting.threat.upper()
+    )
+    scale = 255 if setting.threat == "linf" else 1
+    written = [f"{eps * scale:.3g}" for eps in curve.eps]
+    for column in ("keypoint", *written, "median", "n"):
+        table.add_column(column, no_wrap=True, justify="left" if column == "keypoint" else "right")
+    for line in curve.lines:
+        median = "> eps" if math.isinf(line.median) else f"{line.median * scale:.3g}"
+        table.add_row(line.part, *(f"{left:.1f}" for left in line.left), median, str(line.n))
+    title = f"{metric_of(plan).name} left by perturbations up to eps, %; the median smallest eps; eps in {unit}"
+    stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
+    stdout.print(table, markup=False)
+
+
 def print_worth(lines: Sequence[Worth], *, title: str) -> None:
     """Print the realism study: a table a data set and score, a line a net, with the difference from everything."""
     stdout.print(f"{title}, 95% intervals over n people", markup=False, highlight=False)
@@ -304,11 +328,19 @@ def _interval(value: float, low: float, high: float) -> str:
     return f"{value:5.1f} [{low:.1f}, {high:.1f}]"
 
 
-def attack_json(plan: Plan, *, clean: Outcome, attacked: Outcome, cells: Sequence[str], seconds: float) -> str:
+def attack_json(
+    plan: Plan,
+    *,
+    clean: Outcome,
+    attacked: Outcome,
+    cells: Sequence[str],
+    seconds: float,
+    alarms: Sequence[str] = (),
+) -> str:
     """Write one attack's result as JSON; NaN is null."""
     setting = attacked.setting
     assert setting is not None
-    scores = estimates(plan, clean.table, attacked.table)
+    scores = estimates(plan, clean.table, attacked.table, each_joint=attacked.each_joint)
     before = score(clean.table, metric_of(plan))
     parts = [part for part in before if part != ALL and before[part].n > 0]
     content: dict[str, object] = {
@@ -317,10 +349,12 @@ def attack_json(plan: Plan, *, clean: Outcome, attacked: Outcome, cells: Sequenc
         "n": len(clean.table),
         "metric": metric_of(plan).name,
         "attack": setting.label,
-        "eps": format_eps(setting.eps),
+        "threat": setting.threat,
+        "eps": setting.budget,
         "steps": setting.numbers.get("steps", 1),
         "targeted": setting.targeted,
         "objective": setting.objective,
+        "search": setting.search,
         "rounded_to_8bit": setting.round_to_8bit,
         "seed": plan.study.seed,
         "clean": _as_json(before[ALL]),
@@ -334,8 +368,10 @@ def attack_json(plan: Plan, *, clean: Outcome, attacked: Outcome, cells: Sequenc
         },
         **_official_json(plan, clean=clean.table, attacked=attacked.table),
         **_mpii_json(plan, clean=clean.table, attacked=attacked.table),
+        **_curve_json(plan, attacked),
         "forwards": attacked.forwards,
         "backwards": attacked.backwards,
+        "alarms": list(alarms),
         "unreadable": list(attacked.unreadable),
         "left_out": list(plan.dataset.left_out),
         "seconds": round(seconds, 3),
@@ -366,6 +402,22 @@ def _mpii_json(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, object
     return {
         "mpii": {when: {name: _as_json(each) for name, each in table.items()} for when, table in tables.items()}
     }
+
+
+def _curve_json(plan: Plan, attacked: Outcome) -> dict[str, object]:
+    """Write the curve of an attack of least size; nothing for other attacks; infinite is null."""
+    curve = smallest_curve(plan, attacked)
+    if curve is None:
+        return {}
+    lines = {
+        line.part: {
+            "left": [round(left, 3) for left in line.left],
+            "median": None if math.isinf(line.median) else line.median,
+            "n": line.n,
+        }
+        for line in curve.lines
+    }
+    return {"smallest": {"eps": list(curve.eps), "by_part": lines}}
 
 
 def _as_json(estimate: Estimate) -> dict[str, float | int | None]:

@@ -85,6 +85,18 @@ class Batch:
                 visible[:, to] = self.visible[:, source]
         return replace(self, keypoints=keypoints, visible=visible, skeleton=skeleton)
 
+    def take(self, rows: Sequence[int]) -> "Batch":
+        """Return the people of `rows`, in that order."""
+        chosen = list(rows)
+        names = ("images", "keypoints", "visible", "head_size", "box_side", "crops")
+        return replace(
+            self,
+            **{name: getattr(self, name)[chosen] for name in names},
+            ids=tuple(self.ids[row] for row in chosen),
+            area=None if self.area is None else self.area[chosen],
+            photos=tuple(self.photos[row] for row in chosen) if self.photos else (),
+        )
+
     def to(self, device: torch.device | str) -> "Batch":
         """Return the batch with images and truth on another device; crops and areas stay where they are."""
         moved = {
@@ -220,15 +232,20 @@ class Threat(Protocol):
     def name(self) -> str: ...
     @property
     def eps(self) -> float:
-        """The budget, in [0, 1] units."""
+        """The budget: linf's in [0, 1] units, l2's and l1's a norm of changes in those units, l0's in pixels."""
         ...
 
-    def project(self, images: Tensor, adv: Tensor, /) -> Tensor:
-        """Return the nearest allowed images: inside the budget and inside [0, 1]."""
+    @property
+    def holds_8bit(self) -> bool:
+        """Whether any picture of 8 bits is allowed but the one it is around."""
         ...
 
-    def step(self, grad: Tensor, /) -> Tensor:
-        """Return the steepest ascent direction of unit size."""
+    def project(self, images: Tensor, adv: Tensor, /, *, eps: Tensor | None = None) -> Tensor:
+        """Return the nearest allowed images: inside the budget, or of each picture its own (N,), and in [0, 1]."""
+        ...
+
+    def step(self, grad: Tensor, images: Tensor, /) -> Tensor:
+        """Return the steepest ascent: eps times it is the best allowed change of `images` for a linear loss."""
         ...
 
     def sample(self, images: Tensor, /, generator: Generator | None = None) -> Tensor:
@@ -239,19 +256,78 @@ class Threat(Protocol):
         """Return the size (N,) of each perturbation, in the budget's unit."""
         ...
 
+    def round_to_8bit(self, images: Tensor, adv: Tensor, /) -> Tensor:
+        """Round allowed images to levels k/255 and stay inside the budget; `images` lie on levels."""
+        ...
+
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(adversarial images, rows of the batch they belong to) -> (N,) for the attack to RAISE."""
 
 
+@runtime_checkable
+class CappedLoss(Protocol):
+    """A loss that saturates: no picture of person i has more than cap[i], and the gradient there is 0."""
+
+    @property
+    def cap(self) -> Tensor:
+        """(N,) the most that each person of the batch can reach."""
+        ...
+
+    def __call__(self, adv: Tensor, rows: Tensor, /) -> Tensor:
+        """Return the losses, as Loss does."""
+        ...
+
+
+@runtime_checkable
+class LossOfParts(Protocol):
+    """A loss that also tells of each part, a keypoint say, whether the attacker has what he wants of it."""
+
+    @property
+    def counted(self) -> Tensor:
+        """(N, K) bool: the parts that count, of every person of the batch."""
+        ...
+
+    def __call__(self, adv: Tensor, rows: Tensor, /) -> Tensor:
+        """Return the loss (M,) to raise."""
+        ...
+
+    def parts(self, adv: Tensor, rows: Tensor, /) -> Tensor:
+        """Return a margin (M, K) of each part: above 0 where the attacker has it; any where it does not count."""
+        ...
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What an attack of least size found.
+
+    images    (N, 3, H, W) within the threat
+    smallest  (N, K) the smallest size seen at which each part was lost, in the threat's unit: 0 where it is lost
+              without an attack, infinite where no size up to eps did it, NaN where the part does not count
+    """
+
+    images: Tensor
+    smallest: Tensor
+
+
 class Attack(Protocol):
     """A frozen dataclass of hyper-parameters with one verb.
 
-    One that only asks for the loss, and so can attack a model without gradients, says `needs_gradient = False`.
+    `settles: ClassVar[bool] = True` says that an attack is done with a person of whom a picture reached a loss's
+    cap: it would look at other pictures, but return that one or one as high. Without it, it gets every pass.
     """
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
         """Return images within the threat that raise the loss; the caller checks them."""
+        ...
+
+
+@runtime_checkable
+class SearchingAttack(Protocol):
+    """An attack that looks for the smallest perturbation, and so answers for every eps up to the threat's."""
+
+    def search(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Searched:
+        """Return images within the threat, and how little each part took."""
         ...
 
 

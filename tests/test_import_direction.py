@@ -24,7 +24,7 @@ ORDER = (
     ("train",),
     ("threats", "objectives"),
     ("attacks",),
-    ("defences", "ownphoto"),
+    ("defences", "alarms", "ownphoto"),
     ("study",),
     ("selfcheck",),
     ("findings",),
@@ -37,7 +37,7 @@ ORDER = (
 
 REGISTRIES = (
     *("DATASETS", "MODELS", "IMPORTERS", "PULLS", "TASKS", "METRICS", "THREATS", "OBJECTIVES"),
-    *("ATTACKS", "DEFENCES", "STUDIES", "FINDINGS"),
+    *("ATTACKS", "DEFENCES", "ALARMS", "STUDIES", "FINDINGS"),
 )
 """Each is a literal dict: no decorators, no import side effects."""
 

@@ -12,7 +12,7 @@ from robustpose.metrics import METRICS, Table
 from robustpose.models.dlcm import PartsHead
 from robustpose.models.heads import CoordinateHead, HeatmapHead, SimCCHead
 from robustpose.models.offset_heads import CentreHead, OffsetHead
-from robustpose.objectives import Aim, Margin, correct_radius
+from robustpose.objectives import Aim, Keypoints, Margin, correct_radius
 from robustpose.skeletons import Skeleton
 from robustpose.types import Head, PoseOutput
 from tests.conftest import TINY, TRIO, tiny_batch
@@ -20,6 +20,8 @@ from tests.conftest import TINY, TRIO, tiny_batch
 ONE = Skeleton(name="one", keypoints=("nose",), limbs=())
 MAPS = HeatmapHead(input_size=TINY, heatmap_size=(4, 6))
 NUMBERS = CoordinateHead(input_size=TINY)
+CLASSES = SimCCHead(input_size=TINY, split=2.0, sigma=3.0)
+"""24 bins for x, 16 for y."""
 FREE = Margin(enough=100.0)
 
 
@@ -100,11 +102,11 @@ def test_a_keypoint_without_a_cell_in_reach_is_decided() -> None:
     assert float(margin(one_map(c2r1=1.0), aim(-40.0, 2.5, radius=2.0)).detach()) == 0.0
 
 
-@pytest.mark.parametrize("head", [MAPS, NUMBERS], ids=["maps", "coordinates"])
-def test_above_zero_is_wrong_as_the_metric_says(head: HeatmapHead | CoordinateHead) -> None:
+@pytest.mark.parametrize("head", [MAPS, NUMBERS, CLASSES], ids=["maps", "coordinates", "classes"])
+def test_above_zero_is_wrong_as_the_metric_says(head: HeatmapHead | CoordinateHead | SimCCHead) -> None:
     batch = tiny_batch(40)
     generator = torch.Generator().manual_seed(3)
-    shape = (40, 3, 4, 6) if isinstance(head, HeatmapHead) else (40, 3, 2)
+    shape = {HeatmapHead: (40, 3, 4, 6), CoordinateHead: (40, 3, 2), SimCCHead: (40, 3, 40)}[type(head)]
     raw = torch.rand(shape, generator=generator) - (0.5 if isinstance(head, CoordinateHead) else 0.0)
     metric = replace(METRICS["pckh"], threshold=1.25)  # 2.5 pixels
     predicted = head.decode(raw)[0]
@@ -128,16 +130,78 @@ def test_above_zero_is_wrong_as_the_metric_says(head: HeatmapHead | CoordinateHe
         assert ((found.numpy() > 0) == (hits[:, k] == 0))[counts].all()
 
 
+@pytest.mark.parametrize("head", [MAPS, NUMBERS], ids=["maps", "coordinates"])
+def test_keypoints_alone_tell_the_same_decisions(head: HeatmapHead | CoordinateHead) -> None:
+    """Of coordinates the two objectives are one; of maps they agree on which keypoints are lost."""
+    batch = tiny_batch(30)
+    shape = (30, 3, 4, 6) if isinstance(head, HeatmapHead) else (30, 3, 2)
+    raw = torch.rand(shape, generator=torch.Generator().manual_seed(4)) - 0.5
+    net, rows = Says(raw, head, skeleton=TRIO), torch.arange(30)
+    where = Aim(batch.keypoints, batch.visible, correct_radius(batch) * 3)
+    for targeted in (False, True):
+        seen = Keypoints().bind(net, where, targeted=targeted)
+        known = Margin().bind(net, where, targeted=targeted)
+        images = torch.zeros(30, 3, *TINY)
+        lost = seen.parts(images, rows) > 0
+        assert torch.equal(lost, known.parts(images, rows) > 0)
+        assert 5 < int(lost.sum()) < 85
+        if isinstance(head, CoordinateHead):
+            torch.testing.assert_close(seen(images, rows), known(images, rows))
+
+
+def test_keypoints_by_hand() -> None:
+    found = Keypoints(enough=10.0).bind(one_map(c2r1=1.0), aim(4.5, 5.5, radius=2.0), targeted=False)
+    images, rows = torch.zeros(1, 3, *TINY), torch.tensor([0])
+    assert float(found(images, rows)) == pytest.approx(0.5)  # three pixels off
+    assert found.parts(images, rows).tolist() == [[pytest.approx(0.5)]]
+    assert found.counted.tolist() == [[True]]
+
+
 def test_part_maps_are_read_at_the_joints_alone() -> None:
     parts = PartsHead(joints=MAPS, keypoints=1, bones=(), limbs=())
     raw = torch.cat([one_map(c2r1=1.0).raw.detach(), torch.full((1, 2, 4, 6), 9.0)], dim=1)
     assert float(margin(Says(raw, parts), aim(4.5, 2.5, radius=2.0))) == pytest.approx(-1.0)
 
 
+def test_margins_of_classes_are_those_of_all_pairs_of_bins() -> None:
+    """Against the map that the logits stand for, written out: each cell the sum of its column's and its row's."""
+    generator = torch.Generator().manual_seed(5)
+    raw = torch.randn(7, 2, 40, generator=generator)
+    keypoints = torch.rand(7, 2, 2, generator=generator) * torch.tensor([12.0, 8.0])
+    radius = torch.linspace(0.6, 4.0, 7)
+    net = Says(raw, CLASSES, skeleton=Skeleton(name="two", keypoints=("a", "b"), limbs=()))
+    maps = raw[:, :, None, :24] + raw[:, :, 24:, None]  # (N, K, Ly, Lx)
+    x, y = torch.arange(24) / 2 - 0.25, torch.arange(16) / 2 - 0.25  # centres of bins, in pixels
+    distance = torch.hypot(x - keypoints[..., 0, None, None], y[:, None] - keypoints[..., 1, None, None])
+    inside = distance <= radius[:, None, None, None]
+    beyond, within = (maps.masked_fill(mask, -torch.inf).amax(dim=(2, 3)) for mask in (inside, ~inside))
+    expected = (beyond - within) / ((radius * 2) ** 2 / (2 * 3.0**2))[:, None]
+    for k in range(2):
+        only = torch.zeros(7, 2, dtype=torch.bool)
+        only[:, k] = True
+        found = margin(net, Aim(keypoints, only, radius))
+        torch.testing.assert_close(found, expected[:, k], rtol=1e-4, atol=1e-5)
+
+
+def test_a_perfect_net_of_classes_has_about_minus_one() -> None:
+    where = aim(5.75, 3.75, radius=2.0)  # the centre of a bin; the next bin beyond 2 pixels is at 2.5 or nearer
+    found = float(margin(Says(CLASSES.encode(where.keypoints), CLASSES), where))
+    assert -(2.5**2) / 2.0**2 <= found <= -1.0
+
+
 def test_a_head_without_margins_is_named() -> None:
-    head = SimCCHead(input_size=TINY)
-    with pytest.raises(RobustPoseError, match=r"margin.*SimCCHead.*training_loss"):
-        margin(Says(torch.zeros(1, 1, 40), head), aim(1.0, 1.0, radius=2.0))
+    class Foreign:
+        def encode(self, keypoints: Tensor) -> Tensor:
+            return keypoints
+
+        def decode(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+            return raw, raw[..., 0]
+
+        def loss(self, raw: Tensor, target: Tensor, visible: Tensor) -> Tensor:
+            return raw.sum(dim=(1, 2))
+
+    with pytest.raises(RobustPoseError, match=r"margin.*Foreign.*training_loss"):
+        margin(Says(torch.zeros(1, 1, 2), Foreign()), aim(1.0, 1.0, radius=2.0))
 
 
 def test_the_radius_is_the_metric_s() -> None:

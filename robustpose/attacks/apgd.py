@@ -8,6 +8,7 @@ try starts at the picture (attacks.restarts), so that one try is the same for ev
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -32,6 +33,7 @@ class APGD:
     restarts  tries; the first starts at the picture
     """
 
+    settles: ClassVar[bool] = True
     steps: int = 100
     restarts: int = 1
 
@@ -51,7 +53,7 @@ class APGD:
         before, rises = adv, torch.zeros_like(losses)
         halved, at_look, look = torch.ones_like(losses, dtype=torch.bool), highest, 0
         for step in range(1, self.steps + 1):
-            ahead = threat.project(origin, adv + sizes * threat.step(gradient))
+            ahead = threat.project(origin, adv + sizes * threat.step(gradient, origin))
             kept = _KEPT if step > 1 else 1.0  # there is no step before the first
             moved = threat.project(origin, adv + kept * (ahead - adv) + (1 - kept) * (adv - before))
             before, adv, last = adv, moved, losses

@@ -18,7 +18,7 @@ class FGSM:
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
         """Return images + eps x the steepest direction."""
-        return threat.project(images, images + threat.eps * threat.step(input_gradient(loss, images)))
+        return threat.project(images, images + threat.eps * threat.step(input_gradient(loss, images), images))
 
 
 def fgsm(*, targeted: bool, steps: int | None = None) -> FGSM:

@@ -23,7 +23,8 @@ def loss_and_gradient(loss: Loss, adv: Tensor, rows: Tensor) -> tuple[Tensor, Te
         total = losses.sum()
     if not total.requires_grad:
         raise RobustPoseError(
-            "no gradient reaches the images: the model or the objective cuts it (detach, argmax)"
+            "no gradient reaches the images: the model or the objective cuts it (detach, argmax); attack what "
+            "lies before the cut, or use an attack that needs no gradient (square)"
         )
     (gradient,) = torch.autograd.grad(total, adv)
     return losses.detach(), gradient
@@ -31,7 +32,7 @@ def loss_and_gradient(loss: Loss, adv: Tensor, rows: Tensor) -> tuple[Tensor, Te
 
 def check_gradient(attack: Attack, model: PoseModel) -> None:
     """Refuse an attack that needs gradients on a model that has none: whose `differentiable` is False."""
-    if getattr(model, "differentiable", True) or not getattr(attack, "needs_gradient", True):
+    if getattr(model, "differentiable", True) or getattr(attack, "needs", "gradients") != "gradients":
         return
     from robustpose.attacks import without_gradient  # the registry imports this file
 

@@ -8,6 +8,7 @@ paper clips to the eps ball only; here also to [0, 1], for a picture outside it 
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Generator, Tensor
 
@@ -28,6 +29,7 @@ class IGSM:
     step_size  as a share of eps
     """
 
+    settles: ClassVar[bool] = True
     steps: int = 10
     step_size: float = UNTARGETED_STEP
 
@@ -46,9 +48,8 @@ class IGSM:
         """Yield the picture after each step: the k-th is what IGSM of k steps returns."""
         adv = images
         for _ in range(self.steps):
-            adv = threat.project(
-                images, adv + self.step_size * threat.eps * threat.step(input_gradient(loss, adv))
-            )
+            ahead = threat.step(input_gradient(loss, adv), images)
+            adv = threat.project(images, adv + self.step_size * threat.eps * ahead)
             yield adv
 
 

@@ -6,6 +6,7 @@ loss, not the last. Momentum adds up gradients, each divided by its mean absolut
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -26,6 +27,7 @@ class PGD:
     momentum   share of the gathered gradients that is kept; 0 is plain PGD, 1 is MI-FGSM
     """
 
+    settles: ClassVar[bool] = True
     steps: int = 40
     step_size: float = 1 / 8
     restarts: int = 1
@@ -52,7 +54,7 @@ class PGD:
             if self.momentum:
                 size = gradient.abs().mean(dim=(1, 2, 3), keepdim=True)
                 gathered = gradient = self.momentum * gathered + gradient / size.clamp_min(1e-12)
-            adv = threat.project(origin, adv + self.step_size * threat.eps * threat.step(gradient))
+            adv = threat.project(origin, adv + self.step_size * threat.eps * threat.step(gradient, origin))
         with torch.no_grad():
             best, highest = higher(adv, loss(adv, rows), best, highest)
         return best_try(best, highest, restarts=self.restarts)

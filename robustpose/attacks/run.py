@@ -6,20 +6,34 @@ returns are checked here, after rounding to the 8 bits that a picture has.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from robustpose.attacks.finished import Unfinished
 from robustpose.attacks.gradient import check_gradient
+from robustpose.attacks.lean import Lean
 from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import Pck
 from robustpose.objectives import Aim, Objective, correct_radius
-from robustpose.types import Attack, Batch, Loss, PoseModel, PoseOutput, Threat, WalkingAttack
+from robustpose.threats.levels import LEVELS
+from robustpose.types import (
+    Attack,
+    Batch,
+    CappedLoss,
+    Loss,
+    LossOfParts,
+    PoseModel,
+    PoseOutput,
+    SearchingAttack,
+    Threat,
+    WalkingAttack,
+)
 
-LEVELS = 255
 TOLERANCE = 1e-5
-"""In [0, 1] units: what float32 arithmetic may add to a budget; 0.003 of an 8-bit level."""
+"""Of a budget, and in [0, 1] units at least: what float32 arithmetic may add; 0.003 of an 8-bit level."""
 
 
 class AttackError(RuntimeError):
@@ -46,12 +60,14 @@ class Attacked:
     output     what the model says of them
     forwards   passes of one image through the model, the final scoring pass left out
     backwards  passes of one image's gradient
+    smallest   of an attack of least size, (N, K): see types.Searched; its sizes are those before rounding
     """
 
     images: Tensor
     output: PoseOutput
     forwards: int
     backwards: int
+    smallest: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,7 @@ class Crafted:
     images: Tensor
     forwards: int
     backwards: int
+    smallest: Tensor | None = None
 
 
 def predict(model: PoseModel, images: Tensor, *, ids: tuple[str, ...]) -> PoseOutput:
@@ -96,12 +113,14 @@ def run(
     metric: Pck | None = None,
     seed: int = 0,
     round_to_8bit: bool = True,
+    search: str = "fp32",
 ) -> Attacked:
     """Attack a batch: away from its truth, or towards `target`.
 
     An objective that asks for a radius takes the metric's: see objectives.correct_radius. The batch must be in the
-    model's skeleton and input size. RobustPoseError for input that cannot be attacked; AttackError where the
-    attack returned something outside the threat.
+    model's skeleton and input size. `search` is the precision of the attack's passes ('fp32' or 'bf16'); what it
+    found is always scored by the model itself, as it came. RobustPoseError for input that cannot be attacked;
+    AttackError where the attack returned something outside the threat.
     """
     (attacked,) = run_along(
         attack,
@@ -114,6 +133,7 @@ def run(
         metric=metric,
         seed=seed,
         round_to_8bit=round_to_8bit,
+        search=search,
     ).values()
     return attacked
 
@@ -130,6 +150,7 @@ def run_along(
     metric: Pck | None = None,
     seed: int = 0,
     round_to_8bit: bool = True,
+    search: str = "fp32",
 ) -> dict[int, Attacked]:
     """Attack a batch once and say what the attack had done after each number of steps of `at`; see `run`.
 
@@ -141,7 +162,7 @@ def run_along(
     pose = batch if target is None else target
     aim = Aim(pose.keypoints, pose.visible, correct_radius(batch, metric))
     with untouched(model):
-        loss = objective.bind(model, aim, targeted=target is not None)
+        loss = objective.bind(Lean(model, search=search), aim, targeted=target is not None)
         crafted = craft(
             attack, loss, batch.images, ids=batch.ids, at=at, threat=threat, seed=seed, round_to_8bit=round_to_8bit
         )
@@ -151,6 +172,7 @@ def run_along(
             output=predict(model, made.images, ids=batch.ids),
             forwards=made.forwards,
             backwards=made.backwards,
+            smallest=made.smallest,
         )
         for steps, made in crafted.items()
     }
@@ -174,12 +196,18 @@ def craft(
     counter = _Counter(ids)
     generator = torch.Generator().manual_seed(seed)
     counted = counter.counted(loss)
+    if getattr(attack, "settles", False) and isinstance(loss, CappedLoss):
+        counted = Unfinished(counted, loss.cap)
     made: dict[int, Crafted] = {}
 
-    def keep(steps: int, adv: Tensor) -> None:
+    def keep(steps: int, adv: Tensor, smallest: Tensor | None = None) -> None:
         checked = _checked(adv.detach(), images, threat, round_to_8bit=round_to_8bit)
-        made[steps] = Crafted(images=checked, forwards=counter.forwards, backwards=counter.backwards)
+        made[steps] = Crafted(checked, counter.forwards, counter.backwards, smallest)
 
+    if at is None and isinstance(attack, SearchingAttack):
+        searched = attack.search(counted, images, threat, generator)
+        keep(0, searched.images, searched.smallest)
+        return made
     if at is None:
         keep(0, attack.perturb(counted, images, threat, generator))
         return made
@@ -194,24 +222,13 @@ def craft(
     return made
 
 
-def to_8bit(images: Tensor, adv: Tensor, *, eps: float) -> Tensor:
-    """Round adversarial images to 8 bits without leaving the L-infinity ball around 8-bit images.
-
-    RobustPoseError where the images are not 8-bit themselves: then no level may lie within eps.
-    """
-    levels = images * LEVELS
-    if ((levels - levels.round()).abs() > LEVELS * TOLERANCE).any():
-        raise RobustPoseError("rounding to 8 bits needs 8-bit images, got values between the levels k/255")
-    reach = int(eps * LEVELS + 1e-4)
-    origin = levels.round()
-    rounded = torch.clamp((adv * LEVELS).round(), min=origin - reach, max=origin + reach)
-    return rounded.clamp(0, LEVELS) / LEVELS
-
-
 def _checked(adv: Tensor, images: Tensor, threat: Threat, *, round_to_8bit: bool) -> Tensor:
     if round_to_8bit:
         _check(adv, images, threat)
-        adv = to_8bit(images, adv, eps=threat.eps)
+        levels = images * LEVELS
+        if ((levels - levels.round()).abs() > LEVELS * TOLERANCE).any():  # then no level may lie within eps
+            raise RobustPoseError("rounding to 8 bits needs 8-bit images, got values between the levels k/255")
+        adv = threat.round_to_8bit(images, adv)
     _check(adv, images, threat)
     return adv
 
@@ -253,7 +270,7 @@ def _check(adv: Tensor, images: Tensor, threat: Threat) -> None:
     if adv.min() < 0 or adv.max() > 1:
         raise AttackError(f"the attack left [0, 1]: values in [{adv.min():g}, {adv.max():g}]")
     largest = float(threat.size(images, adv).max())
-    if largest > threat.eps + TOLERANCE:
+    if largest > threat.eps + TOLERANCE * max(threat.eps, 1.0):
         raise AttackError(f"the attack left its budget: {threat.name} size {largest:g} > eps {threat.eps:g}")
 
 
@@ -264,24 +281,45 @@ class _Counter:
     ids: tuple[str, ...]
     forwards: int = field(default=0)
     backwards: int = field(default=0)
+    passes: int = field(default=0)
 
     def counted(self, loss: Loss) -> Loss:
-        def counting(adv: Tensor, rows: Tensor) -> Tensor:
-            value = loss(adv, rows)
-            self.forwards += len(rows)
-            self._refuse_nan(value, rows, "the loss")
-            if adv.requires_grad:
-                adv.register_hook(lambda grad: self._refuse_nan(grad, rows, "the gradient"))  # type: ignore[no-untyped-call]
-            if value.requires_grad:
-                value.register_hook(lambda gradient: self._count_backward(len(rows)))  # type: ignore[no-untyped-call]
-            return value
+        if isinstance(loss, LossOfParts):
+            return _CountedParts(loss.counted, partial(self._watch, loss), partial(self._watch, loss.parts))
+        return partial(self._watch, loss)
 
-        return counting
+    def _watch(self, loss: Loss, adv: Tensor, rows: Tensor) -> Tensor:
+        value = loss(adv, rows)
+        self.forwards += len(rows)
+        self.passes += 1
+        self._refuse_nan(value, rows, "the loss")
+        if adv.requires_grad:
+            adv.register_hook(lambda grad: self._refuse_nan(grad, rows, "the gradient"))  # type: ignore[no-untyped-call]
+        if value.requires_grad:
+            value.register_hook(lambda gradient: self._count_backward(len(rows)))  # type: ignore[no-untyped-call]
+        return value
 
     def _refuse_nan(self, values: Tensor, rows: Tensor, what: str) -> None:
         broken = rows[values.isnan().reshape(len(rows), -1).any(dim=1)].tolist() if len(rows) else []
         if broken:
-            raise RobustPoseError(f"person {self.ids[broken[0]]}: {what} is NaN")
+            raise RobustPoseError(
+                f"person {self.ids[broken[0]]}: {what} is NaN in pass {self.passes} of the attack"
+            )
 
     def _count_backward(self, images: int) -> None:
         self.backwards += images
+
+
+@dataclass(frozen=True)
+class _CountedParts:
+    """A loss of parts, counted (types.LossOfParts)."""
+
+    counted: Tensor
+    whole: Loss
+    each: Loss
+
+    def __call__(self, adv: Tensor, rows: Tensor, /) -> Tensor:
+        return self.whole(adv, rows)
+
+    def parts(self, adv: Tensor, rows: Tensor, /) -> Tensor:
+        return self.each(adv, rows)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from robustpose.attacks import ATTACKS
+from robustpose.attacks import ATTACKS, ENSEMBLES, describe
 from robustpose.cli.attack import attack
 from robustpose.cli.card import check
 from robustpose.cli.data import check_files, render_people, show_people
@@ -25,6 +25,7 @@ from robustpose.models.importers import PLACES
 from robustpose.models.pulled import PULLS
 from robustpose.models.weights import load_facts, shipped_architectures, shipped_weights
 from robustpose.study import STUDIES
+from robustpose.threats import THREATS
 
 app = typer.Typer(
     add_completion=False,
@@ -35,9 +36,12 @@ app = typer.Typer(
 
 
 def list_names(
-    kind: Annotated[str, typer.Argument(help="models, tasks, datasets, attacks, metrics, studies, findings")] = "",
+    kind: Annotated[
+        str, typer.Argument(help="models, tasks, datasets, attacks, threats, metrics, studies, findings")
+    ] = "",
     as_json: Annotated[
-        bool, typer.Option("--json", help="Models and tasks with the facts of their weights")
+        bool,
+        typer.Option("--json", help="Models and tasks with the facts of their weights, attacks with their needs"),
     ] = False,
 ) -> None:
     """List what there is, by name."""
@@ -45,7 +49,8 @@ def list_names(
         "models": [*MODELS, *PULLS, *PLACES.values()],
         "tasks": [*TASKS],
         "datasets": [*DATASETS],
-        "attacks": [*ATTACKS],
+        "attacks": [*ATTACKS, *ENSEMBLES],
+        "threats": [*THREATS],
         "metrics": [*METRICS],
         "studies": [*STUDIES],
         "findings": [*FINDINGS],
@@ -60,7 +65,12 @@ def list_names(
 
 
 def _with_facts(kind: str, names: Sequence[str]) -> list[str] | dict[str, object]:
-    """Return names; of our nets each with its row of facts, null where no weights are in the package."""
+    """Return names; of our nets each with its row of facts, null where no weights are in the package.
+
+    Of attacks with what they need: see docs/attacks.md.
+    """
+    if kind == "attacks":
+        return {name: describe(name) for name in sorted(names)}
     ours = {"models": sorted(MODELS), "tasks": sorted(TASKS)}
     if kind not in ours:
         return sorted(names)

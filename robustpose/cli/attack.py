@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from robustpose import console
+from robustpose.attacks import usual_objective
 from robustpose.cli.options import (
     CardOption,
     DataOption,
@@ -19,10 +20,11 @@ from robustpose.cli.options import (
 )
 from robustpose.cli.ownphoto import attack_own_photo
 from robustpose.cli.running import report_people_left_out, run_study, say_where
-from robustpose.errors import RobustPoseError
+from robustpose.cli.watching import watch_net
+from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.ownphoto.box import AUTO
 from robustpose.study import Setting, Study, outcome
-from robustpose.threats import parse_eps
+from robustpose.threats import EXAMPLES, THREATS, parse_eps
 
 
 def attack(
@@ -35,11 +37,25 @@ def attack(
         ),
     ],
     data: DataOption = "synthpose",
-    attack: Annotated[str, typer.Option(help="fgsm | igsm | pgd | apgd; see `robustpose list attacks`")] = "igsm",
-    eps: Annotated[str, typer.Option(help="Largest change of a pixel value: 8/255, or 0.03")] = "8/255",
-    steps: Annotated[int | None, typer.Option(help="Of an iterated attack; the paper's number by default")] = None,
+    attack: Annotated[
+        str, typer.Option(help="igsm | apgd | fmn | square | autopose ...; see `robustpose list attacks`")
+    ] = "igsm",
+    threat: Annotated[str, typer.Option(help="What may change: linf | l2 | l1 | l0 | patch")] = "linf",
+    eps: Annotated[
+        str,
+        typer.Option(
+            help="Of linf 8/255 (the default) or 0.03; of l2 2; of l1 12; of l0 100 pixels; of patch its side, 32"
+        ),
+    ] = "",
+    steps: Annotated[
+        int | None, typer.Option(help="Of an iterated attack, gradients of autopose; its own by default")
+    ] = None,
     targeted: Annotated[bool, typer.Option("--targeted", help="Towards a random pose, not just away")] = False,
-    objective: Annotated[str, typer.Option(help="training_loss | training_loss_all | margin")] = "training_loss",
+    objective: Annotated[
+        str,
+        typer.Option(help="training_loss | training_loss_all | margin | keypoints; the attack's own by default"),
+    ] = "",
+    search: Annotated[str, typer.Option(help="fp32 | bf16, precision of the search; scores are fp32")] = "fp32",
     n: Annotated[int | None, typer.Option("--n", help="People, from the first; all by default")] = None,
     seed: SeedOption = 0,
     images: ImagesOption = "",
@@ -53,7 +69,15 @@ def attack(
 ) -> None:
     """Attack one net on one data set, and say what is left of its score; or on one photo without labels."""
     started = time.perf_counter()
-    setting = Setting(attack, parse_eps(eps), steps=steps, targeted=targeted, objective=objective)
+    setting = Setting(
+        attack,
+        _budget(eps, threat),
+        threat=threat,
+        steps=steps,
+        targeted=targeted,
+        objective=objective or usual_objective(attack),
+        search=search,
+    )
     if photo is not None:
         of_data = {
             "--data": data != "synthpose",
@@ -94,12 +118,28 @@ def attack(
     plan, store, rows = ran.plan, ran.store, ran.rows
     found = [outcome(plan, store, plan.models[0], each) for each in (None, setting)]
     report_people_left_out(plan, found)
+    alarms = watch_net(plan, store, setting)
+    for alarm in alarms:
+        console.say(alarm.line)
     if as_json:
         keys = [cell.key for cell in plan.all_cells()]
         seconds = time.perf_counter() - started
-        print(console.attack_json(plan, clean=found[0], attacked=found[1], cells=keys, seconds=seconds))
+        lines = [alarm.line for alarm in alarms]
+        print(
+            console.attack_json(plan, clean=found[0], attacked=found[1], cells=keys, seconds=seconds, alarms=lines)
+        )
     else:
         console.print_results(plan, rows)
         tables = console.mpii_tables(plan, clean=found[0].table, attacked=found[1].table)
         console.print_mpii(tables, model=plan.models[0].name)
+        console.print_smallest(plan, found[1])
         say_where(folder)
+
+
+def _budget(eps: str, threat: str) -> float:
+    """Read --eps; only linf has a budget that everybody compares at."""
+    if threat not in THREATS:
+        raise unknown_name("threat", threat, THREATS)
+    if not eps and threat != "linf":
+        raise RobustPoseError(f"--threat {threat} needs --eps, such as {EXAMPLES[threat]}")
+    return parse_eps(eps or "8/255", threat)

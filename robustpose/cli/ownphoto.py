@@ -17,7 +17,7 @@ from robustpose.report.ownphoto import ADVERSARIAL, RESULT, lines
 from robustpose.report.pictures import png
 from robustpose.study import Setting
 from robustpose.study.store import write_atomically
-from robustpose.threats import THREATS, format_eps
+from robustpose.threats import format_eps, make_threat
 
 PADDING = 1.25
 
@@ -41,7 +41,7 @@ def attack_own_photo(
         opened.net,
         photo,
         box=used,
-        threat=THREATS[setting.threat](setting.eps),
+        threat=make_threat(setting.threat, setting.eps),
         objective=OBJECTIVES[setting.objective],
         padding=PADDING,
         seed=seed,

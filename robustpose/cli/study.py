@@ -36,6 +36,7 @@ from robustpose.cli.options import (
     SeedOption,
 )
 from robustpose.cli.running import report_people_left_out, run_study, say_where, write_outputs
+from robustpose.cli.watching import watch_study
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.findings import FINDINGS
 from robustpose.study import (
@@ -149,6 +150,8 @@ def study(
     console.print_results(plan, ran.rows)
     if ran.found:
         console.print_verdicts(ran.found)
+    for line in watch_study(plan, ran.store):
+        console.say(line)
     say_where(folder)
 
 

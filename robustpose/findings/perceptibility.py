@@ -21,7 +21,6 @@ from robustpose.metrics import gmsd, psnr, ssim
 from robustpose.metrics.perceptual import PEAK, Pixels
 from robustpose.metrics.table import Floats
 from robustpose.study import Ask, Evidence, NetAsk, Pictures, Plan, Setting, View
-from robustpose.threats import format_eps
 
 SHOWN = ("fgsm", "igsm")
 
@@ -209,7 +208,7 @@ def _left_out(plan: Plan) -> tuple[str, ...]:
     left_out = [setting for setting in settings_of(plan, "igsm") if setting not in budgets(plan, "igsm")]
     if not left_out:
         return ()
-    listed = ", ".join(format_eps(setting.eps) for setting in left_out)
+    listed = ", ".join(setting.budget for setting in left_out)
     return (f"Left out: {listed}. No 8-bit picture can hold a perturbation of less than one level.",)
 
 

@@ -92,7 +92,8 @@ def _before_after(
     i, j = clean.table.ids.index(person), attacked.table.ids.index(person)
     before, after = clean.pictures.clean[i], attacked.pictures.adversarial[j]
     skeleton = clean.table.skeleton
-    added = amplify(before, after, eps=setting.eps)
+    largest = float(np.abs(after.astype(int) - before.astype(int)).max()) / 255
+    added = amplify(before, after, eps=setting.eps if setting.threat == "linf" else largest)
     return (
         _tile(
             f"{stem}-clean",

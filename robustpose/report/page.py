@@ -23,7 +23,6 @@ from robustpose.report.scores import (
 from robustpose.report.tables import costs, groups, headlines, worst_of
 from robustpose.study import Plan, Setting, Store, metric_of, outcome
 from robustpose.study.store import write_atomically
-from robustpose.threats import format_eps
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _PART_ORDER = (
@@ -89,6 +88,7 @@ def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
             lede=words.lede(plan, [net.name for net in found], people=len(outcomes[0, None].table)),
             metric=metric.name,
             rule=words.score_rule(plan),
+            threat=words.threat_rule(settings),
             answer=words.answer(plan, found, [worst_of(net, settings) for net in found]) if settings else "",
             headlines=headlines(found, settings) if settings else (),
             swept=len({setting.eps for setting in settings if not setting.targeted}) > 2,
@@ -193,6 +193,6 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"eps": format_eps, "listed": words.listed, "measure": measure_of}
+    made.filters |= {"listed": words.listed, "measure": measure_of}
     made.globals |= {"counted": words.counted}
     return made

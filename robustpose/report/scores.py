@@ -7,7 +7,6 @@ import numpy as np
 
 from robustpose.metrics import ALL
 from robustpose.study import Plan, Row, Setting, Store, result_rows
-from robustpose.threats import format_eps
 
 MAIN_EPS = 8 / 255
 """The budget that the field compares at."""
@@ -47,7 +46,7 @@ class Net:
         """Look up a score; setting None is clean; None where no keypoint of that part counts."""
         if setting is None:
             return self.rows.get(("clean", "0/255", "", measure, part))
-        return self.rows.get((setting.label, format_eps(setting.eps), setting.objective, measure, part))
+        return self.rows.get((setting.label, setting.budget, setting.objective, measure, part))
 
     def value(self, setting: Setting | None, measure: str) -> float:
         """Look up a score of all parts; NaN where undefined."""
@@ -86,12 +85,13 @@ def families(settings: Iterable[Setting]) -> tuple[Family, ...]:
 def panels(found: Sequence[Family]) -> tuple[tuple[Family, ...], ...]:
     """Put the families that differ only in their objective into one panel, the widest range of eps first.
 
-    A panel needs two eps to be a curve; an attack at one eps is in the table only.
+    A panel needs two eps to be a curve; an attack at one eps, or of another threat, is in the table only.
     """
     gathered: dict[tuple[str, bool, object], list[Family]] = {}
     for family in found:
         first = family.settings[0]
-        gathered.setdefault((first.attack, first.targeted, first.numbers.get("steps")), []).append(family)
+        if first.threat == "linf":
+            gathered.setdefault((first.attack, first.targeted, first.numbers.get("steps")), []).append(family)
     groups = [sorted(group, key=lambda family: -len(family.settings)) for group in gathered.values()]
     return tuple(tuple(group) for group in groups if len(group[0].settings) > 1)
 
@@ -104,11 +104,12 @@ def measure_of(setting: Setting) -> str:
 def main_settings(settings: Sequence[Setting]) -> tuple[Setting, ...]:
     """Choose what the headline is about: the untargeted settings at 8/255, or else at the largest eps.
 
-    A study with targeted settings only gives those.
+    A study with targeted settings only gives those; one of several threats, those of the first.
     """
     pool = [setting for setting in settings if not setting.targeted] or list(settings)
     if not pool:
         return ()
+    pool = [setting for setting in pool if setting.threat == pool[0].threat]
     eps = MAIN_EPS if any(_same(setting.eps, MAIN_EPS) for setting in pool) else max(s.eps for s in pool)
     return tuple(setting for setting in pool if _same(setting.eps, eps))
 
@@ -126,6 +127,7 @@ def pictured(settings: Sequence[Setting], *, targeted: bool) -> Setting | None:
     pool = [setting for setting in settings if setting.targeted == targeted]
     if not pool:
         return None
+    pool = [setting for setting in pool if setting.threat == pool[0].threat]
     return max(
         pool,
         key=lambda s: (
@@ -137,10 +139,11 @@ def pictured(settings: Sequence[Setting], *, targeted: bool) -> Setting | None:
     )
 
 
-def half_gone(net: Net, settings: Sequence[Setting]) -> float | None:
-    """Return the smallest eps at which some untargeted setting leaves less than half of the clean score."""
-    enough = [s.eps for s in settings if not s.targeted and net.value(s, "relative") < 50]
-    return min(enough, default=None)
+def half_gone(net: Net, settings: Sequence[Setting]) -> Setting | None:
+    """Return the untargeted setting of the smallest eps that leaves less than half of the clean score."""
+    threat = main_settings(settings)[0].threat if settings else ""
+    enough = [s for s in settings if s.threat == threat and not s.targeted and net.value(s, "relative") < 50]
+    return min(enough, key=lambda s: s.eps, default=None)
 
 
 def _mean_damage(found: Sequence[Net], setting: Setting) -> float:

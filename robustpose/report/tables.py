@@ -8,7 +8,6 @@ from robustpose.report.gallery import Outcomes
 from robustpose.report.scores import Family, Net, half_gone, main_settings, measure_of
 from robustpose.report.words import how, why_undefined
 from robustpose.study import Row, Setting
-from robustpose.threats import format_eps
 
 DASH = "–"
 
@@ -98,7 +97,7 @@ def headlines(nets: Sequence[Net], settings: Sequence[Setting]) -> tuple[Headlin
                 clean=print_cell(net.row(None, "clean"), "clean"),
                 worst=print_cell(row, measure_of(setting)),
                 attack=setting.label,
-                half=DASH if half is None else format_eps(half),
+                half=DASH if half is None else half.budget,
             )
         )
     return tuple(found)
@@ -128,7 +127,7 @@ def groups(nets: Sequence[Net], families: Sequence[Family], metric: str) -> tupl
         unit = f"target {metric}, %" if family.targeted else f"relative {metric}, % of clean"
         lines = tuple(
             Line(
-                eps=format_eps(setting.eps),
+                eps=setting.budget,
                 unrounded=not setting.round_to_8bit,
                 steps=str(int(setting.numbers.get("steps", 1))),
                 cells=tuple(print_cell(net.row(setting, family.measure), family.measure) for net in nets),

@@ -8,7 +8,6 @@ from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.report.scores import Family, Net
 from robustpose.study import Plan, Row, Setting, metric_of
-from robustpose.threats import format_eps
 
 _UNITS = {"head_size": "head sizes", "box_side": "of the longer side of the person’s box"}
 
@@ -55,6 +54,21 @@ def score_rule(plan: Plan) -> str:
     return f"{rule}; {listed(uncounted)} {'is' if len(uncounted) == 1 else 'are'} left out."
 
 
+_THREATS = {
+    "linf": "may move every pixel value, 0 to 255, by at most eps",
+    "l2": "may change the picture by a vector of at most eps, in units of the whole range (in L2)",
+    "l1": "may change pixel values by eps together, in units of the whole range (in L1)",
+    "l0": "may change eps pixels",
+    "patch": "may change a square of eps by eps pixels, wherever it lies",
+}
+
+
+def threat_rule(settings: Sequence[Setting]) -> str:
+    """Say what the attackers of a study may do."""
+    named = dict.fromkeys(setting.threat for setting in settings)
+    return f"The attacker {', or '.join(_THREATS[name] for name in named or ('linf',))}."
+
+
 _LOSSES = {
     "training_loss": "the net’s own training loss",
     "training_loss_all": "the net’s own training loss summed over all stages",
@@ -80,7 +94,7 @@ def answer(plan: Plan, found: Sequence[Net], worst: Sequence[tuple[Setting, Row 
     if not said:
         return "No score is defined for these people."
     setting, metric = worst[0][0], metric_of(plan).name
-    at = f"eps {format_eps(setting.eps)}"
+    at = f"eps {setting.budget}"
     if setting.targeted:
         verb, rest = "puts", f"of the keypoints of {{}} where the attacker wants them at {at}"
         best = max(said)

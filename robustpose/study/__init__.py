@@ -21,6 +21,7 @@ from robustpose.study.realism import Realism, Worth, run_realism
 from robustpose.study.results import Outcome, Row, Shown, estimates, outcome, result_rows, write_results
 from robustpose.study.run import CellProgress, Engine, Shard, run_all, run_cells
 from robustpose.study.saved import load_study, open_store, save_study
+from robustpose.study.smallest import smallest_curve
 from robustpose.study.store import Store
 from robustpose.study.stored import CellResult, Pictures, TaskResult
 from robustpose.study.view import CLEAN, PAPER_EPS, Grid, Learn, View
@@ -83,6 +84,7 @@ __all__ = [
     "run_cells",
     "run_realism",
     "save_study",
+    "smallest_curve",
     "unranked",
     "workbench",
     "write_factors",

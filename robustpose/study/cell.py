@@ -15,17 +15,18 @@ from typing import Protocol
 import torch
 
 import robustpose
-from robustpose.attacks import make_attack
+from robustpose.attacks import ATTACKS, ENSEMBLES, SEARCHES, Autopose, check_attack, make_attack, make_ensemble
+from robustpose.attacks.autopose import VERSION as AUTOPOSE_VERSION
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.objectives import OBJECTIVES
-from robustpose.threats import THREATS, check_eps, format_eps
+from robustpose.threats import format_eps, make_threat
 from robustpose.types import Attack
 
 _COMPUTES = (
-    *("skeletons.py", "types.py", "geometry.py", "threats.py", "objectives.py"),
+    *("skeletons.py", "types.py", "geometry.py", "objectives.py"),
     *("study/compute.py", "study/signals.py", "study/tasks.py", "study/workbench.py"),
 )
-_COMPUTING_ROOMS = ("data", "models", "metrics", "attacks", "defences")
+_COMPUTING_ROOMS = ("data", "models", "metrics", "threats", "attacks", "defences")
 
 
 @cache
@@ -67,8 +68,9 @@ def key_of(fields: Mapping[str, object]) -> str:
 class Setting:
     """An attack with all its numbers.
 
-    eps    in [0, 1] units
-    steps  None is the attack's own number
+    eps     the threat's budget: of linf in [0, 1] units
+    steps   None is the attack's own number
+    search  precision of the attack's passes, 'fp32' or 'bf16'; scores are fp32 whatever it says
     """
 
     attack: str
@@ -77,27 +79,51 @@ class Setting:
     targeted: bool = False
     objective: str = "training_loss"
     threat: str = "linf"
+    search: str = "fp32"
 
     def __post_init__(self) -> None:
-        check_eps(self.eps)
+        make_threat(self.threat, self.eps)
         if self.objective not in OBJECTIVES:
             raise unknown_name("objective", self.objective, OBJECTIVES)
-        if self.threat not in THREATS:
-            raise unknown_name("threat", self.threat, THREATS)
-        self.make()
+        if self.search not in SEARCHES:
+            raise unknown_name("search", self.search, SEARCHES)
+        if self.attack not in (*ATTACKS, *ENSEMBLES):
+            raise unknown_name("attack", self.attack, (*ATTACKS, *ENSEMBLES))
+        if self.is_ensemble and self.objective != "training_loss":
+            raise RobustPoseError(f"{self.attack} has objectives of its own: leave {self.objective!r} out")
+        if self.is_ensemble:
+            self.ensemble()
+        else:
+            check_attack(self.attack, self.make(), threat=self.threat, objective=self.objective)
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether it is an ensemble of attacks, which raises objectives of its own."""
+        return self.attack in ENSEMBLES
 
     def make(self) -> Attack:
-        """Make the attack; RobustPoseError for an unknown name or wrong steps."""
+        """Make the attack; RobustPoseError for an unknown name, an ensemble's too, or wrong steps."""
         return make_attack(self.attack, targeted=self.targeted, steps=self.steps)
+
+    def ensemble(self) -> Autopose:
+        """Make the ensemble; RobustPoseError for an unknown name or wrong steps."""
+        return make_ensemble(self.attack, targeted=self.targeted, steps=self.steps)
 
     @property
     def round_to_8bit(self) -> bool:
         """Whether pictures are rounded to 8 bits: not under one level, where none could hold the perturbation."""
-        return self.eps == 0 or self.eps * 255 >= 1 - 1e-9
+        return self.eps == 0 or make_threat(self.threat, self.eps).holds_8bit
+
+    @property
+    def budget(self) -> str:
+        """The budget as people read it: 8/255, 2 in L2, 100 pixels."""
+        return format_eps(self.eps, self.threat)
 
     @property
     def numbers(self) -> dict[str, float | int]:
         """The attack's hyper-parameters."""
+        if self.is_ensemble:
+            return {**asdict(self.ensemble()), "version": AUTOPOSE_VERSION}
         return asdict(self.make())  # type: ignore[call-overload, no-any-return]
 
     @property
@@ -110,12 +136,14 @@ class Setting:
             parts.append("ALL")
         elif self.objective != "training_loss":
             parts.append(self.objective)
+        if self.search != "fp32":
+            parts.append(self.search)
         return "-".join(parts)
 
     @property
     def title(self) -> str:
         """The label with the budget, for people."""
-        return f"{self.label} at {format_eps(self.eps)}"
+        return f"{self.label} at {self.budget}"
 
 
 @dataclass(frozen=True)

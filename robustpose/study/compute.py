@@ -14,12 +14,12 @@ from robustpose.models import OpenedModel
 from robustpose.objectives import OBJECTIVES
 from robustpose.study.cell import Cell, Job
 from robustpose.study.derived import AnyCell, Replay, TaskCell, UniversalCell
-from robustpose.study.signals import signals_of
+from robustpose.study.signals import BEATEN, signals_of
 from robustpose.study.stored import CellResult, Pictures, Pixels, Stored, UniversalResult
 from robustpose.study.tasks import compute_tasks
 from robustpose.study.workbench import Workbench, as_table, input_size_of, padding_of
-from robustpose.threats import THREATS
-from robustpose.types import Batch
+from robustpose.threats import make_threat
+from robustpose.types import Batch, WalkingAttack
 
 R = TypeVar("R", bound=Stored)
 
@@ -72,7 +72,9 @@ def steps_of(cell: AnyCell) -> int:
 
 def _walk_of(cell: AnyCell) -> object:
     """Return what cells of one walk share; the cell's own key where it walks alone."""
-    if not isinstance(cell, (Cell, TaskCell)) or cell.setting is None or "steps" not in cell.setting.numbers:
+    if not isinstance(cell, (Cell, TaskCell)) or cell.setting is None:
+        return cell.key
+    if cell.setting.is_ensemble or not isinstance(cell.setting.make(), WalkingAttack):
         return cell.key
     fields = cell.as_dict()
     setting = fields["setting"]
@@ -106,13 +108,15 @@ def _attacked(cells: Sequence[Cell], bench: Workbench) -> list[Computed]:
             keypoints=torch.from_numpy(keypoints).float().to(bench.device),
             visible=torch.from_numpy(visible).to(bench.device),
         )
+    if first.setting.is_ensemble:
+        return [_ensemble(first, model=model, batch=batch, target=target)]
     found = _along(cells, model=model, batch=batch, target=target)
     return [
         (
             cell,
             CellResult(
                 table=as_table(batch, attacked.output.keypoints, scores=attacked.output.scores, target=target),
-                signals=signals_of(model.net, attacked.output),
+                signals=signals_of(model.net, attacked.output, smallest=attacked.smallest),
                 forwards=attacked.forwards,
                 backwards=attacked.backwards,
                 unreadable=batch.unreadable,
@@ -135,14 +139,41 @@ def _along(
         model.net,
         batch,
         at=[steps_of(cell) for cell in cells] if len(cells) > 1 else None,
-        threat=THREATS[setting.threat](setting.eps),
+        threat=make_threat(setting.threat, setting.eps),
         objective=OBJECTIVES[setting.objective],
         target=target,
         metric=METRICS[longest.metric] if longest.metric else None,
         seed=longest.seed,
         round_to_8bit=setting.round_to_8bit,
+        search=setting.search,
     )
     return [found[steps_of(cell) if len(cells) > 1 else 0] for cell in cells]
+
+
+def _ensemble(cell: Cell, *, model: OpenedModel, batch: Batch, target: attacks.Target | None) -> Computed:
+    """Make an ensemble's moves; its worst pictures are scored, and what any picture took is a signal."""
+    setting = cell.setting
+    assert setting is not None
+    worst = attacks.run_ensemble(
+        setting.ensemble(),
+        model.net,
+        batch,
+        threat=make_threat(setting.threat, setting.eps),
+        target=target,
+        metric=METRICS[cell.metric] if cell.metric else None,
+        seed=cell.seed,
+        round_to_8bit=setting.round_to_8bit,
+        search=setting.search,
+    )
+    output = worst.attacked.output
+    result = CellResult(
+        table=as_table(batch, output.keypoints, scores=output.scores, target=target),
+        signals={**signals_of(model.net, output), BEATEN: worst.beaten.cpu().double().numpy()},
+        forwards=worst.attacked.forwards,
+        backwards=worst.attacked.backwards,
+        unreadable=batch.unreadable,
+    )
+    return cell, result, _pictures(cell, batch.images, worst.attacked.images)
 
 
 def _universal(cell: UniversalCell, bench: Workbench) -> UniversalResult:

@@ -16,7 +16,6 @@ from robustpose.metrics import ALL
 from robustpose.study.plan import Plan
 from robustpose.study.results import estimates, outcome, score_clean
 from robustpose.study.store import Store, write_atomically
-from robustpose.threats import format_eps
 from robustpose.types import HasFactors
 
 _FEW = 3
@@ -100,7 +99,7 @@ def _of_model(plan: Plan, store: Store, number: int) -> Iterator[FactorRow]:
                 yield FactorRow(
                     model=model.name,
                     attack="clean" if setting is None else setting.label,
-                    eps="0/255" if setting is None else format_eps(setting.eps),
+                    eps="0/255" if setting is None else setting.budget,
                     factor=factor,
                     level=level,
                     measure=measure,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from robustpose.errors import RobustPoseError
@@ -11,9 +12,9 @@ from robustpose.metrics import ALL, Estimate, Table, join, relative, score
 from robustpose.models import OpenedModel
 from robustpose.study.cell import Setting
 from robustpose.study.plan import Plan, metric_of
+from robustpose.study.signals import BEATEN
 from robustpose.study.store import Store, write_atomically
 from robustpose.study.stored import CellResult, Pictures
-from robustpose.threats import format_eps
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Row:
     attack    the paper's name of the setting, or 'clean'
     rounded   whether the pictures were rounded to 8 bits before scoring
     metric    the study's, or one of COCO's official scores: 'OKS AP', ..., 'mean OKS'; see official.py
-    measure   'clean', 'attacked', 'relative' (100 x attacked / clean) or 'target' (hits of the target pose)
+    measure   'clean', 'attacked', 'relative' (100 x attacked / clean) or 'target' (hits of the target pose); of
+              ensembles 'joints': 'relative', or 'target', with each keypoint's own worst picture
     part      'all', or a body part with left and right averaged
     value     percent, with its 95% interval low to high over n people
     """
@@ -63,6 +65,15 @@ class Outcome:
     shown: Shown
 
     @property
+    def each_joint(self) -> Table | None:
+        """The table in which each keypoint has its own worst picture; None for all but ensembles."""
+        if any(BEATEN not in result.signals for result in self.results if len(result.table)):
+            return None
+        beaten = np.concatenate([result.signals[BEATEN] for result in self.results if len(result.table)]) > 0
+        lost = np.nan if self.table.target is None else self.table.target
+        return replace(self.table, predicted=np.where(beaten[..., None], lost, self.table.predicted))
+
+    @property
     def forwards(self) -> int:
         """Passes of one image through the net that the attack asked for."""
         return sum(result.forwards for result in self.results)
@@ -90,12 +101,22 @@ def outcome(plan: Plan, store: Store, model: OpenedModel, setting: Setting | Non
     return found
 
 
-def estimates(plan: Plan, clean: Table, attacked: Table) -> dict[str, dict[str, Estimate]]:
-    """Score an attack: {'attacked' | 'relative' | 'target': {part: estimate}}."""
+def estimates(
+    plan: Plan, clean: Table, attacked: Table, *, each_joint: Table | None = None
+) -> dict[str, dict[str, Estimate]]:
+    """Score an attack: {'attacked' | 'relative' | 'target' | 'joints': {part: estimate}}.
+
+    `each_joint` is Outcome.each_joint.
+    """
     metric = metric_of(plan)
     scores = {"attacked": score(attacked, metric), "relative": relative(clean, attacked, metric)}
     if attacked.target is not None:
         scores["target"] = score(attacked, replace(metric, against="target"))
+    if each_joint is not None:
+        aimed = each_joint.target is not None
+        scores["joints"] = (
+            score(each_joint, replace(metric, against="target")) if aimed else relative(clean, each_joint, metric)
+        )
     return scores
 
 
@@ -111,8 +132,9 @@ def result_rows(plan: Plan, store: Store) -> list[Row]:
         clean = outcome(plan, store, model, None).table
         rows += _rows(plan, model, None, {"clean": score_clean(plan, clean)})
         for setting in plan.study.settings:
-            attacked = outcome(plan, store, model, setting).table
-            rows += _rows(plan, model, setting, estimates(plan, clean, attacked))
+            found = outcome(plan, store, model, setting)
+            scores = estimates(plan, clean, found.table, each_joint=found.each_joint)
+            rows += _rows(plan, model, setting, scores)
     return rows
 
 
@@ -139,7 +161,7 @@ def row_of(
         model=model.name,
         data=plan.dataset.name,
         attack="clean" if setting is None else setting.label,
-        eps="0/255" if setting is None else format_eps(setting.eps),
+        eps="0/255" if setting is None else setting.budget,
         steps=0 if setting is None else int(setting.numbers.get("steps", 1)),
         objective="" if setting is None else setting.objective,
         rounded=setting is None or setting.round_to_8bit,

@@ -5,6 +5,7 @@ divergence  (N, K) of heatmap nets: Kullback-Leibler divergence, in nats, of the
             the Gaussian that the head would draw at the keypoint found; the paper studied reports that it hardly
             changes under attack. NaN where the map has no positive cell. Of nets that draw bones too, that of the
             keypoints' own maps, from which they are read.
+smallest    (N, K) of attacks of least size, which is no signal of the net: see types.Searched
 """
 
 import numpy as np
@@ -16,12 +17,17 @@ from robustpose.models.heads import HeatmapHead
 from robustpose.study.stored import Floats
 from robustpose.types import PoseModel, PoseOutput
 
+BEATEN = "beaten"
+"""Name of what is stored beside the signals of an ensemble's worst pictures, (N, K): 1 where any picture of the
+person, not only the worst, gave the attacker the keypoint."""
 _SMALLEST = 1e-12
 
 
-def signals_of(net: PoseModel, output: PoseOutput) -> dict[str, Floats]:
-    """Read the signals (N, K) of an output."""
+def signals_of(net: PoseModel, output: PoseOutput, *, smallest: Tensor | None = None) -> dict[str, Floats]:
+    """Read the signals (N, K) of an output; `smallest` is what an attack of least size found."""
     signals = {"score": _array(output.scores)}
+    if smallest is not None:
+        signals["smallest"] = _array(smallest)
     if isinstance(net.head, HeatmapHead):
         signals["divergence"] = _array(divergence(net.head, output.stages[-1], output.keypoints))
     elif isinstance(net.head, PartsHead):

@@ -14,7 +14,7 @@ from robustpose.models.tasks import task_loss
 from robustpose.study.derived import TaskCell
 from robustpose.study.stored import TaskResult
 from robustpose.study.workbench import Workbench, input_size_of
-from robustpose.threats import THREATS
+from robustpose.threats import make_threat
 from robustpose.types import HasTaskLabels, Loss
 
 
@@ -43,7 +43,7 @@ def compute_tasks(cells: Sequence[TaskCell], bench: Workbench) -> list[tuple[Tas
             images,
             ids=batch.ids,
             at=[_steps(cell) for cell in cells] if walking else None,
-            threat=THREATS[longest.setting.threat](longest.setting.eps),
+            threat=make_threat(longest.setting.threat, longest.setting.eps),
             seed=longest.seed,
             round_to_8bit=longest.setting.round_to_8bit,
         )

@@ -6,21 +6,38 @@ import pytest
 import torch
 from torch import nn
 
-from robustpose.attacks import ATTACKS, Attacked, Target, make_attack, run
-from robustpose.attacks.run import to_8bit
+from robustpose.attacks import ATTACKS, Attacked, Target, make_attack, run, usual_objective
 from robustpose.errors import RobustPoseError
-from robustpose.objectives import OBJECTIVES, Objective, TrainingLoss
-from robustpose.threats import THREATS, Linf
-from robustpose.types import Batch, PoseModel, Threat
+from robustpose.objectives import OBJECTIVES, Aim, Keypoints, Objective, correct_radius
+from robustpose.threats import THREATS, Linf, make_threat
+from robustpose.types import Batch, PoseModel, SearchingAttack, Threat
 from tests.conftest import LinearPose, TinyHeatmaps, one_person, tiny_batch
 
 EPS = 8 / 255
-LAST = TrainingLoss("last")
+PAIRS = [
+    (name, threat) for name in ATTACKS for threat in getattr(make_attack(name, targeted=False), "threats", THREATS)
+]
+"""Every attack with every threat that it serves."""
+LAZY = ["rays", *(name for name in ATTACKS if isinstance(make_attack(name, targeted=False), SearchingAttack))]
+"""Attacks that take no more of the budget than they need."""
+QUICK = {"square": 80, "fmn": 24, "fmn_each": 8, "rays": 60}
+"""Steps, where the attack's own number is long for a test."""
+BUDGETS = {
+    "linf": (0.25 / 255, 1 / 255, 8 / 255, 64 / 255),
+    "l2": (0.1, 2.0),
+    "l1": (0.7, 12.0),
+    "l0": (3, 20),
+    "patch": (2, 5),
+}
 NETS = {"linear": LinearPose, "heatmaps": TinyHeatmaps}
 
 every_attack = pytest.mark.parametrize("name", ATTACKS)
 every_net = pytest.mark.parametrize("net", [make() for make in NETS.values()], ids=NETS.keys())
 both_ways = pytest.mark.parametrize("targeted", [False, True], ids=["untargeted", "targeted"])
+
+
+def objective_of(name: str) -> Objective:
+    return OBJECTIVES[usual_objective(name)]
 
 
 def attack(
@@ -29,18 +46,17 @@ def attack(
     batch: Batch,
     *,
     threat: Threat | None = None,
-    objective: Objective = LAST,
     targeted: bool = False,
     seed: int = 0,
     round_to_8bit: bool = True,
 ) -> Attacked:
     target = Target(keypoints=batch.keypoints.flip(1), visible=batch.visible) if targeted else None
     return run(
-        make_attack(name, targeted=targeted),
+        make_attack(name, targeted=targeted, steps=QUICK.get(name)),
         net,
         batch,
         threat=threat or Linf(EPS),
-        objective=objective,
+        objective=objective_of(name),
         target=target,
         seed=seed,
         round_to_8bit=round_to_8bit,
@@ -49,28 +65,28 @@ def attack(
 
 @both_ways
 @every_net
-@pytest.mark.parametrize("threat", THREATS)
-@every_attack
+@pytest.mark.parametrize(("name", "threat"), PAIRS)
 def test_budget_range_and_finiteness(name: str, threat: str, net: PoseModel, targeted: bool) -> None:
     batch = tiny_batch()
-    for levels in (0.25, 1, 8, 64):
-        allowed = THREATS[threat](levels / 255)
-        adv = attack(name, net, batch, threat=allowed, targeted=targeted, round_to_8bit=levels >= 1).images
+    for eps in BUDGETS[threat]:
+        allowed = make_threat(threat, eps)
+        rounds = allowed.holds_8bit
+        adv = attack(name, net, batch, threat=allowed, targeted=targeted, round_to_8bit=rounds).images
         assert torch.isfinite(adv).all()
         assert adv.shape == batch.images.shape
         assert adv.min() >= 0
         assert adv.max() <= 1
-        assert (allowed.size(batch.images, adv) <= allowed.eps + 1e-6).all()
-        assert (allowed.size(batch.images, adv) > 0.5 * allowed.eps).all(), "an attack that does nothing"
+        assert (allowed.size(batch.images, adv) <= allowed.eps * (1 + 1e-5) + 1e-6).all()
+        least = 0.0 if name in LAZY else 0.5 * allowed.eps
+        assert (allowed.size(batch.images, adv) >= least).all(), "an attack that does nothing"
 
 
 @every_net
-@pytest.mark.parametrize("threat", THREATS)
-@every_attack
+@pytest.mark.parametrize(("name", "threat"), PAIRS)
 def test_eps_0_is_the_identity(name: str, threat: str, net: PoseModel) -> None:
     batch = tiny_batch()
     for rounds in (True, False):
-        attacked = attack(name, net, batch, threat=THREATS[threat](0.0), round_to_8bit=rounds)
+        attacked = attack(name, net, batch, threat=make_threat(threat, 0.0), round_to_8bit=rounds)
         assert torch.equal(attacked.images, batch.images)
         assert torch.equal(attacked.output.keypoints, net(batch.images).keypoints)
 
@@ -106,15 +122,21 @@ def test_n_together_are_one_at_a_time(name: str, net: PoseModel, targeted: bool)
     """In loss, as promised: pixels of different batch sizes differ in the last bit of a gradient's sign."""
     batch = tiny_batch(5)
     together = attack(name, net, batch, targeted=targeted)
-    target = net.head.encode(batch.keypoints.flip(1) if targeted else batch.keypoints)
-    raw = together.output.stages[-1]
-    losses = net.head.loss(raw, target, batch.visible)
+    keypoints = batch.keypoints.flip(1) if targeted else batch.keypoints
+    aim = Aim(keypoints, batch.visible, correct_radius(batch))
+    loss = objective_of(name).bind(net, aim, targeted=targeted)
+    with torch.no_grad():
+        losses = loss(together.images, torch.arange(5))
     for row in range(len(batch)):
         alone = attack(name, net, one_person(batch, row), targeted=targeted)
-        loss = net.head.loss(alone.output.stages[-1], target[row : row + 1], batch.visible[row : row + 1])
-        assert float(loss) == pytest.approx(float(losses[row]), rel=1e-3)
+        with torch.no_grad():
+            found = loss(alone.images, torch.tensor([row]))
+        assert float(found) == pytest.approx(float(losses[row]), rel=1e-3)
         same = (alone.images == together.images[row : row + 1]).float().mean()
         assert same > 0.98
+        if alone.smallest is not None and together.smallest is not None:
+            theirs = together.smallest[row : row + 1]
+            torch.testing.assert_close(alone.smallest, theirs, rtol=1e-3, atol=1e-6, equal_nan=True)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +149,7 @@ def test_n_together_are_one_at_a_time(name: str, net: PoseModel, targeted: bool)
         ("igsm", False, 3, 3),
     ],
 )
-@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES.keys())
+@pytest.mark.parametrize("objective", [each for each in OBJECTIVES.values() if not isinstance(each, Keypoints)])
 def test_passes_are_counted(
     name: str, targeted: bool, steps: int | None, passes: int, objective: Objective
 ) -> None:
@@ -155,7 +177,8 @@ def test_rounding_to_8_bits_stays_on_levels_and_in_the_ball(name: str, net: Pose
     for levels in (*range(1, 10), 16, 31, 32):
         adv = attack(name, net, batch, threat=Linf(levels / 255)).images.double() * 255
         assert (adv - adv.round()).abs().max() < 1e-4
-        assert (adv.round() - before).abs().max() == levels
+        assert (adv.round() - before).abs().max() <= levels
+        assert (adv.round() - before).abs().max() == levels or name in LAZY
         assert adv.round().min() >= 0
         assert adv.round().max() <= 255
 
@@ -166,21 +189,7 @@ def test_rounding_with_a_budget_between_levels(name: str, levels: float, reach: 
     batch = tiny_batch()
     adv = attack(name, TinyHeatmaps(), batch, threat=Linf(levels / 255)).images
     moved = (adv.double() - batch.images.double()).abs().max() * 255
-    assert float(moved) == pytest.approx(reach, abs=1e-4)
-
-
-def test_rounding_by_hand() -> None:
-    images = torch.tensor([10.0, 10.0, 10.0, 0.0, 255.0]) / 255
-    adv = torch.tensor([12.4, 12.6, 7.5, 0.4, 252.6]) / 255
-    rounded = to_8bit(images, adv, eps=2.5 / 255) * 255
-    torch.testing.assert_close(rounded, torch.tensor([12.0, 12.0, 8.0, 0.0, 253.0]))
-
-
-@pytest.mark.parametrize("eps", [0.0313725, 0.03137254901, 8 / 255])
-def test_a_budget_written_in_decimals_is_the_level_it_means(eps: float) -> None:
-    """0.0313725 x 255 is 7.99999: eight levels, not seven."""
-    images = torch.full((1, 3, 2, 2), 100 / 255)
-    assert float((to_8bit(images, images + eps, eps=eps) * 255).max()) == pytest.approx(108, abs=1e-4)
+    assert float(moved) == pytest.approx(reach, abs=1e-4) or (name in LAZY and float(moved) <= reach + 1e-4)
 
 
 @every_attack

@@ -72,8 +72,8 @@ def test_stacked_tries_are_the_tries_one_by_one(attack: PGD | APGD) -> None:
 
         origin: Tensor = batch.images
 
-        def project(self, images: Tensor, adv: Tensor, /) -> Tensor:
-            return super().project(self.origin, adv)
+        def project(self, images: Tensor, adv: Tensor, /, *, eps: Tensor | None = None) -> Tensor:
+            return super().project(self.origin, adv, eps=eps)
 
     each = []
     for start in torch.split(starts, 4):
@@ -118,9 +118,9 @@ def test_momentum_keeps_gradients_of_mean_size_one() -> None:
     seen: list[Tensor] = []
 
     class Watching(Linf):
-        def project(self, images: Tensor, adv: Tensor, /) -> Tensor:
+        def project(self, images: Tensor, adv: Tensor, /, *, eps: Tensor | None = None) -> Tensor:
             seen.append(adv - images)
-            return super().project(images, adv)
+            return super().project(images, adv, eps=eps)
 
     moved.perturb(loss, images, Watching(EPS), torch.Generator())
     # gathered: (1, 0.2) / 0.6, then (1.667, 0.333) + (-0.2, 0.6) / 0.4 = (1.167, 1.833)

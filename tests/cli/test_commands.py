@@ -73,6 +73,36 @@ def test_every_shipped_net_can_be_attacked(
     assert found["clean"]["n"] == found["attacked"]["n"] == 2
 
 
+@pytest.mark.parametrize(("threat", "eps", "written"), [("l2", "1.0", "1 in L2"), ("l0", "50", "50 pixels")])
+def test_attacks_of_other_threats(
+    threat: str, eps: str, written: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ("--model", "deeppose", "--n", "4", "--attack", "fgsm", "--threat", threat, "--eps", eps)
+    found = attack_json(monkeypatch, capsys, *args)
+    assert (found["threat"], found["eps"], found["rounded_to_8bit"]) == (threat, written, True)
+    assert found["attacked"]["value"] < found["clean"]["value"]
+    page = next(Path("runs").glob(f"attack-deeppose-*-{threat if threat == 'l2' else 'pixels'}/report/index.html"))
+    assert f"at eps {written}" in page.read_text()
+
+
+def test_attacks_of_least_size_print_their_curve(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ("--model", "deeppose", "--n", "4", "--attack", "fmn", "--steps", "12", "--eps", "8/255")
+    found = attack_json(monkeypatch, capsys, *args)
+    assert found["objective"] == "margin"
+    curve = found["smallest"]
+    assert curve["eps"] == pytest.approx([0, *(8 / 255 / 2**k for k in (5, 4, 3, 2, 1, 0))])
+    left = curve["by_part"]["all"]["left"]
+    assert left[0] == pytest.approx(found["clean"]["value"], abs=0.01)  # lost at 0 is wrong without an attack
+    assert left == sorted(left, reverse=True)
+    assert left[-1] <= found["attacked"]["value"] + 5  # the picture is one of those that were seen, rounded
+    assert run(monkeypatch, "attack", *args) == 0
+    table = capsys.readouterr().out
+    assert "PCKh@0.5 left by perturbations up to eps" in table
+    assert "upper_neck" in table
+
+
 def test_a_targeted_attack_reports_its_target_score(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +110,21 @@ def test_a_targeted_attack_reports_its_target_score(
     assert found["attack"] == "IGSM-T-5"
     assert found["target"]["n"] > 0
     assert found["target"]["value"] > 0  # at 0 steps it is 0 by the draw of the targets
+
+
+def test_autopose_reports_the_worst_picture_and_the_worst_of_each_keypoint(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    args = ("--model", "deeppose", "--attack", "autopose", "--steps", "20", "--n", "4", "--eps", "1/255")
+    found = attack_json(monkeypatch, capsys, *args)
+    assert (found["attack"], found["search"]) == ("AUTOPOSE-U", "fp32")
+    assert 0 < found["backwards"] <= 4 * 20
+    assert found["joints"]["value"] <= found["relative"]["value"]
+    assert found["joints"]["n"] == 4
+    page = next(tmp_path.glob("runs/*/report/index.html")).read_text()
+    assert "AUTOPOSE-U" in page
+    lines = next(tmp_path.glob("runs/*/results.csv")).read_text().splitlines()
+    assert sum(",joints," in line and ",all," in line for line in lines) == 1
 
 
 def test_a_study_writes_its_table_and_page_and_the_report_is_made_again(
@@ -246,12 +291,23 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         "shg2, shg8, simcc, tflite:PATH, vitpose",
         "tasks: action, parts",
         "datasets: coco, mpii, synthpose",
-        "attacks: apgd, fgsm, igsm, pgd",
+        "attacks: apgd, autopose, di, fgsm, fmn, fmn_each, igsm, mi, pgd, rays, square, ti",
+        "threats: l0, l1, l2, linf, patch",
         "metrics: pck, pckh",
         "studies: paper, quick, realism",
         "findings: defences, detection, fig2a, fig2b, fig2c, fig2d, fig2ef, objective, perceptibility, steps, "
         "table1, table2, tasks, transfer, universal_pictures",
     ]
+
+
+def test_listed_attacks_carry_what_they_need(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "list", "attacks", "--json") == 0
+    attacks = json.loads(capsys.readouterr().out)["attacks"]
+    assert attacks["fgsm"] == {"needs": "gradients", "threats": [], "objective": "training_loss", "steps": 1}
+    assert attacks["square"]["threats"] == ["linf", "l2"]
+    assert attacks["rays"]["needs"] == "decisions"
 
 
 def test_listed_models_carry_the_facts_of_their_weights(

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from robustpose.report.scores import (
     Family,
@@ -14,7 +15,6 @@ from robustpose.report.scores import (
 from robustpose.report.tables import print_cell, worst_of
 from robustpose.report.words import how, listed
 from robustpose.study import Row, Setting
-from robustpose.threats import format_eps
 
 
 def row(setting: Setting, value: float, *, n: int = 9) -> Row:
@@ -22,7 +22,7 @@ def row(setting: Setting, value: float, *, n: int = 9) -> Row:
         model="net",
         data="data",
         attack=setting.label,
-        eps=format_eps(setting.eps),
+        eps=setting.budget,
         steps=1,
         objective=setting.objective,
         rounded=True,
@@ -102,8 +102,18 @@ def test_pictures_show_the_most_steps_at_8_of_255_and_the_plain_loss() -> None:
 
 def test_half_is_gone_at_the_smallest_eps_of_any_attack() -> None:
     settings = [Setting("fgsm", 8 / 255), Setting("igsm", 2 / 255), Setting("igsm", 4 / 255)]
-    assert half_gone(net(settings, [49, 50, 30]), settings) == 4 / 255
+    assert half_gone(net(settings, [49, 50, 30]), settings) == settings[2]
     assert half_gone(net(settings, [60, 70, math.nan]), settings) is None
+
+
+def test_a_headline_is_about_one_threat() -> None:
+    linf, l2 = Setting("apgd", 8 / 255), Setting("apgd", 2.0, threat="l2")
+    assert main_settings([linf, l2]) == (linf,)
+    assert main_settings([l2, linf]) == (l2,)
+    assert half_gone(net([linf, l2], [60, 10]), [linf, l2]) is None
+    assert half_gone(net([l2, linf], [10, 10]), [l2, linf]) == l2
+    assert [family.settings for family in families([linf, l2])] == [(linf,), (l2,)]
+    assert not panels(families([l2, replace(l2, eps=4.0)]))
 
 
 def test_a_score_is_printed_with_its_interval_or_the_reason_why_not() -> None:

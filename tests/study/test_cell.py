@@ -54,7 +54,7 @@ def test_how_many_pictures_are_kept_is_no_part_of_the_key() -> None:
 
 def test_the_same_fields_give_the_same_key_in_every_process() -> None:
     # Typed in: a change of this value makes every stored study start anew, so it must be meant.
-    assert replace(CELL, version="test").key == "409eefd3379bf9ae3a40d953863ea277"
+    assert replace(CELL, version="test").key == "199030e7a6cbb23bdccb8f041a8451e8"
 
 
 def test_no_steps_given_and_the_attacks_own_number_are_one_cell() -> None:
@@ -89,6 +89,13 @@ def test_labels_are_the_papers_names(setting: Setting, label: str) -> None:
 def test_pictures_are_rounded_from_one_level_on() -> None:
     rounded = {levels: Setting("fgsm", levels / 255).round_to_8bit for levels in (0, 0.25, 0.5, 0.99, 1, 2, 32)}
     assert rounded == {0: True, 0.25: False, 0.5: False, 0.99: False, 1: True, 2: True, 32: True}
+    assert [Setting("fgsm", eps, threat="l2").round_to_8bit for eps in (0.002, 0.5)] == [False, True]
+
+
+def test_a_budget_is_written_as_its_threat_has_it() -> None:
+    assert Setting("igsm", 8 / 255).title == "IGSM-U-10 at 8/255"
+    assert Setting("igsm", 2.0, threat="l2").title == "IGSM-U-10 at 2 in L2"
+    assert Setting("igsm", 100, threat="l0").budget == "100 pixels"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""Which objective leaves least at equal gradients: `python benchmarks/objectives.py --eps 4 --n 16 --steps 50`.
+
+APGD raises each objective in turn on the same people of SynthPose's val; on every net of the package. The last
+column is the paired difference of the second objective from the first.
+"""
+
+import argparse
+
+import torch
+from contenders import ZOO
+
+from robustpose import attacks
+from robustpose.attacks import APGD
+from robustpose.data import open_dataset
+from robustpose.metrics import METRICS, Table, score
+from robustpose.metrics.estimate import Estimate, difference
+from robustpose.models import open_model
+from robustpose.objectives import OBJECTIVES
+from robustpose.study.workbench import as_table
+from robustpose.threats import Linf
+
+PCKH = METRICS["pckh"]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nets", default=",".join(ZOO))
+    parser.add_argument("--objectives", default="training_loss,margin,training_loss_all")
+    parser.add_argument("--eps", type=int, default=4, help="of 255")
+    parser.add_argument("--n", type=int, default=16, help="people")
+    parser.add_argument("--steps", type=int, default=50, help="gradients a person")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    names = arguments.objectives.split(",")
+    print(
+        f"PCKh@0.5 left of {arguments.n} people by APGD-{arguments.steps} at {arguments.eps}/255, 95% intervals\n"
+    )
+    print(f"| net | clean | {' | '.join(names)} | {names[1]} less {names[0]} |")
+    print(f"|---|---|{'---|' * len(names)}---|")
+    for net in arguments.nets.split(","):
+        tables = tables_of(net, names, eps=arguments.eps, n=arguments.n, steps=arguments.steps)
+        cells = [written(score(table, PCKH)["all"]) for table in tables]
+        change = difference(tables[1], tables[2], PCKH)["all"]
+        print(f"| {net} | {' | '.join(cells)} | {written(change)} |", flush=True)
+
+
+def tables_of(name: str, objectives: list[str], *, eps: int, n: int, steps: int) -> list[Table]:
+    """Return what a net says clean, and under each objective."""
+    net = open_model(name).net
+    batch = open_dataset("synthpose").load(range(n), input_size=net.input_size).in_skeleton(net.skeleton)
+    tables = [as_table(batch, attacks.predict(net, batch.images, ids=batch.ids).keypoints)]
+    for objective in objectives:
+        found = attacks.run(
+            APGD(steps=steps), net, batch, threat=Linf(eps / 255), objective=OBJECTIVES[objective], metric=PCKH
+        )
+        tables.append(as_table(batch, found.output.keypoints))
+    return tables
+
+
+def written(estimate: Estimate) -> str:
+    """Write a percentage with its interval."""
+    return f"{estimate.value:.1f} [{estimate.low:.1f}, {estimate.high:.1f}]"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+"""How robustpose's attacks compare with those of other libraries: `python benchmarks/peers.py --quick`.
+
+Three tables, on the nets of the package and the people of SynthPose's val: what the same walk costs (CPU time at
+one thread, as a ratio to a loop by hand on the same net in the same round, the order rotated), what it leaves on
+the net, and what 100 gradients leave of PCKh@0.5 on every net. Libraries that are not installed are left out and
+named: `pip install -c constraints.txt .[bench]`.
+"""
+
+import argparse
+import importlib.util
+import statistics
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from contenders import WALKS, ZOO, Craft, Job, PerPerson, apgd, igsm, ours, with_adv_lib_apgd
+from torch import Tensor, nn
+
+from robustpose.attacks import predict
+from robustpose.data import open_dataset
+from robustpose.metrics import METRICS
+from robustpose.metrics.estimate import Estimate, score
+from robustpose.models import open_model
+from robustpose.objectives import Margin, TrainingLoss
+from robustpose.study.workbench import as_table
+from robustpose.threats import Linf
+from robustpose.types import PoseModel
+
+PACKAGES = {"torchattacks": "torchattacks", "foolbox": "foolbox", "ART": "art", "cleverhans": "cleverhans"}
+"""Import names of the libraries that a contender of that name needs."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    speed_nets: tuple[str, ...]
+    speed_people: int
+    rounds: int
+    speed_steps: int
+    strength_nets: tuple[str, ...]
+    strength_people: int
+    eps: tuple[int, ...]
+
+
+QUICK = Size(("shg2",), 8, 3, 20, ("shg2", "deeppose"), 8, (4,))
+FULL = Size(("shg2", "resdec", "deeppose"), 8, 5, 20, ZOO, 25, (2, 4))
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one net for speed, two for strength, few people")
+    parser.add_argument("--models", default="", help="nets for the strength table: shg2,tflite:PATH")
+    parser.add_argument("--data", default="synthpose", help="their people: synthpose | coco:PATH | mpii:PATH")
+    parser.add_argument("--images", default="", help="photo folder")
+    parser.add_argument("--eps", default="", help="their budgets, of 255: 2,4")
+    parser.add_argument("--n", type=int, default=0, help="people for the strength table")
+    arguments = parser.parse_args()
+    size = QUICK if arguments.quick else FULL
+    torch.set_num_threads(1)
+    known = contenders()
+    if not arguments.models:
+        speed(size, known)
+        side_effects(known)
+    size = replace(
+        size,
+        strength_nets=tuple(arguments.models.split(",")) if arguments.models else size.strength_nets,
+        strength_people=arguments.n or size.strength_people,
+        eps=tuple(int(eps) for eps in arguments.eps.split(",")) if arguments.eps else size.eps,
+    )
+    strength(size, data=arguments.data, images=Path(arguments.images) if arguments.images else None)
+
+
+def contenders() -> dict[str, Craft]:
+    """Return the contenders whose library is here, and name the others."""
+    missing = [name for name, package in PACKAGES.items() if importlib.util.find_spec(package) is None]
+    if importlib.util.find_spec("adv_lib") is None:
+        missing.append("adv-lib")
+    if missing:
+        print(f"not installed, left out: {', '.join(missing)}\n")
+    return {name: craft for name, craft in WALKS.items() if name not in missing}
+
+
+def job_of(name: str, *, people: int, eps: int, steps: int) -> Job:
+    """Make the walk that all take: the margin, steps of eps / 8, the net as it is after it was trained."""
+    net = as_users_have_it(open_model(name).net)
+    batch = open_dataset("synthpose").load(range(people), input_size=net.input_size).in_skeleton(net.skeleton)
+    return Job(net, batch, Margin(), eps / 255, steps, 1 / 8)
+
+
+def as_users_have_it(net: PoseModel) -> PoseModel:
+    """Return a net with trainable weights in torch's own layout."""
+    assert isinstance(net, nn.Module)
+    return deepcopy(net).to(memory_format=torch.contiguous_format).requires_grad_(True)  # type: ignore
+
+
+def speed(size: Size, known: dict[str, Craft]) -> None:
+    """Print what the same walk costs and leaves: ratios to the loop by hand, and robustpose's APGD beside."""
+    names = [*known, "robustpose, APGD"]
+    crafts = {**known, names[-1]: ours(apgd)}
+    print(
+        f"cost of the same walk: {size.speed_steps} gradients, {size.speed_people} people, {size.rounds} rounds\n"
+    )
+    print("| net | eps | attack | time / loop by hand, median [min, max] | PCKh@0.5 left | margin reached |")
+    print("|---|---|---|---|---|---|")
+    for net in size.speed_nets:
+        for eps in (1, 8):
+            job = job_of(net, people=size.speed_people, eps=eps, steps=size.speed_steps)
+            found = {name: crafts[name](fresh(job)) for name in names}  # warms up, too
+            ratios = timed(job, crafts, rounds=size.rounds)
+            for name in names:
+                middle, low, high = statistics.median(ratios[name]), min(ratios[name]), max(ratios[name])
+                score_left, margin = left(job, found[name]).value, reached(job, found[name])
+                cost = f"{middle:.2f} [{low:.2f}, {high:.2f}]"
+                print(f"| {net} | {eps}/255 | {name} | {cost} | {score_left:.1f} | {margin:.3f} |", flush=True)
+    print()
+
+
+def fresh(job: Job) -> Job:
+    """Return the job on a net of its own, so that nothing that was left on one stays for the next."""
+    return replace(job, net=as_users_have_it(job.net))
+
+
+def timed(job: Job, crafts: dict[str, Craft], *, rounds: int) -> dict[str, list[float]]:
+    """Return each contender's CPU time over the first one's in the same round; who begins changes."""
+    names = list(crafts)
+    ratios: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(rounds):
+        seconds = {}
+        for name in (*names[turn % len(names) :], *names[: turn % len(names)]):
+            own = fresh(job)
+            started = time.process_time()
+            crafts[name](own)
+            seconds[name] = time.process_time() - started
+        for name in names:
+            ratios[name].append(seconds[name] / seconds[names[0]])
+    return ratios
+
+
+def left(job: Job, adv: Tensor) -> Estimate:
+    """Return PCKh@0.5, or PCK@0.1 without head sizes, in percent, of the pictures as they can be saved."""
+    rounded = Linf(job.eps).round_to_8bit(job.batch.images, adv.detach())
+    output = predict(job.net, rounded, ids=job.batch.ids)
+    metric = METRICS["pckh" if bool(torch.isfinite(job.batch.head_size).all()) else "pck"]
+    return score(as_table(job.batch, output.keypoints), metric)["all"]
+
+
+def reached(job: Job, adv: Tensor) -> float:
+    """Return the mean margin of the pictures as the attack made them."""
+    with torch.no_grad():
+        return float(PerPerson(job)(adv).mean())
+
+
+def side_effects(known: dict[str, Craft]) -> None:
+    """Print what a walk of two steps leaves on a net in train mode whose batch norms are frozen."""
+    print("what is left on a net in train mode with frozen batch norms, after two steps\n")
+    print("| attack | gradients left on weights | modules in another mode | buffers changed | random state |")
+    print("|---|---|---|---|---|")
+    for name, craft in known.items():
+        job = job_of("shg2", people=2, eps=4, steps=2)
+        net = job.net
+        assert isinstance(net, nn.Module)
+        net.train()
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        modes = [module.training for module in net.modules()]
+        buffers = [buffer.clone() for buffer in net.buffers()]
+        state = torch.get_rng_state()
+        craft(job)
+        gradients = sum(parameter.grad is not None for parameter in net.parameters())
+        flipped = sum(module.training != mode for module, mode in zip(net.modules(), modes, strict=True))
+        changed = sum(not torch.equal(a, b) for a, b in zip(net.buffers(), buffers, strict=True))
+        same = "as it was" if torch.equal(state, torch.get_rng_state()) else "moved"
+        print(f"| {name} | {gradients} | {flipped} | {changed} | {same} |", flush=True)
+    print()
+
+
+def strength(size: Size, *, data: str, images: Path | None) -> None:
+    """Print what 100 gradients leave on every net: IGSM on the training loss, and both APGDs on the margin."""
+    attackers: dict[str, tuple[Callable[[Job], Tensor], object]] = {
+        "IGSM-U-100": (ours(igsm), TrainingLoss("last")),
+        "IGSM-U-100, margin": (ours(igsm), Margin()),
+        "APGD-100, margin": (ours(apgd), Margin()),
+    }
+    if importlib.util.find_spec("adv_lib") is not None:
+        attackers["adv-lib's APGD-100, margin"] = (with_adv_lib_apgd, Margin())
+    people = size.strength_people
+    print(f"what 100 gradients leave: percent of the keypoints of {people} people, 95% intervals over people\n")
+    print(f"| net | eps | clean | {' | '.join(attackers)} |")
+    print(f"|---|---|---|{'---|' * len(attackers)}")
+    for name in size.strength_nets:
+        net = open_model(name).net
+        dataset = open_dataset(data, images=images)
+        batch = dataset.load(range(people), input_size=net.input_size).in_skeleton(net.skeleton)
+        for eps in size.eps:
+            cells = []
+            for craft, objective in attackers.values():
+                torch.manual_seed(0)  # adv-lib's APGD starts at random
+                step = 5 / 12 if isinstance(objective, TrainingLoss) else 1 / 8
+                job = Job(net, batch, objective, eps / 255, 100, step)  # type: ignore[arg-type]
+                cells.append(interval(left(job, craft(job))))
+            clean = interval(left(job, batch.images))
+            print(f"| {job_name(name)} | {eps}/255 | {clean} | {' | '.join(cells)} |", flush=True)
+
+
+def interval(estimate: Estimate) -> str:
+    """Write a percentage with its interval."""
+    return f"{estimate.value:.1f} [{estimate.low:.1f}, {estimate.high:.1f}]"
+
+
+def job_name(spec: str) -> str:
+    """Write a net's name without the folder of its file."""
+    return spec.rpartition("/")[2]
+
+
+if __name__ == "__main__":
+    main()

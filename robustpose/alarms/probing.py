@@ -1,0 +1,167 @@
+"""Alarms that a net sets off when it is looked at: a few passes with a few people, and a walk of ten steps.
+
+The net is left as it came.
+"""
+
+import torch
+from torch import Tensor
+
+from robustpose import attacks
+from robustpose.alarms.alarm import Alarm
+from robustpose.attacks import IGSM
+from robustpose.attacks.untouched import untouched
+from robustpose.metrics import Pck
+from robustpose.objectives import Aim, Objective, correct_radius
+from robustpose.types import Batch, CappedLoss, Loss, PoseModel, Threat
+
+_SAME = 1e-3
+"""Share of the largest output by which rounding may move another: kernels differ with the size of a batch."""
+_NUDGE = 2 / 255
+"""How far every pixel is moved to see whether outputs move."""
+_RISES = 0.5
+"""Share of its own size by which an objective must rise to have risen."""
+
+
+def probe(
+    model: PoseModel,
+    batch: Batch,
+    *,
+    objective: Objective,
+    threat: Threat,
+    metric: Pck | None = None,
+) -> list[Alarm]:
+    """Look at a net with the people of a small batch, in its skeleton and input size; four are plenty.
+
+    RobustPoseError where the objective does not suit the net.
+    """
+    if len(batch) == 0:
+        return []
+    radius = correct_radius(batch, metric)
+    aim = Aim(batch.keypoints, batch.visible, radius)
+    with untouched(model):
+        if random := _randomness(model, batch.images):
+            return random  # nothing else can be told from one look
+        alarms = _batch_dependence(model, batch)
+        cut = _cut_gradient(model, batch)
+        alarms += cut or _zero_gradient(objective.bind(model, aim, targeted=False), batch)
+    if any(alarm.name in ("cut-gradient", "zero-gradient") for alarm in alarms):
+        return alarms  # a walk cannot raise anything
+    return alarms + _loss_without_score(model, batch, objective, threat, metric, radius)
+
+
+def _randomness(model: PoseModel, images: Tensor) -> list[Alarm]:
+    with torch.no_grad():
+        moved = _apart(model(images).stages[-1], model(images).stages[-1])
+    if not bool((moved > _SAME).any()):
+        return []
+    people = int((moved > _SAME).sum())
+    return [
+        Alarm(
+            "randomness",
+            f"the same pictures twice: the outputs of {people} of {len(images)} people differ, by up to "
+            f"{100 * float(moved.max()):.1f}% of the largest",
+        )
+    ]
+
+
+def _batch_dependence(model: PoseModel, batch: Batch) -> list[Alarm]:
+    with torch.no_grad():
+        together = model(batch.images).stages[-1]
+        alone = torch.cat([model(batch.images[row : row + 1]).stages[-1] for row in range(len(batch))])
+    moved = _apart(alone, together)
+    if not bool((moved > _SAME).any()):
+        return []
+    person = batch.ids[int(moved.argmax())]
+    return [
+        Alarm(
+            "batch-dependence",
+            f"alone and among {len(batch)}: the output of {person} differs by {100 * float(moved.max()):.1f}% "
+            "of the largest",
+        )
+    ]
+
+
+def _cut_gradient(model: PoseModel, batch: Batch) -> list[Alarm]:
+    """Nudge one picture and see which keypoints' outputs move although their gradient is 0."""
+    k = len(model.skeleton)
+    nudges = torch.rand(batch.images[:1].shape, generator=torch.Generator().manual_seed(0)).to(batch.images)
+    picture = batch.images[:1]
+    nudged = (picture + _NUDGE * (2 * (nudges > 0.5) - 1)).clamp(0, 1)
+    picture = picture.detach().requires_grad_(True)
+    with torch.enable_grad():
+        raw = model(picture).stages[-1][:, :k].flatten(2)  # (1, K, whatever a keypoint is written in)
+        with torch.no_grad():
+            moves = (model(nudged).stages[-1][:, :k].flatten(2) - raw).abs().amax(dim=2)[0] > 0
+        slopes = [raw.requires_grad and _has_slope(raw[0, keypoint], picture) for keypoint in range(k)]
+    cut = [
+        name
+        for name, moved, slope in zip(model.skeleton.keypoints, moves.tolist(), slopes, strict=True)
+        if moved and not slope
+    ]
+    if not cut:
+        return []
+    which = f"all {k} keypoints" if len(cut) == k else f"{len(cut)} of {k} keypoints ({', '.join(cut[:3])})"
+    return [
+        Alarm(
+            "cut-gradient",
+            f"the outputs of {which} move with the picture but have no gradient: argmax, rounding or detach",
+        )
+    ]
+
+
+def _has_slope(values: Tensor, picture: Tensor) -> bool:
+    weights = torch.randn(values.shape, generator=torch.Generator().manual_seed(0)).to(values)
+    (gradient,) = torch.autograd.grad((values * weights).sum(), picture, retain_graph=True, allow_unused=True)
+    return gradient is not None and bool(gradient.any())
+
+
+def _zero_gradient(loss: Loss, batch: Batch) -> list[Alarm]:
+    rows = torch.arange(len(batch), device=batch.images.device)
+    images = batch.images.detach().requires_grad_(True)
+    with torch.enable_grad():
+        losses = loss(images, rows)
+        gradient = (
+            torch.autograd.grad(losses.sum(), images)[0] if losses.requires_grad else torch.zeros_like(images)
+        )
+    open_ = losses < loss.cap - 1e-6 if isinstance(loss, CappedLoss) else torch.ones_like(rows, dtype=torch.bool)
+    flat = open_ & ~gradient.flatten(1).any(dim=1)
+    if not bool(flat.any()):
+        return []
+    return [
+        Alarm(
+            "zero-gradient",
+            f"the objective's gradient is 0 for {int(flat.sum())} of {len(batch)} people, and it could be higher",
+        )
+    ]
+
+
+def _loss_without_score(
+    model: PoseModel, batch: Batch, objective: Objective, threat: Threat, metric: Pck | None, radius: Tensor
+) -> list[Alarm]:
+    found = attacks.run(IGSM(steps=10), model, batch, threat=threat, objective=objective, metric=metric)
+    clean = attacks.predict(model, batch.images, ids=batch.ids)
+    rows = torch.arange(len(batch), device=batch.images.device)
+    with untouched(model), torch.no_grad():
+        loss = objective.bind(model, Aim(batch.keypoints, batch.visible, radius), targeted=False)
+        before, after = loss(batch.images, rows), loss(found.images, rows)
+    counted = batch.visible & torch.tensor(model.skeleton.counted, device=batch.visible.device)
+    right, still = (
+        counted & (torch.linalg.vector_norm(out.keypoints - batch.keypoints, dim=-1) <= radius[:, None])
+        for out in (clean, found.output)
+    )
+    rose = (after - before > _RISES * before.abs()) & right.any(dim=1)
+    kept = rose & ~(right & ~still).any(dim=1)
+    if int(rose.sum()) < 2 or int(kept.sum()) * 2 <= int(rose.sum()):
+        return []
+    return [
+        Alarm(
+            "loss-without-score",
+            f"in 10 steps the objective rose for {int(rose.sum())} of {len(batch)} people by more than "
+            f"{100 * _RISES:.0f}%, and {int(kept.sum())} of those lost no keypoint",
+        )
+    ]
+
+
+def _apart(one: Tensor, other: Tensor) -> Tensor:
+    """Return how far outputs of N people lie apart (N,), as a share of the largest output of all."""
+    return (one - other).abs().flatten(1).amax(dim=1) / one.abs().max().clamp_min(1e-12)

@@ -1,0 +1,221 @@
+"""What attacks search with: a copy of the net that gives the same gradients for less time.
+
+In eval mode a batch norm is a scale and a shift, so where it follows a convolution it is folded into that one's
+weights; elsewhere it becomes one fused multiplication and addition. Weights and pictures lie channels last. The
+copy is used only after it has given the outputs and gradients of the untouched net on pictures of the batch; a net
+that cannot be copied, or whose copy says anything else, is searched as it is. Scores never come from the copy.
+"""
+
+from copy import deepcopy
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from robustpose.errors import unknown_name
+from robustpose.skeletons import Skeleton
+from robustpose.types import Head, PoseModel, PoseOutput
+
+Search = Literal["fp32", "bf16"]
+SEARCHES: tuple[str, ...] = get_args(Search)
+"""Precisions of the search. bf16 keeps 8 bits of mantissa inside the net; scores are fp32 all the same."""
+
+_LOOKED_AT = 1
+"""Pictures on which a copy must agree with its net: one has tens of thousands of pixels."""
+_SAME_OUTPUT = 1e-3
+"""How far an output may lie from the net's, as a share of the largest: rounding through many layers."""
+_SAME_SIGNS = 0.999
+"""Share of the gradient's signs that must be the net's: a rounded value falls to the other side of a ReLU now and
+then."""
+_SAME_GRADIENT = 0.05
+"""How far the gradient may lie from the net's, as a share of its length, for the same reason."""
+
+
+class Lean:
+    """A PoseModel that answers as another does, for the search alone.
+
+    The first pass is the net's own: an attack of one step gains nothing from a copy. The copy is made, and held
+    against the net, when a second pass is asked for. RobustPoseError for an unknown precision.
+    """
+
+    def __init__(self, model: PoseModel, *, search: str = "fp32") -> None:
+        if search not in SEARCHES:
+            raise unknown_name("search", search, SEARCHES)
+        self._model, self._search = model, search
+        self._searched: PoseModel | None = None
+        self._passes = 0
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The net's."""
+        return self._model.skeleton
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """The net's."""
+        return self._model.input_size
+
+    @property
+    def head(self) -> Head:
+        """The net's."""
+        return self._model.head
+
+    def __call__(self, images: Tensor, /) -> PoseOutput:
+        """Find keypoints in images (N, 3, H, W), with outputs in float32."""
+        self._passes += 1
+        if self._passes > 1 and self._searched is None and len(images):
+            self._searched = lean_copy(self._model, images.detach()[:_LOOKED_AT]) or self._model
+        searched = self._searched or self._model
+        if searched is not self._model:
+            images = images.contiguous(memory_format=torch.channels_last)
+        if self._search == "fp32":
+            return searched(images)
+        with torch.autocast(images.device.type, dtype=torch.bfloat16):
+            output = searched(images)
+        return PoseOutput(
+            keypoints=output.keypoints.float(),
+            scores=output.scores.float(),
+            stages=tuple(stage.float() for stage in output.stages),
+        )
+
+
+def lean_copy(model: PoseModel, images: Tensor) -> PoseModel | None:
+    """Return a lean copy that agrees with a net in eval mode on images (N, 3, H, W); None where there is none.
+
+    There is none of a net without plain convolutions, of one with hooks, and of one that draws: whatever differs
+    from its net is not used.
+    """
+    if not isinstance(model, nn.Module) or not _may_be_copied(model):
+        return None
+    try:
+        copy: Any = deepcopy(model)
+        _fold(copy, images[:1])
+        copy.to(memory_format=torch.channels_last)
+        return copy if _agree(model, copy, images) else None
+    except (RuntimeError, TypeError, AttributeError, NotImplementedError):
+        return None  # a net of others may refuse to be copied or to run in pieces; then it is searched as it is
+
+
+def _may_be_copied(net: nn.Module) -> bool:
+    """Say whether a net is made of parts whose every call runs their forward and nothing else."""
+    modules = list(net.modules())
+    hooked = any(
+        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
+        for module in modules
+    )
+    return not hooked and any(type(module) in (nn.Conv2d, nn.ConvTranspose2d) for module in modules)
+
+
+class _Affine(nn.Module):
+    """Batch norm in eval mode as one operation."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, scale: Tensor, shift: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("scale", scale[:, None, None])
+        self.register_buffer("shift", shift[:, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.addcmul(self.shift, x, self.scale)
+
+
+def _fold(net: nn.Module, images: Tensor) -> None:
+    """Fold each batch norm into the convolution whose output it is given, where there is one.
+
+    Which follows which is seen in a pass, not guessed from the order of the modules. A convolution whose output
+    also goes elsewhere is folded all the same: the outputs then differ, and the copy is not used.
+    """
+    replaced: dict[nn.Module, nn.Module] = {}
+    for norm, convolutions in _pairs(net, images).items():
+        scale, shift = _scale_and_shift(norm)
+        if len(convolutions) == 1 and convolutions[0] is not None:
+            _absorb(convolutions[0], scale, shift)
+            replaced[norm] = nn.Identity()
+        else:
+            replaced[norm] = _Affine(scale, shift)
+    for module in list(net.modules()):
+        for name, child in list(module.named_children()):
+            if child in replaced:
+                setattr(module, name, replaced[child])
+
+
+def _pairs(net: nn.Module, images: Tensor) -> dict[nn.BatchNorm2d, list[nn.Module | None]]:
+    """Return for each batch norm of fixed statistics which convolution fed it, call by call; None for none.
+
+    A convolution that runs twice feeds nobody: it has one set of weights for both.
+    """
+    # Outputs are kept, for the identity of one that is gone may be given to another.
+    made: list[tuple[nn.Module, Tensor]] = []
+    given: list[tuple[nn.BatchNorm2d, Tensor]] = []
+    hooks = []
+    for module in net.modules():
+        if type(module) in (nn.Conv2d, nn.ConvTranspose2d):
+            hooks.append(module.register_forward_hook(lambda m, _, out: made.append((m, out))))
+        elif type(module) is nn.BatchNorm2d and module.running_mean is not None and not module.training:
+            hooks.append(module.register_forward_pre_hook(lambda m, args: given.append((m, args[0]))))
+    with torch.no_grad():
+        net(images)
+    for hook in hooks:
+        hook.remove()
+    makers = [module for module, _ in made]
+    source = {id(out): module for module, out in made if makers.count(module) == 1 and _absorbs(module)}
+    pairs: dict[nn.BatchNorm2d, list[nn.Module | None]] = {}
+    for norm, x in given:
+        pairs.setdefault(norm, []).append(source.get(id(x)))
+    return pairs
+
+
+def _absorbs(module: nn.Module) -> bool:
+    return type(module) is nn.Conv2d or (type(module) is nn.ConvTranspose2d and module.groups == 1)
+
+
+def _scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Return what a batch norm of fixed statistics multiplies by and adds (C,)."""
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None
+    assert variance is not None
+    scale = (variance.double() + norm.eps).rsqrt()
+    scale = scale if norm.weight is None else scale * norm.weight.detach().double()
+    shift = -mean.double() * scale
+    shift = shift if norm.bias is None else shift + norm.bias.detach().double()
+    return scale.to(mean), shift.to(mean)
+
+
+def _absorb(convolution: nn.Module, scale: Tensor, shift: Tensor) -> None:
+    """Make a convolution give what the batch norm after it gave."""
+    assert isinstance(convolution, nn.Conv2d | nn.ConvTranspose2d)
+    outputs = (-1, 1, 1, 1) if isinstance(convolution, nn.Conv2d) else (1, -1, 1, 1)
+    bias = torch.zeros_like(shift) if convolution.bias is None else convolution.bias.detach()
+    weight = convolution.weight.detach() * scale.reshape(outputs)
+    convolution.weight = nn.Parameter(weight, requires_grad=False)
+    convolution.bias = nn.Parameter(bias * scale + shift, requires_grad=False)
+
+
+def _agree(model: PoseModel, copy: PoseModel, images: Tensor) -> bool:
+    """Say whether two nets give the same outputs and gradients on images (N, 3, H, W); NaN agrees with nothing."""
+    weights = torch.Generator().manual_seed(0)
+    stages, gradient = _answer(model, images, weights)
+    others, other = _answer(copy, images.contiguous(memory_format=torch.channels_last), weights.manual_seed(0))
+    close = all(
+        ours.shape == theirs.shape and bool((ours - theirs).abs().max() <= _SAME_OUTPUT * ours.abs().max())
+        for ours, theirs in zip(stages, others, strict=True)
+    )
+    same = (gradient.sign() == other.sign()).float().mean()
+    apart = torch.linalg.vector_norm(gradient - other)
+    return (
+        close and bool(same >= _SAME_SIGNS) and bool(apart <= _SAME_GRADIENT * torch.linalg.vector_norm(gradient))
+    )
+
+
+def _answer(model: PoseModel, images: Tensor, weights: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Return the stages, and the gradient of a random sum of them to the images."""
+    images = images.detach().requires_grad_(True)
+    with torch.enable_grad():
+        stages = model(images).stages
+        total = torch.stack(
+            [(stage * torch.randn(stage.shape, generator=weights).to(stage)).sum() for stage in stages]
+        ).sum()
+    (gradient,) = torch.autograd.grad(total, images)
+    return tuple(stage.detach() for stage in stages), gradient

@@ -1,0 +1,125 @@
+"""RayS: Chen, Gu, "RayS: A Ray Searching Method for Hard-label Adversarial Attack", KDD 2020, arXiv 2006.12792.
+
+Sees only which keypoints are right, not by how much. A perturbation is a radius along signs: blocks of signs are
+turned over, the whole picture first, then halves, quarters and so on, and a turn is kept where the decision falls
+at a smaller radius. The paper decides on one class; here the decision is that one more keypoint is lost than
+before, and as soon as that takes no more than eps, the next one is wanted.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from robustpose.errors import RobustPoseError
+from robustpose.types import Loss, LossOfParts, Threat
+
+_HALVINGS = 8
+"""Queries that close in on a radius: to 1/256 of it."""
+
+Count = Callable[[Tensor, Tensor], Tensor]
+"""(pictures, whose they are) -> how many keypoints are lost."""
+
+
+@dataclass(frozen=True)
+class RayS:
+    """Search over signs by decisions alone.
+
+    steps  queries, a forward each; nobody is asked for more than a dozen beyond
+    """
+
+    needs: ClassVar[str] = "decisions"
+    objective: ClassVar[str] = "keypoints"
+    threats: ClassVar[tuple[str, ...]] = ("linf",)
+    needs_parts: ClassVar[bool] = True
+
+    steps: int = 1000
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise RobustPoseError(f"rays: steps must be at least 1, got {self.steps}")
+
+    def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
+        """Return the picture that lost most keypoints; RobustPoseError for a loss without parts."""
+        if not isinstance(loss, LossOfParts):
+            raise RobustPoseError(
+                "rays needs an objective that says which keypoints are lost: margin or keypoints"
+            )
+        if threat.name != "linf":
+            raise RobustPoseError(f"rays serves linf, got {threat.name}")
+        with torch.no_grad():
+            return self._search(loss, images, threat.eps)
+
+    def _search(self, loss: LossOfParts, images: Tensor, eps: float) -> Tensor:
+        used = torch.zeros(len(images), dtype=torch.long, device=images.device)
+        signs = torch.ones_like(images).flatten(1)
+
+        def count(adv: Tensor, rows: Tensor) -> Tensor:
+            used[rows] += 1
+            return ((loss.parts(adv, rows) > 0) & loss.counted[rows]).sum(dim=1)
+
+        def along(rows: Tensor, ways: Tensor, radius: Tensor) -> Tensor:
+            moved = images[rows].flatten(1) + radius[:, None] * ways
+            return moved.clamp(0.0, 1.0).reshape(-1, *images.shape[1:])
+
+        def falls_at(rows: Tensor, ways: Tensor, radius: Tensor) -> Tensor:
+            return count(along(rows, ways, radius), rows) >= wanted[rows]
+
+        best = images
+        wanted = count(images, torch.arange(len(images), device=images.device)) + 1
+        radius = torch.full_like(signs[:, 0], torch.inf)
+        for block in chain([slice(0, 0)], _blocks(signs.shape[1])):
+            rows = ((wanted <= loss.counted.sum(dim=1)) & (used < self.steps)).nonzero().flatten()
+            if len(rows) == 0:
+                break
+            ways = signs[rows]
+            ways[:, block] *= -1
+            reach = radius[rows].clamp(max=1.0)
+            falls = falls_at(rows, ways, reach)
+            rows, ways, reach = rows[falls], ways[falls], reach[falls]
+            if len(rows) == 0:
+                continue
+            signs[rows] = ways
+            radius[rows] = _closest(partial(falls_at, rows, ways), reach)
+            inside = radius[rows] <= eps
+            rows, ways = rows[inside], ways[inside]
+            if len(rows):
+                best = best.index_copy(0, rows, along(rows, ways, radius[rows]))
+                full = along(rows, ways, torch.full_like(radius[rows], eps))
+                there = count(full, rows)
+                more = (there >= wanted[rows]).nonzero().flatten()
+                best = best.index_copy(0, rows[more], full[more])
+                wanted[rows] = torch.maximum(there, wanted[rows]) + 1
+                radius[rows] = torch.inf
+        return best
+
+
+def _blocks(size: int) -> Iterator[slice]:
+    """Yield all of a picture, its halves, its quarters, ..., each value, and again."""
+    while True:
+        length = size
+        while True:
+            for start in range(0, size, length):
+                yield slice(start, start + length)
+            if length == 1:
+                break
+            length = (length + 1) // 2
+
+
+def _closest(falls: Callable[[Tensor], Tensor], reach: Tensor) -> Tensor:
+    """Return by halving the smallest radius (M,), at most `reach`, at which the decision still falls."""
+    low, high = torch.zeros_like(reach), reach
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        fallen = falls(middle)
+        low, high = torch.where(fallen, low, middle), torch.where(fallen, middle, high)
+    return high
+
+
+def rays(*, targeted: bool, steps: int | None = None) -> RayS:
+    """Make RayS: 1000 queries, unless `steps` says otherwise."""
+    return RayS() if steps is None else RayS(steps=steps)

@@ -1,0 +1,162 @@
+"""Square: Andriushchenko, Croce, Flammarion, Hein, "Square Attack: a query-efficient black-box adversarial attack
+via random search", ECCV 2020, arXiv 1912.00049.
+
+Random search that changes a square of the perturbation at a time and keeps what does not lower the loss; it asks
+for predictions alone. Here all people of a batch are offered the same squares and signs, so that what is found for
+one does not depend on who else is there; and a change without effect is kept too, for keypoints read off a map by
+its highest cell move in jumps.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from robustpose.attacks.pgd import higher
+from robustpose.errors import RobustPoseError
+from robustpose.types import Loss, Threat
+
+_HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
+"""Queries, of 10000, after which the squares have half the area: the paper's."""
+
+Propose = Callable[[Tensor, int, Generator], Tensor]
+"""(pictures so far, side of the square, generator) -> pictures that differ in a square."""
+
+
+@dataclass(frozen=True)
+class Square:
+    """Random search over squares.
+
+    steps  queries, a forward each
+    share  of the picture that the first squares cover
+    """
+
+    needs: ClassVar[str] = "scores"
+    objective: ClassVar[str] = "margin"
+    threats: ClassVar[tuple[str, ...]] = ("linf", "l2")
+
+    steps: int = 1000
+    share: float = 0.8
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise RobustPoseError(f"square: steps must be at least 1, got {self.steps}")
+        if not 0 < self.share <= 1:
+            raise RobustPoseError(f"square: share must lie in (0, 1], got {self.share:g}")
+
+    def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
+        """Return the last picture that was kept; RobustPoseError for threats but linf and l2."""
+        rows = torch.arange(len(images), device=images.device)
+        with torch.no_grad():
+            best, propose = _begin(images, threat, generator)
+            highest = loss(best, rows)
+            for query in range(1, self.steps):
+                tried = propose(best, self._side(query, tuple(images.shape[2:])), generator)
+                losses = loss(tried, rows)
+                even = (losses == highest)[:, None, None, None]
+                best, highest = higher(tried, losses, torch.where(even, tried, best), highest)
+        return best
+
+    def _side(self, query: int, size: tuple[int, ...]) -> int:
+        """Return the side of the square of a query."""
+        done = query / self.steps * 10000
+        share = self.share / 2 ** sum(done > each for each in _HALVINGS)
+        return min(max(round(math.sqrt(share * size[0] * size[1])), 1), *size)
+
+
+def _begin(images: Tensor, threat: Threat, generator: Generator) -> tuple[Tensor, Propose]:
+    """Return the first pictures, and what proposes others."""
+    channels, height, width = images.shape[1:]
+    if threat.name == "linf":
+        stripes = _signs((1, channels, 1, width), images, generator)
+        return threat.project(images, images + threat.eps * stripes), _flat_squares(images, threat)
+    if threat.name == "l2":
+        side = max(min(height, width) // 5, 1)
+        tiles = torch.zeros_like(images[:1])
+        for top in range(0, height - side + 1, side):
+            for left in range(0, width - side + 1, side):
+                wave = _wave(side, images, generator) * _signs((1, channels, 1, 1), images, generator)
+                tiles[:, :, top : top + side, left : left + side] = wave
+        start = images + threat.eps * threat.step(tiles.expand_as(images), images)
+        return threat.project(images, start), _moved_squares(images, threat)
+    raise RobustPoseError(f"square serves linf and l2, got {threat.name}")
+
+
+def _flat_squares(images: Tensor, threat: Threat) -> Propose:
+    """Propose for linf: in the square every channel is at one end of its range, the same end everywhere."""
+
+    def propose(adv: Tensor, side: int, generator: Generator) -> Tensor:
+        inside = _square(images, side, generator)
+        sign = _signs((1, images.shape[1], 1, 1), images, generator)
+        return torch.where(inside, threat.project(images, images + threat.eps * sign), adv)
+
+    return propose
+
+
+def _moved_squares(images: Tensor, threat: Threat) -> Propose:
+    """Propose for l2: what one square held, and what the budget has left, goes into another, as waves."""
+
+    def propose(adv: Tensor, side: int, generator: Generator) -> Tensor:
+        side = min(max(side, 3), *images.shape[2:])
+        change = adv - images
+        taker, giver = _square(images, side, generator), _square(images, side, generator)
+        wave = torch.zeros_like(images[:1])
+        sign = _signs((1, images.shape[1], 1, 1), images, generator)
+        wave[taker.expand_as(wave)] = (_wave(side, images, generator) * sign).flatten()
+        held = _lengths(torch.where(taker | giver, change, 0.0))
+        left = (threat.eps**2 - change.square().sum(dim=(1, 2, 3), keepdim=True)).clamp(min=0.0)
+        shape = wave + _unit(torch.where(taker, change, 0.0))
+        filled = _unit(shape) * (held.square() + left / images.shape[1]).sqrt()
+        moved = torch.where(taker, filled, torch.where(giver, 0.0, change))
+        whole = moved.square().sum(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
+        return threat.project(images, images + moved * (threat.eps / whole))
+
+    return propose
+
+
+def _square(images: Tensor, side: int, generator: Generator) -> Tensor:
+    """Draw a square of the picture (1, 1, H, W), True inside."""
+    height, width = images.shape[2:]
+    top = int(torch.randint(height - side + 1, (1,), generator=generator))
+    left = int(torch.randint(width - side + 1, (1,), generator=generator))
+    inside = torch.zeros(1, 1, height, width, dtype=torch.bool, device=images.device)
+    inside[:, :, top : top + side, left : left + side] = True
+    return inside
+
+
+def _signs(shape: tuple[int, ...], images: Tensor, generator: Generator) -> Tensor:
+    return (torch.randint(2, shape, generator=generator) * 2 - 1).to(images)
+
+
+def _wave(side: int, images: Tensor, generator: Generator) -> Tensor:
+    """Return a wave (side, side) of length 1: a bump beside its negative, one above or left of the other."""
+    half = side // 2
+    wave = torch.cat([_bump(half, side), -_bump(side - half, side)])
+    if bool(torch.randint(2, (1,), generator=generator)):
+        wave = wave.T
+    return (wave / wave.square().sum().sqrt()).to(images)
+
+
+def _bump(height: int, width: int) -> Tensor:
+    """Return nested rectangles around the middle, each adding less than the one inside it."""
+    rows, columns = torch.arange(height) - height // 2, torch.arange(width) - width // 2
+    ring = torch.maximum(rows.abs()[:, None], columns.abs()[None, :])
+    adds = 1 / torch.arange(1, max(height, width) + 1).double().square()
+    return adds.flip(0).cumsum(0).flip(0)[ring]
+
+
+def _lengths(change: Tensor) -> Tensor:
+    """Return the length of each channel's change (N, C, 1, 1)."""
+    return change.square().sum(dim=(2, 3), keepdim=True).sqrt()
+
+
+def _unit(change: Tensor) -> Tensor:
+    return change / _lengths(change).clamp_min(1e-12)
+
+
+def square(*, targeted: bool, steps: int | None = None) -> Square:
+    """Make Square: 1000 queries, unless `steps` says otherwise."""
+    return Square() if steps is None else Square(steps=steps)

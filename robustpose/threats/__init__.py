@@ -1,0 +1,41 @@
+"""The allowed perturbations. Every attack is written once, over these (types.Threat)."""
+
+from collections.abc import Callable
+
+from robustpose.errors import unknown_name
+from robustpose.threats.budgets import EXAMPLES, check_eps, format_eps, parse_eps
+from robustpose.threats.l0 import L0
+from robustpose.threats.l1 import L1
+from robustpose.threats.l2 import L2
+from robustpose.threats.linf import Linf
+from robustpose.threats.patch import Patch
+from robustpose.types import Threat
+
+THREATS: dict[str, Callable[[float], Threat]] = {
+    "linf": Linf,
+    "l2": L2,
+    "l1": L1,
+    "l0": L0,
+    "patch": Patch,
+}
+
+__all__ = [
+    "EXAMPLES",
+    "L0",
+    "L1",
+    "L2",
+    "THREATS",
+    "Linf",
+    "Patch",
+    "check_eps",
+    "format_eps",
+    "make_threat",
+    "parse_eps",
+]
+
+
+def make_threat(name: str, eps: float) -> Threat:
+    """Make a threat; RobustPoseError for an unknown name or a budget that it cannot have."""
+    if name not in THREATS:
+        raise unknown_name("threat", name, THREATS)
+    return THREATS[name](eps)

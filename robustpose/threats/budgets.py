@@ -1,0 +1,56 @@
+"""Budgets as people write and read them: 8/255 of a pixel value, 2 in L2, 12 in L1, 100 pixels, 32 x 32 pixels."""
+
+import math
+
+from robustpose.errors import RobustPoseError
+
+EXAMPLES = {"linf": "8/255 or 0.03", "l2": "2 or 0.5", "l1": "12 or 0.5", "l0": "100", "patch": "32"}
+"""Budgets of each threat, to show how they are written."""
+
+
+def check_eps(eps: float, threat: str = "linf") -> None:
+    """Raise RobustPoseError unless eps is a budget that a threat can have."""
+    if threat == "linf":
+        if not 0.0 <= eps <= 1.0:
+            guess = f"; did you mean {eps:g}/255?" if 1.0 < eps <= 255.0 else ""
+            raise RobustPoseError(f"eps must be in [0, 1], got {eps:g}{guess}")
+        return
+    if not (math.isfinite(eps) and eps >= 0):
+        raise RobustPoseError(f"eps of {threat} must be a number from 0, got {eps:g}")
+    if threat in ("l0", "patch") and eps != int(eps):
+        raise RobustPoseError(f"eps of {threat} is a whole number of pixels, got {eps:g}")
+
+
+def parse_eps(text: str, threat: str = "linf") -> float:
+    """Read eps as people write it: '8/255' or '0.031'; of other threats '2', '12', '100'.
+
+    >>> parse_eps("8/255") == 8 / 255
+    True
+    >>> parse_eps("0.5", "l2")
+    0.5
+    """
+    numerator, slash, denominator = text.partition("/")
+    try:
+        eps = float(numerator) / float(denominator) if slash else float(numerator)
+    except (ValueError, ZeroDivisionError):
+        example = EXAMPLES.get(threat, "1")
+        raise RobustPoseError(f"eps must be a number such as {example}, got {text!r}") from None
+    if threat == "linf" and not slash and 0.25 <= eps <= 1.0:
+        raise RobustPoseError(f"eps {text} of [0, 1] is {eps * 255:g}/255; write {text}/255 or {eps * 255:g}/255")
+    check_eps(eps, threat)
+    return eps
+
+
+def format_eps(eps: float, threat: str = "linf") -> str:
+    """Write eps as people read it: 8/255, 0.25/255; 2 in L2, 12 in L1, 100 pixels.
+
+    >>> format_eps(0.5, "l2")
+    '0.5 in L2'
+    """
+    if threat == "linf":
+        return f"{round(eps * 255, 6):g}/255"
+    if threat == "l0":
+        return f"{eps:g} pixel{'' if eps == 1 else 's'}"
+    if threat == "patch":
+        return f"{eps:g} x {eps:g} pixels"
+    return f"{eps:g} in {threat.upper()}"

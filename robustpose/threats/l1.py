@@ -1,0 +1,92 @@
+"""L1: the changes of a picture's values may add up to eps: few values, each by much.
+
+After Croce, Hein, "Mind the Box: l1-APGD for Sparse Adversarial Attacks on Image Classifiers", ICML 2021, arXiv
+2103.01208: the ball and [0, 1] are projected onto together, and a step goes to as many values as it takes to spend
+the budget, for none can move by more than its room.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from robustpose.threats.budgets import check_eps
+from robustpose.threats.levels import LEVELS, per_picture, room_towards, round_in_ball
+
+
+@dataclass(frozen=True)
+class L1:
+    """The sum of the changes of all values is at most eps, with pixel values in [0, 1].
+
+    RobustPoseError for an eps that is negative or not finite.
+    """
+
+    eps: float
+
+    def __post_init__(self) -> None:
+        check_eps(self.eps, self.name)
+
+    @property
+    def name(self) -> str:
+        """As it stands in results."""
+        return "l1"
+
+    @property
+    def holds_8bit(self) -> bool:
+        """Whether one value may move by a level."""
+        return self.eps * LEVELS >= 1 - 1e-9
+
+    def project(self, images: Tensor, adv: Tensor, /, *, eps: Tensor | None = None) -> Tensor:
+        """Return the nearest allowed pictures: every change is made smaller by the same amount, then clipped."""
+        change = adv - images
+        size, room = change.abs().flatten(1).double(), room_towards(images, change).flatten(1).double()
+        less = _shrinkage(size, room, per_picture(images, self.eps if eps is None else eps).double())
+        kept = torch.minimum((size - less).clamp(min=0.0), room).to(images.dtype).reshape(images.shape)
+        untouched = (less == 0)[:, :, None, None]
+        return torch.where(untouched, adv, images + change.sign() * kept).clamp(0.0, 1.0)
+
+    def step(self, grad: Tensor, images: Tensor, /) -> Tensor:
+        """Return the steepest values, each as far as its room, until the budget is spent."""
+        slope, order = grad.abs().flatten(1).sort(dim=1, descending=True)
+        room = room_towards(images, grad).flatten(1).gather(1, order).double()
+        room = torch.where(slope > 0, room, 0.0)
+        before = room.cumsum(dim=1) - room
+        move = torch.minimum((self.eps - before).clamp(min=0.0), room) / max(self.eps, 1e-30)
+        spread = torch.zeros_like(room).scatter(1, order, move)
+        return grad.sign() * spread.to(grad.dtype).reshape(grad.shape)
+
+    def sample(self, images: Tensor, /, generator: Generator | None = None) -> Tensor:
+        """Draw uniformly from the ball, then go to the nearest allowed picture."""
+        uniform = torch.rand(images.shape, generator=generator, dtype=torch.float64).flatten(1)
+        sign = torch.rand(images.shape, generator=generator, dtype=torch.float64).flatten(1) < 0.5
+        rest = torch.rand(len(images), 1, generator=generator, dtype=torch.float64)
+        waits, last = -uniform.clamp_min(1e-300).log(), -rest.clamp_min(1e-300).log()
+        noise = self.eps * torch.where(sign, -waits, waits) / (waits.sum(dim=1, keepdim=True) + last)
+        return self.project(images, images + noise.to(images).reshape(images.shape))
+
+    def size(self, images: Tensor, adv: Tensor, /) -> Tensor:
+        """Return the sum of each picture's changes (N,)."""
+        return (adv.double() - images.double()).abs().flatten(1).sum(dim=1).to(images.dtype)
+
+    def round_to_8bit(self, images: Tensor, adv: Tensor, /) -> Tensor:
+        """Round to levels inside the ball, of the same size as far as it goes: see levels.round_in_ball."""
+        return round_in_ball(images, adv, eps=self.eps, power=1)
+
+
+def _shrinkage(size: Tensor, room: Tensor, eps: Tensor) -> Tensor:
+    """Return the smallest s >= 0 (N, 1) for which the sum of min(size - s, room), where above 0, is at most eps.
+
+    As s falls, a value begins to count at s = size and is full at s = size - room: between two such knots the sum
+    is linear.
+    """
+    starts, ends = size, (size - room).clamp(min=0.0)
+    counts = torch.cat([torch.ones_like(starts), -torch.ones_like(ends), torch.zeros_like(eps)], dim=1)
+    knots, order = torch.cat([starts, ends, torch.zeros_like(eps)], dim=1).sort(dim=1, descending=True)
+    rising = counts.gather(1, order).cumsum(dim=1)[:, :-1]
+    sums = torch.cat([torch.zeros_like(eps), (rising * (knots[:, :-1] - knots[:, 1:])).cumsum(dim=1)], dim=1)
+    # The first knot at which the sum is above eps; s lies between it and the knot before.
+    beyond = sums > eps
+    place = beyond.to(torch.uint8).argmax(dim=1, keepdim=True).clamp(min=1)
+    surplus = sums.gather(1, place) - eps
+    found = knots.gather(1, place) + surplus / rising.gather(1, place - 1).clamp(min=1.0)
+    return torch.where(beyond.any(dim=1, keepdim=True), found, 0.0)

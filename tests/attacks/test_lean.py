@@ -1,0 +1,206 @@
+"""The copy that attacks search with: the same function where it is used, and not used where it is not."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from robustpose.attacks import Lean, make_attack, run
+from robustpose.attacks.lean import lean_copy
+from robustpose.errors import RobustPoseError
+from robustpose.models.heads import HeatmapHead
+from robustpose.objectives import Margin, TrainingLoss
+from robustpose.threats import Linf
+from robustpose.types import PoseOutput
+from tests.attacks.test_run_door import assert_same, state
+from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, tiny_batch
+
+IMAGES = tiny_batch().images
+
+
+class Normed(nn.Module):
+    """Batch norms after a convolution, after a transposed one, after a sum and after another norm."""
+
+    def __init__(self, *, seed: int = 0) -> None:
+        super().__init__()
+        self.skeleton, self.input_size, self.head = TRIO, TINY, HeatmapHead(input_size=TINY, heatmap_size=TINY)
+        self.down = nn.Sequential(
+            nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU()
+        )
+        self.twice = nn.Conv2d(8, 8, 3, padding=1)
+        self.after_twice, self.after_sum = nn.BatchNorm2d(8), nn.BatchNorm2d(8, affine=False)
+        self.after_norm = nn.BatchNorm2d(8)
+        self.up = nn.Sequential(nn.ConvTranspose2d(8, 4, 4, stride=2, padding=1), nn.BatchNorm2d(4), nn.ReLU())
+        self.maps = nn.Conv2d(4, len(TRIO), 1)
+        generator = torch.Generator().manual_seed(seed)
+        for tensor in self.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.1)
+        for parameter in self.parameters():
+            parameter.data -= 0.5
+        self.eval().requires_grad_(False)
+
+    def features(self, images: Tensor) -> Tensor:
+        x: Tensor = self.down(images)
+        x = self.after_twice(self.twice(torch.relu(self.twice(x))))
+        return torch.relu(self.after_norm(self.after_sum(x + torch.tanh(x))))
+
+    def forward(self, images: Tensor) -> PoseOutput:
+        raw = self.maps(self.up(self.features(images)))
+        keypoints, scores = self.head.decode(raw)
+        return PoseOutput(keypoints=keypoints, scores=scores, stages=(raw,))
+
+
+def gradient(net: Normed, images: Tensor) -> Tensor:
+    images = images.detach().requires_grad_(True)
+    (found,) = torch.autograd.grad(net(images).stages[-1].square().sum(), images)
+    assert isinstance(found, Tensor)
+    return found
+
+
+def test_batch_norms_are_folded_and_nothing_else_changes() -> None:
+    net = Normed().double()
+    images = IMAGES.double()
+    before = state(net)
+    lean = lean_copy(net, images[:2])
+    assert isinstance(lean, Normed)
+    torch.testing.assert_close(lean(images).stages[-1], net(images).stages[-1], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(gradient(lean, images), gradient(net, images), rtol=1e-8, atol=1e-8)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in lean.modules())
+    assert [type(lean.down[1]), type(lean.up[1])] == [nn.Identity, nn.Identity]
+    assert not isinstance(lean.after_twice, nn.Identity), "its convolution runs twice"
+    assert_same(before, state(net))
+
+
+def test_a_norm_of_the_batch_stays() -> None:
+    net = Normed()
+    net.after_sum = nn.BatchNorm2d(8, track_running_stats=False)
+    lean = lean_copy(net.eval(), IMAGES[:2])
+    assert isinstance(lean, Normed)
+    assert isinstance(lean.after_sum, nn.BatchNorm2d)
+
+
+class Leaking(Normed):
+    """The convolution's output goes elsewhere, too."""
+
+    def features(self, images: Tensor) -> Tensor:
+        convolved = self.down[0](images)
+        mixed: Tensor = torch.relu(self.down[1](convolved)) + convolved
+        return mixed
+
+
+class Drawing(Normed):
+    def features(self, images: Tensor) -> Tensor:
+        return super().features(images + 0.1 * torch.rand_like(images))
+
+
+class Locked(Normed):
+    """What cannot be copied."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+class Blind(Normed):
+    """A gradient that the copy does not have: it goes by the sum of the weights."""
+
+    def features(self, images: Tensor) -> Tensor:
+        images = images if isinstance(self.down[1], nn.BatchNorm2d) else images.detach() + 0 * images
+        return super().features(images)
+
+
+def hooked() -> Normed:
+    net = Normed()
+    net.maps.register_forward_hook(lambda *_: None)
+    return net
+
+
+def broken() -> Normed:
+    net = Normed()
+    net.maps.weight.data[0] = torch.nan
+    return net
+
+
+@pytest.mark.parametrize("make", [Leaking, Drawing, Locked, Blind, hooked, broken, LinearPose])
+def test_what_does_not_agree_is_not_used(make: type[Normed]) -> None:
+    assert lean_copy(make().eval(), IMAGES[:2]) is None
+
+
+class Counting(Normed):
+    """Counts its own passes, not its copy's."""
+
+    passes = 0
+
+    def forward(self, images: Tensor) -> PoseOutput:
+        if isinstance(self.down[1], nn.BatchNorm2d):
+            type(self).passes += 1
+        return super().forward(images)
+
+
+def test_the_first_pass_is_the_nets_own() -> None:
+    net = Counting()
+    lean = Lean(net)
+    first = lean(IMAGES)
+    assert Counting.passes == 1
+    assert torch.equal(first.stages[-1], net(IMAGES).stages[-1])
+    second = lean(IMAGES)
+    used = Counting.passes
+    assert used <= 5, "to copy it and to hold the copy against it"
+    torch.testing.assert_close(second.stages[-1], first.stages[-1])
+    lean(IMAGES)
+    assert Counting.passes == used, "the copy is searched"
+
+
+@pytest.mark.parametrize("attack", ["igsm", "apgd"])
+@pytest.mark.parametrize("objective", [TrainingLoss("last"), Margin()])
+def test_an_attack_finds_what_it_finds_without_the_copy(attack: str, objective: TrainingLoss | Margin) -> None:
+    net, batch = Normed(), tiny_batch()
+
+    class Plain:
+        skeleton, input_size, head = net.skeleton, net.input_size, net.head
+
+        def __call__(self, images: Tensor, /) -> PoseOutput:
+            output = net(images)
+            assert isinstance(output, PoseOutput)
+            return output
+
+    made = make_attack(attack, targeted=False, steps=10)
+    ours = run(made, net, batch, threat=Linf(8 / 255), objective=objective)
+    theirs = run(made, Plain(), batch, threat=Linf(8 / 255), objective=objective)
+    torch.testing.assert_close(ours.output.stages[-1], theirs.output.stages[-1], rtol=0.01, atol=0.01)
+    assert (ours.images == theirs.images).float().mean() > 0.97
+    assert (ours.forwards, ours.backwards) == (theirs.forwards, theirs.backwards)
+
+
+@pytest.mark.parametrize("make", [Normed, TinyHeatmaps])
+def test_search_in_bf16_is_scored_in_fp32(make: type[Normed] | type[TinyHeatmaps]) -> None:
+    net, batch = make().eval(), tiny_batch()
+    attack = make_attack("igsm", targeted=False, steps=5)
+    before = state(net)
+    found = run(attack, net, batch, threat=Linf(8 / 255), objective=TrainingLoss("last"), search="bf16")
+    exact = run(attack, net, batch, threat=Linf(8 / 255), objective=TrainingLoss("last"))
+    assert found.output.stages[-1].dtype == torch.float32
+    assert torch.equal(found.output.stages[-1], net(found.images).stages[-1])
+    assert not torch.equal(found.images, exact.images), "bf16 rounds, so some sign must differ"
+    assert (found.images == exact.images).float().mean() > 0.6
+    assert_same(before, state(net))
+
+
+def test_an_unknown_precision_is_named() -> None:
+    with pytest.raises(RobustPoseError, match="unknown search 'bf61'; did you mean 'bf16'"):
+        Lean(TinyHeatmaps(), search="bf61")
+
+
+def test_side_effects_of_the_copy() -> None:
+    """Gradients, modes, hooks and the random state of a net in train mode are as they were."""
+    net = Normed().train()
+    net.down.eval()
+    net.maps.requires_grad_(True)
+    net.maps.weight.grad = torch.ones_like(net.maps.weight)
+    before = state(net)
+    batch = replace(tiny_batch(), images=IMAGES.clone())
+    run(make_attack("igsm", targeted=False), net, batch, threat=Linf(8 / 255), objective=Margin())
+    assert_same(before, state(net))
