@@ -26,6 +26,10 @@ def attack_own_photo(
     path: Path, *, model: str, box: str, setting: Setting, seed: int, card: str, out: Path | None, as_json: bool
 ) -> None:
     """Attack a photo, read the adversarial one back from its file, and say what the net then sees."""
+    if setting.is_ensemble:
+        raise RobustPoseError(
+            f"{setting.attack} is for people with truth; attack a photo of one's own with apgd or igsm"
+        )
     if not setting.round_to_8bit:
         raise RobustPoseError(f"eps {format_eps(setting.eps)} is under one 8-bit level: no photo can hold it")
     given = parse_box(box)
@@ -56,7 +60,7 @@ def attack_own_photo(
         facts = _facts(path, photo, opened, attacked, after, reloaded, setting=setting, seed=seed)
         facts["box_from"] = "given" if given else "found by the net itself"
         facts["box_found_anew"] = None if given else _anew(opened, reloaded, attacked)
-        page = report.write_photo_page(photo, attacked, after, eps=setting.eps, facts=facts, folder=folder)
+        page = report.write_photo_page(photo, attacked, after, facts=facts, folder=folder)
     if as_json:
         print((folder / RESULT).read_text(), end="")
         return
@@ -83,7 +87,8 @@ def _facts(
         "size": [photo.shape[1], photo.shape[0]],
         "truth": "the clean prediction: the photo has no labels",
         "attack": setting.label,
-        "eps": format_eps(setting.eps),
+        "threat": setting.threat,
+        "eps": setting.budget,
         "objective": setting.objective,
         "seed": seed,
         "box": [round(number, 3) for number in attacked.box],

@@ -6,7 +6,7 @@ small one. A pixel of the window that no pixel of the crop reads, as where a lar
 not changed: nothing that an attack does to it is seen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Floats, Pixels, crop_sources
+from robustpose.objectives import MeanMargin
 from robustpose.types import Loss
 
 
@@ -78,12 +79,12 @@ class PhotoSurface:
         return weighed.sum(dim=2).reshape(*windows.shape[:2], *self.input_size)
 
     def through(self, loss: Loss) -> Loss:
-        """Turn a loss of crops into the loss of the windows that they are cut from."""
+        """Turn a loss of crops into the loss of the windows that they are cut from; margins stay margins."""
 
-        def of_windows(adv: Tensor, rows: Tensor) -> Tensor:
-            return loss(self.see(adv), rows)
+        def cut_first(of_crops: Loss) -> Loss:
+            return lambda adv, rows: of_crops(self.see(adv), rows)
 
-        return of_windows
+        return replace(loss, of=cut_first(loss.of)) if isinstance(loss, MeanMargin) else cut_first(loss)
 
     @cached_property
     def _flat(self) -> tuple[Tensor, Tensor]:

@@ -53,14 +53,15 @@ def lines(attacked: PhotoAttacked, after: Seen) -> tuple[Line, ...]:
 
 
 def write_photo_page(
-    photo: Pixels, attacked: PhotoAttacked, after: Seen, *, eps: float, facts: Mapping[str, Any], folder: Path
+    photo: Pixels, attacked: PhotoAttacked, after: Seen, *, facts: Mapping[str, Any], folder: Path
 ) -> Path:
     """Write the pictures, result.json and the page of an attacked photo; return the page's path.
 
     after  what the net says of the adversarial photo, read back from its file
     facts  what result.json says beside the keypoints
     """
-    added = amplify(photo, attacked.photo, eps=eps)
+    largest = np.abs(attacked.photo.astype(np.int16) - photo).max() / 255
+    added = amplify(photo, attacked.photo, eps=float(largest))
     pictures = {
         "before.png": _framed(photo, attacked.before, attacked),
         "after.png": _framed(attacked.photo, after, attacked),
@@ -74,7 +75,7 @@ def write_photo_page(
     page = (
         environment()
         .get_template("ownphoto.html.j2")
-        .render(facts=facts, lines=moved, factor=added.factor, correct=100 * CORRECT, spoken=spoken, eps=eps)
+        .render(facts=facts, lines=moved, factor=added.factor, correct=100 * CORRECT, spoken=spoken)
     )
     write_atomically(folder / PAGE, page.encode())
     return folder / PAGE

@@ -287,10 +287,12 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert run(monkeypatch, "list") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
-        "models: attention_hg, chained, deeppose, dlcm, hrnet, integral, resdec, resdec_pre, resreg, "
-        "shg2, shg8, simcc, tflite:PATH, vitpose",
+        "models: attention_hg, blazepose-full, blazepose-full-tflite, blazepose-heavy, blazepose-lite, "
+        "callable:MODULE:FUNCTION, chained, deeppose, dlcm, efficientpose-ii-lite, hf:FOLDER, hrnet, integral, "
+        "movenet-lightning, movenet-thunder, onnx:PATH, posenet, resdec, resdec_pre, resreg, shg2, shg8, simcc, "
+        "tfjs:PATH, tflite:PATH, torch:MODULE:FACTORY, torchscript:PATH, vitpose",
         "tasks: action, parts",
-        "datasets: coco, mpii, synthpose",
+        "datasets: coco, crowdpose, mpii, ochuman, synthpose",
         "attacks: apgd, autopose, di, fgsm, fmn, fmn_each, igsm, mi, pgd, rays, square, ti",
         "threats: l0, l1, l2, linf, patch",
         "metrics: pck, pckh",

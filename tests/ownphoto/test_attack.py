@@ -25,7 +25,7 @@ PHOTO = a_photo(48, 64)
 
 def attacked(net: nn.Module, *, name: str = "igsm", objective: str = "training_loss") -> PhotoAttacked:
     assert isinstance(net, PoseModel)
-    steps = None if name == "fgsm" else 12
+    steps = {"fgsm": None, "rays": 300}.get(name, 12)
     return attack_photo(
         make_attack(name, targeted=False, steps=steps),
         net,
@@ -36,13 +36,26 @@ def attacked(net: nn.Module, *, name: str = "igsm", objective: str = "training_l
     )
 
 
-@pytest.mark.parametrize("name", sorted(ATTACKS))
-@pytest.mark.parametrize("objective", ["training_loss", "margin"])
+WANTS_PARTS = {"fmn", "fmn_each", "rays"}
+"""They stop a keypoint where it is lost, which the training loss does not say, and may end inside the ball."""
+
+
+@pytest.mark.parametrize(
+    ("name", "objective"),
+    [
+        (name, objective)
+        for name in sorted(ATTACKS)
+        for objective in ("training_loss", "margin")
+        if objective == "margin" or name not in WANTS_PARTS
+    ],
+)
 @pytest.mark.parametrize("net", [LinearPose(), TinyHeatmaps()], ids=["coordinates", "heatmaps"])
 def test_every_attack_runs_on_photos_and_stays_in_the_ball(net: nn.Module, name: str, objective: str) -> None:
     found = attacked(net.eval(), name=name, objective=objective)
     change = found.photo.astype(int) - PHOTO
-    assert np.abs(change).max() == 8
+    largest = np.abs(change).max()
+    assert 0 < largest <= 8
+    assert largest == 8 or name in WANTS_PARTS
     surface = PhotoSurface(found.crop, photo_size=(48, 64), input_size=TINY)
     outside = np.ones((48, 64), dtype=bool)
     outside[surface.window] = ~surface.reached

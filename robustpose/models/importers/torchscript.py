@@ -112,7 +112,7 @@ def _check_source(text: str, *, file: str, name: str) -> None:
 
 
 def _is_plain_getattr(node: ast.AST) -> TypeGuard[ast.Call]:
-    """Tell getattr(self, "0"): how a submodule with a number for a name is written. Its text is read as any other."""
+    """Tell getattr(self, "0"), as a submodule with a number for a name is written; its text is read as any."""
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr"):
         return False
     if len(node.args) != 2 or node.keywords:
