@@ -2,6 +2,7 @@
 
 from robustpose.study.cell import Cell, Setting
 from robustpose.study.cluster import RayEngine
+from robustpose.study.definition import Study
 from robustpose.study.derived import AnyCell, Replay, UniversalCell
 from robustpose.study.evidence import Ask, Evidence, NetAsk, TaskAsk, UniversalAsk, cells_of
 from robustpose.study.factors import factor_rows, write_factors
@@ -15,7 +16,7 @@ from robustpose.study.official import (
     unranked,
 )
 from robustpose.study.paper import PAPER
-from robustpose.study.plan import Plan, Study, make_plan, metric_of, open_plan, workbench
+from robustpose.study.plan import Plan, make_plan, metric_of, open_plan, workbench
 from robustpose.study.quick import QUICK
 from robustpose.study.realism import Realism, Worth, run_realism
 from robustpose.study.results import Outcome, Row, Shown, estimates, outcome, result_rows, write_results

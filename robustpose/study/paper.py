@@ -1,7 +1,7 @@
 """The paper study: all nets, all findings, all of the paper's grid, on 1,000 rendered people."""
 
 from robustpose.study.cell import Setting
-from robustpose.study.plan import Study
+from robustpose.study.definition import Study
 from robustpose.study.view import PAPER_EPS
 
 ALL_FINDINGS = (

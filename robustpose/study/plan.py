@@ -1,7 +1,7 @@
 """From a study to its cells: which models, data, settings and blocks of people."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,48 +12,11 @@ from robustpose.models import OpenedModel, OpenedTask, open_model, open_task, ta
 from robustpose.objectives import ASK_FOR_A_RADIUS
 from robustpose.skeletons import Skeleton
 from robustpose.study.cell import Cell, Setting
+from robustpose.study.definition import Study
 from robustpose.study.derived import AnyCell, Replay, TaskCell, UniversalCell
-from robustpose.study.view import Grid, Learn, On, View
+from robustpose.study.view import Learn, On, View
 from robustpose.study.workbench import Workbench
 from robustpose.types import HasTaskLabels, PoseDataset
-
-
-@dataclass(frozen=True)
-class Study:
-    """What to compute: every model under every setting on the first n people (None: all) of a data set.
-
-    models, data  as on the command line: 'shg2', 'tflite:PATH'; 'synthpose', 'coco:PATH'
-    card, images  the card of imported nets and the photo folder, where they are not found by themselves
-    min_keypoints, min_box  of people in photos, who takes part: labelled keypoints, longer side in photo pixels
-    detections    a detector's boxes in the photos, instead of the true ones: COCO's results JSON
-    keep_images   how many people keep their adversarial pictures, for the report
-    findings      of findings.FINDINGS, by name: what the study decides beside its settings
-    grid          how much of the paper's grid the findings cover
-    tasks         nets of other tasks, 'action' and 'parts', to compare; left out where the data lack their labels
-    training      the data set that universal perturbations are learned on; empty for none
-    other         a second data set, to which universal perturbations are carried over; empty for none
-    per_cell      people that are attacked together; a GPU wants hundreds
-    """
-
-    name: str
-    title: str
-    models: tuple[str, ...]
-    data: str
-    settings: tuple[Setting, ...]
-    n: int | None
-    seed: int = 0
-    card: str = ""
-    images: str = ""
-    min_keypoints: int = 0
-    min_box: float = 0
-    detections: str = ""
-    keep_images: int = 6
-    findings: tuple[str, ...] = ()
-    grid: Grid = field(default_factory=Grid)
-    tasks: tuple[str, ...] = ()
-    training: str = ""
-    other: str = ""
-    per_cell: int = 25
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ Universal perturbations and a hundred steps are left to the paper study: they co
 """
 
 from robustpose.study.cell import Setting
+from robustpose.study.definition import Study
 from robustpose.study.paper import PAPER
-from robustpose.study.plan import Study
 from robustpose.study.view import Grid
 
 EPS = tuple(level / 255 for level in (1, 2, 8, 32))

@@ -10,7 +10,7 @@ from typing import Any
 
 from robustpose.errors import RobustPoseError
 from robustpose.study.cell import Setting, code_version
-from robustpose.study.plan import Study
+from robustpose.study.definition import Study
 from robustpose.study.store import Store, write_atomically
 from robustpose.study.view import Grid
 

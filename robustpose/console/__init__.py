@@ -1,0 +1,34 @@
+"""What people see while they wait and after: progress on stderr, tables and JSON on stdout."""
+
+from robustpose.console.as_json import attack_json
+from robustpose.console.checks import print_check, print_checked
+from robustpose.console.photo import print_photo
+from robustpose.console.progress import cells_bar, say, stderr, stdout, steps_bar
+from robustpose.console.scores import (
+    mpii_tables,
+    print_mpii,
+    print_results,
+    print_rows,
+    print_smallest,
+    print_verdicts,
+    print_worth,
+)
+
+__all__ = [
+    "attack_json",
+    "cells_bar",
+    "mpii_tables",
+    "print_check",
+    "print_checked",
+    "print_mpii",
+    "print_photo",
+    "print_results",
+    "print_rows",
+    "print_smallest",
+    "print_verdicts",
+    "print_worth",
+    "say",
+    "stderr",
+    "stdout",
+    "steps_bar",
+]

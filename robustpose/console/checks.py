@@ -1,0 +1,78 @@
+"""What the checks of files and of cards found, on stdout."""
+
+import math
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table as RichTable
+
+from robustpose.console.progress import stdout
+from robustpose.console.words import interval
+from robustpose.data.check import Checked as CheckedFiles
+from robustpose.metrics import Estimate
+from robustpose.selfcheck import Checked, Tried
+
+
+def print_checked(checked: CheckedFiles) -> None:
+    """Print what was found of one annotation file, and where the data set comes from."""
+    lines = [f"{checked.source.title}: {checked.file}"]
+    lines += [f"  {what}: {number:,}" for what, number in checked.counts.items()]
+    lines += [f"  left out, {line}" for line in checked.left_out]
+    for finding in checked.findings:
+        number = f"{finding.number:,} " if finding.examples or finding.kind == "note" else ""
+        more = "; ..." if finding.number > len(finding.examples) else ""
+        first = f": {'; '.join(finding.examples)}{more}" if finding.examples else ""
+        lines.append(f"  {finding.kind}: {number}{finding.what}{first}")
+    lines.append("  whole" if checked.whole else f"  get it {checked.source.get}")
+    lines.append(f"  licence: {checked.source.licence}")
+    stdout.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def print_check(found: Checked, *, model: str, data: str) -> None:
+    """Print a card's check: the score of each reading of the net, and the mends, if any."""
+    title = f"{model} on {data}, {found.metric}, 95% intervals over {found.people} people"
+    stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
+    table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("read", "%", "change, points", "nearer, %"):
+        table.add_column(column, no_wrap=True)
+    for each in (found.before, *found.tried):
+        change, nearer = _changes(found, each)
+        table.add_row(each.variant.name, _of(each.score), _of(change), _of(nearer))
+    stdout.print(table, markup=False)
+    score = found.before.score
+    if found.expected is not None:
+        metric, value = found.expected
+        verdict = "far under it" if found.far_under else "not far from it"
+        if metric != found.metric:
+            verdict = "another score"
+        stdout.print(f"the card gives {metric} {value:g}: {verdict}", markup=False, highlight=False)
+    for mend in found.mends:
+        gain = mend.closer if mend.variant.kind == "place" else mend.change
+        what = "% nearer" if mend.variant.kind == "place" else " points"
+        stdout.print(f"likely mend: {mend.variant.mend}    # {_signed(gain)}{what}", markup=False, highlight=False)
+    if found.mends:
+        after = found.after.score
+        stdout.print(f"with all mends {_of(after)} instead of {_of(score)}", markup=False, highlight=False)
+    elif found.far_under:
+        stdout.print(
+            "none of these readings mends it; look at its stages, heatmap_size and skeleton", highlight=False
+        )
+    else:
+        stdout.print("no mistake found", highlight=False)
+
+
+def _changes(found: Checked, each: Tried) -> tuple[Estimate, Estimate]:
+    """Return what decides of a reading: its change in points, or by how much keypoints are nearer."""
+    nothing = Estimate(value=math.nan, low=math.nan, high=math.nan, n=0)
+    if each is found.before:
+        return nothing, nothing
+    return (nothing, each.closer) if each.variant.kind == "place" else (each.change, nothing)
+
+
+def _of(estimate: Estimate) -> str:
+    if math.isnan(estimate.value):
+        return ""
+    return interval(estimate.value, estimate.low, estimate.high).strip()
+
+
+def _signed(estimate: Estimate) -> str:
+    return f"{estimate.value:+.1f} [{estimate.low:.1f}, {estimate.high:.1f}]"

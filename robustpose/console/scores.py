@@ -1,0 +1,165 @@
+"""Tables of scores and verdicts, on stdout."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table as RichTable
+
+from robustpose.console.progress import say, stdout
+from robustpose.console.words import interval
+from robustpose.findings import Found
+from robustpose.metrics import ALL, Estimate, Table, mpii_table
+from robustpose.study import (
+    Outcome,
+    Plan,
+    Row,
+    Worth,
+    metric_of,
+    official_name,
+    smallest_curve,
+)
+
+_WIDE = 110
+"""Columns from which the paper's numbers fit beside ours; the page always has them."""
+
+
+def print_verdicts(found: Mapping[str, Found]) -> None:
+    """Print what holds of the paper's claims, each with its effect and, where it fits, the paper's number."""
+    table = RichTable(title="The paper's claims, here", box=SIMPLE_HEAD, title_justify="left")
+    wide = stdout.width >= _WIDE
+    for column in ("claim", "verdict", "effect", *(("paper",) if wide else ())):
+        table.add_column(column, no_wrap=column == "verdict")
+    for each in found.values():
+        for verdict in each.verdicts:
+            effect = "" if verdict.effect is None else _estimate(verdict.effect)
+            table.add_row(verdict.claim, verdict.holds, effect, *((verdict.paper,) if wide else ()))
+    stdout.print(table)
+    for name, each in found.items():
+        for remark in each.remarks:
+            say(f"{name}: {remark}")
+
+
+def _estimate(estimate: Estimate) -> str:
+    places = 3 if max(abs(estimate.low), abs(estimate.high)) <= 1 else 1
+    low, value, high = (f"{number:.{places}f}" for number in (estimate.low, estimate.value, estimate.high))
+    return f"{value} [{low}, {high}], n = {estimate.n}"
+
+
+def print_results(plan: Plan, rows: Sequence[Row]) -> None:
+    """Print a study's scores by its metric and, where people have areas, COCO's average precision."""
+    _print_scores(plan, [row for row in rows if row.metric.endswith(metric_of(plan).name)], over="n people")
+    official = [row for row in rows if row.metric == official_name("AP")]
+    if official:
+        _print_scores(plan, official, over="photos")
+
+
+def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
+    """Print a table: a line a setting, a column a net, each score with its interval."""
+    shown = [row for row in rows if row.part == ALL and row.measure in ("clean", "relative", "target", "joints")]
+    lines = dict.fromkeys((row.attack, row.eps, row.measure) for row in shown)
+    names = [model.name for model in plan.models]
+    cells = {(row.attack, row.eps, row.measure, row.model): row for row in shown}
+    metric = next(row.metric for row in shown if row.measure == "clean")
+    counts = {row.n for row in shown}
+    same = len(counts) == 1  # then the title says it, and the table has one column less
+    over = f"{next(iter(counts))} {over.removeprefix('n ')}" if same and over.startswith("n ") else over
+    unit = "; eps in 255ths" if any(row.eps.endswith("/255") for row in shown if row.attack != "clean") else ""
+    title = f"{plan.study.title}\n{plan.dataset.name}, {metric}, 95% intervals over {over}{unit}"
+    stdout.print(
+        title, style="italic", markup=False, highlight=False, soft_wrap=True
+    )  # may be wider than the table
+    table = RichTable(
+        box=SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
+    )
+    for column in ("attack", "eps", "score, %", *names, *(() if same else ("n",))):
+        table.add_column(column, no_wrap=True)
+    between = "\n" if len(names) > 2 else " "  # so that four nets fit 80 columns
+    for attack, eps, measure in lines:
+        texts = [_interval_text(cells.get((attack, eps, measure, name)), between=between) for name in names]
+        numbers = dict.fromkeys(str(cells[attack, eps, measure, name].n) for name in names)
+        unrounded = not cells[attack, eps, measure, names[0]].rounded
+        counted = () if same else (", ".join(numbers),)
+        mark = " *" if unrounded else ""
+        table.add_row(attack, eps.removesuffix("/255") + mark, measure, *texts, *counted)
+    stdout.print(table, markup=False)
+    if any(not row.rounded for row in shown):
+        stdout.print("* under one 8-bit level: scored without rounding the pictures to 8 bits", highlight=False)
+
+
+def print_mpii(tables: Mapping[str, Mapping[str, Estimate]], *, model: str) -> None:
+    """Print MPII's official table of a net, a line clean and one under attack: percent, without intervals."""
+    if not tables:
+        return
+    stdout.print(f"{model}, MPII's PCKh, %", style="italic", markup=False, highlight=False, soft_wrap=True)
+    table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    for column in ("", *next(iter(tables.values()))):
+        table.add_column(column, no_wrap=True)
+    for name, scores in tables.items():
+        texts = ["-" if math.isnan(each.value) else f"{each.value:5.1f}" for each in scores.values()]
+        table.add_row(name, *texts)
+    stdout.print(table, markup=False)
+
+
+def mpii_tables(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, dict[str, Estimate]]:
+    """Score MPII's people by its official table: {'clean' | 'attacked': {Head ... AUC}}; empty of other people."""
+    if plan.dataset.name != "mpii" or metric_of(plan).unit != "head_size":
+        return {}
+    return {"clean": mpii_table(clean), "attacked": mpii_table(attacked)}
+
+
+def print_smallest(plan: Plan, attacked: Outcome) -> None:
+    """Print what an attack of least size found: the score left at every eps, and the median smallest, by part."""
+    curve = smallest_curve(plan, attacked)
+    if curve is None:
+        return
+    table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    setting = attacked.setting
+    assert setting is not None
+    unit = {"linf": "255ths", "l0": "pixels", "patch": "pixels of its side"}.get(
+        setting.threat, setting.threat.upper()
+    )
+    scale = 255 if setting.threat == "linf" else 1
+    written = [f"{eps * scale:.3g}" for eps in curve.eps]
+    for column in ("keypoint", *written, "median", "n"):
+        table.add_column(column, no_wrap=True, justify="left" if column == "keypoint" else "right")
+    for line in curve.lines:
+        median = "> eps" if math.isinf(line.median) else f"{line.median * scale:.3g}"
+        table.add_row(line.part, *(f"{left:.1f}" for left in line.left), median, str(line.n))
+    title = f"{metric_of(plan).name} left by perturbations up to eps, %; the median smallest eps; eps in {unit}"
+    stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
+    stdout.print(table, markup=False)
+
+
+def print_worth(lines: Sequence[Worth], *, title: str) -> None:
+    """Print the realism study: a table a data set and score, a line a net, with the difference from everything."""
+    stdout.print(f"{title}, 95% intervals over n people", markup=False, highlight=False)
+    for data, metric in dict.fromkeys((line.data, line.metric) for line in lines):
+        table = RichTable(title=f"{data}, {metric}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        for column in ("net", "%", "points", "n"):
+            table.add_column(column, no_wrap=True)
+        for line in lines:
+            if (line.data, line.metric) == (data, metric):
+                found = interval(line.value, line.low, line.high)
+                change = interval(line.difference, line.difference_low, line.difference_high)
+                known = not math.isnan(line.difference)
+                table.add_row(line.net, found, change if known else "", str(line.n))
+        stdout.print(table, markup=False)
+
+
+def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a plain table of words."""
+    table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*row)
+    stdout.print(table, markup=False)
+
+
+def _interval_text(row: Row | None, *, between: str = " ") -> str:
+    if row is None or math.isnan(row.value):
+        return "-"
+    return interval(row.value, row.low, row.high).replace(" [", f"{between}[").strip()
