@@ -105,6 +105,8 @@ def study(
         recipe = replace(named.recipe, seed=seed)
         _realism(replace(realism, recipe=recipe, n=named.n if n is None else n), folder)
         return
+    if not (data or named.data):
+        raise RobustPoseError(f"study {name} is of photos: name them with --data, such as coco:PATH")
     chosen = replace(
         named,
         models=nets or named.models,

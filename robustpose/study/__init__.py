@@ -18,6 +18,7 @@ from robustpose.study.official import (
 from robustpose.study.paper import PAPER
 from robustpose.study.plan import Plan, make_plan, metric_of, open_plan, workbench
 from robustpose.study.quick import QUICK
+from robustpose.study.real import REAL
 from robustpose.study.realism import Realism, Worth, run_realism
 from robustpose.study.results import Outcome, Row, Shown, estimates, outcome, result_rows, write_results
 from robustpose.study.run import CellProgress, Engine, Shard, run_all, run_cells
@@ -30,6 +31,7 @@ from robustpose.study.view import CLEAN, PAPER_EPS, Grid, Learn, View
 STUDIES: dict[str, Study | Realism] = {
     "quick": QUICK,
     "paper": PAPER,
+    "real": REAL,
     "realism": Realism(),
 }
 

@@ -296,7 +296,7 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         "attacks: apgd, autopose, di, fgsm, fmn, fmn_each, igsm, mi, pgd, rays, square, ti",
         "threats: l0, l1, l2, linf, patch",
         "metrics: pck, pckh",
-        "studies: paper, quick, realism",
+        "studies: paper, quick, real, realism",
         "findings: defences, detection, fig2a, fig2b, fig2c, fig2d, fig2ef, objective, perceptibility, steps, "
         "table1, table2, tasks, transfer, universal_pictures",
     ]

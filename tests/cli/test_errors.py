@@ -25,6 +25,7 @@ def coco_file(folder: Path, **change: object) -> Path:
 @pytest.mark.parametrize(
     ("args", "line"),
     [
+        (["study", "real"], "study real is of photos: name them with --data, such as coco:PATH"),
         (["attack", "--model", "deepose"], "unknown model 'deepose'; did you mean 'deeppose'?"),
         (["attack", "--model", "shg2", "--attack", "pdg"], "unknown attack 'pdg'"),
         (["attack", "--model", "shg2", "--attack", "igms"], "unknown attack 'igms'; did you mean 'igsm'?"),

@@ -1,0 +1,26 @@
+"""The real study: nets that others trained and people ship, on photos of one's own: one step, ten, and the margin."""
+
+from robustpose.study.cell import Setting
+from robustpose.study.definition import Study
+
+EPS = tuple(level / 255 for level in (2, 4, 8))
+
+REAL = Study(
+    name="real",
+    title="The nets people ship",
+    models=(
+        *("movenet-lightning", "movenet-thunder", "posenet"),
+        *("blazepose-lite", "blazepose-full", "blazepose-heavy", "efficientpose-ii-lite"),
+    ),
+    data="",
+    settings=tuple(
+        setting
+        for eps in EPS
+        for setting in (
+            Setting("fgsm", eps),
+            Setting("igsm", eps),
+            Setting("apgd", eps, steps=30, objective="margin"),
+        )
+    ),
+    n=None,
+)
