@@ -1,4 +1,4 @@
-"""The real study: nets that others trained and people ship, on photos of one's own: one step, ten, and the margin."""
+"""The real study: nets that people ship, on photos: one step, ten steps, and the margin."""
 
 from robustpose.study.cell import Setting
 from robustpose.study.definition import Study
