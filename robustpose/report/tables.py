@@ -129,7 +129,7 @@ def groups(nets: Sequence[Net], families: Sequence[Family], metric: str) -> tupl
             Line(
                 eps=setting.budget,
                 unrounded=not setting.round_to_8bit,
-                steps=str(int(setting.numbers.get("steps", 1))),
+                steps=str(setting.gradients),
                 cells=tuple(print_cell(net.row(setting, family.measure), family.measure) for net in nets),
             )
             for setting in family.settings

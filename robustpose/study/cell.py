@@ -127,6 +127,12 @@ class Setting:
         return asdict(self.make())  # type: ignore[call-overload, no-any-return]
 
     @property
+    def gradients(self) -> int:
+        """How many gradients of one person's picture it may take; queries, of an attack that takes none."""
+        numbers = self.numbers
+        return int(numbers.get("gradients", numbers.get("steps", 1)))
+
+    @property
     def label(self) -> str:
         """The paper's name: FGSM-U, IGSM-T-20, IGSM-U-10-ALL; an objective of ours is named: APGD-U-100-margin."""
         parts = [self.attack.upper(), "T" if self.targeted else "U"]

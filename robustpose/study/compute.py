@@ -67,7 +67,7 @@ def steps_of(cell: AnyCell) -> int:
     """Return how many gradients a cell takes a person; 0 for a cell without an attack."""
     if not isinstance(cell, (Cell, TaskCell)) or cell.setting is None:
         return 0
-    return int(cell.setting.numbers.get("steps", 1))
+    return cell.setting.gradients
 
 
 def _walk_of(cell: AnyCell) -> object:

@@ -162,7 +162,7 @@ def row_of(
         data=plan.dataset.name,
         attack="clean" if setting is None else setting.label,
         eps="0/255" if setting is None else setting.budget,
-        steps=0 if setting is None else int(setting.numbers.get("steps", 1)),
+        steps=0 if setting is None else setting.gradients,
         objective="" if setting is None else setting.objective,
         rounded=setting is None or setting.round_to_8bit,
         measure=measure,

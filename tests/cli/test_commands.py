@@ -118,6 +118,7 @@ def test_autopose_reports_the_worst_picture_and_the_worst_of_each_keypoint(
     args = ("--model", "deeppose", "--attack", "autopose", "--steps", "20", "--n", "4", "--eps", "1/255")
     found = attack_json(monkeypatch, capsys, *args)
     assert (found["attack"], found["search"]) == ("AUTOPOSE-U", "fp32")
+    assert (found["steps"], found["objective"]) == (20, None)
     assert 0 < found["backwards"] <= 4 * 20
     assert found["joints"]["value"] <= found["relative"]["value"]
     assert found["joints"]["n"] == 4
