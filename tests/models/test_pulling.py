@@ -191,7 +191,7 @@ def test_npm_missing() -> None:
 def test_npm_offline(npm: Client) -> None:
     npm(
         'echo "npm error code ENOTFOUND" >&2\necho "npm error network request failed" >&2\n'
-        'echo "npm error A complete log of this run can be found in: /root/x.log" >&2\nexit 1\n'
+        'echo "npm error A complete log of this run can be found in: /home/x.log" >&2\nexit 1\n'
     )
     assert refusal("small") == (
         "npm could not fetch @someone/nets 1.2.3; is this machine online? it says: "
