@@ -7,64 +7,33 @@ picture: the attack also chooses where the square lies, and nothing asks it to h
 from dataclasses import dataclass
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn import functional
 
-from robustpose.threats.budgets import check_eps
-from robustpose.threats.l0 import nearest_levels
-from robustpose.threats.levels import per_picture, room_towards
+from robustpose.threats.levels import per_picture
+from robustpose.threats.replacing import Replacing
 
 
 @dataclass(frozen=True)
-class Patch:
+class Patch(Replacing):
     """A square of side eps may change, in all channels and by any amount.
 
     eps is a whole number of pixels; RobustPoseError otherwise. A square that is larger than the picture covers it.
     """
-
-    eps: float
-
-    def __post_init__(self) -> None:
-        check_eps(self.eps, self.name)
 
     @property
     def name(self) -> str:
         """As it stands in results."""
         return "patch"
 
-    @property
-    def holds_8bit(self) -> bool:
-        """Whether a pixel may change."""
-        return self.eps >= 1
-
-    def project(self, images: Tensor, adv: Tensor, /, *, eps: Tensor | None = None) -> Tensor:
-        """Keep the square that changed most, clipped to [0, 1]; all around it is as it was."""
-        inside = adv.clamp(0.0, 1.0)
-        saved = ((adv - images).square() - (adv - inside).square()).sum(dim=1)
-        return torch.where(
-            _best_squares(saved, per_picture(images, self.eps if eps is None else eps)), inside, images
-        )
-
-    def step(self, grad: Tensor, images: Tensor, /) -> Tensor:
-        """Return the square that gains most, every value to the end of [0, 1]: eps times it is that move."""
-        move = grad.sign() * room_towards(images, grad)
-        chosen = _best_squares((grad * move).sum(dim=1), per_picture(images, self.eps))
-        return torch.where(chosen, move / max(self.eps, 1.0), 0.0)
-
-    def sample(self, images: Tensor, /, generator: Generator | None = None) -> Tensor:
-        """Draw where the square lies, and uniform values for it."""
-        values = torch.rand(images.shape, generator=generator, dtype=images.dtype).to(images.device)
-        worth = torch.rand(images[:, 0].shape, generator=generator, dtype=images.dtype).to(images.device)
-        return torch.where(_best_squares(worth, per_picture(images, self.eps)), values, images)
+    def chosen(self, worth: Tensor, eps: float | Tensor, /) -> Tensor:
+        """Mark the square (N, 1, H, W) of side eps that holds the most worth (N, H, W)."""
+        return _best_squares(worth, per_picture(worth, eps))
 
     def size(self, images: Tensor, adv: Tensor, /) -> Tensor:
         """Return the side of the smallest square that holds every change (N,)."""
         differs = (adv != images).any(dim=1)
         return torch.maximum(_extent(differs.any(dim=2)), _extent(differs.any(dim=1))).to(images.dtype)
-
-    def round_to_8bit(self, images: Tensor, adv: Tensor, /) -> Tensor:
-        """Round every value to its nearest level; a pixel that did not change stays."""
-        return nearest_levels(images, adv)
 
 
 def _best_squares(worth: Tensor, side: Tensor) -> Tensor:

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.cards import Card, find_card, given_card
+from robustpose.models.cards import Card
 from robustpose.models.importers.checking import check_net
 from robustpose.models.importers.files import read_file
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.onnx_graph import OnnxGraph, Operator, plan_graph
+from robustpose.models.importers.opening import choose_card, fingerprint_of
 
 _FLOATS = ("float32", "float16", "float64", "bfloat16")
 
@@ -43,7 +44,7 @@ def load_onnx(path: Path, card: Path | Card | None = None) -> ImportedPose:
     digest = hashlib.sha256(content)
     weights = _weights(onnx, model, path.parent, digest, file=file)
     sha256 = digest.hexdigest()
-    chosen = find_card(sha256) if card is None else given_card(card, format="onnx")
+    chosen = choose_card(card, format="onnx", sha256=sha256, file=file)
     source, shape = _input(model, weights, file=file)
     if chosen is None:
         outputs = tuple(value.name for value in model.graph.output)
@@ -55,15 +56,10 @@ def load_onnx(path: Path, card: Path | Card | None = None) -> ImportedPose:
             f"--card: format = 'onnx'; the file's input is {source!r} of shape {shape}, its outputs are "
             f"{', '.join(map(repr, outputs))}"
         )
-    if chosen.sha256 and chosen.sha256 != sha256:
-        raise RobustPoseError(
-            f"{file}: sha256 is {sha256[:12]}..., card {chosen.name!r} is for {chosen.sha256[:12]}..."
-        )
     _check_input(chosen, source, shape, file=file)
     one = bool(shape) and shape[0] == 1
     graph = _planned(onnx, model, weights, source, chosen.stages, one=one, file=file)
-    fingerprint = hashlib.sha256((sha256 + chosen.fingerprint).encode()).hexdigest()
-    net = ImportedPose(graph, chosen, fingerprint=fingerprint).eval()
+    net = ImportedPose(graph, chosen, fingerprint=fingerprint_of(chosen, sha256=sha256)).eval()
     _check(net, graph, one=one, file=file)
     return net
 

@@ -14,14 +14,28 @@ from robustpose.models.importers.graph import NetFile
 from robustpose.models.importers.imported import ImportedPose
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a file; RobustPoseError where it cannot be read."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise RobustPoseError(f"{path}: no such file") from None
-    except OSError as error:
-        raise RobustPoseError(f"{path}: cannot be read: {error.strerror}") from None
+def choose_card(card: Path | Card | None, *, format: str, sha256: str, file: str) -> Card | None:
+    """Return the card given, or else the shipped one of the file; None where there is neither.
+
+    RobustPoseError for a card of another file or format.
+    """
+    chosen = find_card(sha256) if card is None else given_card(card, format=format)
+    if chosen is None:
+        return None
+    if chosen.sha256 and chosen.sha256 != sha256:
+        raise RobustPoseError(
+            f"{file}: sha256 is {sha256[:12]}..., card {chosen.name!r} is for {chosen.sha256[:12]}..."
+        )
+    if chosen.format != format:
+        raise RobustPoseError(
+            f"{file}: is opened as {format}, card {chosen.name!r} says format = {chosen.format!r}"
+        )
+    return chosen
+
+
+def fingerprint_of(card: Card, *, sha256: str) -> str:
+    """Hash what decides a net's answers: its file and its card."""
+    return hashlib.sha256((sha256 + card.fingerprint).encode()).hexdigest()
 
 
 def open_net(net: NetFile, *, card: Path | Card | None) -> ImportedPose:
@@ -29,7 +43,7 @@ def open_net(net: NetFile, *, card: Path | Card | None) -> ImportedPose:
 
     RobustPoseError where the file or the card cannot be used, or where they do not fit together.
     """
-    chosen = find_card(net.sha256) if card is None else given_card(card, format=net.format)
+    chosen = choose_card(card, format=net.format, sha256=net.sha256, file=net.file)
     if chosen is None:
         net.check()  # what no card could mend is said first: quantised, an unknown operator
         raise RobustPoseError(
@@ -37,17 +51,8 @@ def open_net(net: NetFile, *, card: Path | Card | None) -> ImportedPose:
             "--card: TOML with name, format, skeleton, input_size, channels, stages, head and what the head "
             f"needs; the file's input is {net.inputs.listed()}, its outputs are {net.outputs.listed()}"
         )
-    if chosen.sha256 and chosen.sha256 != net.sha256:
-        raise RobustPoseError(
-            f"{net.file}: sha256 is {net.sha256[:12]}..., card {chosen.name!r} is for {chosen.sha256[:12]}..."
-        )
-    if chosen.format != net.format:
-        raise RobustPoseError(
-            f"{net.file}: is opened as {net.format}, card {chosen.name!r} says format = {chosen.format!r}"
-        )
     graph = net.read(_picture(chosen, net), chosen.stages)
-    fingerprint = hashlib.sha256((net.sha256 + chosen.fingerprint).encode()).hexdigest()
-    made = ImportedPose(graph, chosen, fingerprint=fingerprint).eval()
+    made = ImportedPose(graph, chosen, fingerprint=fingerprint_of(chosen, sha256=net.sha256)).eval()
     check_net(made, file=net.file)
     return made
 

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from robustpose.errors import RobustPoseError
+from robustpose.models.importers.files import read_file
 from robustpose.models.importers.graph import damage_named
-from robustpose.models.importers.opening import read_bytes
 
 _DTYPES = {"float32": "<f4", "int32": "<i4", "bool": "|b1", "uint8": "|u1"}
 _STORED = {"float16": "<f2", "uint8": "|u1", "uint16": "<u2"}
@@ -46,7 +46,7 @@ class TfjsFiles:
 def read_files(path: Path) -> TfjsFiles:
     """Read model.json, or the folder that holds it, and its shards; RobustPoseError says what is wrong."""
     path = path / "model.json" if path.is_dir() else path
-    content, file = read_bytes(path), str(path)
+    content, file = read_file(path), str(path)
     try:
         model = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -56,7 +56,7 @@ def read_files(path: Path) -> TfjsFiles:
         nodes = _nodes(model, file)
         weights: dict[str, Tensor] = {}
         for group in model.get("weightsManifest") or []:
-            shards = [read_bytes(_shard(path, name, file)) for name in group["paths"]]
+            shards = [read_file(_shard(path, name, file)) for name in group["paths"]]
             for shard in shards:
                 digest.update(shard)
             weights |= _weights(b"".join(shards), group["weights"], file)

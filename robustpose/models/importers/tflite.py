@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from robustpose.models.cards import Card
+from robustpose.models.importers.files import read_file
 from robustpose.models.importers.graph import NetFile, PlannedGraph
 from robustpose.models.importers.imported import ImportedPose
-from robustpose.models.importers.opening import open_net, read_bytes
+from robustpose.models.importers.opening import open_net
 from robustpose.models.importers.tflite_graph import inputs_and_outputs, read_graph
 
 
@@ -20,7 +21,7 @@ def load_tflite(path: Path, card: Path | Card | None = None) -> ImportedPose:
 
     RobustPoseError where the file or the card cannot be used, or where they do not fit together.
     """
-    content, file = read_bytes(path), str(path)
+    content, file = read_file(path), str(path)
     inputs, outputs = inputs_and_outputs(content, file=file)
 
     def check() -> None:
