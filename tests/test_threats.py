@@ -168,6 +168,11 @@ def test_rounding_leaves_levels_alone(name: str, images: Tensor, other: Tensor) 
     torch.testing.assert_close(threat.round_to_8bit(images, other), other, rtol=0, atol=1e-7)
 
 
+def test_no_budget_is_no_change_where_the_room_is_lost_in_rounding() -> None:
+    images = torch.full((1, 3, 2, 2), 1e-20)
+    assert torch.equal(make_threat("l1", 0.0).project(images, -torch.ones_like(images)), images)
+
+
 @every_threat
 @FEW
 @given(images=pictures, adv=anything)

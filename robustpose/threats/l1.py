@@ -40,10 +40,13 @@ class L1:
         """Return the nearest allowed pictures: every change is made smaller by the same amount, then clipped."""
         change = adv - images
         size, room = change.abs().flatten(1).double(), room_towards(images, change).flatten(1).double()
-        less = _shrinkage(size, room, per_picture(images, self.eps if eps is None else eps).double())
+        budget = per_picture(images, self.eps if eps is None else eps).double()
+        less = _shrinkage(size, room, budget)
         kept = torch.minimum((size - less).clamp(min=0.0), room).to(images.dtype).reshape(images.shape)
         untouched = (less == 0)[:, :, None, None]
-        return torch.where(untouched, adv, images + change.sign() * kept).clamp(0.0, 1.0)
+        nearest = torch.where(untouched, adv, images + change.sign() * kept).clamp(0.0, 1.0)
+        # Room of less than 1e-16 of a change is lost in the sums; without a budget that still is no change.
+        return torch.where((budget > 0)[:, :, None, None], nearest, images)
 
     def step(self, grad: Tensor, images: Tensor, /) -> Tensor:
         """Return the steepest values, each as far as its room, until the budget is spent."""
