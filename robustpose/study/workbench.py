@@ -15,6 +15,7 @@ from robustpose.models import OpenedModel, OpenedTask
 from robustpose.skeletons import Skeleton
 from robustpose.study.cell import Cell
 from robustpose.study.derived import TaskCell, UniversalCell
+from robustpose.study.held import hold
 from robustpose.study.stored import Floats
 from robustpose.types import Batch, PoseDataset
 
@@ -82,13 +83,11 @@ class Workbench:
                 for epoch in range(-(-steps * cell.batch // people))
             ]
         )
-        for step in range(steps):
-            chosen = cell.start + order[step * cell.batch : (step + 1) * cell.batch]
-            yield (
-                dataset.load([int(row) for row in chosen], input_size=input_size, padding=padding_of(net))
-                .in_skeleton(net.skeleton)
-                .to(self.device)
-            )
+        chosen = (cell.start + order[: steps * cell.batch]).tolist()
+        held = hold(dataset, sorted(set(chosen)), input_size=input_size, padding=padding_of(net))
+        for start in range(0, len(chosen), cell.batch):
+            batch = held.take(chosen[start : start + cell.batch])
+            yield batch.in_skeleton(net.skeleton).to(self.device)
 
     def task(self, cell: TaskCell) -> OpenedTask:
         """Return the net of another task."""
