@@ -1,0 +1,206 @@
+"""How near a GPU's ceiling an iterated attack runs: `python benchmarks/gpu.py --net shg8 --size published`.
+
+A gradient of one picture is a forward and a backward pass to the input. Their multiplications and additions are
+counted by torch's own counter, and held against the largest matrix product that the card was seen to reach in the
+same run. Weights are random: what a pass costs does not depend on them.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from robustpose.attacks.lean import lean_copy
+from robustpose.models import build
+
+KINDS = {
+    "matrix units": ("gemm", "conv", "xmma", "cudnn", "cutlass", "wgrad", "dgrad", "fprop", "sm90_", "sm80_"),
+    "layout": ("nchwtonhwc", "nhwctonchw", "transpose", "copy", "cat"),
+}
+"""What a kernel's name says of what it does, the first that fits; all else is pointwise work in memory."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """One way to search, measured."""
+
+    way: str
+    batch: int
+    gradients_per_second: float
+    teraflops: float
+    ceiling: float
+    share: float
+    by_kind: dict[str, float]
+    gigabytes: float
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--net", default="shg8")
+    parser.add_argument("--size", default="published")
+    parser.add_argument("--batches", default="8,64,256")
+    parser.add_argument("--steps", type=int, default=10, help="timed")
+    parser.add_argument("--compile", action="store_true", help="torch.compile, too")
+    parser.add_argument("--json", default="", help="a file to write, too")
+    arguments = parser.parse_args()
+    if not torch.cuda.is_available():
+        raise SystemExit("benchmarks/gpu.py needs a CUDA device; none is here")
+    net = build(arguments.net, size=arguments.size).eval().requires_grad_(False).cuda()
+    side = int(net.input_size[0])  # type: ignore[index]
+    work = operations(net, torch.rand(1, 3, side, side, device="cuda"))
+    parameters = sum(parameter.numel() for parameter in net.parameters()) / 1e6
+    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; {arguments.net} {arguments.size}: ", end="")
+    print(f"{parameters:.1f} M parameters, {work / 1e9:.1f} G operations a gradient\n")
+    print("| search | batch | gradients/s | TFLOP/s | ceiling | share | GPU time by kind | memory |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    rates = []
+    for batch in map(int, arguments.batches.split(",")):
+        images = torch.rand(batch, 3, side, side, device="cuda")
+        for way, step, ceiling in ways(net, images, with_compile=arguments.compile):
+            rate = measure(way, step, images, work=work, ceiling=ceiling, steps=arguments.steps)
+            rates.append(rate)
+            kinds = ", ".join(f"{kind} {100 * share:.0f}%" for kind, share in rate.by_kind.items())
+            print(
+                f"| {way} | {batch} | {rate.gradients_per_second:.0f} | {rate.teraflops:.1f} | {ceiling:.0f} "
+                f"| {100 * rate.share:.0f}% | {kinds} | {rate.gigabytes:.1f} GB |",
+                flush=True,
+            )
+    if arguments.json:
+        with open(arguments.json, "w") as file:  # noqa: PTH123
+            json.dump([asdict(rate) for rate in rates], file, indent=1)
+
+
+def ways(
+    net: nn.Module, images: Tensor, *, with_compile: bool
+) -> list[tuple[str, Callable[[Tensor], Tensor], float]]:
+    """Return ways to search: a name, what gives the gradient, and the ceiling of its arithmetic in TFLOP/s."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    copy: Any = lean_copy(net, images[:1])  # type: ignore[arg-type]
+    assert copy is not None, "the net has no lean copy"
+    found = [
+        ("the net, fp32", plain(net, None, tf32=False), matrix_ceiling(torch.float32, tf32=False)),
+        ("lean copy, fp32", plain(copy, None, tf32=False), matrix_ceiling(torch.float32, tf32=False)),
+        ("lean copy, TF32", plain(copy, None, tf32=True), matrix_ceiling(torch.float32, tf32=True)),
+        ("lean copy, bf16", plain(copy, torch.bfloat16, tf32=False), matrix_ceiling(torch.bfloat16, tf32=False)),
+    ]
+    bf16 = plain(copy, torch.bfloat16, tf32=False)
+    found.append(("lean copy, bf16, CUDA graph", graphed(bf16, images), found[-1][2]))
+    if with_compile:
+        compiled = plain(torch.compile(copy), torch.bfloat16, tf32=False)
+        found.append(("lean copy, bf16, compiled", compiled, found[-1][2]))
+    return found
+
+
+def plain(net: Callable[..., object], precision: torch.dtype | None, *, tf32: bool) -> Callable[[Tensor], Tensor]:
+    """Return what gives the gradient of a sum of the last stage's squares."""
+
+    def gradient(images: Tensor) -> Tensor:
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
+        asked = images.detach().contiguous(memory_format=torch.channels_last).requires_grad_(True)
+        with torch.autocast("cuda", dtype=precision, enabled=precision is not None):
+            stages = net(asked).stages  # type: ignore[attr-defined]
+        (found,) = torch.autograd.grad(stages[-1].float().square().sum(), asked)
+        return found
+
+    return gradient
+
+
+def graphed(step: Callable[[Tensor], Tensor], images: Tensor) -> Callable[[Tensor], Tensor]:
+    """Record a step as a CUDA graph: the host then launches one thing instead of hundreds."""
+    static = images.clone()
+    stream: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            step(static)
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        found = step(static)
+
+    def replay(images: Tensor) -> Tensor:
+        static.copy_(images)
+        graph.replay()
+        return found
+
+    return replay
+
+
+def operations(net: nn.Module, images: Tensor) -> float:
+    """Count the operations of one gradient: a multiplication and an addition are two."""
+    leaf = images.detach().requires_grad_(True)
+    counter = FlopCounterMode(display=False)
+    with counter:
+        stages = net(1.0 * leaf).stages  # the counter does not take a leaf for a module's input
+        torch.autograd.grad(stages[-1].square().sum(), leaf)
+    return float(counter.get_total_flops())
+
+
+def matrix_ceiling(dtype: torch.dtype, *, tf32: bool) -> float:
+    """Return the TFLOP/s of the best of a few large matrix products."""
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    best = 0.0
+    for side in (4096, 8192):
+        left = torch.randn(side, side, device="cuda", dtype=dtype)
+        seconds = timed(lambda left=left: left @ left, times=5)  # type: ignore[misc]
+        best = max(best, 2 * side**3 / seconds / 1e12)
+    return best
+
+
+def measure(
+    way: str, step: Callable[[Tensor], Tensor], images: Tensor, *, work: float, ceiling: float, steps: int
+) -> Rate:
+    """Time a way, then look at what the GPU spends its time on."""
+    torch.cuda.reset_peak_memory_stats()
+    seconds = timed(lambda: step(images), times=steps)
+    rate = len(images) / seconds
+    teraflops = rate * work / 1e12
+    return Rate(
+        way=way,
+        batch=len(images),
+        gradients_per_second=rate,
+        teraflops=teraflops,
+        ceiling=ceiling,
+        share=teraflops / ceiling,
+        by_kind=by_kind(lambda: step(images), seconds),
+        gigabytes=torch.cuda.max_memory_allocated() / 1e9,
+    )
+
+
+def timed(run: Callable[[], object], *, times: int) -> float:
+    """Return the seconds of one run, the mean of `times` after three to warm up."""
+    for _ in range(3):
+        run()
+    start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+    start.record()
+    for _ in range(times):
+        run()
+    stop.record()
+    torch.cuda.synchronize()
+    return float(start.elapsed_time(stop)) / 1e3 / times
+
+
+def by_kind(run: Callable[[], object], seconds: float) -> dict[str, float]:
+    """Return the shares of a run's `seconds` by what the kernels do; what is left, the GPU idles."""
+    with profile(activities=[ProfilerActivity.CUDA]) as profiled:
+        run()
+        torch.cuda.synchronize()
+    shares: dict[str, float] = defaultdict(float)
+    for event in profiled.key_averages():
+        name = event.key.lower()
+        kind = next((kind for kind, words in KINDS.items() if any(word in name for word in words)), "pointwise")
+        shares[kind] += event.self_device_time_total / 1e6 / seconds
+    shares["idle"] = max(0.0, 1 - sum(shares.values()))
+    return {kind: round(share, 3) for kind, share in shares.items()}
+
+
+if __name__ == "__main__":
+    main()
