@@ -43,9 +43,14 @@ def narrowed(
     )
     if not eps:
         return replace(study, grid=grid)
-    budgets = tuple(sorted({_budget(each.strip()) for each in eps.split(",")}))
+    budgets = budgets_of(eps)
     grid = replace(grid, eps=budgets, targeted_eps=budgets)
     return replace(study, grid=grid, settings=over(study.settings, budgets))
+
+
+def budgets_of(text: str) -> tuple[float, ...]:
+    """Read --eps, rising; RobustPoseError for what is no budget."""
+    return tuple(sorted({_budget(each.strip()) for each in text.split(",")}))
 
 
 def over(settings: tuple[Setting, ...], budgets: tuple[float, ...]) -> tuple[Setting, ...]:

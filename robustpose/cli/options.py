@@ -30,3 +30,6 @@ DetectionsOption = Annotated[
     str, typer.Option("--detections", help="A detector's boxes instead of the true ones: COCO's results JSON")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of every random draw", min=0)]
+MetricOption = Annotated[
+    str, typer.Option("--metric", help="pckh | pck; by default what suits data and nets, see docs/scores.md")
+]

@@ -52,16 +52,20 @@ class Ran:
 
 
 def run_study(study: Study, folder: Path, *, how: How | None = None, reuse: bool = False) -> Ran:
+    """Open a study's nets and data, and run it."""
+    return run_plan(open_plan(study), folder, how=how, reuse=reuse)
+
+
+def run_plan(plan: Plan, folder: Path, *, how: How | None = None, reuse: bool = False) -> Ran:
     """Compute what is missing of a study and write its outputs; a shard of one writes none, and gives no rows.
 
     reuse  whether cells that other versions of the code computed there count as computed
     """
     how = how or How()
-    plan = open_plan(study)
     store = open_store(folder) if reuse else Store(folder)
     cells = [*plan.all_cells(), *findings.asked(plan)]
     _render_people(plan, [cell for cell in cells if cell not in store])
-    with console.cells_bar(study.name) as show:
+    with console.cells_bar(plan.study.name) as show:
         bench = workbench(plan).on(how.device)
         computed = run_all(cells, bench, store, engine=how.engine, shard=how.shard, on_progress=show)
     write_provenance(
@@ -72,7 +76,7 @@ def run_study(study: Study, folder: Path, *, how: How | None = None, reuse: bool
         shard=how.shard,
         computed=computed,
     )
-    save_study(study, folder)
+    save_study(plan.study, folder)
     if how.shard.count > 1:
         return Ran(plan, store, [], {})
     rows = all_rows(plan, store)

@@ -23,25 +23,30 @@ from robustpose.cli.narrowing import (
     StepsWalkOption,
     UniversalPeopleOption,
     UniversalSamplesOption,
+    budgets_of,
     narrowed,
+    over,
 )
 from robustpose.cli.options import (
     CardOption,
     DataOption,
     DetectionsOption,
     ImagesOption,
+    MetricOption,
     MinBoxOption,
     MinKeypointsOption,
     ModelsOption,
     SeedOption,
 )
 from robustpose.cli.running import report_people_left_out, run_study, say_where, write_outputs
+from robustpose.cli.validity import compare_orders
 from robustpose.cli.watching import watch_study
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.findings import FINDINGS
 from robustpose.study import (
     STUDIES,
     Realism,
+    Validity,
     all_rows,
     load_study,
     open_plan,
@@ -81,6 +86,7 @@ def study(
     min_box: MinBoxOption = 0,
     detections: DetectionsOption = "",
     card: CardOption = "",
+    metric: MetricOption = "",
     engine: EngineOption = "local",
     device: DeviceOption = "cpu",
     address: AddressOption = "",
@@ -99,11 +105,42 @@ def study(
     named, folder = STUDIES[name], out or Path("runs") / name
     nets = _listed(models)
     if isinstance(named, Realism):
-        if images or card or detections:
-            raise RobustPoseError(f"study {name!r} takes neither --images nor --card nor --detections")
+        if images or card or detections or metric:
+            raise RobustPoseError(
+                f"study {name!r} takes neither --images nor --card nor --detections nor --metric"
+            )
         realism = replace(named, photos=data, others=nets, min_keypoints=min_keypoints, min_box=min_box)
         recipe = replace(named.recipe, seed=seed)
         _realism(replace(realism, recipe=recipe, n=named.n if n is None else n), folder)
+        return
+    how = how_of(
+        engine=engine,
+        address=address,
+        workers=workers,
+        threads=threads,
+        gpus=gpus,
+        shard=shard,
+        device=device,
+    )
+    if isinstance(named, Validity):
+        if detections or metric or findings or tasks or other or training:
+            raise RobustPoseError(
+                f"study {name!r} takes none of --detections, --metric, --findings, --tasks, --other, --training"
+            )
+        validity = replace(
+            named,
+            models=nets or named.models,
+            photos=data,
+            settings=over(named.settings, budgets_of(eps)) if eps else named.settings,
+            n=named.n if n is None else n,
+            seed=seed,
+            card=card,
+            images=images,
+            min_keypoints=min_keypoints,
+            min_box=min_box,
+            per_cell=people_per_cell or named.per_cell,
+        )
+        compare_orders(validity, folder, how=how, reuse=reuse)
         return
     if not (data or named.data):
         raise RobustPoseError(f"study {name} is of photos: name them with --data, such as coco:PATH")
@@ -123,6 +160,7 @@ def study(
         training=_training(training, named.training, data=data or named.data),
         findings=_chosen(findings, named.findings),
         per_cell=people_per_cell or named.per_cell,
+        metric=metric,
     )
     chosen = narrowed(
         chosen,
@@ -131,15 +169,6 @@ def study(
         long=long,
         samples=universal_samples,
         people=universal_people,
-    )
-    how = how_of(
-        engine=engine,
-        address=address,
-        workers=workers,
-        threads=threads,
-        gpus=gpus,
-        shard=shard,
-        device=device,
     )
     ran = run_study(chosen, folder, how=how, reuse=reuse)
     plan = ran.plan

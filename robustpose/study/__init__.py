@@ -26,18 +26,22 @@ from robustpose.study.saved import load_study, open_store, save_study
 from robustpose.study.smallest import smallest_curve
 from robustpose.study.store import Store
 from robustpose.study.stored import CellResult, Pictures, TaskResult
+from robustpose.study.validity import PHOTOS, RENDERED, Validity, open_sides, shared_joints, studies_of
 from robustpose.study.view import CLEAN, PAPER_EPS, Grid, Learn, View
 
-STUDIES: dict[str, Study | Realism] = {
+STUDIES: dict[str, Study | Realism | Validity] = {
     "quick": QUICK,
     "paper": PAPER,
     "real": REAL,
     "realism": Realism(),
+    "validity": Validity(),
 }
 
 __all__ = [
     "CLEAN",
     "PAPER_EPS",
+    "PHOTOS",
+    "RENDERED",
     "STUDIES",
     "AnyCell",
     "Ask",
@@ -66,6 +70,7 @@ __all__ = [
     "TaskResult",
     "UniversalAsk",
     "UniversalCell",
+    "Validity",
     "View",
     "Worth",
     "all_rows",
@@ -80,6 +85,7 @@ __all__ = [
     "official_name",
     "official_rows",
     "open_plan",
+    "open_sides",
     "open_store",
     "outcome",
     "result_rows",
@@ -87,7 +93,9 @@ __all__ = [
     "run_cells",
     "run_realism",
     "save_study",
+    "shared_joints",
     "smallest_curve",
+    "studies_of",
     "unranked",
     "workbench",
     "write_factors",

@@ -21,6 +21,7 @@ class Study:
     training      the data set that universal perturbations are learned on; empty for none
     other         a second data set, to which universal perturbations are carried over; empty for none
     per_cell      people that are attacked together; a GPU wants hundreds
+    metric        of metrics.METRICS; empty for the one that suits data and nets
     """
 
     name: str
@@ -42,3 +43,4 @@ class Study:
     training: str = ""
     other: str = ""
     per_cell: int = 25
+    metric: str = ""

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from robustpose.data import open_dataset
-from robustpose.errors import RobustPoseError
+from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.metrics import METRICS, Pck
 from robustpose.models import OpenedModel, OpenedTask, open_model, open_task, takes_card
 from robustpose.objectives import ASK_FOR_A_RADIUS
@@ -201,17 +201,18 @@ def make_plan(
                 f"{model.name} ({model.net.skeleton.name}) and {dataset.name} ({dataset.skeleton.name}) "
                 "share no keypoint that counts"
             )
-    return Plan(
-        study=study, models=tuple(models), dataset=dataset, metric=metric or choose_metric(models, dataset)
-    )
+    if study.metric:
+        _check_metric(study.metric, dataset)
+    chosen = metric or study.metric or choose_metric(models, dataset)
+    return Plan(study=study, models=tuple(models), dataset=dataset, metric=chosen)
 
 
-def open_plan(study: Study) -> Plan:
-    """Open a study's models and data; RobustPoseError where something cannot be opened or scored."""
-    card = Path(study.card) if study.card else None
-    if card is not None and not any(map(takes_card, study.models)):
-        raise RobustPoseError("a card describes a net that others trained (onnx:PATH); none is among the models")
-    models = [open_model(spec, card=card if takes_card(spec) else None) for spec in study.models]
+def open_plan(study: Study, *, models: Sequence[OpenedModel] = ()) -> Plan:
+    """Open a study's models and data; RobustPoseError where something cannot be opened or scored.
+
+    `models` are the study's, where they are open already.
+    """
+    models = models or _open_models(study)
     dataset = open_dataset(
         study.data,
         images=Path(study.images) if study.images else None,
@@ -229,12 +230,26 @@ def open_plan(study: Study) -> Plan:
     )
 
 
+def _open_models(study: Study) -> list[OpenedModel]:
+    card = Path(study.card) if study.card else None
+    if card is not None and not any(map(takes_card, study.models)):
+        raise RobustPoseError("a card describes a net that others trained (onnx:PATH); none is among the models")
+    return [open_model(spec, card=card if takes_card(spec) else None) for spec in study.models]
+
+
 def _second(study: Study, spec: str) -> PoseDataset | None:
     """Open another data set of a study; one of the same kind as its data has its photos in the same folder."""
     if not spec:
         return None
     same = spec.partition(":")[0] == study.data.partition(":")[0]
     return open_dataset(spec, images=Path(study.images) if study.images and same else None)
+
+
+def _check_metric(name: str, dataset: PoseDataset) -> None:
+    if name not in METRICS:
+        raise unknown_name("metric", name, METRICS)
+    if METRICS[name].unit == "head_size" and not dataset.has_head_sizes:
+        raise RobustPoseError(f"--metric {name}: {dataset.name} has no head sizes; leave it out, or take pck")
 
 
 def choose_metric(models: Sequence[OpenedModel], dataset: PoseDataset) -> str:

@@ -3,7 +3,7 @@
 from robustpose.study.cell import Setting
 from robustpose.study.definition import Study
 
-EPS = tuple(level / 255 for level in (2, 4, 8))
+EPS = tuple(level / 255 for level in (1, 2, 4, 8))
 
 REAL = Study(
     name="real",

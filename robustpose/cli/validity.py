@@ -1,0 +1,15 @@
+"""The validity study as a command: both sides computed, then set beside each other."""
+
+from pathlib import Path
+
+from robustpose.cli.running import How, run_plan
+from robustpose.study import Validity, open_sides
+
+
+def compare_orders(study: Validity, folder: Path, *, how: How, reuse: bool) -> None:
+    """Compute what both sides lack, each in its folder, then write and print how far their orders agree."""
+    sides = open_sides(study)
+    ran = {side: run_plan(plan, folder / side, how=how, reuse=reuse) for side, plan in sides.items()}
+    if not all(each.rows for each in ran.values()):
+        print(f"this shard is done; when all are, the same command without --shard finishes {folder}")
+        return
