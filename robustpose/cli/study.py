@@ -40,7 +40,6 @@ from robustpose.cli.options import (
 )
 from robustpose.cli.running import report_people_left_out, run_study, say_where, write_outputs
 from robustpose.cli.validity import compare_orders
-from robustpose.cli.watching import watch_study
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.findings import FINDINGS
 from robustpose.study import (
@@ -53,6 +52,7 @@ from robustpose.study import (
     open_store,
     outcome,
     run_realism,
+    watch_study,
 )
 
 
@@ -181,8 +181,8 @@ def study(
     console.print_results(plan, ran.rows)
     if ran.found:
         console.print_verdicts(ran.found)
-    for line in watch_study(plan, ran.store):
-        console.say(line)
+    for watched in watch_study(plan, ran.store):
+        console.say(watched.line)
     say_where(folder)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from robustpose.alarms import ALARMS
 from robustpose.report import figures, words
 from robustpose.report.gallery import Outcomes, portraits, targeted_tiles
 from robustpose.report.scores import (
@@ -21,7 +22,7 @@ from robustpose.report.scores import (
     strongest,
 )
 from robustpose.report.tables import costs, groups, headlines, worst_of
-from robustpose.study import Plan, Setting, Store, metric_of, outcome
+from robustpose.study import Plan, Setting, Store, metric_of, outcome, watch_study
 from robustpose.study.store import write_atomically
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -108,6 +109,8 @@ def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
             lines_shown=_LINES_SHOWN,
             open_people=_PEOPLE_OPEN,
             guessed_losses=words.guessed_losses(plan),
+            alarms=watch_study(plan, store),
+            alarm_meanings=ALARMS,
         )
     )
     files = {f"figures/{figure.stem}.svg": figure.svg.encode() for figure in (*curves, *parts)}

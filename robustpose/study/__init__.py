@@ -28,6 +28,7 @@ from robustpose.study.store import Store
 from robustpose.study.stored import CellResult, Pictures, TaskResult
 from robustpose.study.validity import PHOTOS, RENDERED, Validity, open_sides, shared_joints, studies_of
 from robustpose.study.view import CLEAN, PAPER_EPS, Grid, Learn, View
+from robustpose.study.watching import Watched, watch_study, weaker_than
 
 STUDIES: dict[str, Study | Realism | Validity] = {
     "quick": QUICK,
@@ -72,6 +73,7 @@ __all__ = [
     "UniversalCell",
     "Validity",
     "View",
+    "Watched",
     "Worth",
     "all_rows",
     "cells_of",
@@ -97,6 +99,8 @@ __all__ = [
     "smallest_curve",
     "studies_of",
     "unranked",
+    "watch_study",
+    "weaker_than",
     "workbench",
     "write_factors",
     "write_results",

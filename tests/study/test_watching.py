@@ -1,13 +1,13 @@
-"""What the commands hear from alarms, of a study whose answers were typed in."""
+"""Alarms of a study whose answers were typed in, as lines and on its page."""
 
 from pathlib import Path
 
 import numpy as np
 
-from robustpose.cli.watching import watch_study
 from robustpose.metrics import Table
+from robustpose.report import write_report
 from robustpose.skeletons import MPII_16
-from robustpose.study import Setting, Store, Study, open_plan
+from robustpose.study import Plan, Setting, Store, Study, open_plan, watch_study
 from robustpose.study.stored import CellResult
 
 WEAK, STRONG, LONG = Setting("igsm", 1 / 255), Setting("igsm", 8 / 255), Setting("igsm", 8 / 255, steps=50)
@@ -32,24 +32,39 @@ def table(people: range, *, kept: int) -> Table:
     )
 
 
-def alarms(folder: Path, *, weak: int, strong: int, long: int) -> list[str]:
-    """Store what a net of thirty people kept under each attack, and ask."""
+def typed(folder: Path, *, weak: int, strong: int, long: int) -> tuple[Plan, Store]:
+    """Store what a net of thirty people kept under each attack."""
     study = Study(
-        name="typed", title="", models=("deeppose",), data="synthpose", settings=(WEAK, STRONG, LONG), n=30
+        name="typed",
+        title="",
+        models=("deeppose",),
+        data="synthpose",
+        settings=(WEAK, STRONG, LONG),
+        n=30,
+        keep_images=0,
     )
     plan, store = open_plan(study), Store(folder)
     for setting, kept in ((None, 30), (WEAK, weak), (STRONG, strong), (LONG, long)):
         for cell in plan.cells(plan.models[0], setting):
             store.put(cell, CellResult(table=table(range(cell.start, cell.stop), kept=kept)))
-    return watch_study(plan, store)
+    return plan, store
 
 
 def test_a_study_in_order_is_quiet(tmp_path: Path) -> None:
-    assert alarms(tmp_path, weak=20, strong=10, long=4) == []
+    plan, store = typed(tmp_path, weak=20, strong=10, long=4)
+    assert watch_study(plan, store) == []
+    page = write_report(plan, store, tmp_path / "report").read_text()
+    assert "None: no attack of this study left more" in page
+    assert 'href="#alarms"' not in page
 
 
 def test_more_eps_and_more_steps_that_hurt_less_are_named(tmp_path: Path) -> None:
-    by_eps, by_steps = alarms(tmp_path, weak=5, strong=15, long=28)
+    plan, store = typed(tmp_path, weak=5, strong=15, long=28)
+    by_eps, by_steps = (each.line for each in watch_study(plan, store))
     assert by_eps.startswith("deeppose: alarm: IGSM-U-10 at 8/255 leaves +33.3 [")
     assert "against IGSM-U-10 at 1/255, n = 30 (docs/alarms.md#more-hurts-less)" in by_eps
     assert by_steps.startswith("deeppose: alarm: IGSM-U-50 at 8/255 leaves +43.3 [")
+    page = write_report(plan, store, tmp_path / "report").read_text()
+    assert 'href="#alarms"' in page
+    assert "<strong>deeppose</strong>: IGSM-U-10 at 8/255 leaves +33.3 [" in page
+    assert "more-hurts-less: a larger budget, or more steps, leaves more of the score" in page
