@@ -24,9 +24,9 @@ from robustpose.train.drawing import rows_of_step
 from robustpose.train.processes import join
 from tests.cli.test_errors import run
 from tests.conftest import TinyHeatmaps
-from tests.test_train import Dots
+from tests.train.dots import Dots
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RECIPE = Recipe(architecture="tiny", people=8, samples=24, batch=4, lr=1e-2, warmup_steps=2, ema=0.9, clip=0.02)
 STEPS, EVERY = 6, 4
 UNEQUAL = replace(RECIPE, batch=5)
@@ -126,7 +126,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     script = folder / "take_part.py"
     script.write_text(
         "import sys\nfrom pathlib import Path\n"
-        "from tests.test_train_processes import take_part\n"
+        "from tests.train.test_processes import take_part\n"
         "take_part(Path(sys.argv[1]))\n"
     )
     launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
