@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from robustpose import report
+from robustpose.attacks import usual_threat
 from robustpose.data import open_dataset
 from robustpose.data.batches import BatchPeople
 from robustpose.errors import RobustPoseError
@@ -101,6 +102,7 @@ def attack(
     *,
     attack: str = "igsm",
     eps: float | str | Sequence[float | str] = 8 / 255,
+    threat: str = "",
     steps: int | None = None,
     targeted: bool = False,
     objective: str = "training_loss",
@@ -111,8 +113,10 @@ def attack(
 ) -> "AttackResult":
     """Attack a net on people, and say what is left of its score. The model comes back as it was.
 
-    attack     of robustpose.attacks.ATTACKS; steps None is the attack's own number
-    eps        the largest change of a pixel value, in [0, 1] units or written '8/255'; several make a curve
+    attack     of robustpose.attacks.ATTACKS, ENSEMBLES or SPATIAL; steps None is the attack's own number
+    eps        the threat's budget: of linf the largest change of a pixel value, in [0, 1] units or written
+               '8/255', of spatial degrees; several make a curve
+    threat     of robustpose.threats.THREATS or MOTIONS; linf, or spatial, unless told
     targeted   towards a random pose, not just away
     objective  of robustpose.objectives.OBJECTIVES
     n          people, from the first; all by default
@@ -122,11 +126,13 @@ def attack(
     """
     opened, people = load_model(model, card=card), load_data(data)
     each = (eps,) if isinstance(eps, str | float | int) else tuple(eps)
-    budgets = [parse_eps(value) if isinstance(value, str) else float(value) for value in each]
+    threat = threat or usual_threat(attack)
+    budgets = [parse_eps(value, threat) if isinstance(value, str) else float(value) for value in each]
     if not budgets:
         raise RobustPoseError("eps must be a number or several, got none")
     settings = tuple(
-        Setting(attack, budget, steps=steps, targeted=targeted, objective=objective) for budget in budgets
+        Setting(attack, budget, steps=steps, targeted=targeted, objective=objective, threat=threat)
+        for budget in budgets
     )
     study = Study(
         name="attack",
@@ -179,7 +185,7 @@ class AttackResult:
             for row in self.rows
             if (row.measure, row.part) == (measure, part)
             and row.metric.removeprefix("target ") == self.rows[0].metric
-            and (measure == "clean" or row.eps == self._eps_of(setting))
+            and (measure == "clean" or row.eps == setting.budget)
         ]
         if not found:
             measures = ", ".join(dict.fromkeys(row.measure for row in self.rows))
@@ -240,13 +246,6 @@ class AttackResult:
                 f"eps {eps:g} was not asked for; these were: {', '.join(f'{s.eps:g}' for s in settings)}"
             )
         return near[0]
-
-    def _eps_of(self, setting: Setting) -> str:
-        return next(row.eps for row in self.rows if row.attack != "clean" and _same(row, setting))
-
-
-def _same(row: Row, setting: Setting) -> bool:
-    return abs(parse_eps(row.eps) - setting.eps) < 1e-6
 
 
 def _known(value: object) -> object:

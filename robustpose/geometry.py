@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from robustpose.errors import RobustPoseError
 from robustpose.skeletons import Skeleton
@@ -124,6 +125,45 @@ def flip_points(points: Tensor, skeleton: Skeleton, *, width: int) -> Tensor:
     mirrored = points[:, list(skeleton.flip_order)].clone()
     mirrored[..., 0] = width - 1 - mirrored[..., 0]
     return mirrored
+
+
+def turning(*, degrees: Tensor, shift: Tensor, zoom: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the affine maps (N, 2, 3), float64, that turn, enlarge and shift pictures of size (H, W).
+
+    degrees (N,) clockwise and zoom (N,) are about the picture's centre; shift (N, 2) is in pixels, to the right
+    and down. A point goes where the map sends it, and so does what the picture shows there.
+    """
+    angle, zoom, shift = torch.deg2rad(degrees.double()), zoom.double(), shift.double()
+    cos, sin = zoom * angle.cos(), zoom * angle.sin()
+    linear = torch.stack([torch.stack([cos, -sin], dim=-1), torch.stack([sin, cos], dim=-1)], dim=-2)
+    centre = torch.tensor([(size[1] - 1) / 2, (size[0] - 1) / 2], dtype=torch.float64, device=linear.device)
+    return torch.cat([linear, (centre + shift - linear @ centre)[..., None]], dim=-1)
+
+
+Beyond = Literal["black", "edge"]
+"""What lies beyond a picture: black, or its nearest pixel."""
+
+
+def warp_images(images: Tensor, maps: Tensor, *, beyond: Beyond = "black") -> Tensor:
+    """Move pictures (N, C, H, W), each by its map (N, 2, 3), reading between pixels bilinearly.
+
+    Differentiable in the pictures and in the maps. `crop_image` is the same for photos.
+    """
+    height, width = images.shape[2:]
+    rows, columns = torch.arange(height, dtype=torch.float64), torch.arange(width, dtype=torch.float64)
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
+    pixels = torch.stack([x, y], dim=-1).reshape(1, -1, 2).to(maps.device)
+    sources = (pixels - maps[:, None, :, 2]) @ torch.linalg.inv(maps[..., :2]).transpose(1, 2)
+    ends = torch.tensor([max(width - 1, 1), max(height - 1, 1)], dtype=torch.float64, device=maps.device)
+    grid = (2 * sources / ends - 1).reshape(-1, height, width, 2).to(images.dtype)
+    padding = "zeros" if beyond == "black" else "border"
+    return functional.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=True)
+
+
+def warp_points(points: Tensor, maps: Tensor) -> Tensor:
+    """Move points (N, K, 2) with their pictures, each by its map (N, 2, 3)."""
+    moved = points.double() @ maps[..., :2].transpose(1, 2) + maps[:, None, :, 2]
+    return moved.to(points.dtype)
 
 
 Lattice = Literal["centres", "corners", "ends"]

@@ -37,7 +37,7 @@ ORDER = (
 
 REGISTRIES = (
     *("DATASETS", "MODELS", "IMPORTERS", "PULLS", "TASKS", "METRICS", "THREATS", "OBJECTIVES"),
-    *("ATTACKS", "DEFENCES", "ALARMS", "STUDIES", "FINDINGS"),
+    *("MOTIONS", "ATTACKS", "ENSEMBLES", "SPATIAL", "DEFENCES", "ALARMS", "STUDIES", "FINDINGS"),
 )
 """Each is a literal dict: no decorators, no import side effects."""
 

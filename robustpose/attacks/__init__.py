@@ -1,4 +1,7 @@
-"""Attacks: algorithms that see a per-image loss and a threat, and nothing else. `run` is the only door."""
+"""Attacks: algorithms that see a per-image loss and a threat, and nothing else. `run` is the only door.
+
+Those of ENSEMBLES and SPATIAL need more, and have doors of their own.
+"""
 
 from collections.abc import Callable
 
@@ -11,6 +14,18 @@ from robustpose.attacks.lean import SEARCHES, Lean
 from robustpose.attacks.pgd import PGD, pgd
 from robustpose.attacks.rays import RayS, rays
 from robustpose.attacks.run import Attacked, AttackError, Crafted, Target, craft, predict, run, run_along
+from robustpose.attacks.spatial import (
+    FirstOrder,
+    Lattice,
+    Moved,
+    SpatialAttack,
+    WorstOfK,
+    move,
+    run_spatial,
+    spatial,
+    spatial_gradient,
+    worst_of_k,
+)
 from robustpose.attacks.square import Square, square
 from robustpose.attacks.targets import draw_targets
 from robustpose.attacks.transfer import Transfer, di, mi, ti
@@ -18,6 +33,7 @@ from robustpose.attacks.universal import Universal, apply_universal, learn_unive
 from robustpose.attacks.worst import Worst, run_ensemble
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.objectives import ASK_FOR_A_RADIUS
+from robustpose.threats import MOTIONS
 from robustpose.types import Attack
 
 ATTACKS: dict[str, Callable[..., Attack]] = {
@@ -39,6 +55,13 @@ ENSEMBLES: dict[str, Callable[..., Autopose]] = {
 }
 """Of several attacks and objectives, so they need the net itself: `run_ensemble` is their door."""
 
+SPATIAL: dict[str, Callable[..., SpatialAttack]] = {
+    "spatial": spatial,
+    "worst_of_k": worst_of_k,
+    "spatial_gradient": spatial_gradient,
+}
+"""They move the picture and the truth with it, so they need both: `run_spatial` is their door."""
+
 __all__ = [
     "APGD",
     "ATTACKS",
@@ -48,17 +71,23 @@ __all__ = [
     "IGSM",
     "PGD",
     "SEARCHES",
+    "SPATIAL",
     "AttackError",
     "Attacked",
     "Autopose",
     "Crafted",
+    "FirstOrder",
+    "Lattice",
     "Lean",
+    "Moved",
     "RayS",
+    "SpatialAttack",
     "Square",
     "Target",
     "Transfer",
     "Universal",
     "Worst",
+    "WorstOfK",
     "apply_universal",
     "check_attack",
     "craft",
@@ -67,12 +96,16 @@ __all__ = [
     "learn_universal",
     "make_attack",
     "make_ensemble",
+    "make_spatial",
+    "move",
     "needs",
     "predict",
     "run",
     "run_along",
     "run_ensemble",
+    "run_spatial",
     "usual_objective",
+    "usual_threat",
     "without_gradient",
 ]
 
@@ -89,6 +122,13 @@ def make_ensemble(name: str, *, targeted: bool, steps: int | None = None) -> Aut
     return ENSEMBLES[name](targeted=targeted, steps=steps)
 
 
+def make_spatial(name: str, *, targeted: bool, steps: int | None = None) -> SpatialAttack:
+    """Make an attack of SPATIAL; RobustPoseError for an unknown name, wrong steps, or targets."""
+    if name not in SPATIAL:
+        raise unknown_name("spatial attack", name, SPATIAL)
+    return SPATIAL[name](targeted=targeted, steps=steps)
+
+
 def make_attack(name: str, *, targeted: bool, steps: int | None = None) -> Attack:
     """Make an attack with its publication's numbers; RobustPoseError for an unknown name or wrong steps."""
     if name not in ATTACKS:
@@ -96,18 +136,23 @@ def make_attack(name: str, *, targeted: bool, steps: int | None = None) -> Attac
     return ATTACKS[name](targeted=targeted, steps=steps)
 
 
-def needs(attack: Attack) -> str:
+def needs(attack: object) -> str:
     """Say what an attack asks of a net: 'gradients', 'scores' (its raw output) or 'decisions' (right or wrong)."""
     return str(getattr(attack, "needs", "gradients"))
 
 
 def usual_objective(name: str) -> str:
     """Return the objective that an attack raises unless told: the paper's for those that take any."""
-    if name in ENSEMBLES:
+    if name in ENSEMBLES or name in SPATIAL:
         return "training_loss"
     if name not in ATTACKS:
-        raise unknown_name("attack", name, (*ATTACKS, *ENSEMBLES))
+        raise unknown_name("attack", name, (*ATTACKS, *ENSEMBLES, *SPATIAL))
     return str(getattr(ATTACKS[name](targeted=False), "objective", "training_loss"))
+
+
+def usual_threat(name: str) -> str:
+    """Return the threat that an attack serves unless told: linf, of attacks that move the picture spatial."""
+    return "spatial" if name in SPATIAL else "linf"
 
 
 def describe(name: str) -> dict[str, object]:
@@ -115,6 +160,10 @@ def describe(name: str) -> dict[str, object]:
     if name in ENSEMBLES:
         budget = ENSEMBLES[name](targeted=False).gradients
         return {"needs": "gradients", "threats": [], "objective": "its own", "steps": budget}
+    if name in SPATIAL:
+        moving = SPATIAL[name](targeted=False)
+        steps = getattr(moving, "steps", 1)
+        return {"needs": needs(moving), "threats": list(MOTIONS), "objective": "its own", "steps": steps}
     attack = ATTACKS[name](targeted=False)
     return {
         "needs": needs(attack),

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from robustpose.errors import RobustPoseError
-from robustpose.types import Attack, Loss, PoseModel
+from robustpose.types import Loss, PoseModel
 
 
 def input_gradient(loss: Loss, adv: Tensor) -> Tensor:
@@ -30,7 +30,7 @@ def loss_and_gradient(loss: Loss, adv: Tensor, rows: Tensor) -> tuple[Tensor, Te
     return losses.detach(), gradient
 
 
-def check_gradient(attack: Attack, model: PoseModel) -> None:
+def check_gradient(attack: object, model: PoseModel) -> None:
     """Refuse an attack that needs gradients on a model that has none: whose `differentiable` is False."""
     if getattr(model, "differentiable", True) or getattr(attack, "needs", "gradients") != "gradients":
         return

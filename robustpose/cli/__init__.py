@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from robustpose.attacks import ATTACKS, ENSEMBLES, describe
+from robustpose.attacks import ATTACKS, ENSEMBLES, SPATIAL, describe
 from robustpose.cli.attack import attack
 from robustpose.cli.card import check
 from robustpose.cli.data import check_files, render_people, show_people
@@ -25,7 +25,7 @@ from robustpose.models.importers import PLACES
 from robustpose.models.pulled import PULLS
 from robustpose.models.weights import load_facts, shipped_architectures, shipped_weights
 from robustpose.study import STUDIES
-from robustpose.threats import THREATS
+from robustpose.threats import MOTIONS, THREATS
 
 app = typer.Typer(
     add_completion=False,
@@ -49,8 +49,8 @@ def list_names(
         "models": [*MODELS, *PULLS, *PLACES.values()],
         "tasks": [*TASKS],
         "datasets": [*DATASETS],
-        "attacks": [*ATTACKS, *ENSEMBLES],
-        "threats": [*THREATS],
+        "attacks": [*ATTACKS, *ENSEMBLES, *SPATIAL],
+        "threats": [*THREATS, *MOTIONS],
         "metrics": [*METRICS],
         "studies": [*STUDIES],
         "findings": [*FINDINGS],

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from robustpose import console
-from robustpose.attacks import usual_objective
+from robustpose.attacks import usual_objective, usual_threat
 from robustpose.cli.options import (
     CardOption,
     DataOption,
@@ -24,7 +24,7 @@ from robustpose.cli.watching import watch_net
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.ownphoto.box import AUTO
 from robustpose.study import Setting, Study, outcome
-from robustpose.threats import EXAMPLES, THREATS, parse_eps
+from robustpose.threats import EXAMPLES, MOTIONS, THREATS, parse_eps
 
 
 def attack(
@@ -40,11 +40,18 @@ def attack(
     attack: Annotated[
         str, typer.Option(help="igsm | apgd | fmn | square | autopose ...; see `robustpose list attacks`")
     ] = "igsm",
-    threat: Annotated[str, typer.Option(help="What may change: linf | l2 | l1 | l0 | patch")] = "linf",
+    threat: Annotated[
+        str,
+        typer.Option(
+            help="What may change: linf (the default) | l2 | l1 | l0 | patch; of --attack spatial, worst_of_k: "
+            "spatial (the default) | rotation | translation | scaling"
+        ),
+    ] = "",
     eps: Annotated[
         str,
         typer.Option(
-            help="Of linf 8/255 (the default) or 0.03; of l2 2; of l1 12; of l0 100 pixels; of patch its side, 32"
+            help="Of linf 8/255 (the default) or 0.03; of l2 2; of l1 12; of l0 100 pixels; of patch its side, "
+            "32; of spatial 30 degrees"
         ),
     ] = "",
     steps: Annotated[
@@ -69,6 +76,7 @@ def attack(
 ) -> None:
     """Attack one net on one data set, and say what is left of its score; or on one photo without labels."""
     started = time.perf_counter()
+    threat = threat or usual_threat(attack)
     setting = Setting(
         attack,
         _budget(eps, threat),
@@ -138,8 +146,8 @@ def attack(
 
 def _budget(eps: str, threat: str) -> float:
     """Read --eps; only linf has a budget that everybody compares at."""
-    if threat not in THREATS:
-        raise unknown_name("threat", threat, THREATS)
+    if threat not in THREATS and threat not in MOTIONS:
+        raise unknown_name("threat", threat, (*THREATS, *MOTIONS))
     if not eps and threat != "linf":
         raise RobustPoseError(f"--threat {threat} needs --eps, such as {EXAMPLES[threat]}")
     return parse_eps(eps or "8/255", threat)

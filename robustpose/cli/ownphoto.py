@@ -26,6 +26,10 @@ def attack_own_photo(
     path: Path, *, model: str, box: str, setting: Setting, seed: int, card: str, out: Path | None, as_json: bool
 ) -> None:
     """Attack a photo, read the adversarial one back from its file, and say what the net then sees."""
+    if setting.is_spatial:
+        raise RobustPoseError(
+            f"{setting.attack} moves the truth along, and a photo of one's own has none; take people with truth"
+        )
     if setting.is_ensemble:
         raise RobustPoseError(
             f"{setting.attack} is for people with truth; attack a photo of one's own with apgd or igsm"

@@ -21,6 +21,8 @@ def watch_net(plan: Plan, store: Store, setting: Setting) -> list[Alarm]:
 
 def _look(plan: Plan, model: OpenedModel, setting: Setting) -> list[Alarm]:
     """Look at the net, where the attack asks for its gradients; of an ensemble, under its first objective."""
+    if setting.is_spatial:
+        return []  # what is looked at are gradients to pixel values
     if setting.is_ensemble:
         objective: Objective = Margin() if Margin.serves(model.net.head) else TrainingLoss()
     elif needs(setting.make()) == "gradients":

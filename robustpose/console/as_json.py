@@ -5,6 +5,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
+import numpy as np
+
 from robustpose.console.scores import mpii_tables
 from robustpose.metrics import ALL, Estimate, Table, is_ranked, score
 from robustpose.skeletons import COCO_17
@@ -17,6 +19,7 @@ from robustpose.study import (
     official_estimates,
     smallest_curve,
 )
+from robustpose.threats.motion import PARTS
 
 
 def attack_json(
@@ -44,7 +47,7 @@ def attack_json(
         "eps": setting.budget,
         "steps": setting.gradients,
         "targeted": setting.targeted,
-        "objective": None if setting.is_ensemble else setting.objective,
+        "objective": None if setting.has_own_objective else setting.objective,
         "search": setting.search,
         "rounded_to_8bit": setting.round_to_8bit,
         "seed": plan.study.seed,
@@ -60,6 +63,7 @@ def attack_json(
         **_official_json(plan, clean=clean.table, attacked=attacked.table),
         **_mpii_json(plan, clean=clean.table, attacked=attacked.table),
         **_curve_json(plan, attacked),
+        **_motion_json(clean, attacked),
         "forwards": attacked.forwards,
         "backwards": attacked.backwards,
         "alarms": list(alarms),
@@ -109,6 +113,21 @@ def _curve_json(plan: Plan, attacked: Outcome) -> dict[str, object]:
         for line in curve.lines
     }
     return {"smallest": {"eps": list(curve.eps), "by_part": lines}}
+
+
+def _motion_json(clean: Outcome, attacked: Outcome) -> dict[str, object]:
+    """Write how people were moved, and how many keypoints left the picture; nothing for other attacks."""
+    motions = attacked.motions
+    if motions is None:
+        return {}
+    left = clean.table.visible & ~attacked.table.visible & np.asarray(clean.table.skeleton.counted)
+    return {
+        "motion": {
+            "moved": int((motions != 0).any(axis=1).sum()),
+            "median": {part: round(float(np.median(np.abs(motions[:, i]))), 4) for i, part in enumerate(PARTS)},
+            "keypoints_that_left": int(left.sum()),
+        }
+    }
 
 
 def _as_json(estimate: Estimate) -> dict[str, float | int | None]:

@@ -92,8 +92,14 @@ def _before_after(
     i, j = clean.table.ids.index(person), attacked.table.ids.index(person)
     before, after = clean.pictures.clean[i], attacked.pictures.adversarial[j]
     skeleton = clean.table.skeleton
-    largest = float(np.abs(after.astype(int) - before.astype(int)).max()) / 255
-    added = amplify(before, after, eps=setting.eps if setting.threat == "linf" else largest)
+    if setting.is_spatial:
+        table = attacked.table
+        moved = draw_pose(after, table.keypoints[j], skeleton, shown=table.visible[j])
+        last = _tile(f"{stem}-perturbation", "the truth, moved along", moved)
+    else:
+        largest = float(np.abs(after.astype(int) - before.astype(int)).max()) / 255
+        added = amplify(before, after, eps=setting.eps if setting.threat == "linf" else largest)
+        last = _tile(f"{stem}-perturbation", f"perturbation × {added.factor}", added.image, exact=True)
     return (
         _tile(
             f"{stem}-clean",
@@ -105,7 +111,7 @@ def _before_after(
             f"attacked: {correct(attacked.table, j, metric)}",
             draw_pose(after, attacked.table.predicted[j], skeleton),
         ),
-        _tile(f"{stem}-perturbation", f"perturbation × {added.factor}", added.image, exact=True),
+        last,
     )
 
 

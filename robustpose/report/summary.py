@@ -120,11 +120,16 @@ def _draw_person(axes: Sequence[Axes], clean: Outcome, attacked: Outcome, row: i
     pictures, skeleton = attacked.shown.pictures, after.skeleton
     setting = attacked.setting
     assert setting is not None
-    change = amplify(pictures.clean[row], pictures.adversarial[row], eps=setting.eps)
+    if setting.is_spatial:
+        moved = draw_pose(pictures.adversarial[row], after.keypoints[row], skeleton, shown=after.visible[row])
+        last = ("the truth, moved along", moved)
+    else:
+        change = amplify(pictures.clean[row], pictures.adversarial[row], eps=setting.eps)
+        last = (f"perturbation x {change.factor}", change.image)
     tiles = (
         ("clean", draw_pose(pictures.clean[row], before.predicted[row], skeleton)),
         ("attacked", draw_pose(pictures.adversarial[row], after.predicted[row], skeleton)),
-        (f"perturbation x {change.factor}", change.image),
+        last,
     )
     for each, (title, picture) in zip(axes, tiles, strict=True):
         each.imshow(picture)

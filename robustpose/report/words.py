@@ -60,6 +60,10 @@ _THREATS = {
     "l1": "may change pixel values by eps together, in units of the whole range (in L1)",
     "l0": "may change eps pixels",
     "patch": "may change a square of eps by eps pixels, wherever it lies",
+    "spatial": "may turn the picture by eps degrees and shift it by a tenth for every 30, the truth moving along",
+    "rotation": "may turn the picture by eps degrees, the truth moving along",
+    "translation": "may shift the picture by a share eps of it, the truth moving along",
+    "scaling": "may make the picture 1 + eps times as large or as small, the truth moving along",
 }
 
 

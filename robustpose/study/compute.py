@@ -14,11 +14,11 @@ from robustpose.models import OpenedModel
 from robustpose.objectives import OBJECTIVES
 from robustpose.study.cell import Cell, Job
 from robustpose.study.derived import AnyCell, Replay, TaskCell, UniversalCell
-from robustpose.study.signals import BEATEN, signals_of
+from robustpose.study.signals import BEATEN, MOTION, signals_of
 from robustpose.study.stored import CellResult, Pictures, Pixels, Stored, UniversalResult
 from robustpose.study.tasks import compute_tasks
 from robustpose.study.workbench import Workbench, as_table, input_size_of, padding_of
-from robustpose.threats import make_threat
+from robustpose.threats import make_motion, make_threat
 from robustpose.types import Batch, WalkingAttack
 
 R = TypeVar("R", bound=Stored)
@@ -74,7 +74,7 @@ def _walk_of(cell: AnyCell) -> object:
     """Return what cells of one walk share; the cell's own key where it walks alone."""
     if not isinstance(cell, (Cell, TaskCell)) or cell.setting is None:
         return cell.key
-    if cell.setting.is_ensemble or not isinstance(cell.setting.make(), WalkingAttack):
+    if cell.setting.has_own_objective or not isinstance(cell.setting.make(), WalkingAttack):
         return cell.key
     fields = cell.as_dict()
     setting = fields["setting"]
@@ -110,6 +110,8 @@ def _attacked(cells: Sequence[Cell], bench: Workbench) -> list[Computed]:
         )
     if first.setting.is_ensemble:
         return [_ensemble(first, model=model, batch=batch, target=target)]
+    if first.setting.is_spatial:
+        return [_moved(first, model=model, batch=batch)]
     found = _along(cells, model=model, batch=batch, target=target)
     return [
         (
@@ -174,6 +176,29 @@ def _ensemble(cell: Cell, *, model: OpenedModel, batch: Batch, target: attacks.T
         unreadable=batch.unreadable,
     )
     return cell, result, _pictures(cell, batch.images, worst.attacked.images)
+
+
+def _moved(cell: Cell, *, model: OpenedModel, batch: Batch) -> Computed:
+    """Move people as a spatial attack says; what the net answers lies beside the truth that moved along."""
+    setting = cell.setting
+    assert setting is not None
+    moved = attacks.run_spatial(
+        setting.spatial(),
+        model.net,
+        batch,
+        threat=make_motion(setting.threat, setting.eps),
+        metric=METRICS[cell.metric] if cell.metric else None,
+        seed=cell.seed,
+    )
+    output = moved.attacked.output
+    result = CellResult(
+        table=as_table(moved.batch, output.keypoints, scores=output.scores),
+        signals={**signals_of(model.net, output), MOTION: moved.motions.cpu().numpy()},
+        forwards=moved.attacked.forwards,
+        backwards=moved.attacked.backwards,
+        unreadable=batch.unreadable,
+    )
+    return cell, result, _pictures(cell, batch.images, moved.attacked.images)
 
 
 def _universal(cell: UniversalCell, bench: Workbench) -> UniversalResult:

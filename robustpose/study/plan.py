@@ -64,7 +64,7 @@ class Plan:
     def cells(self, model: OpenedModel, setting: Setting | None) -> tuple[Cell, ...]:
         """Cut one model under one setting (None: clean) into blocks of people."""
         targeted = setting is not None and setting.targeted
-        asks = setting is not None and (setting.is_ensemble or setting.objective in ASK_FOR_A_RADIUS)
+        asks = setting is not None and (setting.has_own_objective or setting.objective in ASK_FOR_A_RADIUS)
         measured = targeted or asks
         return tuple(
             Cell(

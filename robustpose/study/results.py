@@ -12,9 +12,9 @@ from robustpose.metrics import ALL, Estimate, Table, join, relative, score
 from robustpose.models import OpenedModel
 from robustpose.study.cell import Setting
 from robustpose.study.plan import Plan, metric_of
-from robustpose.study.signals import BEATEN
+from robustpose.study.signals import BEATEN, MOTION
 from robustpose.study.store import Store, write_atomically
-from robustpose.study.stored import CellResult, Pictures
+from robustpose.study.stored import CellResult, Floats, Pictures
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,13 @@ class Outcome:
         beaten = np.concatenate([result.signals[BEATEN] for result in self.results if len(result.table)]) > 0
         lost = np.nan if self.table.target is None else self.table.target
         return replace(self.table, predicted=np.where(beaten[..., None], lost, self.table.predicted))
+
+    @property
+    def motions(self) -> Floats | None:
+        """How each person (N, 4) was moved; None for all but spatial attacks."""
+        if any(MOTION not in result.signals for result in self.results if len(result.table)):
+            return None
+        return np.concatenate([result.signals[MOTION] for result in self.results if len(result.table)])
 
     @property
     def forwards(self) -> int:

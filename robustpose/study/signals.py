@@ -20,6 +20,8 @@ from robustpose.types import PoseModel, PoseOutput
 BEATEN = "beaten"
 """Name of what is stored beside the signals of an ensemble's worst pictures, (N, K): 1 where any picture of the
 person, not only the worst, gave the attacker the keypoint."""
+MOTION = "motion"
+"""Name of what is stored beside the signals of a spatial attack, (N, 4): how each person was moved."""
 _SMALLEST = 1e-12
 
 

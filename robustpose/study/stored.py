@@ -54,6 +54,7 @@ class CellResult:
 
     table       the predictions beside the truth
     signals     (N, K) each, what the net's output says beside the keypoints: 'score', and of heatmaps 'divergence'
+                (study/signals.py); of spatial attacks also how each person was moved
     forwards    passes of one image through the net that the attack asked for
     backwards   gradients of one image that it asked for
     unreadable  one line for each person whose photo could not be read

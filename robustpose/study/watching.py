@@ -61,7 +61,7 @@ def _families(plan: Plan) -> list[list[Setting]]:
 
 def _black_boxes(plan: Plan, store: Store, model: OpenedModel) -> list[Alarm]:
     alarms = []
-    settings = [each for each in plan.study.settings if not (each.targeted or each.is_ensemble)]
+    settings = [each for each in plan.study.settings if not (each.targeted or each.has_own_objective)]
     whites = [each for each in settings if needs(each.make()) == "gradients"]
     for black in (each for each in settings if each not in whites):
         for white in whites:

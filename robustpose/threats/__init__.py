@@ -1,4 +1,4 @@
-"""The allowed perturbations. Every attack is written once, over these (types.Threat)."""
+"""The allowed perturbations: of pixel values (types.Threat), or motions of the whole picture (motion.Motion)."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,7 @@ from robustpose.threats.l0 import L0
 from robustpose.threats.l1 import L1
 from robustpose.threats.l2 import L2
 from robustpose.threats.linf import Linf
+from robustpose.threats.motion import Motion, rotation, scaling, spatial, translation
 from robustpose.threats.patch import Patch
 from robustpose.types import Threat
 
@@ -19,19 +20,37 @@ THREATS: dict[str, Callable[[float], Threat]] = {
     "patch": Patch,
 }
 
+MOTIONS: dict[str, Callable[[float], Motion]] = {
+    "spatial": spatial,
+    "rotation": rotation,
+    "translation": translation,
+    "scaling": scaling,
+}
+"""Threats that move the picture, and the truth with it: no attack on pixel values serves them."""
+
 __all__ = [
     "EXAMPLES",
     "L0",
     "L1",
     "L2",
+    "MOTIONS",
     "THREATS",
     "Linf",
+    "Motion",
     "Patch",
     "check_eps",
     "format_eps",
+    "make_motion",
     "make_threat",
     "parse_eps",
 ]
+
+
+def make_motion(name: str, eps: float) -> Motion:
+    """Make a threat of MOTIONS; RobustPoseError for an unknown name or a budget that it cannot have."""
+    if name not in MOTIONS:
+        raise unknown_name("threat", name, (*THREATS, *MOTIONS))
+    return MOTIONS[name](eps)
 
 
 def make_threat(name: str, eps: float) -> Threat:

@@ -1,11 +1,26 @@
-"""Budgets as people write and read them: 8/255 of a pixel value, 2 in L2, 12 in L1, 100 pixels, 32 x 32 pixels."""
+"""Budgets as people write and read them: 8/255 of a pixel value, 2 in L2, 100 pixels, 30 degrees."""
 
 import math
 
 from robustpose.errors import RobustPoseError
 
-EXAMPLES = {"linf": "8/255 or 0.03", "l2": "2 or 0.5", "l1": "12 or 0.5", "l0": "100", "patch": "32"}
+EXAMPLES = {
+    "linf": "8/255 or 0.03",
+    "l2": "2 or 0.5",
+    "l1": "12 or 0.5",
+    "l0": "100",
+    "patch": "32",
+    "spatial": "30, degrees",
+    "rotation": "30, degrees",
+    "translation": "0.1, a share of the picture",
+    "scaling": "0.1, a tenth larger or smaller",
+}
 """Budgets of each threat, to show how they are written."""
+
+SHIFT_OF_A_DEGREE = 0.1 / 30
+"""Of the picture's side, in a spatial budget: a tenth with 30 degrees, as Engstrom et al.'s 3 of 32 pixels."""
+
+_LARGEST = {"spatial": 180.0, "rotation": 180.0, "translation": 1.0, "scaling": 1.0}
 
 
 def check_eps(eps: float, threat: str = "linf") -> None:
@@ -17,6 +32,8 @@ def check_eps(eps: float, threat: str = "linf") -> None:
         return
     if not (math.isfinite(eps) and eps >= 0):
         raise RobustPoseError(f"eps of {threat} must be a number from 0, got {eps:g}")
+    if eps > _LARGEST.get(threat, math.inf):
+        raise RobustPoseError(f"eps of {threat} must be {_LARGEST[threat]:g} at most, got {eps:g}")
     if threat in ("l0", "patch") and eps != int(eps):
         raise RobustPoseError(f"eps of {threat} is a whole number of pixels, got {eps:g}")
 
@@ -42,7 +59,7 @@ def parse_eps(text: str, threat: str = "linf") -> float:
 
 
 def format_eps(eps: float, threat: str = "linf") -> str:
-    """Write eps as people read it: 8/255, 0.25/255; 2 in L2, 12 in L1, 100 pixels.
+    """Write eps as people read it: 8/255, 0.25/255; 2 in L2, 12 in L1, 100 pixels, 30 degrees.
 
     >>> format_eps(0.5, "l2")
     '0.5 in L2'
@@ -53,4 +70,12 @@ def format_eps(eps: float, threat: str = "linf") -> str:
         return f"{eps:g} pixel{'' if eps == 1 else 's'}"
     if threat == "patch":
         return f"{eps:g} x {eps:g} pixels"
+    if threat == "spatial":
+        return f"{eps:g} degrees and {eps * SHIFT_OF_A_DEGREE:.3g} of the side"
+    if threat == "rotation":
+        return f"{eps:g} degree{'' if eps == 1 else 's'}"
+    if threat == "translation":
+        return f"{eps:g} of the side"
+    if threat == "scaling":
+        return f"{eps:g} of the size"
     return f"{eps:g} in {threat.upper()}"

@@ -294,8 +294,9 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         "tfjs:PATH, tflite:PATH, torch:MODULE:FACTORY, torchscript:PATH, vitpose",
         "tasks: action, parts",
         "datasets: coco, crowdpose, mpii, ochuman, synthpose",
-        "attacks: apgd, autopose, di, fgsm, fmn, fmn_each, igsm, mi, pgd, rays, square, ti",
-        "threats: l0, l1, l2, linf, patch",
+        "attacks: apgd, autopose, di, fgsm, fmn, fmn_each, igsm, mi, pgd, rays, spatial, spatial_gradient, "
+        "square, ti, worst_of_k",
+        "threats: l0, l1, l2, linf, patch, rotation, scaling, spatial, translation",
         "metrics: pck, pckh",
         "studies: paper, quick, real, realism",
         "findings: defences, detection, fig2a, fig2b, fig2c, fig2d, fig2ef, objective, perceptibility, steps, "
@@ -311,6 +312,13 @@ def test_listed_attacks_carry_what_they_need(
     assert attacks["fgsm"] == {"needs": "gradients", "threats": [], "objective": "training_loss", "steps": 1}
     assert attacks["square"]["threats"] == ["linf", "l2"]
     assert attacks["rays"]["needs"] == "decisions"
+    assert attacks["spatial"] == {
+        "needs": "decisions",
+        "threats": ["spatial", "rotation", "translation", "scaling"],
+        "objective": "its own",
+        "steps": 99,
+    }
+    assert attacks["spatial_gradient"]["needs"] == "gradients"
 
 
 def test_listed_models_carry_the_facts_of_their_weights(

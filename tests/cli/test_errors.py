@@ -43,6 +43,33 @@ def coco_file(folder: Path, **change: object) -> Path:
             ["attack", "--model", "shg2", "--attack", "square", "--threat", "l1", "--eps", "2"],
             "serves linf and l2",
         ),
+        (
+            ["attack", "--model", "shg2", "--attack", "spatial"],
+            "--threat spatial needs --eps, such as 30, degrees",
+        ),
+        (
+            ["attack", "--model", "shg2", "--attack", "igsm", "--threat", "rotation", "--eps", "30"],
+            "attack 'igsm' changes pixel values, threat 'rotation' moves the picture",
+        ),
+        (
+            ["attack", "--model", "shg2", "--attack", "spatial", "--threat", "l2", "--eps", "2"],
+            "attack 'spatial' serves spatial, rotation, translation, scaling, got l2",
+        ),
+        (
+            ["attack", "--model", "shg2", "--attack", "spatial", "--eps", "200"],
+            "eps of spatial must be 180 at most, got 200",
+        ),
+        (["attack", "--model", "shg2", "--attack", "spatial", "--eps", "9", "--targeted"], "towards no pose"),
+        (
+            ["attack", "--model", "shg2", "--attack", "worst_of_k", "--eps", "9", "--objective", "margin"],
+            "worst_of_k has objectives of its own",
+        ),
+        (
+            ["attack", "--model", "shg2", "--attack", "spatial", "--eps", "9", "--search", "bf16"],
+            "looks through the net as it is",
+        ),
+        (["attack", "a.png", "--model", "shg2", "--attack", "spatial", "--eps", "9"], "take people with truth"),
+        (["attack", "--model", "shg2", "--attack", "spatial", "--eps", "9", "--steps", "0"], "at least 1, got 0"),
         (["attack", "--model", "shg2", "--threat", "l3", "--eps", "2"], "unknown threat 'l3'; did you mean 'l2'?"),
         (["attack", "--model", "shg2", "--threat", "l2"], "--threat l2 needs --eps, such as 2 or 0.5"),
         (

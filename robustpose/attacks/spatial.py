@@ -1,0 +1,298 @@
+"""Spatial attacks: the person is turned, shifted, made larger or smaller, and the truth moves along.
+
+Engstrom, Tran, Tsipras, Schmidt, Madry, "Exploring the Landscape of Spatial Robustness", ICML 2019, arXiv
+1712.02779: the whole lattice of motions, the worst of k random ones, and the first-order attack, which they find
+the weakest. The worst motion of a person is the one at which most keypoints are lost by the metric, of equals the
+earliest; no motion at all comes first, so the worst is never scored better than clean. Keypoints that leave the
+picture are neither lost nor right: they no longer count, and nobody is moved for the sake of pushing them out.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from robustpose import geometry
+from robustpose.attacks.gradient import check_gradient
+from robustpose.attacks.run import Attacked, AttackError, predict
+from robustpose.attacks.untouched import untouched
+from robustpose.errors import RobustPoseError
+from robustpose.metrics import Pck
+from robustpose.objectives import Aim, TrainingLoss, correct_radius
+from robustpose.threats.levels import LEVELS
+from robustpose.threats.motion import PARTS, Motion, moved_maps
+from robustpose.types import Batch, PoseModel, PoseOutput
+
+MotionLoss = Callable[[Tensor], Tensor]
+"""Motions (N, 4) of everyone -> the training loss (N,) against the moved truth, with a gradient to the motions."""
+
+
+class SpatialAttack(Protocol):
+    """A frozen dataclass of hyper-parameters that says which motions are tried."""
+
+    @property
+    def beyond(self) -> geometry.Beyond:
+        """What lies beyond the picture."""
+        ...
+
+    def motions(self, loss: MotionLoss, people: int, threat: Motion, generator: Generator, /) -> Iterator[Tensor]:
+        """Yield motions (N, 4) to try, one a person, the first of them none; the caller checks them."""
+        ...
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Every motion of a lattice: exhaustive, so it knows no bad luck.
+
+    steps   motions at most, a forward each: see threats.Motion.lattice; 775 is the paper's 31 x 5 x 5
+    beyond  what lies beyond the picture
+    """
+
+    needs: ClassVar[str] = "decisions"
+
+    steps: int = 99
+    beyond: geometry.Beyond = "black"
+
+    def __post_init__(self) -> None:
+        _check_steps("spatial", self.steps)
+
+    def motions(self, loss: MotionLoss, people: int, threat: Motion, generator: Generator, /) -> Iterator[Tensor]:
+        """Yield the lattice, the same motion for everyone, from the smallest."""
+        for motion in threat.lattice(self.steps):
+            yield motion.expand(people, -1)
+
+
+@dataclass(frozen=True)
+class WorstOfK:
+    """The worst of random motions and none.
+
+    steps   motions, a forward each
+    beyond  what lies beyond the picture
+    """
+
+    needs: ClassVar[str] = "decisions"
+
+    steps: int = 10
+    beyond: geometry.Beyond = "black"
+
+    def __post_init__(self) -> None:
+        _check_steps("worst_of_k", self.steps)
+
+    def motions(self, loss: MotionLoss, people: int, threat: Motion, generator: Generator, /) -> Iterator[Tensor]:
+        """Yield none, then the draws, the same for everyone, so that who else is there does not matter."""
+        yield torch.zeros(people, len(PARTS), dtype=torch.float64)
+        for motion in threat.sample(self.steps, generator=generator):
+            yield motion.expand(people, -1)
+
+
+@dataclass(frozen=True)
+class FirstOrder:
+    """Sign steps on the motion itself, up the training loss against the moved truth, from a random motion.
+
+    steps      gradients
+    step_size  as a share of the reach
+    beyond     what lies beyond the picture
+    """
+
+    needs: ClassVar[str] = "gradients"
+
+    steps: int = 20
+    step_size: float = 0.1
+    beyond: geometry.Beyond = "black"
+
+    def __post_init__(self) -> None:
+        _check_steps("spatial_gradient", self.steps)
+
+    def motions(self, loss: MotionLoss, people: int, threat: Motion, generator: Generator, /) -> Iterator[Tensor]:
+        """Yield none, the random start, and the motion after each step."""
+        yield torch.zeros(people, len(PARTS), dtype=torch.float64)
+        motions = threat.sample(1, generator=generator).expand(people, -1)
+        yield motions
+        for _ in range(self.steps):
+            at = motions.detach().requires_grad_(True)
+            with torch.enable_grad():
+                raised = loss(at).sum()
+            (gradient,) = torch.autograd.grad(raised, at)
+            if not torch.isfinite(gradient).all():
+                raise RobustPoseError(
+                    "spatial_gradient: the gradient of the loss to the motion is NaN or infinite"
+                )
+            motions = threat.project(motions + self.step_size * threat.reach * gradient.sign())
+            yield motions
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a spatial attack did.
+
+    batch     the people in their worst motion: pictures, truth, sizes and crops moved; what left is not visible
+    motions   (N, 4) that motion: see threats.motion.PARTS
+    attacked  the pictures, what the net says of them, and what the search cost
+    """
+
+    batch: Batch
+    motions: Tensor
+    attacked: Attacked
+
+
+def move(batch: Batch, motions: Tensor, *, beyond: geometry.Beyond = "black") -> Batch:
+    """Move people (N, 4), each by its motion, and their truth with them; who does not move stays bit for bit.
+
+    Pictures are rounded to 8 bits. Keypoints that leave the picture are not visible, as where crops are cut; head
+    sizes and box sides grow with the zoom, and the crop's map leads from the photo to the moved picture.
+    """
+    maps = moved_maps(motions, size=batch.input_size)
+    still = (motions == 0).all(dim=1)
+    warped = geometry.warp_images(batch.images, maps.to(batch.images.device), beyond=beyond)
+    rounded = (warped * LEVELS).round().clamp(0, LEVELS) / LEVELS
+    keypoints = geometry.warp_points(batch.keypoints, maps.to(batch.keypoints.device))
+    visible = batch.visible & (_inside(keypoints, batch.input_size) | still.to(batch.visible.device)[:, None])
+    zoom = motions[:, PARTS.index("zoom")].exp().to(batch.head_size)
+    crops = maps[..., :2].to(batch.crops) @ batch.crops
+    crops[..., 2] += maps[..., 2].to(batch.crops)
+    rows = still.to(batch.images.device)
+    return replace(
+        batch,
+        images=torch.where(rows[:, None, None, None], batch.images, rounded),
+        keypoints=torch.where(
+            rows[:, None, None], batch.keypoints, torch.where(visible[..., None], keypoints, 0.0)
+        ),
+        visible=visible,
+        head_size=batch.head_size * zoom,
+        box_side=batch.box_side * zoom,
+        crops=torch.where(still.to(crops.device)[:, None, None], batch.crops, crops),
+    )
+
+
+def run_spatial(
+    attack: SpatialAttack,
+    model: PoseModel,
+    batch: Batch,
+    *,
+    threat: Motion,
+    metric: Pck | None = None,
+    seed: int = 0,
+) -> Moved:
+    """Look for the motion of each person at which a net loses most keypoints by the metric.
+
+    Who has lost every keypoint gets no more passes. The batch must be in the model's skeleton and input size; the
+    net stays as it came. RobustPoseError for input that cannot be attacked; AttackError where the attack left the
+    threat.
+    """
+    if batch.skeleton.keypoints != model.skeleton.keypoints:
+        raise RobustPoseError(
+            f"the batch is in skeleton {batch.skeleton.name}, the model in {model.skeleton.name}: "
+            "convert it with batch.in_skeleton(model.skeleton)"
+        )
+    check_gradient(attack, model)
+    search = _Search(model, batch, metric, attack.beyond)
+    generator = torch.Generator().manual_seed(seed)
+    with untouched(model):
+        for motions in attack.motions(search.loss, len(batch), threat, generator):
+            _check_motions(motions, threat, people=len(batch))
+            search.look(motions)
+            if len(search.open) == 0:
+                break
+    moved = move(batch, search.worst, beyond=attack.beyond)
+    output = predict(model, moved.images, ids=batch.ids)
+    attacked = Attacked(moved.images, output, search.forwards, search.backwards)
+    return Moved(batch=moved, motions=search.worst, attacked=attacked)
+
+
+class _Search:
+    """The worst motion of each person so far, and what looking for it cost."""
+
+    def __init__(self, model: PoseModel, batch: Batch, metric: Pck | None, beyond: geometry.Beyond) -> None:
+        self.model, self.batch, self.metric, self.beyond = model, batch, metric, beyond
+        self.worst = torch.zeros(len(batch), len(PARTS), dtype=torch.float64)
+        self.most = torch.full((len(batch),), -1)
+        self.all = _counted(batch, metric).sum(dim=1).cpu()
+        self.forwards = self.backwards = 0
+
+    @property
+    def open(self) -> Tensor:
+        """The rows (M,) of those who have not lost every keypoint."""
+        return (self.most < self.all).nonzero().flatten()
+
+    def look(self, motions: Tensor) -> None:
+        """Try a motion of each person who is still open."""
+        rows = self.open
+        moved = move(self.batch.take(rows.tolist()), motions[rows], beyond=self.beyond)
+        output = predict(self.model, moved.images, ids=moved.ids)
+        self.forwards += len(rows)
+        lost = _lost(output, moved, self.metric)
+        better = lost > self.most[rows]
+        self.most[rows[better]] = lost[better]
+        self.worst[rows[better]] = motions[rows][better]
+
+    def loss(self, motions: Tensor) -> Tensor:
+        """Return the training loss (N,) of people in motion."""
+        size = self.batch.input_size
+        device = self.batch.images.device
+        maps = moved_maps(motions, size=size).to(device)
+        images = geometry.warp_images(self.batch.images, maps, beyond=self.beyond)
+        keypoints = geometry.warp_points(self.batch.keypoints, maps)
+        visible = self.batch.visible & _inside(keypoints.detach(), size)
+        aim = Aim(keypoints, visible, correct_radius(self.batch, self.metric))
+        rows = torch.arange(len(images), device=device)
+        self.forwards, self.backwards = self.forwards + len(rows), self.backwards + len(rows)
+        return TrainingLoss().bind(self.model, aim, targeted=False)(images, rows)
+
+
+def _lost(output: PoseOutput, batch: Batch, metric: Pck | None) -> Tensor:
+    """Return of each person how many of the keypoints that count lie beyond the metric's radius (N,)."""
+    apart = torch.linalg.vector_norm(output.keypoints.double() - batch.keypoints.double(), dim=-1)
+    within = apart <= correct_radius(batch, metric).double()[:, None]
+    lost: Tensor = (_counted(batch, metric) & ~within).sum(dim=1)
+    return lost.cpu()
+
+
+def _counted(batch: Batch, metric: Pck | None) -> Tensor:
+    """Say which keypoints (N, K) count."""
+    scored = torch.tensor(batch.skeleton.counted, device=batch.visible.device)
+    return batch.visible & scored & torch.isfinite(correct_radius(batch, metric))[:, None]
+
+
+def _inside(points: Tensor, size: tuple[int, int]) -> Tensor:
+    """Say which points (N, K, 2) lie within a picture (H, W)."""
+    within = torch.from_numpy(geometry.inside(points.detach().cpu().double().numpy(), size))
+    return within.to(points.device)
+
+
+def _check_motions(motions: Tensor, threat: Motion, *, people: int) -> None:
+    if tuple(motions.shape) != (people, len(PARTS)) or not torch.isfinite(motions).all():
+        raise AttackError(
+            f"the attack must name a finite motion a person, ({people}, 4), got {tuple(motions.shape)}"
+        )
+    if people and float(threat.size(motions).max()) > 1 + 1e-6:
+        raise AttackError(f"the attack left its budget: {float(threat.size(motions).max()):g} of its reach")
+
+
+def _check_steps(name: str, steps: int) -> None:
+    if steps < 1:
+        raise RobustPoseError(f"{name}: steps must be at least 1, got {steps}")
+
+
+def spatial(*, targeted: bool, steps: int | None = None) -> Lattice:
+    """Make the lattice of motions: 99 at most, unless `steps` says otherwise."""
+    _refuse_targets("spatial", targeted=targeted)
+    return Lattice() if steps is None else Lattice(steps=steps)
+
+
+def worst_of_k(*, targeted: bool, steps: int | None = None) -> WorstOfK:
+    """Make the worst of k random motions: 10, unless `steps` says otherwise."""
+    _refuse_targets("worst_of_k", targeted=targeted)
+    return WorstOfK() if steps is None else WorstOfK(steps=steps)
+
+
+def spatial_gradient(*, targeted: bool, steps: int | None = None) -> FirstOrder:
+    """Make the first-order attack: 20 gradients, unless `steps` says otherwise."""
+    _refuse_targets("spatial_gradient", targeted=targeted)
+    return FirstOrder() if steps is None else FirstOrder(steps=steps)
+
+
+def _refuse_targets(name: str, *, targeted: bool) -> None:
+    if targeted:
+        raise RobustPoseError(f"{name} moves people away from what a net can read, towards no pose: no --targeted")
