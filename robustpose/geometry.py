@@ -166,6 +166,23 @@ def warp_points(points: Tensor, maps: Tensor) -> Tensor:
     return moved.to(points.dtype)
 
 
+def lay_squares(images: Tensor, squares: Tensor, *, top: Tensor, left: Tensor, side: Tensor) -> Tensor:
+    """Lay squares (N, C, S, S) over pictures (N, C, H, W), each made `side` pixels wide and high.
+
+    top, left, side (N,) are whole pixels: the first row and column that it covers, and how many. Read bilinearly,
+    differentiable in the squares; every pixel beside them stays bit for bit.
+    """
+    height, width = images.shape[2:]
+    y = torch.arange(height, device=images.device) - top[:, None]
+    x = torch.arange(width, device=images.device) - left[:, None]
+    across, along = ((2 * (at + 0.5) / side[:, None] - 1).to(images.dtype) for at in (x, y))
+    shape = (len(images), height, width)
+    grid = torch.stack([across[:, None].expand(shape), along[:, :, None].expand(shape)], dim=-1)
+    read = functional.grid_sample(squares, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    rows, columns = ((at >= 0) & (at < side[:, None]) for at in (y, x))
+    return torch.where((rows[:, :, None] & columns[:, None])[:, None], read, images)
+
+
 Lattice = Literal["centres", "corners", "ends"]
 """Where a net's heatmap cells lie in its picture, in pixels, S being the stride:
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from robustpose.attacks.apgd import APGD, apgd
 from robustpose.attacks.autopose import Autopose, autopose
+from robustpose.attacks.eot import EotPatch, LearnedPatch, eot_patch, learn_patch, show_patch
 from robustpose.attacks.fgsm import FGSM, fgsm
 from robustpose.attacks.fmn import FMN, fmn, fmn_each
 from robustpose.attacks.igsm import IGSM, igsm
@@ -48,6 +49,7 @@ ATTACKS: dict[str, Callable[..., Attack]] = {
     "mi": mi,
     "di": di,
     "ti": ti,
+    "eot_patch": eot_patch,
 }
 
 ENSEMBLES: dict[str, Callable[..., Autopose]] = {
@@ -76,9 +78,11 @@ __all__ = [
     "Attacked",
     "Autopose",
     "Crafted",
+    "EotPatch",
     "FirstOrder",
     "Lattice",
     "Lean",
+    "LearnedPatch",
     "Moved",
     "RayS",
     "SpatialAttack",
@@ -93,6 +97,7 @@ __all__ = [
     "craft",
     "describe",
     "draw_targets",
+    "learn_patch",
     "learn_universal",
     "make_attack",
     "make_ensemble",
@@ -104,6 +109,7 @@ __all__ = [
     "run_along",
     "run_ensemble",
     "run_spatial",
+    "show_patch",
     "usual_objective",
     "usual_threat",
     "without_gradient",
@@ -151,8 +157,11 @@ def usual_objective(name: str) -> str:
 
 
 def usual_threat(name: str) -> str:
-    """Return the threat that an attack serves unless told: linf, of attacks that move the picture spatial."""
-    return "spatial" if name in SPATIAL else "linf"
+    """Return the threat that an attack serves unless told: linf, or the first that it serves."""
+    if name in SPATIAL:
+        return "spatial"
+    served = getattr(ATTACKS[name](targeted=False), "threats", ()) if name in ATTACKS else ()
+    return served[0] if served else "linf"
 
 
 def describe(name: str) -> dict[str, object]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from robustpose.attacks import ATTACKS, Attacked, Target, make_attack, run, usual_objective
+from robustpose.attacks import ATTACKS, Attacked, Target, make_attack, run, usual_objective, usual_threat
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import OBJECTIVES, Aim, Keypoints, Objective, correct_radius
 from robustpose.threats import THREATS, Linf, make_threat
@@ -20,8 +20,9 @@ PAIRS = [
 """Every attack with every threat that it serves."""
 LAZY = ["rays", *(name for name in ATTACKS if isinstance(make_attack(name, targeted=False), SearchingAttack))]
 """Attacks that take no more of the budget than they need."""
-QUICK = {"square": 80, "fmn": 24, "fmn_each": 8, "rays": 60}
+QUICK = {"eot_patch": 4, "square": 80, "fmn": 24, "fmn_each": 8, "rays": 60}
 """Steps, where the attack's own number is long for a test."""
+IN_LINF = [name for name, threat in PAIRS if threat == "linf"]
 BUDGETS = {
     "linf": (0.25 / 255, 1 / 255, 8 / 255, 64 / 255),
     "l2": (0.1, 2.0),
@@ -32,12 +33,18 @@ BUDGETS = {
 NETS = {"linear": LinearPose, "heatmaps": TinyHeatmaps}
 
 every_attack = pytest.mark.parametrize("name", ATTACKS)
+in_linf = pytest.mark.parametrize("name", IN_LINF)
 every_net = pytest.mark.parametrize("net", [make() for make in NETS.values()], ids=NETS.keys())
 both_ways = pytest.mark.parametrize("targeted", [False, True], ids=["untargeted", "targeted"])
 
 
 def objective_of(name: str) -> Objective:
     return OBJECTIVES[usual_objective(name)]
+
+
+def usual(name: str) -> Threat:
+    """A budget that the attack serves, linf's where it does."""
+    return Linf(EPS) if name in IN_LINF else make_threat(usual_threat(name), 5)
 
 
 def attack(
@@ -55,7 +62,7 @@ def attack(
         make_attack(name, targeted=targeted, steps=QUICK.get(name)),
         net,
         batch,
-        threat=threat or Linf(EPS),
+        threat=threat or usual(name),
         objective=objective_of(name),
         target=target,
         seed=seed,
@@ -170,7 +177,7 @@ def test_passes_are_counted(
 
 
 @every_net
-@every_attack
+@in_linf
 def test_rounding_to_8_bits_stays_on_levels_and_in_the_ball(name: str, net: PoseModel) -> None:
     batch = tiny_batch()
     before = (batch.images.double() * 255).round()
@@ -184,7 +191,7 @@ def test_rounding_to_8_bits_stays_on_levels_and_in_the_ball(name: str, net: Pose
 
 
 @pytest.mark.parametrize(("levels", "reach"), [(2.5, 2), (1.999, 1), (0.5, 0), (31.9, 31)])
-@every_attack
+@in_linf
 def test_rounding_with_a_budget_between_levels(name: str, levels: float, reach: int) -> None:
     batch = tiny_batch()
     adv = attack(name, TinyHeatmaps(), batch, threat=Linf(levels / 255)).images

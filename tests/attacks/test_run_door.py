@@ -18,12 +18,13 @@ from robustpose.attacks import (
     predict,
     run,
     usual_objective,
+    usual_threat,
 )
 from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import ASK_FOR_A_RADIUS, OBJECTIVES, TrainingLoss
 from robustpose.skeletons import COCO_17, Skeleton
-from robustpose.threats import Linf
+from robustpose.threats import Linf, make_threat
 from robustpose.types import Attack, Batch, Loss, PoseModel, PoseOutput, SearchingAttack, Threat
 from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, tiny_batch
 
@@ -31,7 +32,12 @@ EPS = 8 / 255
 
 
 with_gradients = pytest.mark.parametrize(
-    "name", [name for name in ATTACKS if needs(make_attack(name, targeted=False)) == "gradients"]
+    "name",
+    [
+        name
+        for name in ATTACKS
+        if needs(make_attack(name, targeted=False)) == "gradients" and usual_threat(name) == "linf"
+    ],
 )
 
 
@@ -131,7 +137,8 @@ def test_side_effects_there_are_none(name: str, objective: str) -> None:
     net, batch = Untidy(), tiny_batch()
     before, gradient = state(net), net.stem.weight.grad
     made = make_attack(name, targeted=False, steps=None if name == "fgsm" else 12)
-    run(made, net, batch, threat=Linf(EPS), objective=OBJECTIVES[objective])
+    threat = make_threat(usual_threat(name), EPS if usual_threat(name) == "linf" else 3)
+    run(made, net, batch, threat=threat, objective=OBJECTIVES[objective])
     assert_same(before, state(net))
     assert net.stem.weight.grad is gradient
     assert net.second.weight.grad is None

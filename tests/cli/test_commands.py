@@ -294,8 +294,8 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         "tfjs:PATH, tflite:PATH, torch:MODULE:FACTORY, torchscript:PATH, vitpose",
         "tasks: action, parts",
         "datasets: coco, crowdpose, mpii, ochuman, synthpose",
-        "attacks: apgd, autopose, di, fgsm, fmn, fmn_each, igsm, mi, pgd, rays, spatial, spatial_gradient, "
-        "square, ti, worst_of_k",
+        "attacks: apgd, autopose, di, eot_patch, fgsm, fmn, fmn_each, igsm, mi, pgd, rays, spatial, "
+        "spatial_gradient, square, ti, worst_of_k",
         "threats: l0, l1, l2, linf, patch, rotation, scaling, spatial, translation",
         "metrics: pck, pckh",
         "studies: paper, quick, real, realism",

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from robustpose.attacks import ATTACKS, make_attack
+from robustpose.attacks import ATTACKS, make_attack, usual_threat
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import box_crop, crop_image
 from robustpose.objectives import OBJECTIVES
@@ -45,6 +45,7 @@ WANTS_PARTS = {"fmn", "fmn_each", "rays"}
     [
         (name, objective)
         for name in sorted(ATTACKS)
+        if usual_threat(name) == "linf"
         for objective in ("training_loss", "margin")
         if objective == "margin" or name not in WANTS_PARTS
     ],

@@ -1,0 +1,185 @@
+"""A patch that holds wherever it lies and whatever its size: expectation over transformation.
+
+Athalye, Engstrom, Ilyas, Kwok, "Synthesizing Robust Adversarial Examples", ICML 2018, arXiv 1707.07397: raise the
+mean loss over draws of the transformation. Brown, Mane, Roy, Abadi, Gilmer, "Adversarial Patch", 2017, arXiv
+1712.09665: of a patch over place and scale, so that it can be printed. Here patches are squares along the axes,
+and sign steps that become smaller take the place of their optimisers.
+
+What is scored is the patch at a place and a scale that were drawn after it was made: no draw is chosen. Every
+person has draws of their own, of the seed and of their picture, so that who else is there does not matter.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from robustpose import geometry
+from robustpose.attacks.lean import Lean
+from robustpose.attacks.untouched import untouched
+from robustpose.errors import RobustPoseError
+from robustpose.objectives import Aim, Objective, correct_radius
+from robustpose.threats.levels import LEVELS
+from robustpose.types import Batch, Loss, PoseModel, Threat
+
+
+@dataclass(frozen=True)
+class EotPatch:
+    """Make a patch for one person that holds at any place and scale, and lay it at a fresh one.
+
+    steps      updates; 0 leaves the patch the noise that it begins as: what a patch does by hiding things alone
+    draws      places and scales of every update, a gradient each
+    step_size  of the first update, in [0, 1] units; it falls to 0 along a line
+    smallest   side of the smallest patch that is laid, as a share of the largest, which is eps
+    """
+
+    needs: ClassVar[str] = "gradients"
+    objective: ClassVar[str] = "margin"
+    threats: ClassVar[tuple[str, ...]] = ("patch",)
+
+    steps: int = 50
+    draws: int = 4
+    step_size: float = 0.1
+    smallest: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise RobustPoseError(f"eot_patch: steps must be at least 0, got {self.steps}")
+        if self.draws < 1:
+            raise RobustPoseError(f"eot_patch: draws must be at least 1, got {self.draws}")
+        if not 0 < self.step_size <= 1:
+            raise RobustPoseError(f"eot_patch: step_size must lie in (0, 1], got {self.step_size:g}")
+        if not 0 < self.smallest <= 1:
+            raise RobustPoseError(f"eot_patch: smallest must lie in (0, 1], got {self.smallest:g}")
+
+    def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
+        """Return the pictures, each with its patch at a fresh place; RobustPoseError for threats but patch."""
+        if threat.name not in self.threats:
+            raise RobustPoseError(f"eot_patch serves patch, got {threat.name}")
+        side = min(int(threat.eps), *images.shape[2:])
+        if side == 0 or len(images) == 0:
+            return images.clone()
+        generators = each_persons(images, generator)
+        patch = torch.cat([_noise(side, each) for each in generators]).to(images)
+        rows = torch.arange(len(images), device=images.device)
+        for step in range(self.steps):
+            drawn = [self.draw(images, side, generators) for _ in range(self.draws)]
+            gradient = mean_gradient(loss, images, patch, rows, drawn)
+            patch = self.updated(patch, gradient, step)
+        return self.draw(images, side, generators).lay(images, patch)
+
+    def draw(self, images: Tensor, side: int, generators: Sequence[Generator]) -> "Squares":
+        """Draw a square of every picture, its side from `smallest` of the largest to all of it, evenly."""
+        height, width = images.shape[2:]
+        low = max(math.ceil(self.smallest * side), 1)
+        chosen = []
+        for each in generators:
+            length = int(torch.randint(low, side + 1, (1,), generator=each))
+            top = int(torch.randint(height - length + 1, (1,), generator=each))
+            left = int(torch.randint(width - length + 1, (1,), generator=each))
+            chosen.append((top, left, length))
+        return Squares(*torch.tensor(chosen, device=images.device).reshape(-1, 3).unbind(dim=1))
+
+    def updated(self, patch: Tensor, gradient: Tensor, step: int) -> Tensor:
+        """Return a patch after a sign step."""
+        pace = self.step_size * (1 - step / max(self.steps, 1))
+        return (patch + pace * gradient.sign()).clamp(0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Squares:
+    """Where patches lie: their first rows and columns, and their sides, (N,) whole pixels each."""
+
+    top: Tensor
+    left: Tensor
+    side: Tensor
+
+    def lay(self, images: Tensor, patch: Tensor) -> Tensor:
+        """Lay a patch (N, 3, S, S), or one for all (1, 3, S, S), over pictures (N, 3, H, W)."""
+        patch = patch.expand(len(images), -1, -1, -1)
+        return geometry.lay_squares(images, patch, top=self.top, left=self.left, side=self.side)
+
+
+@dataclass(frozen=True)
+class LearnedPatch:
+    """A universal patch.
+
+    patch   (3, S, S) in [0, 1], on levels k/255
+    losses  the mean loss of each mini-batch, before its update
+    """
+
+    patch: Tensor
+    losses: tuple[float, ...]
+
+
+def learn_patch(
+    how: EotPatch, model: PoseModel, batches: Iterable[Batch], *, side: int, objective: Objective, seed: int = 0
+) -> LearnedPatch:
+    """Learn one patch of side x side pixels for all pictures and places; the net stays as it came.
+
+    `batches` are how.steps mini-batches of people in the net's skeleton and input size, an update each. Show it to
+    other people with `show_patch`. RobustPoseError for a side that no picture holds, or where the gradient is NaN.
+    """
+    if not 1 <= side <= min(int(length) for length in model.input_size):
+        raise RobustPoseError(f"a patch's side must be 1 to {min(model.input_size)} pixels, got {side}")
+    generator = torch.Generator().manual_seed(seed)
+    patch, losses = _noise(side, generator), list[float]()
+    lean = Lean(model)
+    with untouched(model):
+        for step, batch in enumerate(batches):
+            if len(batch) == 0:
+                continue
+            aim = Aim(batch.keypoints, batch.visible, correct_radius(batch))
+            loss = objective.bind(lean, aim, targeted=False)
+            rows = torch.arange(len(batch), device=batch.images.device)
+            drawn = [how.draw(batch.images, side, [generator] * len(batch)) for _ in range(how.draws)]
+            with torch.no_grad():
+                losses.append(float(loss(drawn[0].lay(batch.images, patch.to(batch.images)), rows).mean()))
+            gradient = mean_gradient(loss, batch.images, patch.to(batch.images), rows, drawn).cpu()
+            if not torch.isfinite(gradient).all():
+                raise RobustPoseError(f"the gradient of a batch is NaN; its first person is {batch.ids[0]}")
+            patch = how.updated(patch, gradient, min(step, how.steps))
+    return LearnedPatch(patch=(patch[0] * LEVELS).round() / LEVELS, losses=tuple(losses))
+
+
+def show_patch(how: EotPatch, images: Tensor, patch: Tensor, *, seed: int = 0) -> Tensor:
+    """Lay a patch (3, S, S) over pictures (N, 3, H, W), each at a fresh place and scale, rounded to 8 bits."""
+    generators = each_persons(images, torch.Generator().manual_seed(seed))
+    squares = how.draw(images, min(int(patch.shape[-1]), *images.shape[2:]), generators)
+    laid = squares.lay(images, patch.to(images)[None])
+    return torch.where(laid == images, images, (laid * LEVELS).round() / LEVELS)
+
+
+def mean_gradient(loss: Loss, images: Tensor, patch: Tensor, rows: Tensor, drawn: Sequence[Squares]) -> Tensor:
+    """Return the gradient to a patch of the mean loss over draws, people summed; of the patch's own shape."""
+    gradient = torch.zeros_like(patch)
+    for squares in drawn:
+        at = patch.detach().requires_grad_(True)
+        with torch.enable_grad():
+            total = loss(squares.lay(images, at), rows).sum()
+        if not total.requires_grad:
+            raise RobustPoseError("no gradient reaches the patch: the model or the objective cuts it (detach)")
+        gradient += torch.autograd.grad(total, at)[0] / len(drawn)
+    return gradient
+
+
+def each_persons(images: Tensor, generator: Generator) -> list[Generator]:
+    """Make a generator for every picture (N, 3, H, W): of the seed and of the picture, not of its place."""
+    base = int(torch.randint(2**31, (1,), generator=generator))
+    levels = (images.detach() * LEVELS).round().to(torch.int64).flatten(1)
+    places = torch.arange(levels.shape[1], device=levels.device) % 8191 + 1
+    return [torch.Generator().manual_seed(base + int(mark)) for mark in (levels * places).sum(dim=1)]
+
+
+def _noise(side: int, generator: Generator) -> Tensor:
+    return torch.rand(1, 3, side, side, generator=generator)
+
+
+def eot_patch(*, targeted: bool, steps: int | None = None) -> EotPatch:
+    """Make the patch for any place and scale: 50 updates of 4 draws, unless `steps` says otherwise."""
+    if steps is not None and steps < 1:
+        raise RobustPoseError(f"eot_patch: steps must be at least 1, got {steps}")
+    return EotPatch() if steps is None else EotPatch(steps=steps)
