@@ -12,7 +12,7 @@ from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.objectives import Margin, Objective, TrainingLoss
 from robustpose.threats import Linf
 from robustpose.types import Batch, PoseOutput
-from tests.attacks.test_run_door import assert_same, state
+from tests.attacks.untidy import assert_same, state
 from tests.conftest import TINY, LinearPose, TinyHeatmaps, tiny_batch
 
 

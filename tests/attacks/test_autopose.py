@@ -13,7 +13,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.objectives import Keypoints, Margin, TrainingLoss, correct_radius
 from robustpose.threats import L1, Linf
 from robustpose.types import Batch, PoseOutput
-from tests.attacks.test_run_door import Untidy, assert_same, state
+from tests.attacks.untidy import Untidy, assert_same, state
 from tests.conftest import LinearPose, TinyHeatmaps, tiny_batch
 
 SMALL = Autopose(gradients=60)

@@ -14,7 +14,7 @@ from robustpose.geometry import lay_squares
 from robustpose.objectives import Aim, Margin, TrainingLoss
 from robustpose.threats import Linf, Patch
 from robustpose.types import Loss, PoseModel
-from tests.attacks.test_run_door import Untidy, assert_same, state
+from tests.attacks.untidy import Untidy, assert_same, state
 from tests.conftest import TINY, LinearPose, TinyHeatmaps, one_person, tiny_batch
 
 SIDE = 16

@@ -14,7 +14,7 @@ from robustpose.models.heads import HeatmapHead
 from robustpose.objectives import Margin, TrainingLoss
 from robustpose.threats import Linf
 from robustpose.types import PoseOutput
-from tests.attacks.test_run_door import assert_same, state
+from tests.attacks.untidy import assert_same, state
 from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, tiny_batch
 
 IMAGES = tiny_batch().images

@@ -13,7 +13,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.objectives import TrainingLoss
 from robustpose.threats import Linf
 from robustpose.types import Attack, Batch, Loss, PoseModel, Threat, WalkingAttack
-from tests.attacks.test_run_door import Untidy, assert_same, state
+from tests.attacks.untidy import Untidy, assert_same, state
 from tests.conftest import LinearPose, TinyHeatmaps, tiny_batch
 
 EPS = 8 / 255

@@ -1,12 +1,12 @@
-"""The door: what goes in is checked, what comes out is checked, and the model does not notice."""
+"""The door: what goes in is checked, what comes out is checked."""
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor
 
 from robustpose.attacks import (
     ATTACKS,
@@ -20,12 +20,12 @@ from robustpose.attacks import (
     usual_objective,
     usual_threat,
 )
-from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
-from robustpose.objectives import ASK_FOR_A_RADIUS, OBJECTIVES, TrainingLoss
+from robustpose.objectives import OBJECTIVES, TrainingLoss
 from robustpose.skeletons import COCO_17, Skeleton
-from robustpose.threats import Linf, make_threat
-from robustpose.types import Attack, Batch, Loss, PoseModel, PoseOutput, SearchingAttack, Threat
+from robustpose.threats import Linf
+from robustpose.types import Attack, Batch, PoseModel, PoseOutput, SearchingAttack
+from tests.attacks.untidy import Returns, assert_same
 from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, tiny_batch
 
 EPS = 8 / 255
@@ -51,178 +51,6 @@ def attack(
 ) -> Attacked:
     raised = OBJECTIVES[objective]
     return run(by, model, batch, threat=Linf(EPS), objective=raised, round_to_8bit=round_to_8bit)
-
-
-class Untidy(TinyHeatmaps):
-    """In train mode with one frozen BatchNorm, dropout, a buffer, mixed requires_grad, gradients left over."""
-
-    def __init__(self) -> None:
-        super().__init__(seed=2)
-        self.norm, self.frozen, self.dropout = nn.BatchNorm2d(3), nn.BatchNorm2d(3), nn.Dropout(0.5)
-        self.calls: Tensor
-        self.register_buffer("calls", torch.zeros(1))
-        for norm in (self.norm, self.frozen):
-            assert norm.running_mean is not None
-            norm.running_mean += 0.3
-        self.train()
-        self.frozen.eval()
-        self.first.requires_grad_(False)
-        self.stem.weight.grad = torch.full_like(self.stem.weight, 0.25)
-        self.seen: list[tuple[bool, bool]] = []
-
-    def forward(self, images: Tensor) -> PoseOutput:
-        self.calls += 1
-        training = any(module.training for module in self.modules())
-        self.seen.append((training, any(parameter.requires_grad for parameter in self.parameters())))
-        torch.rand(1)  # a net that draws
-        return super().forward(self.dropout(self.frozen(self.norm(images))))
-
-
-def state(net: nn.Module) -> dict[str, object]:
-    """Everything that an attack could leave behind, bit for bit."""
-    return {
-        "modes": [module.training for module in net.modules()],
-        "weights": [p.detach().clone() for p in net.parameters()],
-        "trainable": [p.requires_grad for p in net.parameters()],
-        "gradients": [None if p.grad is None else p.grad.clone() for p in net.parameters()],
-        "buffers": [b.clone() for b in net.buffers()],
-        "hooks": [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in net.modules()],
-        "random": torch.get_rng_state(),
-    }
-
-
-def assert_same(before: object, after: object) -> None:
-    if isinstance(before, dict) and isinstance(after, dict):
-        assert before.keys() == after.keys()
-        for name in before:
-            assert_same(before[name], after[name])
-    elif isinstance(before, list) and isinstance(after, list):
-        assert len(before) == len(after)
-        for one, other in zip(before, after, strict=True):
-            assert_same(one, other)
-    elif isinstance(before, Tensor) and isinstance(after, Tensor):
-        assert torch.equal(before, after)
-    else:
-        assert before == after
-
-
-@dataclass(frozen=True)
-class Returns:
-    """An attack that asks for one gradient and then returns what it likes."""
-
-    answer: Callable[[Tensor], Tensor]
-
-    def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
-        make_attack("fgsm", targeted=False).perturb(loss, images, threat, generator)
-        torch.rand(1)
-        return self.answer(images)
-
-
-def raising(images: Tensor) -> Tensor:
-    raise KeyboardInterrupt
-
-
-def _served(name: str) -> list[str]:
-    """The objectives that an attack can raise on a heatmap net."""
-    made = make_attack(name, targeted=False)
-    parts = getattr(made, "needs_parts", False)
-    blind = needs(made) != "gradients"
-    return [
-        each for each in OBJECTIVES if (each in ASK_FOR_A_RADIUS or not parts) and (each != "keypoints" or blind)
-    ]
-
-
-@pytest.mark.parametrize(("name", "objective"), [(name, each) for name in ATTACKS for each in _served(name)])
-def test_side_effects_there_are_none(name: str, objective: str) -> None:
-    net, batch = Untidy(), tiny_batch()
-    before, gradient = state(net), net.stem.weight.grad
-    made = make_attack(name, targeted=False, steps=None if name == "fgsm" else 12)
-    threat = make_threat(usual_threat(name), EPS if usual_threat(name) == "linf" else 3)
-    run(made, net, batch, threat=threat, objective=OBJECTIVES[objective])
-    assert_same(before, state(net))
-    assert net.stem.weight.grad is gradient
-    assert net.second.weight.grad is None
-    assert net.seen
-    assert set(net.seen) == {(False, False)}, "the model must see eval mode and frozen weights"
-
-
-def test_the_model_comes_back_from_an_attack_that_raises() -> None:
-    net = Untidy()
-    before = state(net)
-    with pytest.raises(KeyboardInterrupt):
-        attack(Returns(raising), net, tiny_batch())
-    assert_same(before, state(net))
-    with pytest.raises(AttackError):
-        attack(Returns(lambda images: images - 1), net, tiny_batch())
-    assert_same(before, state(net))
-
-
-def test_a_prediction_leaves_no_trace() -> None:
-    net, batch = Untidy(), tiny_batch()
-    before = state(net)
-    first = predict(net, batch.images, ids=batch.ids)
-    assert_same(before, state(net))
-    assert torch.equal(first.keypoints, predict(net, batch.images, ids=batch.ids).keypoints)
-    assert not first.stages[-1].requires_grad
-
-
-def test_buffers_that_forward_rebinds_come_back() -> None:
-    class Rebinding(TinyHeatmaps):
-        def __init__(self) -> None:
-            super().__init__()
-            self.calls: Tensor
-            self.register_buffer("calls", torch.zeros(1))
-
-        def forward(self, images: Tensor) -> PoseOutput:
-            self.calls = self.calls + 1
-            return super().forward(images)
-
-    net = Rebinding()
-    kept = net.calls
-    attack(make_attack("igsm", targeted=False), net, tiny_batch())
-    assert float(net.calls) == 0.0
-    assert net.calls is kept
-
-
-def test_attacks_work_where_the_caller_has_switched_gradients_off() -> None:
-    net, batch = TinyHeatmaps(), tiny_batch()
-    expected = attack(make_attack("igsm", targeted=False), net, batch)
-    with torch.no_grad():
-        assert torch.equal(attack(make_attack("igsm", targeted=False), net, batch).images, expected.images)
-
-
-def test_a_model_in_channels_last() -> None:
-    batch = tiny_batch()
-    expected = attack(make_attack("fgsm", targeted=False), TinyHeatmaps(), batch)
-    net = TinyHeatmaps()
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    strides = [p.stride() for p in net.parameters()]
-    attacked = attack(make_attack("fgsm", targeted=False), net, batch)
-    assert (attacked.images == expected.images).float().mean() > 0.99
-    assert [p.stride() for p in net.parameters()] == strides
-    last = replace(batch, images=batch.images.contiguous(memory_format=torch.channels_last))
-    assert torch.equal(attack(make_attack("fgsm", targeted=False), net, last).images, attacked.images)
-
-
-def test_a_model_that_is_no_module() -> None:
-    inner = LinearPose()
-
-    class Plain:
-        skeleton, input_size, head = inner.skeleton, inner.input_size, inner.head
-
-        def __call__(self, images: Tensor, /) -> PoseOutput:
-            output = inner(images)
-            assert isinstance(output, PoseOutput)
-            return output
-
-    batch = tiny_batch()
-    expected = attack(make_attack("igsm", targeted=False), inner, batch)
-    assert torch.equal(attack(make_attack("igsm", targeted=False), Plain(), batch).images, expected.images)
-
-
-def test_untouched_lets_anything_else_through() -> None:
-    with untouched(object()):
-        pass
 
 
 @pytest.mark.parametrize("round_to_8bit", [True, False])

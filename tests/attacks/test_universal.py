@@ -12,7 +12,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.objectives import OBJECTIVES, Aim
 from robustpose.types import Batch, Loss, PoseModel, PoseOutput
 from tests.attacks.test_oracles import LinearLoss, gradient
-from tests.attacks.test_run_door import Untidy, assert_same, state
+from tests.attacks.untidy import Untidy, assert_same, state
 from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, tiny_batch
 
 EPS = 8 / 255
