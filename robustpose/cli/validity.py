@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from robustpose import console, report
 from robustpose.cli.running import How, run_plan
-from robustpose.study import Validity, open_sides
+from robustpose.study import Validity, compare, open_sides, write_comparison
 
 
 def compare_orders(study: Validity, folder: Path, *, how: How, reuse: bool) -> None:
@@ -13,3 +14,8 @@ def compare_orders(study: Validity, folder: Path, *, how: How, reuse: bool) -> N
     if not all(each.rows for each in ran.values()):
         print(f"this shard is done; when all are, the same command without --shard finishes {folder}")
         return
+    found = compare(sides, {side: each.store for side, each in ran.items()})
+    write_comparison(found, folder)
+    page = report.write_validity(study, sides, found, folder / "report")
+    console.print_agreement(found, title=study.title)
+    print(f"results: {folder / 'validity.csv'}, agreement.csv and offsets.csv beside it\npage:    {page}")

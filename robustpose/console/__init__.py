@@ -13,11 +13,13 @@ from robustpose.console.scores import (
     print_verdicts,
     print_worth,
 )
+from robustpose.console.validity import print_agreement
 
 __all__ = [
     "attack_json",
     "cells_bar",
     "mpii_tables",
+    "print_agreement",
     "print_check",
     "print_checked",
     "print_mpii",

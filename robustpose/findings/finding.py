@@ -57,6 +57,7 @@ class Tabular:
     rows   an Estimate is shown with its interval and n; NaN and None are shown empty
     shade  whether cells are coloured by their value (0 to 100)
     note   what a reader must know to read it
+    says_n  whether cells say their n where it is not the same in all
     """
 
     stem: str
@@ -65,6 +66,7 @@ class Tabular:
     rows: tuple[tuple[str, tuple["Estimate | float | str | None", ...]], ...]
     shade: bool = False
     note: str = ""
+    says_n: bool = True
 
 
 @dataclass(frozen=True)

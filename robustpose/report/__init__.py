@@ -4,5 +4,6 @@ from robustpose.report.findings import write_findings
 from robustpose.report.ownphoto import write_photo_page
 from robustpose.report.page import write_report
 from robustpose.report.sheet import write_sheet
+from robustpose.report.validity import write_validity
 
-__all__ = ["write_findings", "write_photo_page", "write_report", "write_sheet"]
+__all__ = ["write_findings", "write_photo_page", "write_report", "write_sheet", "write_validity"]

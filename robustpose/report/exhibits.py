@@ -114,7 +114,7 @@ def sheet(table: Tabular, slots: Mapping[str, int]) -> Sheet:
                 label,
                 slots.get(label),
                 tuple(
-                    _cell(value, places=places[i][j], shade=table.shade, says_n=people is None)
+                    _cell(value, places=places[i][j], shade=table.shade, says_n=table.says_n and people is None)
                     for j, value in enumerate(row)
                 ),
             )

@@ -26,7 +26,17 @@ from robustpose.study.saved import load_study, open_store, save_study
 from robustpose.study.smallest import smallest_curve
 from robustpose.study.store import Store
 from robustpose.study.stored import CellResult, Pictures, TaskResult
-from robustpose.study.validity import PHOTOS, RENDERED, Validity, open_sides, shared_joints, studies_of
+from robustpose.study.validity import (
+    PHOTOS,
+    RENDERED,
+    Comparison,
+    Validity,
+    compare,
+    open_sides,
+    shared_joints,
+    studies_of,
+    write_comparison,
+)
 from robustpose.study.view import CLEAN, PAPER_EPS, Grid, Learn, View
 from robustpose.study.watching import Watched, watch_study, weaker_than
 
@@ -49,6 +59,7 @@ __all__ = [
     "Cell",
     "CellProgress",
     "CellResult",
+    "Comparison",
     "Engine",
     "Evidence",
     "Grid",
@@ -77,6 +88,7 @@ __all__ = [
     "Worth",
     "all_rows",
     "cells_of",
+    "compare",
     "estimates",
     "factor_rows",
     "has_detections",
@@ -102,6 +114,7 @@ __all__ = [
     "watch_study",
     "weaker_than",
     "workbench",
+    "write_comparison",
     "write_factors",
     "write_results",
 ]

@@ -1,7 +1,7 @@
-"""Do rendered people order nets as photos do? One study of real nets, twice: on rendered people and on photos.
+"""The validity study: one study of real nets, twice: on rendered people and on photos.
 
 Each side is the real study in a folder of its own, so its cells may be computed anywhere by
-`robustpose study real`; agreement.py sets the two beside each other.
+`robustpose study real`; comparison.py sets the two beside each other.
 """
 
 from collections.abc import Mapping

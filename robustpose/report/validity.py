@@ -1,0 +1,231 @@
+"""The validity study's page: two orders of nets beside each other, in figures and tables.
+
+A pure function of the comparison: written twice, it is the same bytes.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from markupsafe import Markup
+
+from robustpose.findings import Tabular
+from robustpose.metrics import ALL, Estimate
+from robustpose.report import charts, exhibits, words
+from robustpose.report.exhibits import Sheet
+from robustpose.report.findings import Drawn
+from robustpose.report.page import environment
+from robustpose.report.scatter import Point, scatter_svg
+from robustpose.study import PHOTOS, RENDERED, Comparison, Plan, Row, Setting, Validity
+from robustpose.study.store import write_atomically
+from robustpose.study.validity import Line, Offset
+from robustpose.study.validity.offsets import WAYS
+
+Scored = tuple[str, Setting | None]
+"""A score: 'clean' without a setting; 'attacked' or 'relative' under one."""
+
+_WAYS = {
+    "error": "How much further from the truth: positive is further on rendered people",
+    "down": "How much lower in the picture: positive is lower on rendered people",
+    "outward": "How much further out, from the other side’s keypoint away: positive is wider on rendered people",
+}
+
+
+def write_validity(study: Validity, sides: Mapping[str, Plan], found: Comparison, folder: Path) -> Path:
+    """Write index.html and its figures into a folder, beside which both sides' folders lie; return its path."""
+    shown: list[Scored] = [("clean", None), *(("relative", each) for each in telling(found))]
+    figures = tuple(_figure(found, *each) for each in shown)
+    page = (
+        environment()
+        .get_template("validity.html.j2")
+        .render(
+            study=study,
+            sides=[sides[RENDERED], sides[PHOTOS]],
+            lede=_lede(found),
+            guessed_losses=words.guessed_losses(sides[RENDERED]),
+            rule=words.score_rule(sides[RENDERED]),
+            threat=words.threat_rule(found.settings),
+            joints=found.joints,
+            strongest=exhibits.SHADE,
+            answers=[_answer(found, *each) for each in shown],
+            misleading=[
+                (pair, words.listed([name(*_scored(line)) for line in lines]))
+                for pair, lines in found.misleading()
+            ],
+            figures=figures,
+            agreement=_agreement(found, "Clean and relative scores", lambda line: line.measure != "attacked"),
+            attacked=_agreement(found, "Attacked scores", lambda line: line.measure == "attacked"),
+            nets=_nets(found, shown),
+            parts=_parts(found, shown),
+            offsets=[_offsets(found, way) for way in WAYS],
+        )
+    )
+    for figure in figures:
+        path = folder / "figures" / f"{figure.stem}.svg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, figure.svg.encode())
+    index = folder / "index.html"
+    write_atomically(index, page.encode())
+    return index
+
+
+def telling(found: Comparison) -> tuple[Setting, ...]:
+    """Choose of each attack the eps at which its relative scores spread the nets most, the mean of both sides."""
+    gathered: dict[str, list[Setting]] = {}
+    for setting in found.settings:
+        gathered.setdefault(setting.label, []).append(setting)
+    return tuple(max(each, key=lambda setting: _spread(found, setting)) for each in gathered.values())
+
+
+def name(measure: str, setting: Setting | None) -> str:
+    """Name a score for people: 'clean', 'relative, IGSM-U-10 at 2/255'."""
+    return measure if setting is None else f"{measure}, {setting.title}"
+
+
+def _scored(line: Line) -> Scored:
+    return line.measure, line.setting
+
+
+def _spread(found: Comparison, setting: Setting) -> float:
+    """Return the standard deviation of nets' relative scores; minus infinity where no two have one."""
+    spreads = []
+    for rows in found.rows.values():
+        values = np.array([row.value for row in rows["relative", setting, ALL]])
+        values = values[np.isfinite(values)]
+        spreads.append(float(values.std()) if len(values) > 1 else -np.inf)
+    return sum(spreads)
+
+
+def _lede(found: Comparison) -> str:
+    rendered, photos = (f"{found.people[side]} {{}} ({found.data[side]})" for side in (RENDERED, PHOTOS))
+    return (
+        f"{len(found.nets)} nets, each on {rendered.format('rendered people')} and on "
+        f"{photos.format('people in photos')}, clean and attacked: {words.listed(found.nets)}."
+    )
+
+
+def _answer(found: Comparison, measure: str, setting: Setting | None) -> str:
+    """Say how far the orders agree on one score."""
+    each = found.line(measure, setting).found
+    tau, score = each.tau, name(measure, setting)
+    said = "no tau"
+    if math.isfinite(tau.value):
+        said = f"tau {tau.value:.2f} [{tau.low:.2f}, {tau.high:.2f}]"
+    pairs = "both sides tell no two nets apart"
+    if each.both:
+        pairs = (
+            f"of {words.counted(each.both, 'pair')} of nets that both sides tell apart, {each.agree} in one order"
+        )
+    return f"{score[0].upper()}{score[1:]}: {said}; {pairs}."
+
+
+def _figure(found: Comparison, measure: str, setting: Setting | None) -> Drawn:
+    rendered, photos = (found.rows[side][measure, setting, ALL] for side in (RENDERED, PHOTOS))
+    unit = f"{rendered[0].metric}, %" if measure == "clean" else f"relative {rendered[0].metric}, % of clean"
+    points = [
+        Point(x.model, slot, (x.value, x.low, x.high), (y.value, y.low, y.high))
+        for slot, (x, y) in enumerate(zip(rendered, photos, strict=True))
+    ]
+    svg = scatter_svg(points, x_label=f"rendered people: {unit}", y_label=f"photos: {unit}")
+    stem = "scatter-clean" if setting is None else f"scatter-{setting.label.lower()}"
+    title = "Clean" if setting is None else setting.title
+    said = "; ".join(f"{each.name}: {each.x[0]:.1f} and {each.y[0]:.1f}" for each in points)
+    label = f"{title}: {unit} on rendered people and in photos. {said}."
+    return Drawn(
+        stem=stem, title=title, svg=svg, inline=Markup(charts.inline(svg, label=label, stem=stem)), numbers=None
+    )
+
+
+def _agreement(found: Comparison, title: str, holds: Callable[[Line], bool]) -> Sheet:
+    lines = [line for line in found.lines if line.part == ALL and holds(line)]
+    return _sheet(
+        found,
+        Tabular(
+            stem="agreement",
+            title=title,
+            columns=("tau", "decided on rendered people", "in photos", "on both", "of these in the same order"),
+            rows=tuple(
+                (
+                    name(*_scored(line)),
+                    (line.found.tau, line.found.rendered, line.found.photos, line.found.both, line.found.agree),
+                )
+                for line in lines
+            ),
+            note=f"Of {max(line.found.pairs for line in lines)} pairs of nets." if lines else "",
+        ),
+    )
+
+
+def _nets(found: Comparison, shown: Sequence[Scored]) -> Sheet:
+    """Lay out each net's scores on both sides, and its place in each order."""
+    columns: list[str] = []
+    cells: list[list[Estimate | str]] = [[] for _ in found.nets]
+    for score in shown:
+        rows = [found.rows[side][(*score, ALL)] for side in (RENDERED, PHOTOS)]
+        columns += [f"{name(*score)}: rendered, %", "photos, %", "places"]
+        places = [_places(each) for each in rows]
+        for net, line in enumerate(cells):
+            line += [_estimate(each[net]) for each in rows]
+            line.append(f"{places[0][net]} and {places[1][net]}")
+    return _sheet(
+        found,
+        Tabular(
+            stem="nets",
+            title="Scores and places, on rendered people and in photos",
+            columns=tuple(columns),
+            rows=tuple((net, tuple(line)) for net, line in zip(found.nets, cells, strict=True)),
+            note="Places count from the best; equal scores share the better one.",
+            says_n=False,
+        ),
+    )
+
+
+def _places(rows: Sequence[Row]) -> list[str]:
+    return [
+        str(1 + sum(other.value > row.value for other in rows)) if row.value == row.value else "-" for row in rows
+    ]
+
+
+def _estimate(row: Row) -> Estimate:
+    return Estimate(value=row.value, low=row.low, high=row.high, n=row.n)
+
+
+def _parts(found: Comparison, shown: Sequence[Scored]) -> Sheet:
+    return _sheet(
+        found,
+        Tabular(
+            stem="parts",
+            title="Tau by body part",
+            columns=tuple(words.spoken(part) for part in found.parts),
+            rows=tuple(
+                (name(*score), tuple(found.line(*score, part).found.tau for part in found.parts))
+                for score in shown
+            ),
+            says_n=False,
+        ),
+    )
+
+
+def _offsets(found: Comparison, way: str) -> Sheet:
+    of_net: dict[tuple[str, str], Offset] = {
+        (each.model, each.part): each for each in found.offsets if each.way == way
+    }
+    parts = [part for part in found.parts if any((net, part) in of_net for net in found.nets)]
+    return _sheet(
+        found,
+        Tabular(
+            stem=f"offsets-{way}",
+            title=_WAYS[way],
+            columns=tuple(words.spoken(part) for part in parts),
+            rows=tuple(
+                (net, tuple(of_net[net, part].change if (net, part) in of_net else None for part in parts))
+                for net in found.nets
+            ),
+            says_n=False,
+        ),
+    )
+
+
+def _sheet(found: Comparison, table: Tabular) -> Sheet:
+    return exhibits.sheet(table, {net: slot for slot, net in enumerate(found.nets)})

@@ -1,0 +1,110 @@
+"""How far two sides agree on the order of the same nets: Kendall's tau, and the pairs that each side decides.
+
+Tau-b (Kendall 1945, "The treatment of ties in ranking problems") counts all pairs of nets, also those that nobody
+could tell apart, so noise alone draws it towards 0. Beside it stand the pairs that both sides decide: two nets
+whose paired difference has a 95% interval without 0. Those that the sides decide in opposite ways are the
+misleading ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robustpose.metrics import Estimate
+from robustpose.metrics.estimate import from_draws
+from robustpose.metrics.table import Floats
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of M nets on one side.
+
+    values  (M,) NaN where undefined
+    draws   (M, D) the same of redrawn people: in each draw the same people for all nets
+    people  behind them
+    """
+
+    values: Floats
+    draws: Floats
+    people: int
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two nets that both sides tell apart, in opposite ways.
+
+    in_photos, in_rendered  the net that is ahead in photos, and the one that is ahead on rendered people
+    """
+
+    in_photos: str
+    in_rendered: str
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two sides agree.
+
+    tau        Kendall's tau-b with its 95% interval, n of nets; NaN where a side ties all of them
+    pairs      of nets with a score on both sides
+    rendered, photos, both  how many of them each side decides, and both
+    misleading  of those that both decide, the ones in opposite order
+    """
+
+    tau: Estimate
+    pairs: int
+    rendered: int
+    photos: int
+    both: int
+    misleading: tuple[Pair, ...]
+
+    @property
+    def agree(self) -> int:
+        """How many of the pairs that both sides decide stand in the same order on both."""
+        return self.both - len(self.misleading)
+
+
+def tau_b(x: Floats, y: Floats) -> Floats:
+    """Return Kendall's tau-b (...) of scores (..., M) of the same nets: 1 in the same order, -1 in the reverse.
+
+    Nets with a NaN are left out; NaN where one side ties all.
+    """
+    first, second = np.triu_indices(x.shape[-1], k=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        in_x, in_y = np.sign(x[..., first] - x[..., second]), np.sign(y[..., first] - y[..., second])
+        known = np.isfinite(in_x) & np.isfinite(in_y)
+        in_x, in_y = np.where(known, in_x, 0.0), np.where(known, in_y, 0.0)
+        untied = np.sqrt((in_x != 0).sum(axis=-1) * (in_y != 0).sum(axis=-1))
+        return np.asarray((in_x * in_y).sum(axis=-1) / untied)
+
+
+def decided(scores: Scores) -> NDArray[np.int_]:
+    """Say of each two nets (M, M) which is ahead: 1 the row's, -1 the column's, 0 where the interval holds 0."""
+    nets = len(scores.values)
+    ahead = np.zeros((nets, nets), dtype=int)
+    for a, b in zip(*np.triu_indices(nets, k=1), strict=True):
+        gap = from_draws(scores.values[a] - scores.values[b], scores.draws[a] - scores.draws[b], scores.people)
+        ahead[a, b] = int(gap.low > 0) - int(gap.high < 0)
+    return ahead - ahead.T
+
+
+def agreement(nets: Sequence[str], rendered: Scores, photos: Scores) -> Agreement:
+    """Hold two sides' scores of the same nets against each other; their draws must not depend on each other."""
+    known = np.isfinite(rendered.values) & np.isfinite(photos.values)
+    value = tau_b(rendered.values, photos.values)
+    draws = tau_b(rendered.draws.T, photos.draws.T)
+    enough = min(rendered.people, photos.people) > 1  # redrawing one person says nothing of others
+    tau = from_draws(value, draws if enough else draws[:0], int(known.sum()))
+    on_rendered, on_photos = (np.triu(decided(side)) * np.outer(known, known) for side in (rendered, photos))
+    opposite = zip(*np.nonzero(on_rendered * on_photos < 0), strict=True)
+    return Agreement(
+        tau=tau,
+        pairs=int(known.sum() * (known.sum() - 1) // 2),
+        rendered=int((on_rendered != 0).sum()),
+        photos=int((on_photos != 0).sum()),
+        both=int((on_rendered * on_photos != 0).sum()),
+        misleading=tuple(
+            Pair(nets[a], nets[b]) if on_photos[a, b] > 0 else Pair(nets[b], nets[a]) for a, b in opposite
+        ),
+    )
