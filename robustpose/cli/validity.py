@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from robustpose import console, report
-from robustpose.cli.running import How, run_plan
-from robustpose.study import Validity, compare, open_sides, write_comparison
+from robustpose.cli.running import How, report_people_left_out, run_plan
+from robustpose.cli.watching import watch_study
+from robustpose.study import Validity, compare, open_sides, outcome, write_comparison
 
 
 def compare_orders(study: Validity, folder: Path, *, how: How, reuse: bool) -> None:
@@ -14,6 +15,10 @@ def compare_orders(study: Validity, folder: Path, *, how: How, reuse: bool) -> N
     if not all(each.rows for each in ran.values()):
         print(f"this shard is done; when all are, the same command without --shard finishes {folder}")
         return
+    for side, each in ran.items():
+        report_people_left_out(each.plan, [outcome(each.plan, each.store, net, None) for net in each.plan.models])
+        for line in watch_study(each.plan, each.store):
+            console.say(f"{side}: {line}")
     found = compare(sides, {side: each.store for side, each in ran.items()})
     write_comparison(found, folder)
     page = report.write_validity(study, sides, found, folder / "report")

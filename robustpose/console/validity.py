@@ -1,50 +1,51 @@
 """The validity study's table, on stdout."""
 
+import math
+
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
 from robustpose.console.progress import stdout
-from robustpose.metrics import ALL
+from robustpose.metrics import ALL, Estimate
 from robustpose.study import PHOTOS, RENDERED, Comparison
 
 _PAIRS_SHOWN = 12
+_WORDS = ("score", "attack", "eps", "tau")
 
 
 def print_agreement(found: Comparison, *, title: str) -> None:
     """Print how far the two orders agree, a line a score, and the pairs of nets that mislead."""
     sides = " and ".join(f"{found.data[side]} ({found.people[side]} people)" for side in (RENDERED, PHOTOS))
-    stdout.print(
-        f"{title}\n{len(found.nets)} nets on {sides}, PCK@0.1 over {found.joints} keypoints\n"
-        "Kendall's tau-b with 95% intervals over people; pairs of nets that each side tells apart",
+    lines = [line for line in found.lines if line.part == ALL]
+    _say(
+        f"{title}\n{len(found.nets)} nets on {sides}, {found.metric} over {found.joints} keypoints\n"
+        f"Kendall's tau-b, 95% intervals over people; eps in 255ths; of {lines[0].found.pairs} pairs of nets "
+        "those told apart on rendered people, in photos, on both, and of these those in the same order",
         style="italic",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
     )
-    table = RichTable(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in ("score", "attack", "eps", "tau", RENDERED, PHOTOS, "both", "same order"):
-        numbers = column in (RENDERED, PHOTOS, "both", "same order")
-        table.add_column(column, no_wrap=True, justify="right" if numbers else "left")
-    whole = [line for line in found.lines if line.part == ALL]
-    for line in whole:
+    table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    for column in ("score", "attack", "eps", "tau", "rendered", "photos", "both", "alike"):
+        table.add_column(column, no_wrap=True, justify="left" if column in _WORDS else "right")
+    for line in lines:
         each, setting = line.found, line.setting
-        tau = "-" if each.tau.value != each.tau.value else f"{each.tau.value:.2f}"
-        if each.tau.low == each.tau.low:
-            tau += f" [{each.tau.low:.2f}, {each.tau.high:.2f}]"
-        attack, eps = ("", "") if setting is None else (setting.label, setting.budget)
+        attack, eps = ("", "") if setting is None else (setting.label, setting.budget.removesuffix("/255"))
         counts = (each.rendered, each.photos, each.both, each.agree)
-        table.add_row(line.measure, attack, eps, tau, *map(str, counts))
+        table.add_row(line.measure, attack, eps, _tau(each.tau), *map(str, counts))
     stdout.print(table, markup=False)
     misleading = found.misleading()
-    for pair, lines in misleading[:_PAIRS_SHOWN]:
-        said = ", ".join(
-            "clean" if line.setting is None else f"{line.measure} {line.setting.title}" for line in lines
-        )
-        stdout.print(
-            f"misleads: {pair.in_photos} is ahead of {pair.in_rendered} in photos, behind on rendered: {said}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+    for pair, scores in misleading[:_PAIRS_SHOWN]:
+        said = ", ".join("clean" if s.setting is None else f"{s.measure} {s.setting.title}" for s in scores)
+        _say(f"misleads: {pair.in_photos} is ahead of {pair.in_rendered} in photos, behind on rendered: {said}")
     if len(misleading) > _PAIRS_SHOWN:
-        stdout.print(f"and {len(misleading) - _PAIRS_SHOWN} pairs more: see agreement.csv", highlight=False)
+        _say(f"and {len(misleading) - _PAIRS_SHOWN} pairs more: see agreement.csv")
+
+
+def _tau(tau: Estimate) -> str:
+    if math.isnan(tau.value):
+        return "-"
+    span = "" if math.isnan(tau.low) else f" [{tau.low:.2f}, {tau.high:.2f}]"
+    return f"{tau.value:.2f}{span}"
+
+
+def _say(text: str, *, style: str = "") -> None:
+    stdout.print(text, style=style, markup=False, highlight=False, soft_wrap=True)

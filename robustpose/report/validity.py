@@ -4,7 +4,7 @@ A pure function of the comparison: written twice, it is the same bytes.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,9 +54,9 @@ def write_validity(study: Validity, sides: Mapping[str, Plan], found: Comparison
                 for pair, lines in found.misleading()
             ],
             figures=figures,
-            agreement=_agreement(found, "Clean and relative scores", lambda line: line.measure != "attacked"),
-            attacked=_agreement(found, "Attacked scores", lambda line: line.measure == "attacked"),
-            nets=_nets(found, shown),
+            agreement=_agreement(found, "Clean score, then relative ones", ("clean", "relative")),
+            attacked=_agreement(found, "Attacked scores", ("attacked",)),
+            nets=[_nets(found, *each) for each in shown],
             parts=_parts(found, shown),
             offsets=[_offsets(found, way) for way in WAYS],
         )
@@ -112,11 +112,9 @@ def _answer(found: Comparison, measure: str, setting: Setting | None) -> str:
     said = "no tau"
     if math.isfinite(tau.value):
         said = f"tau {tau.value:.2f} [{tau.low:.2f}, {tau.high:.2f}]"
-    pairs = "both sides tell no two nets apart"
+    pairs = "no two nets are told apart on both sides"
     if each.both:
-        pairs = (
-            f"of {words.counted(each.both, 'pair')} of nets that both sides tell apart, {each.agree} in one order"
-        )
+        pairs = f"{each.agree} of the {each.both} pairs told apart on both sides in the same order"
     return f"{score[0].upper()}{score[1:]}: {said}; {pairs}."
 
 
@@ -137,45 +135,41 @@ def _figure(found: Comparison, measure: str, setting: Setting | None) -> Drawn:
     )
 
 
-def _agreement(found: Comparison, title: str, holds: Callable[[Line], bool]) -> Sheet:
-    lines = [line for line in found.lines if line.part == ALL and holds(line)]
+def _agreement(found: Comparison, title: str, measures: Sequence[str]) -> Sheet:
+    lines = [line for line in found.lines if line.part == ALL and line.measure in measures]
     return _sheet(
         found,
         Tabular(
             stem="agreement",
             title=title,
-            columns=("tau", "decided on rendered people", "in photos", "on both", "of these in the same order"),
+            columns=("tau", "rendered", "photos", "both", "alike"),
             rows=tuple(
                 (
-                    name(*_scored(line)),
+                    "clean" if line.setting is None else line.setting.title,
                     (line.found.tau, line.found.rendered, line.found.photos, line.found.both, line.found.agree),
                 )
                 for line in lines
             ),
-            note=f"Of {max(line.found.pairs for line in lines)} pairs of nets." if lines else "",
+            note=f"Of {len(found.nets) * (len(found.nets) - 1) // 2} pairs of nets: those told apart on rendered "
+            "people, in photos, on both, and of these those in the same order. No tau where a side ties all nets.",
         ),
     )
 
 
-def _nets(found: Comparison, shown: Sequence[Scored]) -> Sheet:
+def _nets(found: Comparison, measure: str, setting: Setting | None) -> Sheet:
     """Lay out each net's scores on both sides, and its place in each order."""
-    columns: list[str] = []
-    cells: list[list[Estimate | str]] = [[] for _ in found.nets]
-    for score in shown:
-        rows = [found.rows[side][(*score, ALL)] for side in (RENDERED, PHOTOS)]
-        columns += [f"{name(*score)}: rendered, %", "photos, %", "places"]
-        places = [_places(each) for each in rows]
-        for net, line in enumerate(cells):
-            line += [_estimate(each[net]) for each in rows]
-            line.append(f"{places[0][net]} and {places[1][net]}")
+    rendered, photos = (found.rows[side][measure, setting, ALL] for side in (RENDERED, PHOTOS))
+    places = zip(_places(rendered), _places(photos), strict=True)
     return _sheet(
         found,
         Tabular(
             stem="nets",
-            title="Scores and places, on rendered people and in photos",
-            columns=tuple(columns),
-            rows=tuple((net, tuple(line)) for net, line in zip(found.nets, cells, strict=True)),
-            note="Places count from the best; equal scores share the better one.",
+            title="Clean, %" if setting is None else f"Relative, {setting.title}, % of clean",
+            columns=("rendered", "photos", "places"),
+            rows=tuple(
+                (net, (_estimate(x), _estimate(y), f"{place_x} and {place_y}"))
+                for net, x, y, (place_x, place_y) in zip(found.nets, rendered, photos, places, strict=True)
+            ),
             says_n=False,
         ),
     )

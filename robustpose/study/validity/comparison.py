@@ -41,6 +41,7 @@ class Comparison:
     nets    their names, in the study's order
     parts   of the body that all share, from the rendered people's skeleton
     joints  how many keypoints they are
+    metric  of all scores
     people  how many of each side: {'rendered' | 'photos': number}
     data    their names
     rows    every score: {side: {(measure, setting, part): a row a net}}
@@ -51,6 +52,7 @@ class Comparison:
     nets: tuple[str, ...]
     parts: tuple[str, ...]
     joints: int
+    metric: str
     people: Mapping[str, int]
     data: Mapping[str, str]
     settings: tuple[Setting, ...]
@@ -104,6 +106,7 @@ def compare(sides: Mapping[str, Plan], stores: Mapping[str, Store]) -> Compariso
         nets=nets,
         parts=parts,
         joints=len(joints),
+        metric=METRICS[METRIC].name,
         people={name: side.people for name, side in read.items()},
         data={name: plan.dataset.name for name, plan in sides.items()},
         settings=first.study.settings,

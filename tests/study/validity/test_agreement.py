@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 from robustpose.metrics.estimate import redraws
@@ -12,7 +13,7 @@ from robustpose.study.validity import Pair
 from robustpose.study.validity.agreement import Scores, agreement, decided, tau_b
 
 
-def scores(hits: Floats, weights: Floats) -> Scores:
+def scores(hits: NDArray[np.bool_], weights: Floats) -> Scores:
     """Score nets (M, N) by their people's hits, as a study does."""
     people = hits.shape[1]
     return Scores(values=100 * hits.mean(axis=1), draws=100 * hits @ weights.T / people, people=people)
@@ -88,9 +89,7 @@ def test_one_person_says_nothing_of_others() -> None:
 
 def test_equal_nets_are_told_apart_in_one_pair_of_twenty() -> None:
     generator, weights = np.random.default_rng(1), redraws(80, seed=0)
-    told = [
-        abs(decided(scores(generator.random((2, 80)) < 0.6, weights))[0, 1]) for _ in range(400)
-    ]
+    told = [abs(decided(scores(generator.random((2, 80)) < 0.6, weights))[0, 1]) for _ in range(400)]
     assert 8 <= sum(told) <= 36  # 20 expected; the bootstrap's intervals are a little short of 95%
 
 
