@@ -20,15 +20,15 @@ from robustpose.report.scatter import Point, scatter_svg
 from robustpose.study import PHOTOS, RENDERED, Comparison, Plan, Row, Setting, Validity
 from robustpose.study.store import write_atomically
 from robustpose.study.validity import Line, Offset
-from robustpose.study.validity.offsets import WAYS
 
 Scored = tuple[str, Setting | None]
 """A score: 'clean' without a setting; 'attacked' or 'relative' under one."""
 
 _WAYS = {
-    "error": "How much further from the truth: positive is further on rendered people",
-    "down": "How much lower in the picture: positive is lower on rendered people",
-    "outward": "How much further out, from the other side’s keypoint away: positive is wider on rendered people",
+    "found": "How many more keypoints are found on rendered people, points",
+    "error": "How much further from the truth they lie on rendered people, % of the box side",
+    "down": "How much lower in the picture, % of the box side",
+    "outward": "How much further out, from the other side’s keypoint away, % of the box side",
 }
 
 
@@ -58,7 +58,7 @@ def write_validity(study: Validity, sides: Mapping[str, Plan], found: Comparison
             attacked=_agreement(found, "Attacked scores", ("attacked",)),
             nets=[_nets(found, *each) for each in shown],
             parts=_parts(found, shown),
-            offsets=[_offsets(found, way) for way in WAYS],
+            offsets=[_offsets(found, way) for way in _WAYS],
         )
     )
     for figure in figures:
@@ -206,19 +206,33 @@ def _offsets(found: Comparison, way: str) -> Sheet:
         (each.model, each.part): each for each in found.offsets if each.way == way
     }
     parts = [part for part in found.parts if any((net, part) in of_net for net in found.nets)]
+    changes = [
+        [of_net[net, part].change if (net, part) in of_net else None for part in parts] for net in found.nets
+    ]
+    middles = [_mean([line[column] for line in changes]) for column in range(len(parts))]
+    rows: list[tuple[str, tuple[Estimate | float | None, ...]]] = [
+        (net, tuple(line)) for net, line in zip(found.nets, changes, strict=True)
+    ]
     return _sheet(
         found,
         Tabular(
             stem=f"offsets-{way}",
             title=_WAYS[way],
             columns=tuple(words.spoken(part) for part in parts),
-            rows=tuple(
-                (net, tuple(of_net[net, part].change if (net, part) in of_net else None for part in parts))
-                for net in found.nets
-            ),
+            rows=(*rows, ("mean of the nets", tuple(middles))),
             says_n=False,
         ),
     )
+
+
+def _change(each: Offset | None) -> Estimate | None:
+    return None if each is None else each.change
+
+
+def _mean(changes: Sequence[Estimate | None]) -> float | None:
+    """Return the mean of what is defined: a net that differs from it is off by itself."""
+    values = [each.value for each in changes if each is not None and math.isfinite(each.value)]
+    return sum(values) / len(values) if values else None
 
 
 def _sheet(found: Comparison, table: Tabular) -> Sheet:

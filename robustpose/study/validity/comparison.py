@@ -17,7 +17,7 @@ from robustpose.study.plan import Plan
 from robustpose.study.results import Row, outcome, row_of, write_results
 from robustpose.study.store import Store, write_atomically
 from robustpose.study.validity.agreement import Agreement, Pair, Scores, agreement
-from robustpose.study.validity.offsets import WAYS, Offset, distances, medians, offset
+from robustpose.study.validity.offsets import FOUND, WAYS, Offset, Sampled, distances, medians, offset
 from robustpose.study.validity.sides import METRIC, PHOTOS, RENDERED, shared_joints
 
 Measured = tuple[str, Setting | None]
@@ -115,7 +115,7 @@ def compare(sides: Mapping[str, Plan], stores: Mapping[str, Store]) -> Compariso
             Line(measure, setting, part, agreement(nets, found, scores[PHOTOS][measure, setting, part]))
             for (measure, setting, part), found in scores[RENDERED].items()
         ),
-        offsets=tuple(_offsets(read, parts)),
+        offsets=tuple(_offsets(read, scores, parts)),
     )
 
 
@@ -205,17 +205,27 @@ def _people(table: Table) -> dict[str, int]:
     return {ALL: int(counts.any(axis=1).sum()), **parts}
 
 
-def _offsets(sides: Mapping[str, _Side], parts: Sequence[str]) -> Iterator[Offset]:
+def _offsets(
+    sides: Mapping[str, _Side],
+    scores: Mapping[str, Mapping[tuple[str, Setting | None, str], Scores]],
+    parts: Sequence[str],
+) -> Iterator[Offset]:
     for net, model in enumerate(sides[RENDERED].plan.models):
+        tables = {name: side.tables[None][net] for name, side in sides.items()}
+        for part in parts:
+            found = {name: scores[name]["clean", None, part] for name in sides}
+            hits = {
+                name: Sampled(float(each.values[net]), each.draws[net], _people(tables[name])[part])
+                for name, each in found.items()
+            }
+            yield offset(model.name, part, FOUND, rendered=hits[RENDERED], photos=hits[PHOTOS])
         for way in WAYS:
-            found = {name: distances(side.tables[None][net], way) for name, side in sides.items()}
-            groups = model.net.skeleton.groups
+            off = {name: distances(table, way) for name, table in tables.items()}
             for part in parts:
-                of_part = {
-                    name: medians(each[:, list(groups[part])], sides[name].weights) for name, each in found.items()
-                }
-                if all(each.n for each in of_part.values()):
-                    yield offset(model.name, part, way, rendered=of_part[RENDERED], photos=of_part[PHOTOS])
+                rows = list(model.net.skeleton.groups[part])
+                middle = {name: medians(each[:, rows], sides[name].weights) for name, each in off.items()}
+                if all(each.n for each in middle.values()):
+                    yield offset(model.name, part, way, rendered=middle[RENDERED], photos=middle[PHOTOS])
 
 
 def write_comparison(found: Comparison, folder: Path) -> None:

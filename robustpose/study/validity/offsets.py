@@ -1,7 +1,8 @@
-"""Where a net's clean keypoints lie off the truth, by body part, in percent of the box side.
+"""Where a net's clean keypoints lie off the truth, by body part, on both sides.
 
 A net that is trained to other labels than a data set's is off in one direction, however good it is: its hips lie
-lower, or further apart. Medians, for a limb taken for another is not a matter of labels.
+lower, or further apart. Medians, for a limb taken for another is not a matter of labels; how many keypoints are
+found says that.
 """
 
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ from robustpose.metrics import Estimate, Table
 from robustpose.metrics.estimate import from_draws
 from robustpose.metrics.table import Bools, Floats
 
-Way = Literal["error", "down", "outward"]
+Way = Literal["found", "error", "down", "outward"]
 
+FOUND: Way = "found"
 WAYS: tuple[Way, ...] = ("error", "down", "outward")
+"""The ways that are medians of distances."""
 
 _TOO_CLOSE = 0.05
 """Of the box side: left and right closer than that, as from the side, have no direction from one to the other."""
@@ -23,9 +26,10 @@ _TOO_CLOSE = 0.05
 
 @dataclass(frozen=True)
 class Offset:
-    """How far off a net's keypoints lie: the median over people and both sides of the body, in % of the box side.
+    """How a net's clean keypoints of a body part lie, left and right together.
 
-    way       'error', the distance; 'down' in the picture; 'outward', from the other side's keypoint away
+    way       'found', the score in %; and medians in % of the box side: 'error', the distance; 'down' in the
+              picture; 'outward', from the other side's keypoint away
     rendered, photos  on each side, n of people
     change    rendered - photos
     """
@@ -39,8 +43,8 @@ class Offset:
 
 
 @dataclass(frozen=True)
-class Medians:
-    """A median (1 + D): of the people as they are, and of each draw; n people."""
+class Sampled:
+    """A number of the people as they are, and of each of D draws; n people."""
 
     value: float
     draws: Floats
@@ -48,13 +52,13 @@ class Medians:
 
     @property
     def estimate(self) -> Estimate:
-        """The median with its interval."""
+        """The number with its interval."""
         return from_draws(np.float64(self.value), self.draws, self.n)  # type: ignore[arg-type]
 
 
-def offset(model: str, part: str, way: Way, *, rendered: Medians, photos: Medians) -> Offset:
-    """Hold a net's medians on both sides against each other; their draws must not depend on each other."""
-    change = Medians(
+def offset(model: str, part: str, way: Way, *, rendered: Sampled, photos: Sampled) -> Offset:
+    """Hold a net's numbers on both sides against each other; their draws must not depend on each other."""
+    change = Sampled(
         rendered.value - photos.value, rendered.draws - photos.draws, min(rendered.n, photos.n)
     ).estimate
     return Offset(model, part, way, rendered=rendered.estimate, photos=photos.estimate, change=change)
@@ -73,7 +77,7 @@ def distances(table: Table, way: Way) -> Floats:
     return np.where(counts, 100.0 * found, np.nan)
 
 
-def medians(distances: Floats, weights: Floats) -> Medians:
+def medians(distances: Floats, weights: Floats) -> Sampled:
     """Return the median of distances (N, k), and of each draw with people weights (D, N) times.
 
     The lower one of two middles. Draws in which nobody counts are NaN.
@@ -84,7 +88,7 @@ def medians(distances: Floats, weights: Floats) -> Medians:
     values, person = values[order], person[order]
     everyone = np.ones((1, weights.shape[1]))
     found = [_weighted(values, each[:, person]) for each in (everyone, weights)]
-    return Medians(value=float(found[0][0]), draws=found[1], n=len(set(person.tolist())))
+    return Sampled(value=float(found[0][0]), draws=found[1], n=len(set(person.tolist())))
 
 
 def _weighted(values: Floats, weights: Floats) -> Floats:

@@ -20,6 +20,7 @@ from robustpose.study import (
     Store,
     Validity,
     compare,
+    open_sides,
     outcome,
     shared_joints,
     studies_of,
@@ -105,6 +106,14 @@ def test_offsets_are_medians_of_the_clean_tables(run: Run) -> None:
     assert each.change.value == pytest.approx(each.rendered.value - each.photos.value)
     assert (each.rendered.n, each.photos.n) == (30, 19)
     assert {o.part for o in found.offsets if o.way == "outward"} == {"hand"}  # a nose has no other side
+    [hits] = [o for o in found.offsets if (o.model, o.part, o.way) == ("net-1", "hand", "found")]
+    row = found.rows[PHOTOS]["clean", None, "hand"][1]
+    assert (hits.photos.value, hits.photos.low, hits.photos.high, hits.photos.n) == (
+        row.value,
+        row.low,
+        row.high,
+        19,
+    )
 
 
 def test_files_hold_every_line_and_are_the_same_twice(run: Run, tmp_path: Path) -> None:
@@ -140,6 +149,20 @@ def test_joints_that_anyone_leaves_out_do_not_count(run: Run) -> None:
     assert shared_joints({**plans, PHOTOS: noseless}) == {"left_hand", "right_hand"}
     other = replace(plans[PHOTOS], dataset=replace(ON_OTHERS, skeleton=MPII_16))
     assert shared_joints({**plans, PHOTOS: other}) == frozenset()
+
+
+@pytest.mark.parametrize(("names", "said"), [(("nose",), "nose"), (("x", "y"), "none")])
+def test_two_shared_joints_are_the_least(
+    names: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = sides()
+    few = replace(plans[PHOTOS].dataset.skeleton, keypoints=names)
+    plans[PHOTOS] = replace(plans[PHOTOS], dataset=replace(ON_OTHERS, skeleton=few))
+    opened = iter(plans.values())
+    monkeypatch.setattr("robustpose.study.validity.sides.open_plan", lambda study, **options: next(opened))
+    told = f"needs two keypoints at least that noise, others and all nets share and count; they share {said}"
+    with pytest.raises(RobustPoseError, match=told):
+        open_sides(Validity(photos="coco:x.json"))
 
 
 def test_each_side_is_the_real_study_of_its_data() -> None:

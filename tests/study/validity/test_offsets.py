@@ -7,7 +7,7 @@ import pytest
 
 from robustpose.metrics import Table
 from robustpose.metrics.estimate import redraws
-from robustpose.study.validity.offsets import Medians, distances, medians, offset
+from robustpose.study.validity.offsets import Sampled, distances, medians, offset
 from tests.conftest import TRIO
 
 LEFT, RIGHT, NOSE = range(3)
@@ -80,7 +80,7 @@ def test_nobody_has_no_median() -> None:
 
 
 def test_the_change_is_rendered_less_photos() -> None:
-    rendered, photos = Medians(5.0, np.array([4.0, 6.0]), 30), Medians(2.0, np.array([2.0, 2.0]), 20)
+    rendered, photos = Sampled(5.0, np.array([4.0, 6.0]), 30), Sampled(2.0, np.array([2.0, 2.0]), 20)
     found = offset("net", "hip", "down", rendered=rendered, photos=photos)
     assert (found.change.value, found.change.n) == (3.0, 20)
     assert (found.change.low, found.change.high) == pytest.approx((2.05, 3.95))
