@@ -112,10 +112,13 @@ def _answer(found: Comparison, measure: str, setting: Setting | None) -> str:
     said = "no tau"
     if math.isfinite(tau.value):
         said = f"tau {tau.value:.2f} [{tau.low:.2f}, {tau.high:.2f}]"
-    pairs = "no two nets are told apart on both sides"
+    pairs = "No two nets are told apart on both sides."
     if each.both:
-        pairs = f"{each.agree} of the {each.both} pairs told apart on both sides in the same order"
-    return f"{score[0].upper()}{score[1:]}: {said}; {pairs}."
+        pairs = f"Of the {each.both} pairs of nets told apart on both sides {each.agree} stand in the same order."
+        if each.both == 1:
+            order = "the same" if each.agree else "opposite"
+            pairs = f"The one pair of nets told apart on both sides stands in {order} order."
+    return f"{score[0].upper()}{score[1:]}: {said}. {pairs}"
 
 
 def _figure(found: Comparison, measure: str, setting: Setting | None) -> Drawn:
@@ -167,7 +170,7 @@ def _nets(found: Comparison, measure: str, setting: Setting | None) -> Sheet:
             title="Clean, %" if setting is None else f"Relative, {setting.title}, % of clean",
             columns=("rendered", "photos", "places"),
             rows=tuple(
-                (net, (_estimate(x), _estimate(y), f"{place_x} and {place_y}"))
+                (net, (_estimate(x), _estimate(y), f"{place_x}, {place_y}"))
                 for net, x, y, (place_x, place_y) in zip(found.nets, rendered, photos, places, strict=True)
             ),
             says_n=False,

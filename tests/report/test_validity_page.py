@@ -53,7 +53,7 @@ def test_nets_bear_their_scores_and_places(written: Written, page: Page) -> None
         assert line[1].startswith(f"{values[RENDERED][slot]:.1f} [")
         assert line[2].startswith(f"{values[PHOTOS][slot]:.1f} [")
         places = [sum(other > values[side][slot] for other in values[side]) + 1 for side in (RENDERED, PHOTOS)]
-        assert line[3] == f"{places[0]} and {places[1]}"
+        assert line[3] == f"{places[0]}, {places[1]}"
 
 
 def test_each_figure_is_a_file_and_speaks(written: Written) -> None:
@@ -107,7 +107,7 @@ def test_undefined_numbers_are_words_or_empty(written: Written, tmp_path: Path) 
     lines = tuple(replace(line, found=undone(line.found)) for line in found.lines)
     path = write_validity(STUDY, plans, replace(found, lines=lines), tmp_path)
     text = path.read_text()
-    assert "Clean: no tau; no two nets are told apart on both sides." in text
+    assert "Clean: no tau. No two nets are told apart on both sides." in text
     assert not re.search(r"\bnan\b", text, re.IGNORECASE)
 
 
