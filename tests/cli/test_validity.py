@@ -1,12 +1,17 @@
 """`robustpose study validity` as a person runs it: on shipped nets, two people a side."""
 
 import csv
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from robustpose.console import print_agreement
+from robustpose.study.validity import Pair
 from tests.cli.test_errors import run
 from tests.data.files import write_coco_people
+from tests.study.validity.fakes import computed, sides
 
 NETS = "deeppose,resreg"
 
@@ -58,3 +63,27 @@ def test_the_metric_must_suit_the_data(
     args = ("study", "real", "--models", NETS, "--data", f"coco:{file}", "--metric", "pckh", "--n", "2")
     assert run(monkeypatch, *args) == 2
     assert "--metric pckh: coco has no head sizes" in capsys.readouterr().err
+
+
+def test_what_misleads_is_named_and_what_is_undefined_is_a_dash(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, _ = computed(sides(), tmp_path)
+    pairs = tuple(Pair(in_photos=f"net-{i}", in_rendered=f"net-{i + 1}") for i in range(14))
+    nan = replace(found.lines[0].found.tau, value=math.nan, low=math.nan, high=math.nan)
+    lines = tuple(
+        replace(line, found=replace(line.found, tau=nan, misleading=pairs if line.setting is None else ()))
+        for line in found.lines
+    )
+    print_agreement(replace(found, lines=lines), title="Title")
+    shown = capsys.readouterr().out
+    assert "misleads: net-0 is ahead of net-1 in photos, behind on rendered: clean" in shown
+    assert shown.count("misleads:") == 12
+    assert "and 2 pairs more: see agreement.csv" in shown
+    assert "nan" not in shown
+    table = [
+        line.split() for line in shown.splitlines() if line.strip().startswith(("clean", "attacked", "relative"))
+    ]
+    assert [line[0] for line in table] == ["clean", "attacked", "attacked", "relative", "relative"]
+    clean = found.line("clean", None).found
+    assert table[0][1:] == ["-", str(clean.rendered), str(clean.photos), str(clean.both), str(clean.both - 14)]
