@@ -112,6 +112,9 @@ def _answer(found: Comparison, measure: str, setting: Setting | None) -> str:
     said = "no tau"
     if math.isfinite(tau.value):
         said = f"tau {tau.value:.2f} [{tau.low:.2f}, {tau.high:.2f}]"
+    if math.isfinite(each.one_order.value):
+        said += f", where one order would show {each.one_order.value:.2f}"
+        said += f" [{each.one_order.low:.2f}, {each.one_order.high:.2f}]"
     pairs = "No two nets are told apart on both sides."
     if each.both:
         pairs = f"Of the {each.both} pairs of nets told apart on both sides {each.agree} stand in the same order."
@@ -145,16 +148,20 @@ def _agreement(found: Comparison, title: str, measures: Sequence[str]) -> Sheet:
         Tabular(
             stem="agreement",
             title=title,
-            columns=("tau", "rendered", "photos", "both", "alike"),
+            columns=("tau", "one order", "rendered", "photos", "both", "alike"),
             rows=tuple(
                 (
                     "clean" if line.setting is None else line.setting.title,
-                    (line.found.tau, line.found.rendered, line.found.photos, line.found.both, line.found.agree),
+                    (
+                        *(line.found.tau, line.found.one_order),
+                        *(line.found.rendered, line.found.photos, line.found.both, line.found.agree),
+                    ),
                 )
                 for line in lines
             ),
             note=f"Of {len(found.nets) * (len(found.nets) - 1) // 2} pairs of nets: those told apart on rendered "
-            "people, in photos, on both, and of these those in the same order. No tau where a side ties all nets.",
+            "people, in photos, on both, and of these those in the same order. One order: the tau that one order "
+            "on both sides would show with these people. No tau where a side ties all nets.",
         ),
     )
 

@@ -72,7 +72,10 @@ def test_what_misleads_is_named_and_what_is_undefined_is_a_dash(
     pairs = tuple(Pair(in_photos=f"net-{i}", in_rendered=f"net-{i + 1}") for i in range(14))
     nan = replace(found.lines[0].found.tau, value=math.nan, low=math.nan, high=math.nan)
     lines = tuple(
-        replace(line, found=replace(line.found, tau=nan, misleading=pairs if line.setting is None else ()))
+        replace(
+            line,
+            found=replace(line.found, tau=nan, one_order=nan, misleading=pairs if line.setting is None else ()),
+        )
         for line in found.lines
     )
     print_agreement(replace(found, lines=lines), title="Title")
@@ -86,4 +89,11 @@ def test_what_misleads_is_named_and_what_is_undefined_is_a_dash(
     ]
     assert [line[0] for line in table] == ["clean", "attacked", "attacked", "relative", "relative"]
     clean = found.line("clean", None).found
-    assert table[0][1:] == ["-", str(clean.rendered), str(clean.photos), str(clean.both), str(clean.both - 14)]
+    assert table[0][1:] == [
+        "-",
+        "-",
+        str(clean.rendered),
+        str(clean.photos),
+        str(clean.both),
+        str(clean.both - 14),
+    ]

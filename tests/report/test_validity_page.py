@@ -35,12 +35,13 @@ def page(written: Written) -> Page:
 def test_agreement_is_told_score_by_score(written: Written, page: Page) -> None:
     _, found, _ = written
     table = page.tables[0]
-    assert table[0] == ["row", "tau", "rendered", "photos", "both", "alike"]
+    assert table[0] == ["row", "tau", "one order", "rendered", "photos", "both", "alike"]
     assert [line[0] for line in table[1:]] == ["clean", FGSM.title, IGSM.title]
     for line, setting in zip(table[1:], (None, FGSM, IGSM), strict=True):
         each = found.line("clean" if setting is None else "relative", setting).found
         assert line[1] == f"{each.tau.value:.3f} [{each.tau.low:.3f}, {each.tau.high:.3f}]"
-        assert line[2:] == [str(number) for number in (each.rendered, each.photos, each.both, each.agree)]
+        assert line[2].startswith(f"{each.one_order.value:.3f} [")
+        assert line[3:] == [str(number) for number in (each.rendered, each.photos, each.both, each.agree)]
     assert "Of 10 pairs of nets" in " ".join(page.data)
 
 
@@ -102,7 +103,8 @@ def test_undefined_numbers_are_words_or_empty(written: Written, tmp_path: Path) 
     nan = float("nan")
 
     def undone(each: Agreement) -> Agreement:
-        return replace(each, tau=replace(each.tau, value=nan, low=nan, high=nan), both=0, misleading=())
+        none = replace(each.tau, value=nan, low=nan, high=nan)
+        return replace(each, tau=none, one_order=none, both=0, misleading=())
 
     lines = tuple(replace(line, found=undone(line.found)) for line in found.lines)
     path = write_validity(STUDY, plans, replace(found, lines=lines), tmp_path)

@@ -1,9 +1,11 @@
 """How far two sides agree on the order of the same nets: Kendall's tau, and the pairs that each side decides.
 
 Tau-b (Kendall 1945, "The treatment of ties in ranking problems") counts all pairs of nets, also those that nobody
-could tell apart, so noise alone draws it towards 0. Beside it stand the pairs that both sides decide: two nets
-whose paired difference has a 95% interval without 0. Those that the sides decide in opposite ways are the
-misleading ones.
+could tell apart, so chance alone draws it towards 0, and once more where people are redrawn: of a dozen nets that
+lie close, the interval leaves 1 out although the true orders are the same. So beside it stands the tau that one
+order would show: of redrawn people, with one side's nets exchanged so that both sides have the same order. And the
+pairs that both sides decide: two nets whose paired difference has a 95% interval without 0. Those that the sides
+decide in opposite ways are the misleading ones.
 """
 
 from collections.abc import Sequence
@@ -47,12 +49,14 @@ class Agreement:
     """How far two sides agree.
 
     tau        Kendall's tau-b with its 95% interval, n of nets; NaN where a side ties all of them
+    one_order  the tau that these people would show if both sides had the same order: the mean and 95% of draws
     pairs      of nets with a score on both sides
     rendered, photos, both  how many of them each side decides, and both
     misleading  of those that both decide, the ones in opposite order
     """
 
     tau: Estimate
+    one_order: Estimate
     pairs: int
     rendered: int
     photos: int
@@ -79,6 +83,30 @@ def tau_b(x: Floats, y: Floats) -> Floats:
         return np.asarray((in_x * in_y).sum(axis=-1) / untied)
 
 
+def one_order(rendered: Scores, photos: Scores) -> Floats:
+    """Return the tau (D,) of each draw, had the photos' nets the order of the rendered people's.
+
+    The net that is best in photos takes the place of the one that is best on rendered people, and so on down; each
+    keeps its draws, and so how sure its score is. Scores of few people spread nets further apart than they are, so
+    each side's are first drawn together: to the spread that is left when that of redrawing people is taken off.
+    No net may be without a score.
+    """
+    rising, place = np.argsort(photos.values, kind="stable"), np.argsort(rendered.values, kind="stable")
+    exchanged = np.empty_like(photos.draws)
+    exchanged[place] = drawn_together(photos)[rising]
+    return tau_b(drawn_together(rendered).T, exchanged.T)
+
+
+def drawn_together(scores: Scores) -> Floats:
+    """Return draws (M, D) around scores whose spread is that of the nets alone, without that of the people."""
+    around, middle = scores.draws - scores.values[:, None], scores.values.mean()
+    whole = around[:, np.isfinite(around).all(axis=0)]
+    left = 1.0
+    if len(scores.values) > 1 and whole.size and (spread := scores.values.var(ddof=1)) > 0:
+        left = max(1 - whole.var(axis=0, ddof=1).mean() / spread, 0.0) ** 0.5
+    return np.asarray(middle + left * (scores.values - middle)[:, None] + around)
+
+
 def decided(scores: Scores) -> NDArray[np.int_]:
     """Say of each two nets (M, M) which is ahead: 1 the row's, -1 the column's, 0 where the interval holds 0."""
     nets = len(scores.values)
@@ -92,15 +120,17 @@ def decided(scores: Scores) -> NDArray[np.int_]:
 def agreement(nets: Sequence[str], rendered: Scores, photos: Scores) -> Agreement:
     """Hold two sides' scores of the same nets against each other; their draws must not depend on each other."""
     known = np.isfinite(rendered.values) & np.isfinite(photos.values)
-    value = tau_b(rendered.values, photos.values)
-    draws = tau_b(rendered.draws.T, photos.draws.T)
+    there = [Scores(side.values[known], side.draws[known], side.people) for side in (rendered, photos)]
     enough = min(rendered.people, photos.people) > 1  # redrawing one person says nothing of others
-    tau = from_draws(value, draws if enough else draws[:0], int(known.sum()))
+    value, nets_there = tau_b(there[0].values, there[1].values), int(known.sum())
+    draws, alike = tau_b(there[0].draws.T, there[1].draws.T), one_order(*there)
+    alike = alike[np.isfinite(alike)] if enough else alike[:0]
     on_rendered, on_photos = (np.triu(decided(side)) * np.outer(known, known) for side in (rendered, photos))
     opposite = zip(*np.nonzero(on_rendered * on_photos < 0), strict=True)
     return Agreement(
-        tau=tau,
-        pairs=int(known.sum() * (known.sum() - 1) // 2),
+        tau=from_draws(value, draws if enough else draws[:0], nets_there),
+        one_order=from_draws(alike.mean() if len(alike) else np.asarray(np.nan), alike, nets_there),
+        pairs=nets_there * (nets_there - 1) // 2,
         rendered=int((on_rendered != 0).sum()),
         photos=int((on_photos != 0).sum()),
         both=int((on_rendered * on_photos != 0).sum()),

@@ -10,7 +10,7 @@ from scipy.stats import kendalltau
 from robustpose.metrics.estimate import redraws
 from robustpose.metrics.table import Floats
 from robustpose.study.validity import Pair
-from robustpose.study.validity.agreement import Scores, agreement, decided, tau_b
+from robustpose.study.validity.agreement import Scores, agreement, decided, drawn_together, one_order, tau_b
 
 
 def scores(hits: NDArray[np.bool_], weights: Floats) -> Scores:
@@ -59,6 +59,7 @@ def test_pairs_by_hand() -> None:
     assert found.agree == 3
     assert found.tau.value == pytest.approx(1 / 30**0.5)
     assert (found.tau.low, found.tau.high) == (found.tau.value, found.tau.value)
+    assert found.one_order.value == pytest.approx(5 / 30**0.5)  # but for the tie in photos it would be 1
     assert found.tau.n == 4
 
 
@@ -107,3 +108,53 @@ def test_the_interval_of_tau_holds_the_true_tau() -> None:
         wide.append(tau.high - tau.low)
     assert held >= 0.9 * 150
     assert min(wide) < 2  # not by being everything
+
+
+def test_the_tau_of_one_order_exchanges_the_nets_of_the_photos() -> None:
+    rendered, photos = certain(30, 10, 20), certain(1, 2, 3)
+    # the worst in photos takes the place of the second net, the middle one of the third, the best of the first
+    draws = photos.draws.copy()
+    draws[1, 0] = 3.5  # in the first draw the middle one is best: it stands in the third net's place
+    photos = replace(photos, draws=draws)
+    assert one_order(rendered, photos)[0] == pytest.approx(1 / 3)
+    np.testing.assert_allclose(one_order(rendered, photos)[1:], 1)
+
+
+def test_scores_are_drawn_together_to_the_spread_of_the_nets() -> None:
+    """Values that spread by 10 with an error of 6 come from nets that spread by 8."""
+    generator = np.random.default_rng(5)
+    values = 50 + 10 * np.array([-1.0, 1.0, -1.0, 1.0]) * (3 / 4) ** 0.5
+    draws = values[:, None] + generator.normal(0, 6, (4, 40_000))
+    together = drawn_together(Scores(values, draws, 50))
+    assert together.mean(axis=1).std(ddof=1) == pytest.approx(8, abs=0.1)
+    np.testing.assert_allclose(
+        together - together.mean(axis=1, keepdims=True), draws - draws.mean(axis=1, keepdims=True)
+    )
+    noise = drawn_together(Scores(values, 50 + generator.normal(0, 30, (4, 40_000)), 50))
+    assert noise.mean(axis=1).std() == pytest.approx(0, abs=9)
+    np.testing.assert_allclose(drawn_together(certain(3, 3, 3)), 3)
+
+
+def test_nets_of_one_true_order_show_the_tau_of_one_order() -> None:
+    """Twelve close nets, alike on both sides: tau's own interval leaves 1 out, that of one order has tau in it."""
+    generator = np.random.default_rng(3)
+    chances = np.linspace(0.55, 0.65, 12)[:, None]
+    weights, others = redraws(150, seed=0), redraws(80, seed=0)[::-1]
+    inside = beside = 0
+    for _ in range(60):
+        rendered = scores(generator.random((12, 150)) < chances, weights)
+        photos = scores(generator.random((12, 80)) < chances, others)
+        found = agreement("abcdefghijkl", rendered, photos)
+        inside += found.one_order.low <= found.tau.value
+        beside += found.tau.high >= 1
+    assert inside >= 0.9 * 60
+    assert beside == 0
+
+
+def test_other_orders_fall_below_the_tau_of_one_order() -> None:
+    generator = np.random.default_rng(4)
+    chances = np.linspace(0.3, 0.8, 12)[:, None]
+    rendered = scores(generator.random((12, 150)) < chances, redraws(150, seed=0))
+    photos = scores(generator.random((12, 80)) < generator.permutation(chances), redraws(80, seed=0)[::-1])
+    found = agreement("abcdefghijkl", rendered, photos)
+    assert found.tau.value < found.one_order.low
