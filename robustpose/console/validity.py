@@ -19,19 +19,19 @@ def print_agreement(found: Comparison, *, title: str) -> None:
     lines = [line for line in found.lines if line.part == ALL]
     _say(
         f"{title}\n{len(found.nets)} nets on {sides}, {found.metric} over {found.joints} keypoints\n"
-        "Kendall's tau-b and the tau that one order would show, 95% intervals over people; eps in 255ths\n"
+        "Kendall's tau-b and what one order would show, 95% intervals over people; eps in 255ths\n"
         f"Of {lines[0].found.pairs} pairs of nets those told apart on rendered people (R), in photos (P), on "
         "both, and of these those in the same order",
         style="italic",
     )
     table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)
-    for column in ("score", "attack", "eps", "tau", "one order", "R", "P", "both", "alike"):
+    for column in ("score", "attack", "eps", "tau", "one order", "R", "P", "both", "same"):
         table.add_column(column, no_wrap=True, justify="left" if column in _WORDS else "right")
     for line in lines:
         each, setting = line.found, line.setting
         attack, eps = ("", "") if setting is None else (setting.label, setting.budget.removesuffix("/255"))
         counts = (each.rendered, each.photos, each.both, each.agree)
-        table.add_row(line.measure, attack, eps, _tau(each.tau), _tau(each.one_order), *map(str, counts))
+        table.add_row(line.measure, attack, eps, _tau(each.tau), _span(each.one_order), *map(str, counts))
     stdout.print(table, markup=False)
     misleading = found.misleading()
     for pair, scores in misleading[:_PAIRS_SHOWN]:
@@ -42,10 +42,11 @@ def print_agreement(found: Comparison, *, title: str) -> None:
 
 
 def _tau(tau: Estimate) -> str:
-    if math.isnan(tau.value):
-        return "-"
-    span = "" if math.isnan(tau.low) else f" [{tau.low:.2f}, {tau.high:.2f}]"
-    return f"{tau.value:.2f}{span}"
+    return "-" if math.isnan(tau.value) else f"{tau.value:.2f} {_span(tau)}".rstrip(" -")
+
+
+def _span(tau: Estimate) -> str:
+    return "-" if math.isnan(tau.low) else f"[{tau.low:.2f}, {tau.high:.2f}]"
 
 
 def _say(text: str, *, style: str = "") -> None:

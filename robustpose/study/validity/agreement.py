@@ -89,7 +89,7 @@ def one_order(rendered: Scores, photos: Scores) -> Floats:
     The net that is best in photos takes the place of the one that is best on rendered people, and so on down; each
     keeps its draws, and so how sure its score is. Scores of few people spread nets further apart than they are, so
     each side's are first drawn together: to the spread that is left when that of redrawing people is taken off.
-    No net may be without a score.
+    Two nets at least, none without a score.
     """
     rising, place = np.argsort(photos.values, kind="stable"), np.argsort(rendered.values, kind="stable")
     exchanged = np.empty_like(photos.draws)
@@ -102,7 +102,7 @@ def drawn_together(scores: Scores) -> Floats:
     around, middle = scores.draws - scores.values[:, None], scores.values.mean()
     whole = around[:, np.isfinite(around).all(axis=0)]
     left = 1.0
-    if len(scores.values) > 1 and whole.size and (spread := scores.values.var(ddof=1)) > 0:
+    if whole.size and (spread := scores.values.var(ddof=1)) > 0:
         left = max(1 - whole.var(axis=0, ddof=1).mean() / spread, 0.0) ** 0.5
     return np.asarray(middle + left * (scores.values - middle)[:, None] + around)
 
@@ -123,8 +123,9 @@ def agreement(nets: Sequence[str], rendered: Scores, photos: Scores) -> Agreemen
     there = [Scores(side.values[known], side.draws[known], side.people) for side in (rendered, photos)]
     enough = min(rendered.people, photos.people) > 1  # redrawing one person says nothing of others
     value, nets_there = tau_b(there[0].values, there[1].values), int(known.sum())
-    draws, alike = tau_b(there[0].draws.T, there[1].draws.T), one_order(*there)
-    alike = alike[np.isfinite(alike)] if enough else alike[:0]
+    draws = tau_b(there[0].draws.T, there[1].draws.T)
+    alike = one_order(*there) if enough and nets_there > 1 else draws[:0]
+    alike = alike[np.isfinite(alike)]
     on_rendered, on_photos = (np.triu(decided(side)) * np.outer(known, known) for side in (rendered, photos))
     opposite = zip(*np.nonzero(on_rendered * on_photos < 0), strict=True)
     return Agreement(

@@ -81,6 +81,15 @@ def test_nets_without_a_score_take_no_part() -> None:
     assert (found.tau.value, found.tau.n) == (1.0, 2)
 
 
+@pytest.mark.parametrize("rest", [float("nan"), 50.0])
+def test_fewer_than_two_nets_have_no_order(rest: float) -> None:
+    """Relative scores of nets that find nothing clean."""
+    nan = float("nan")
+    found = agreement(["a", "b", "c"], certain(rest, nan, nan), certain(90, nan, 70))
+    assert np.isnan(found.tau.value) and np.isnan(found.one_order.value)
+    assert (found.pairs, found.rendered, found.both, found.misleading) == (0, 0, 0, ())
+
+
 def test_one_person_says_nothing_of_others() -> None:
     found = agreement(["a", "b"], certain(90, 10, people=1), certain(90, 10))
     assert found.tau.value == 1
