@@ -4,8 +4,7 @@ from pathlib import Path
 
 from robustpose import console, report
 from robustpose.cli.running import How, report_people_left_out, run_plan
-from robustpose.cli.watching import watch_study
-from robustpose.study import Validity, compare, open_sides, outcome, write_comparison
+from robustpose.study import Validity, compare, open_sides, outcome, watch_study, write_comparison
 
 
 def compare_orders(study: Validity, folder: Path, *, how: How, reuse: bool) -> None:
@@ -17,8 +16,8 @@ def compare_orders(study: Validity, folder: Path, *, how: How, reuse: bool) -> N
         return
     for side, each in ran.items():
         report_people_left_out(each.plan, [outcome(each.plan, each.store, net, None) for net in each.plan.models])
-        for line in watch_study(each.plan, each.store):
-            console.say(f"{side}: {line}")
+        for watched in watch_study(each.plan, each.store):
+            console.say(f"{side}: {watched.line}")
     found = compare(sides, {side: each.store for side, each in ran.items()})
     write_comparison(found, folder)
     page = report.write_validity(study, sides, found, folder / "report")

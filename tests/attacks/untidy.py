@@ -1,4 +1,4 @@
-"""A net that is easily left in another state, what an attack could leave behind, an attack that returns anything."""
+"""A net that is easily left in another state, what an attack could leave, an attack that returns anything."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
