@@ -10,7 +10,6 @@ from torch import Tensor
 
 from robustpose.attacks import (
     ATTACKS,
-    Attacked,
     AttackError,
     Target,
     make_attack,
@@ -21,15 +20,12 @@ from robustpose.attacks import (
     usual_threat,
 )
 from robustpose.errors import RobustPoseError
-from robustpose.objectives import OBJECTIVES, TrainingLoss
+from robustpose.objectives import TrainingLoss
 from robustpose.skeletons import COCO_17, Skeleton
 from robustpose.threats import Linf
-from robustpose.types import Attack, Batch, PoseModel, PoseOutput, SearchingAttack
-from tests.attacks.untidy import Returns, assert_same
+from robustpose.types import Batch, PoseOutput, SearchingAttack
+from tests.attacks.untidy import EPS, Returns, assert_same, attack
 from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, tiny_batch
-
-EPS = 8 / 255
-
 
 with_gradients = pytest.mark.parametrize(
     "name",
@@ -39,18 +35,6 @@ with_gradients = pytest.mark.parametrize(
         if needs(make_attack(name, targeted=False)) == "gradients" and usual_threat(name) == "linf"
     ],
 )
-
-
-def attack(
-    by: Attack,
-    model: PoseModel,
-    batch: Batch,
-    *,
-    objective: str = "training_loss_all",
-    round_to_8bit: bool = True,
-) -> Attacked:
-    raised = OBJECTIVES[objective]
-    return run(by, model, batch, threat=Linf(EPS), objective=raised, round_to_8bit=round_to_8bit)
 
 
 @pytest.mark.parametrize("round_to_8bit", [True, False])

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from robustpose.attacks import (
     ATTACKS,
-    Attacked,
     AttackError,
     make_attack,
     needs,
@@ -18,24 +17,10 @@ from robustpose.attacks import (
 )
 from robustpose.attacks.untouched import untouched
 from robustpose.objectives import ASK_FOR_A_RADIUS, OBJECTIVES
-from robustpose.threats import Linf, make_threat
-from robustpose.types import Attack, Batch, PoseModel, PoseOutput
-from tests.attacks.untidy import Returns, Untidy, assert_same, state
+from robustpose.threats import make_threat
+from robustpose.types import PoseOutput
+from tests.attacks.untidy import EPS, Returns, Untidy, assert_same, attack, state
 from tests.conftest import LinearPose, TinyHeatmaps, tiny_batch
-
-EPS = 8 / 255
-
-
-def attack(
-    by: Attack,
-    model: PoseModel,
-    batch: Batch,
-    *,
-    objective: str = "training_loss_all",
-    round_to_8bit: bool = True,
-) -> Attacked:
-    raised = OBJECTIVES[objective]
-    return run(by, model, batch, threat=Linf(EPS), objective=raised, round_to_8bit=round_to_8bit)
 
 
 def raising(images: Tensor) -> Tensor:

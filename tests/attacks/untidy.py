@@ -1,4 +1,4 @@
-"""A net that is easily left in another state, what an attack could leave, an attack that returns anything."""
+"""An attack through the door, a net that is easily left in another state, and what could be left behind."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,11 +6,25 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from robustpose.attacks import (
-    make_attack,
-)
-from robustpose.types import Loss, PoseOutput, Threat
+from robustpose.attacks import Attacked, make_attack, run
+from robustpose.objectives import OBJECTIVES
+from robustpose.threats import Linf
+from robustpose.types import Attack, Batch, Loss, PoseModel, PoseOutput, Threat
 from tests.conftest import TinyHeatmaps
+
+EPS = 8 / 255
+
+
+def attack(
+    by: Attack,
+    model: PoseModel,
+    batch: Batch,
+    *,
+    objective: str = "training_loss_all",
+    round_to_8bit: bool = True,
+) -> Attacked:
+    raised = OBJECTIVES[objective]
+    return run(by, model, batch, threat=Linf(EPS), objective=raised, round_to_8bit=round_to_8bit)
 
 
 class Untidy(TinyHeatmaps):
