@@ -27,12 +27,16 @@ class Aim:
 
     keypoints  (N, K, 2) input pixels
     visible    (N, K) bool: the keypoints that are asked for
-    radius     (N,) input pixels: a keypoint is correct within it
+    radius     (N, K) input pixels: a keypoint is correct within it; (N,) is the same for all of a person's
     """
 
     keypoints: Tensor
     visible: Tensor
     radius: Tensor
+
+    def __post_init__(self) -> None:
+        if self.radius.ndim == 1:
+            object.__setattr__(self, "radius", self.radius[:, None].expand(self.visible.shape))
 
 
 class Objective(Protocol):
@@ -152,13 +156,19 @@ class MeanMargin:
 
 
 def correct_radius(batch: Batch, metric: Pck | None = None) -> Tensor:
-    """Return the distance (N,) within which a metric takes a keypoint for correct.
+    """Return the distance (N, K) within which a metric takes a keypoint for correct; NaN where it is unknown.
 
     By default that of PCKh@0.5 where everyone has a head size, else that of PCK@0.1.
     """
     chosen = metric or METRICS["pckh" if bool(torch.isfinite(batch.head_size).all()) else "pck"]
-    unit = batch.head_size if chosen.unit == "head_size" else batch.box_side
-    return chosen.threshold * unit
+    radius = chosen.radius(
+        batch.skeleton,
+        head_size=batch.head_size.double().cpu().numpy(),
+        box_side=batch.box_side.double().cpu().numpy(),
+        area=None if batch.area is None else batch.area.double().cpu().numpy(),
+        crops=batch.crops.double().cpu().numpy(),
+    )
+    return torch.from_numpy(radius).to(batch.head_size)
 
 
 OBJECTIVES: dict[str, Objective] = {
@@ -179,7 +189,7 @@ def _counting(model: PoseModel, aim: Aim) -> Aim:
     What does not count may be NaN, and a NaN that is multiplied by 0 on the way back is still NaN.
     """
     scored = torch.tensor(model.skeleton.counted, device=aim.visible.device)
-    counted = aim.visible & scored & torch.isfinite(aim.radius)[:, None]
+    counted = aim.visible & scored & torch.isfinite(aim.radius)
     return Aim(torch.where(counted[..., None], aim.keypoints, 0.0), counted, torch.nan_to_num(aim.radius, 1.0))
 
 
@@ -208,7 +218,7 @@ def _heatmap_margins(head: HeatmapHead, aim: Aim) -> Callable[[Tensor, Tensor], 
     cells = torch.stack([column, row], dim=-1).to(aim.keypoints)
     centres = head.place(cells)
     distance = torch.linalg.vector_norm(centres - aim.keypoints[:, :, None, None], dim=-1)  # (N, K, h, w)
-    inside = distance <= aim.radius[:, None, None, None]
+    inside = distance <= aim.radius[:, :, None, None]
     # A keypoint with no cell within its radius, or none beyond it, is decided whatever the net says.
     open_ = inside.flatten(2).any(dim=2) & ~inside.flatten(2).all(dim=2)
 
@@ -224,7 +234,7 @@ def _offset_margins(head: OffsetHead | CentreHead, aim: Aim) -> Callable[[Tensor
     def margins(raw: Tensor, rows: Tensor) -> Tensor:
         heights = head.heights(raw)
         offset = head.places(raw).detach() - aim.keypoints[rows][:, :, None, None]
-        inside = torch.linalg.vector_norm(offset, dim=-1) <= aim.radius[rows, None, None, None]
+        inside = torch.linalg.vector_norm(offset, dim=-1) <= aim.radius[rows][:, :, None, None]
         # Heights are above 0, so 0 stands for no cell: where none is inside the keypoint is wrong, whatever comes.
         within, beyond = (heights.masked_fill(hidden, 0.0).amax(dim=(2, 3)) for hidden in (~inside, inside))
         return beyond - within
@@ -240,7 +250,7 @@ def _distance_margins(found: Tensor, aim: Aim, rows: Tensor) -> Tensor:
     offset = found - aim.keypoints[rows]
     # Away from 0, where the norm has no gradient, by far less than a pixel.
     distance = (offset.square().sum(dim=-1) + 1e-12).sqrt()
-    return distance / aim.radius[rows, None] - 1
+    return distance / aim.radius[rows] - 1
 
 
 def _class_margins(head: SimCCHead, aim: Aim) -> Callable[[Tensor, Tensor], Tensor]:
@@ -251,14 +261,14 @@ def _class_margins(head: SimCCHead, aim: Aim) -> Callable[[Tensor, Tensor], Tens
     )
     across = (centres[:lx, 0] - aim.keypoints[..., 0:1]).abs()  # (N, K, Lx)
     along, order = (centres[:ly, 1] - aim.keypoints[..., 1:2]).abs().sort(dim=-1)  # (N, K, Ly), nearest first
-    radius = aim.radius[:, None, None]
+    radius = aim.radius[:, :, None]
     reach = (radius.square() - across.square()).clamp(min=0).sqrt()
     # How many rows of each column lie within the radius: the first so many of the sorted.
     rows_in = torch.where(across <= radius, torch.searchsorted(along, reach, right=True), 0)  # (N, K, Lx)
     inside, beyond = rows_in > 0, rows_in < ly
     open_ = inside.any(dim=-1) & beyond.any(dim=-1)
     # A perfect net's logits fall by this much from the keypoint to the edge of the radius.
-    unit = ((aim.radius * head.split).square() / (2 * head.sigma**2))[:, None]
+    unit = (aim.radius * head.split).square() / (2 * head.sigma**2)
 
     def margins(raw: Tensor, rows: Tensor) -> Tensor:
         x, y = raw[..., :lx], raw[..., lx : lx + ly].gather(-1, order[rows])

@@ -206,10 +206,10 @@ def test_a_head_without_margins_is_named() -> None:
 
 def test_the_radius_is_the_metric_s() -> None:
     batch = tiny_batch(2)  # head size 2, box 10
-    assert correct_radius(batch).tolist() == [1.0, 1.0]
-    assert correct_radius(batch, METRICS["pck"]).tolist() == [1.0, 1.0]
+    assert bool((correct_radius(batch) == 1.0).all())
+    assert bool((correct_radius(batch, METRICS["pck"]) == 1.0).all())
     headless = replace(batch, head_size=torch.tensor([2.0, float("nan")]), box_side=torch.tensor([10.0, 30.0]))
-    assert correct_radius(headless).tolist() == pytest.approx([1.0, 3.0])
+    assert correct_radius(headless)[:, 0].tolist() == pytest.approx([1.0, 3.0])
 
 
 OFFSETS = OffsetHead(input_size=(33, 49), heatmap_size=(3, 4))

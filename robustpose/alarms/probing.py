@@ -146,7 +146,7 @@ def _loss_without_score(
         before, after = loss(batch.images, rows), loss(found.images, rows)
     counted = batch.visible & torch.tensor(model.skeleton.counted, device=batch.visible.device)
     right, still = (
-        counted & (torch.linalg.vector_norm(out.keypoints - batch.keypoints, dim=-1) <= radius[:, None])
+        counted & (torch.linalg.vector_norm(out.keypoints - batch.keypoints, dim=-1) <= radius)
         for out in (clean, found.output)
     )
     rose = (after - before > _RISES * before.abs()) & right.any(dim=1)

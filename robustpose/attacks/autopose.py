@@ -97,16 +97,16 @@ MOVES: tuple[Move, ...] = (
 def elsewhere(keypoints: Tensor, asked: Tensor, radius: Tensor) -> Tensor:
     """Return a wrong place (N, K, 2) for each keypoint: where the nearest other one of the same person is.
 
-    In input pixels. It lies beyond the radius (N,) by half of it at least, so that who gets there is lost. Where
+    In input pixels. It lies beyond the radius (N, K) by half of it at least, so that who gets there is lost. Where
     a person has no such keypoint it is two radii to the right. A net sees something there already, so the way is
     short, and whoever else is in the batch does not matter.
     """
     n, k = asked.shape
     apart = torch.cdist(keypoints, keypoints)  # (N, K, K)
-    fits = asked[:, None, :] & (apart > 1.5 * radius[:, None, None])
+    fits = asked[:, None, :] & (apart > 1.5 * radius[:, :, None])
     nearest = torch.where(fits, apart, torch.inf).argmin(dim=2)
     chosen = keypoints.gather(1, nearest[..., None].expand(n, k, 2))
-    right = torch.stack([2 * radius, torch.zeros_like(radius)], dim=-1)[:, None]
+    right = torch.stack([2 * radius, torch.zeros_like(radius)], dim=-1)
     return torch.where(fits.any(dim=2)[..., None], chosen, keypoints + right)
 
 

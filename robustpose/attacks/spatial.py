@@ -244,7 +244,7 @@ class _Search:
 def _lost(output: PoseOutput, batch: Batch, metric: Pck | None) -> Tensor:
     """Return of each person how many of the keypoints that count lie beyond the metric's radius (N,)."""
     apart = torch.linalg.vector_norm(output.keypoints.double() - batch.keypoints.double(), dim=-1)
-    within = apart <= correct_radius(batch, metric).double()[:, None]
+    within = apart <= correct_radius(batch, metric).double()
     lost: Tensor = (_counted(batch, metric) & ~within).sum(dim=1)
     return lost.cpu()
 
@@ -252,7 +252,7 @@ def _lost(output: PoseOutput, batch: Batch, metric: Pck | None) -> Tensor:
 def _counted(batch: Batch, metric: Pck | None) -> Tensor:
     """Say which keypoints (N, K) count."""
     scored = torch.tensor(batch.skeleton.counted, device=batch.visible.device)
-    return batch.visible & scored & torch.isfinite(correct_radius(batch, metric))[:, None]
+    return batch.visible & scored & torch.isfinite(correct_radius(batch, metric))
 
 
 def _inside(points: Tensor, size: tuple[int, int]) -> Tensor:

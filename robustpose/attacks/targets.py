@@ -21,13 +21,13 @@ def draw_targets(clean: Table, pool: Table, *, metric: Pck, seed: int) -> tuple[
     n, k = len(clean), len(clean.skeleton)
     keypoints, visible = np.zeros((n, k, 2)), np.zeros((n, k), bool)
     counted = np.asarray(clean.skeleton.counted)
-    unit = clean.head_size if metric.unit == "head_size" else clean.box_side
+    radius = metric.radius_of(clean)
     others, names = np.arange(len(pool)), np.asarray(pool.ids)
     for i, name in enumerate(clean.ids):
         generator = np.random.default_rng([seed, *name.encode()])
         distance = np.linalg.norm(pool.keypoints - clean.predicted[i], axis=2)  # (pool, K)
         asked = pool.visible & counted
-        overlaps = (asked & (distance <= metric.threshold * unit[i])).any(axis=1)
+        overlaps = (asked & (distance <= radius[i])).any(axis=1)
         enough = asked.sum(axis=1) >= counted.sum() / 2  # a pose of a joint or two is no pose
         eligible = others[~overlaps & enough & (names != name)]
         if len(eligible):

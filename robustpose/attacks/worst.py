@@ -43,7 +43,7 @@ def run_ensemble(
     """
     asked = batch.visible if target is None else target.visible
     radius = correct_radius(batch, metric)
-    counted = asked & torch.tensor(model.skeleton.counted, device=asked.device) & torch.isfinite(radius)[:, None]
+    counted = asked & torch.tensor(model.skeleton.counted, device=asked.device) & torch.isfinite(radius)
     nothing = torch.zeros_like(batch.visible)
     state = _State(batch.images, has=nothing, beaten=nothing)
     for move in attack.moves(model.head):
@@ -72,7 +72,7 @@ def run_ensemble(
             search=search,
         )
         aim = people.keypoints if target is None else target.keypoints[rows]
-        within = torch.linalg.vector_norm(found.output.keypoints - aim, dim=-1) <= radius[rows, None]
+        within = torch.linalg.vector_norm(found.output.keypoints - aim, dim=-1) <= radius[rows]
         state = state.after(found, rows, counted[rows] & (within if target is not None else ~within))
     return state.worst(batch, model)
 

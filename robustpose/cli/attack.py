@@ -14,6 +14,7 @@ from robustpose.cli.options import (
     DataOption,
     DetectionsOption,
     ImagesOption,
+    MetricOption,
     MinBoxOption,
     MinKeypointsOption,
     SeedOption,
@@ -70,6 +71,7 @@ def attack(
     min_box: MinBoxOption = 0,
     detections: DetectionsOption = "",
     card: CardOption = "",
+    metric: MetricOption = "",
     box: Annotated[str, typer.Option(help="Of the person in PHOTO: x,y,w,h in pixels, or auto")] = AUTO,
     out: Annotated[Path | None, typer.Option(help="Folder of the results; one of its own by default")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else")] = False,
@@ -95,6 +97,7 @@ def attack(
             "--min-keypoints": bool(min_keypoints),
             "--min-box": bool(min_box),
             "--detections": bool(detections),
+            "--metric": bool(metric),
         }
         if asked := [name for name, given in of_data.items() if given]:
             raise RobustPoseError(f"{', '.join(asked)}: of a data set, not of one photo ({photo})")
@@ -117,6 +120,7 @@ def attack(
         min_keypoints=min_keypoints,
         min_box=min_box,
         detections=detections,
+        metric=metric,
     )
     boxes = f"-{Path(detections).stem}" if detections else ""
     folder = (

@@ -31,5 +31,5 @@ DetectionsOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of every random draw", min=0)]
 MetricOption = Annotated[
-    str, typer.Option("--metric", help="pckh | pck; by default what suits data and nets, see docs/scores.md")
+    str, typer.Option("--metric", help="pckh | pck | ks; by default what suits data and nets, see docs/scores.md")
 ]

@@ -52,6 +52,11 @@ class PhotoPeople:
         """Whether every person has a head size."""
         return all(math.isfinite(person.head_size) for person in self.people)
 
+    @property
+    def has_areas(self) -> bool:
+        """Whether every person has an area."""
+        return all(math.isfinite(person.area) for person in self.people)
+
     def content(self, rows: Sequence[int]) -> str:
         """Return a hash of the photos of `rows`: other pictures, or a mended one, make other results."""
         digest = sha256()

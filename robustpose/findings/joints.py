@@ -64,10 +64,10 @@ def places(table: Table, metric: Pck) -> dict[str, Floats]:
     A joint's own part is its own place; other parts are those of other joints, left and right together.
     """
     own = metric.hits(table)
-    unit = table.head_size if metric.unit == "head_size" else table.box_side
+    radius = metric.radius_of(table)
     known = table.visible & np.asarray(table.skeleton.counted)
     apart = np.linalg.norm(table.predicted[:, :, None] - table.keypoints[:, None], axis=3)  # (N, asked, found)
-    near = (apart <= metric.threshold * unit[:, None, None]) & known[:, None, :]
+    near = (apart <= radius[:, :, None]) & known[:, None, :]
     joints = np.arange(len(table.skeleton))
     twins = near[:, joints, np.asarray(table.skeleton.flip_order)]
     nearest = np.where(near, apart, np.inf).argmin(axis=2)

@@ -12,6 +12,7 @@ from robustpose.metrics.tasks import accuracy, mean_iou, overlaps
 METRICS = {
     "pckh": Pck(unit="head_size", threshold=0.5),
     "pck": Pck(unit="box_side", threshold=0.1),
+    "ks": Pck(unit="similarity", threshold=0.5),
 }
 
 __all__ = [

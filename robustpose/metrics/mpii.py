@@ -36,7 +36,7 @@ class Area(Pck):
     @property
     def name(self) -> str:
         """PCKh AUC."""
-        return f"{'PCKh' if self.unit == 'head_size' else 'PCK'} AUC"
+        return f"{super().name.partition('@')[0]} AUC"
 
     def hits(self, table: Table) -> Floats:
         """Return the share of thresholds that each keypoint (N, K) is correct at, NaN where it does not count."""

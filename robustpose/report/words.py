@@ -10,6 +10,7 @@ from robustpose.report.scores import Family, Net
 from robustpose.study import Plan, Row, Setting, metric_of
 
 _UNITS = {"head_size": "head sizes", "box_side": "of the longer side of the person’s box"}
+_SIMILAR = "a keypoint is correct when its term of COCO’s object keypoint similarity is at least"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -42,13 +43,16 @@ def lede(plan: Plan, nets: Sequence[str], *, people: int) -> str:
 def score_rule(plan: Plan) -> str:
     """Spell out when a keypoint is correct, and which do not count."""
     metric = metric_of(plan)
-    if metric.unit == "head_size" and metric.threshold == 0.5:
-        within = "half a head size"
+    if metric.unit == "similarity":
+        correct = f"{_SIMILAR} {metric.threshold:g}"
+    elif metric.unit == "head_size" and metric.threshold == 0.5:
+        correct = "a keypoint is correct when it lies within half a head size of its true place"
     else:
         within = f"{metric.threshold:g} {_UNITS[metric.unit]}"
+        correct = f"a keypoint is correct when it lies within {within} of its true place"
     skeletons = [plan.dataset.skeleton, *(model.net.skeleton for model in plan.models)]
     uncounted = list(dict.fromkeys(spoken(name) for skeleton in skeletons for name in skeleton.uncounted))
-    rule = f"{metric.name}: a keypoint is correct when it lies within {within} of its true place"
+    rule = f"{metric.name}: {correct}"
     if not uncounted:
         return f"{rule}."
     return f"{rule}; {listed(uncounted)} {'is' if len(uncounted) == 1 else 'are'} left out."

@@ -226,10 +226,5 @@ def _distances(before: Table, after: Table, metric: Pck) -> tuple[Estimate, Esti
 def _share_of_radius(table: Table, metric: Pck) -> Floats:
     """Return each keypoint's distance from its truth (N, K) in radii; NaN where it does not count."""
     counts = np.isfinite(metric.hits(table))
-    unit = table.head_size if metric.unit == "head_size" else table.box_side
-    shares: Floats = np.where(
-        counts,
-        np.linalg.norm(table.predicted - table.keypoints, axis=2) / (metric.threshold * unit[:, None]),
-        np.nan,
-    )
-    return shares
+    distance = np.linalg.norm(table.predicted - table.keypoints, axis=2)
+    return np.where(counts, distance / metric.radius_of(table), np.nan)

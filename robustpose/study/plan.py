@@ -250,6 +250,8 @@ def _check_metric(name: str, dataset: PoseDataset) -> None:
         raise unknown_name("metric", name, METRICS)
     if METRICS[name].unit == "head_size" and not dataset.has_head_sizes:
         raise RobustPoseError(f"--metric {name}: {dataset.name} has no head sizes; leave it out, or take pck")
+    if METRICS[name].unit == "similarity" and not getattr(dataset, "has_areas", False):
+        raise RobustPoseError(f"--metric {name}: {dataset.name} has no areas of people; leave it out, or take pck")
 
 
 def choose_metric(models: Sequence[OpenedModel], dataset: PoseDataset) -> str:

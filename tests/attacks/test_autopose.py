@@ -34,7 +34,7 @@ def attacked(net: LinearPose | TinyHeatmaps, batch: Batch, target: Target | None
 
 def right(batch: Batch, keypoints: Tensor) -> Tensor:
     distance = torch.linalg.vector_norm(keypoints - batch.keypoints, dim=-1)
-    found: Tensor = batch.visible & (distance <= correct_radius(batch)[:, None])
+    found: Tensor = batch.visible & (distance <= correct_radius(batch))
     return found
 
 
@@ -118,7 +118,7 @@ def test_elsewhere_by_hand() -> None:
     """Radius 2: of three keypoints on a line at 0, 2.5 and 10, the nearest beyond 3 pixels."""
     keypoints = torch.tensor([[[0.0, 0.0], [2.5, 0.0], [10.0, 0.0]], [[0.0, 0.0], [1.0, 0.0], [9.0, 9.0]]])
     asked = torch.tensor([[True, True, True], [True, True, False]])
-    found = elsewhere(keypoints, asked, torch.tensor([2.0, 2.0]))
+    found = elsewhere(keypoints, asked, torch.full((2, 3), 2.0))
     assert found.tolist() == [
         [[10.0, 0.0], [10.0, 0.0], [2.5, 0.0]],
         [[4.0, 0.0], [5.0, 0.0], [1.0, 0.0]],  # the third is not asked for, but may go to one that is

@@ -19,7 +19,7 @@ def near_truth(net: LinearPose, batch: Batch) -> Batch:
     """Put the truth half a radius beside what the net says, so that nothing is lost without an attack."""
     with torch.no_grad():
         said = net(batch.images).keypoints
-    aside = torch.tensor([0.3, 0.4]) * correct_radius(batch)[:, None, None]
+    aside = torch.tensor([0.3, 0.4]) * correct_radius(batch)[:, :, None]
     return replace(batch, keypoints=said + aside)
 
 
@@ -36,7 +36,7 @@ def smallest_of(net: LinearPose, batch: Batch, *, dual: float) -> Tensor:
     ways = np.stack([np.cos(angles), np.sin(angles)], axis=1)  # (A, 2)
     reach = np.linalg.norm(np.einsum("ac,kcd->kad", ways, weights), ord=dual, axis=2)  # (K, A)
     radius = correct_radius(batch).double().numpy()
-    missing = radius[:, None, None] - np.einsum("ac,nkc->nka", ways, off)
+    missing = radius[:, :, None] - np.einsum("ac,nkc->nka", ways, off)
     return torch.from_numpy((missing / reach).min(axis=2))
 
 

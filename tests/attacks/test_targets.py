@@ -23,16 +23,18 @@ def people(n: int, *, seed: int = 0, spread: float = 60.0) -> Table:
         visible=generator.random((n, 16)) < 0.9,
         head_size=generator.uniform(6, 12, size=n),
         box_side=generator.uniform(40, 60, size=n),
+        area=generator.uniform(300, 600, size=n),
+        crops=np.tile([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], (n, 1, 1)),
     )
 
 
 def hits(clean: Table, row: int, pose: np.ndarray, asked: np.ndarray, metric: Pck) -> int:
     """Correct keypoints of a pose against a person's prediction, one keypoint at a time."""
-    unit = clean.head_size[row] if metric.unit == "head_size" else clean.box_side[row]
+    radius = metric.radius_of(clean)[row]
     return sum(
         bool(asked[k])
         and name not in ("pelvis", "thorax")
-        and float(np.hypot(*(clean.predicted[row, k] - pose[k]))) <= metric.threshold * unit
+        and float(np.hypot(*(clean.predicted[row, k] - pose[k]))) <= radius[k]
         for k, name in enumerate(MPII_16.keypoints)
     )
 

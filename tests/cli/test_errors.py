@@ -159,3 +159,9 @@ def test_a_folder_of_another_version_is_left_alone(
     assert run(monkeypatch, "study", "quick", "--n", "1", "--out", str(tmp_path)) == 2
     assert "was written by another version" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["store.json"]
+
+
+def test_a_similarity_needs_areas(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "attack", "--model", "shg2", "--n", "2", "--metric", "ks") == 2
+    shown = capsys.readouterr()
+    assert shown.err == ("error: --metric ks: synthpose:val has no areas of people; leave it out, or take pck\n")
