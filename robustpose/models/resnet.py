@@ -90,8 +90,24 @@ class ResNet(nn.Module):
                 stages.append(block(inputs, outputs, stride=stride))
                 inputs = outputs
         self.stages = nn.Sequential(*stages)
+        self._last_of_a_stage = frozenset(sum(blocks[: stage + 1]) - 1 for stage in range(len(blocks)))
+        self.stride = 4 * 2 ** (len(blocks) - 1)
+        self.level_channels = (width, *(width * block.expansion * 2**stage for stage in range(len(blocks))))
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute features; see the class for shapes."""
         features: Tensor = self.stages(self.stem(images))
         return features
+
+    def levels(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return the features of every resolution, finest first: the stem's at a half, then each stage's last.
+
+        Their channels are level_channels; the last of them is what forward returns.
+        """
+        fine: Tensor = self.stem[:-1](images)
+        found, features = [fine], self.stem[-1](fine)
+        for number, each in enumerate(self.stages):
+            features = each(features)
+            if number in self._last_of_a_stage:
+                found.append(features)
+        return tuple(found)

@@ -51,17 +51,49 @@ def test_a_backbone_that_learned_actions_serves_pose() -> None:
     pose.backbone.load_state_dict(actions.backbone.state_dict())
     with torch.no_grad():
         features = pose.backbone(pose.standardise(images))
-        torch.testing.assert_close(actions.classify(features.mean(dim=(2, 3))), actions(images))
+        torch.testing.assert_close(actions.classify(actions.thin(features).flatten(1)), actions(images))
 
 
-def test_logits_of_parts_are_upsampled_from_a_quarter() -> None:
+def test_the_classifier_tells_cells_apart() -> None:
+    """What a cell shows counts by where it is: the same features in another order are another action."""
+    torch.manual_seed(0)
+    net = classifier()
+    features = torch.rand(1, 160, 4, 4)
+    with torch.no_grad():
+        one, other = (net.classify(net.thin(each).flatten(1)) for each in (features, features.flip(3)))
+    assert (one - other).abs().max() > 1e-3
+
+
+def test_the_levels_are_what_the_backbone_computes_on_its_way() -> None:
+    torch.manual_seed(0)
+    backbone, images = segmenter().backbone, torch.rand(2, 3, 128, 128)
+    with torch.no_grad():
+        levels = backbone.levels(images)
+        torch.testing.assert_close(levels[-1], backbone(images), atol=0, rtol=0)
+        assert [tuple(level.shape[1:]) for level in levels] == [
+            (20, 64, 64),
+            (20, 32, 32),
+            (40, 16, 16),
+            (80, 8, 8),
+            (160, 4, 4),
+        ]
+        torch.testing.assert_close(backbone.stages[:2](backbone.stem(images)), levels[1], atol=0, rtol=0)
+
+
+def test_the_decoder_sees_every_level() -> None:
+    """Each level is cut from the gradient in turn: what is left differs, so the logits depend on it."""
     torch.manual_seed(0)
     net, images = segmenter(), torch.rand(1, 3, 128, 128)
-    with torch.no_grad():
-        quarter = net.decoder(net.backbone(net.standardise(images)))
-        assert quarter.shape == (1, 15, 32, 32)
-        expected = F.interpolate(quarter, size=(128, 128), mode="bilinear", align_corners=False)
-        torch.testing.assert_close(net(images), expected)
+    levels = [level.detach().requires_grad_(True) for level in net.backbone.levels(net.standardise(images))]
+    features = levels[-1]
+    for up, skipped in zip(net.ups, reversed(levels[:-1]), strict=True):
+        features = up(features, skipped)
+    half = net.classify(features)
+    assert half.shape == (1, 15, 64, 64)
+    expected = F.interpolate(half, size=(128, 128), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(net(images), expected)
+    for gradient in torch.autograd.grad(half.square().sum(), levels):
+        assert gradient.abs().max() > 0
 
 
 def test_compact_is_compact_and_the_gradient_reaches_the_picture() -> None:
