@@ -298,7 +298,7 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         "spatial_gradient, square, ti, worst_of_k",
         "threats: l0, l1, l2, linf, patch, rotation, scaling, spatial, translation",
         "metrics: ks, pck, pckh",
-        "studies: paper, quick, real, realism",
+        "studies: paper, quick, real, realism, validity",
         "findings: defences, detection, fig2a, fig2b, fig2c, fig2d, fig2ef, objective, perceptibility, steps, "
         "table1, table2, tasks, transfer, universal_pictures",
     ]
