@@ -20,6 +20,16 @@ EXAMPLES = {
 SHIFT_OF_A_DEGREE = 0.1 / 30
 """Of the picture's side, in a spatial budget: a tenth with 30 degrees, as Engstrom et al.'s 3 of 32 pixels."""
 
+_UNITS = {
+    "l0": "pixels",
+    "patch": "pixels",
+    "spatial": "degrees",
+    "rotation": "degrees",
+    "translation": "of the side",
+    "scaling": "of the size",
+}
+"""Of budgets that are no norm."""
+
 _LARGEST = {"spatial": 180.0, "rotation": 180.0, "translation": 1.0, "scaling": 1.0}
 
 
@@ -66,16 +76,9 @@ def format_eps(eps: float, threat: str = "linf") -> str:
     """
     if threat == "linf":
         return f"{round(eps * 255, 6):g}/255"
-    if threat == "l0":
-        return f"{eps:g} pixel{'' if eps == 1 else 's'}"
+    unit = _UNITS.get(threat, f"in {threat.upper()}")
     if threat == "patch":
-        return f"{eps:g} x {eps:g} pixels"
+        return f"{eps:g} x {eps:g} {unit}"
     if threat == "spatial":
-        return f"{eps:g} degrees and {eps * SHIFT_OF_A_DEGREE:.3g} of the side"
-    if threat == "rotation":
-        return f"{eps:g} degree{'' if eps == 1 else 's'}"
-    if threat == "translation":
-        return f"{eps:g} of the side"
-    if threat == "scaling":
-        return f"{eps:g} of the size"
-    return f"{eps:g} in {threat.upper()}"
+        return f"{eps:g} {unit} and {eps * SHIFT_OF_A_DEGREE:.3g} of the side"
+    return f"{eps:g} {unit.removesuffix('s') if eps == 1 else unit}"
