@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -122,45 +122,37 @@ def study(
         shard=shard,
         device=device,
     )
+    alike: dict[str, Any] = {
+        "models": nets or named.models,
+        "n": named.n if n is None else n,
+        "seed": seed,
+        "images": images,
+        "card": card,
+        "min_keypoints": min_keypoints,
+        "min_box": min_box,
+        "per_cell": people_per_cell or named.per_cell,
+    }
     if isinstance(named, Validity):
         if detections or metric or findings or tasks or other or training:
             raise RobustPoseError(
                 f"study {name!r} takes none of --detections, --metric, --findings, --tasks, --other, --training"
             )
-        validity = replace(
-            named,
-            models=nets or named.models,
-            photos=data,
-            settings=over(named.settings, budgets_of(eps)) if eps else named.settings,
-            n=named.n if n is None else n,
-            seed=seed,
-            card=card,
-            images=images,
-            min_keypoints=min_keypoints,
-            min_box=min_box,
-            per_cell=people_per_cell or named.per_cell,
-        )
+        settings = over(named.settings, budgets_of(eps)) if eps else named.settings
+        validity = replace(named, photos=data, settings=settings, **alike)
         compare_orders(validity, folder, how=how, reuse=reuse)
         return
     if not (data or named.data):
         raise RobustPoseError(f"study {name} is of photos: name them with --data, such as coco:PATH")
     chosen = replace(
         named,
-        models=nets or named.models,
         data=data or named.data,
-        n=named.n if n is None else n,
-        seed=seed,
-        images=images,
-        card=card,
-        min_keypoints=min_keypoints,
-        min_box=min_box,
         detections=detections,
         other=other or named.other,
         tasks=() if tasks == "none" else _listed(tasks) or named.tasks,
         training=_training(training, named.training, data=data or named.data),
         findings=_chosen(findings, named.findings),
-        per_cell=people_per_cell or named.per_cell,
         metric=metric,
+        **alike,
     )
     chosen = narrowed(
         chosen,
