@@ -138,6 +138,15 @@ class Head(Protocol):
 
 
 @runtime_checkable
+class MirroringHead(Head, Protocol):
+    """A head that knows how its raw output looks of the mirrored picture: what a flip test needs."""
+
+    def mirrored(self, raw: Tensor, order: Sequence[int], /) -> Tensor:
+        """Mirror a raw output from left to right; keypoint k is then read from row order[k]."""
+        ...
+
+
+@runtime_checkable
 class PoseModel(Protocol):
     """Anything that finds keypoints in crops; an nn.Module with these three attributes is one.
 

@@ -20,7 +20,7 @@ from robustpose.data import DATASETS
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.findings import FINDINGS
 from robustpose.metrics import METRICS
-from robustpose.models import MODELS, TASKS
+from robustpose.models import FLIP, MODELS, TASKS
 from robustpose.models.importers import PLACES
 from robustpose.models.pulled import PULLS
 from robustpose.models.weights import load_facts, shipped_architectures, shipped_weights
@@ -46,7 +46,7 @@ def list_names(
 ) -> None:
     """List what there is, by name."""
     kinds = {
-        "models": [*MODELS, *PULLS, *PLACES.values()],
+        "models": [*MODELS, *PULLS, *PLACES.values(), f"{FLIP}:MODEL"],
         "tasks": [*TASKS],
         "datasets": [*DATASETS],
         "attacks": [*ATTACKS, *ENSEMBLES, *SPATIAL],

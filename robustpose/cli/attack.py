@@ -33,9 +33,7 @@ def attack(
     *,
     model: Annotated[
         str,
-        typer.Option(
-            help="shg2 | shg2:WEIGHTS | movenet-thunder | onnx:PATH | torch:MODULE:FACTORY; `list models`"
-        ),
+        typer.Option(help="shg2 | shg2:WEIGHTS | movenet-thunder | onnx:PATH | flip:shg2; `list models`"),
     ],
     data: DataOption = "synthpose",
     attack: Annotated[

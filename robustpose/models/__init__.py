@@ -17,6 +17,7 @@ from robustpose.models.cards import Card
 from robustpose.models.chained import chained
 from robustpose.models.deeppose import deeppose
 from robustpose.models.dlcm import dlcm
+from robustpose.models.flipped import flip_tested
 from robustpose.models.hourglass import shg2, shg8
 from robustpose.models.hrnet import hrnet
 from robustpose.models.importers import IMPORTERS, PLACES
@@ -54,6 +55,9 @@ TASKS: dict[str, Callable[[str], nn.Module]] = {
 
 SIZES = ("compact", "published")
 
+FLIP = "flip"
+"""The word before the colon of a net that is asked of the mirrored picture, too: 'flip:shg2'."""
+
 
 @dataclass(frozen=True)
 class OpenedTask:
@@ -80,10 +84,14 @@ def build(architecture: str, *, size: str = "compact", skeleton: Skeleton = MPII
 def open_model(spec: str, *, card: Path | Card | None = None) -> OpenedModel:
     """Open a net by name: 'shg2', 'shg2:PATH.safetensors' (own weights), one of PULLS, or 'tfjs:PATH'.
 
-    `card` describes an imported net that is not among the known ones. The net comes in eval mode. RobustPoseError
-    for what cannot be opened.
+    'flip:' before any of them adds a flip test. `card` describes an imported net that is not among the known ones.
+    The net comes in eval mode. RobustPoseError for what cannot be opened.
     """
     kind, _, path = spec.partition(":")
+    if kind == FLIP:
+        if not path:
+            raise RobustPoseError(f"{FLIP} needs to be told which net to mirror pictures for: {FLIP}:shg2")
+        return flip_tested(open_model(path, card=card))
     if kind in IMPORTERS:
         if not path:
             raise RobustPoseError(f"{kind} needs to be told what to open: {PLACES[kind]}")
@@ -96,7 +104,7 @@ def open_model(spec: str, *, card: Path | Card | None = None) -> OpenedModel:
         importer, file = pulled_path(spec)
         return IMPORTERS[importer](str(file), None)
     if kind not in MODELS:
-        raise unknown_name("model", kind, [*MODELS, *PULLS, *PLACES.values()])
+        raise unknown_name("model", kind, [*MODELS, *PULLS, *PLACES.values(), f"{FLIP}:MODEL"])
     name, net, fingerprint = _with_weights(kind, path)
     assert isinstance(net, PoseModel)
     return OpenedModel(name=name, net=net, fingerprint=fingerprint)
@@ -104,7 +112,7 @@ def open_model(spec: str, *, card: Path | Card | None = None) -> OpenedModel:
 
 def takes_card(spec: str) -> bool:
     """Say whether a net's spec is of one that others trained, which a card describes."""
-    return spec.partition(":")[0] in IMPORTERS
+    return spec.removeprefix(f"{FLIP}:").partition(":")[0] in IMPORTERS
 
 
 def open_task(spec: str) -> OpenedTask:

@@ -16,6 +16,7 @@ of its bones is labelled, we leave it out unless all of it is. Stem and residual
 hourglass; the successor's code has pyramid modules on the way up. The compact size is narrower.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -91,6 +92,18 @@ class PartsHead:
         low, middle, high = map(self.joints.loss, raws, targets, counted)
         return low + middle + 0.5 * high
 
+    def mirrored(self, raw: Tensor, order: Sequence[int], /) -> Tensor:
+        """Mirror maps of all levels; see types.MirroringHead."""
+        bones = _order_of_parts(self.bones, order)
+        limbs = _order_of_parts(self.limbs, bones)
+        rows, start = [], 0
+        for parts in ((), bones, limbs):
+            rows += [start + row for row in parts]
+            start += len(parts)
+            rows += [start + row for row in order]
+            start += len(order)
+        return self.joints.mirrored(raw, rows)
+
     def _draw_bones(self, keypoints: Tensor) -> Tensor:
         """Draw a Gaussian ridge (N, B, h, w) along each bone, as high as a keypoint's bump."""
         h, w = self.joints.heatmap_size
@@ -105,6 +118,12 @@ class PartsHead:
         along = ((offset * bone).sum(dim=-1) / length_squared).clamp(0, 1)
         distance_squared = (offset - along[..., None] * bone).square().sum(dim=-1)
         return self.joints.peak * torch.exp(-distance_squared / (2 * self.joints.sigma**2))
+
+
+def _order_of_parts(parts: Sequence[Sequence[int]], order: Sequence[int]) -> list[int]:
+    """Return which part each is in a mirrored picture, given the same of the rows that parts are made of."""
+    made_of = [frozenset(part) for part in parts]
+    return [made_of.index(frozenset(order[row] for row in part)) for part in parts]
 
 
 class Compositional(nn.Module):

@@ -7,6 +7,7 @@ SimCCHead      a class for x and a class for y a keypoint: Li et al. 2022 (arXiv
 What is not visible counts for nothing, whatever stands in its place, NaN included.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -79,6 +80,17 @@ class HeatmapHead:
             error = error * (1 + self.foreground / self.peak * torch.where(counted, target, 0.0))
         return error.mean(dim=(2, 3)).mean(dim=1)
 
+    def mirrored(self, raw: Tensor, order: Sequence[int], /) -> Tensor:
+        """Mirror maps; see types.MirroringHead.
+
+        Cells that lie at corners do not lie alike from the other side: maps are moved by a cell, as HRNet's code
+        does, which leaves one pixel.
+        """
+        mirrored = raw[:, list(order)].flip(-1)
+        if self.lattice == "corners":
+            mirrored = torch.cat([mirrored[..., :1], mirrored[..., :-1]], dim=-1)
+        return mirrored
+
 
 def _rise(raw: Tensor, column: Tensor, row: Tensor) -> Tensor:
     """Return the sign (N, K, 2) of the difference of the two neighbours; 0 at the map's border."""
@@ -117,6 +129,10 @@ class CoordinateHead:
         difference = torch.where(visible[..., None], raw - target, 0.0)
         error = difference.square() if self.error == "squared" else difference.abs()
         return error.mean(dim=2).mean(dim=1)
+
+    def mirrored(self, raw: Tensor, order: Sequence[int], /) -> Tensor:
+        """Mirror coordinates; see types.MirroringHead."""
+        return raw[:, list(order)] * raw.new_tensor([-1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -162,6 +178,11 @@ class SimCCHead:
             for ours, true in zip(self._axes(raw), self._axes(target), strict=True)
         )
         return torch.where(visible, divergence, 0.0).mean(dim=1)
+
+    def mirrored(self, raw: Tensor, order: Sequence[int], /) -> Tensor:
+        """Mirror the logits of x; see types.MirroringHead."""
+        x, y = self._axes(raw[:, list(order)])
+        return torch.cat([x.flip(-1), y], dim=-1)
 
     def _axes(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Cut (N, K, Lx + Ly) into x and y."""

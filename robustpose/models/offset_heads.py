@@ -8,6 +8,7 @@ before it, as in training. All parts of such a net are one raw output, channels 
 visible counts for nothing, whatever stands in its place, NaN included.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -68,6 +69,11 @@ class OffsetHead:
         huber = F.huber_loss(error, torch.zeros_like(error), reduction="none").sum(dim=-1)
         each: Tensor = 4 * torch.where(counted, logistic, 0.0) + huber
         return each.mean(dim=(2, 3)).mean(dim=1)
+
+    def mirrored(self, raw: Tensor, order: Sequence[int], /) -> Tensor:
+        """Mirror maps, and turn the ways along x; see types.MirroringHead."""
+        logits, y, x = (part[:, list(order)].flip(-1) for part in raw.chunk(3, dim=1))
+        return torch.cat([logits, y, -x], dim=1)
 
     def _cells(self, like: Tensor) -> Tensor:
         """Return the cells (h, w, 2) in input pixels."""
@@ -139,6 +145,16 @@ class CentreHead:
         rough = torch.where(visible[..., None], self._expected(raw) - true_place, 0.0).abs().sum(dim=2)
         each: Tensor = torch.where(visible, focal, 0.0) + off / near.sum(dim=(2, 3)).clamp(min=1) + 0.1 * rough
         return each.mean(dim=1)
+
+    def mirrored(self, raw: Tensor, order: Sequence[int], /) -> Tensor:
+        """Mirror maps and ways, which begin at a cell's left edge, once its right; see types.MirroringHead."""
+        rows = list(order)
+        logits, offsets, regression, centre = self._parts(raw.flip(-1))
+        ways = []
+        for way in (offsets[:, rows], regression[:, rows]):
+            turned = torch.stack([way[..., 1], 1 - way[..., 0]], dim=2)  # y before x
+            ways.append(turned.flatten(1, 2))
+        return torch.cat([logits[:, rows], *ways, centre[:, None]], dim=1)
 
     def _parts(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Cut into logits (N, K, h, w), offsets and regression (N, K, h, w, 2) as (x, y), centre (N, h, w)."""
