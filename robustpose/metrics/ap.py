@@ -196,21 +196,26 @@ def evaluated(table: Table) -> COCOeval:
 
 
 def matched(evaluator: COCOeval) -> dict[str, Matches]:
-    """Read who was matched with whom, by range of areas, from an evaluator that has evaluated one category."""
-    photos, thresholds = len(evaluator.params.imgIds), len(evaluator.params.iouThrs)
+    """Read who was matched with whom, by range of areas, from an evaluator that has evaluated one category.
+
+    Any that has pycocotools' names will do: photos are found by their id and range, wherever they lie.
+    """
+    photos, thresholds = evaluator.params.imgIds, len(evaluator.params.iouThrs)
+    evaluated = {(each["image_id"], *each["aRng"]): each for each in evaluator.evalImgs if each is not None}
+    areas = evaluator.params.areaRng
     found: dict[str, Matches] = {}
     for name, place in _RANGES.items():
-        there = evaluator.evalImgs[place * photos : (place + 1) * photos]
-        rows = [row for row, each in enumerate(there) if each is not None]
-        people = np.zeros(photos)
-        for row in rows:
-            people[row] = np.count_nonzero(np.asarray(there[row]["gtIgnore"]) == 0)
-        scores = np.concatenate([np.zeros(0), *(there[row]["dtScores"] for row in rows)])
+        there = {row: evaluated.get((image, *areas[place])) for row, image in enumerate(photos)}
+        seen = {row: each for row, each in there.items() if each is not None}
+        people = np.zeros(len(photos))
+        for row, each in seen.items():
+            people[row] = np.count_nonzero(np.asarray(each["gtIgnore"]) == 0)
+        scores = np.concatenate([np.zeros(0), *(each["dtScores"] for each in seen.values())])
         order = np.argsort(-scores, kind="mergesort")  # as officially: equal scores stay in the order of the file
         none = np.zeros((thresholds, 0))
-        match = np.concatenate([none, *(there[row]["dtMatches"] for row in rows)], axis=1)[:, order] > 0
-        ignored = np.concatenate([none, *(there[row]["dtIgnore"] for row in rows)], axis=1)[:, order] > 0
-        photo = [row for row in rows for _ in there[row]["dtScores"]]
+        match = np.concatenate([none, *(each["dtMatches"] for each in seen.values())], axis=1)[:, order] > 0
+        ignored = np.concatenate([none, *(each["dtIgnore"] for each in seen.values())], axis=1)[:, order] > 0
+        photo = [row for row, each in seen.items() for _ in each["dtScores"]]
         found[name] = Matches(
             right=match & ~ignored,
             wrong=~match & ~ignored,

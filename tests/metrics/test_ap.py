@@ -118,6 +118,21 @@ def test_sums_are_exactly_the_official_ones(kind: str, seed: int) -> None:
     assert 0 < ours["AP"][0] < 100
 
 
+@pytest.mark.parametrize("kind", ["plain", "crowd", "ties", "many"])
+@pytest.mark.parametrize("seed", range(8))
+def test_another_implementation_matches_the_same_people(kind: str, seed: int) -> None:
+    hotcoco = pytest.importorskip("hotcoco", reason="hotcoco is not installed")
+    content, answers = random_coco(seed, kind=kind)
+    truth = hotcoco.COCO(content)
+    evaluator = hotcoco.COCOeval(truth, truth.loadRes(answers), iouType="keypoints")
+    evaluator.evaluate()
+    ours, theirs = matched(official(content, answers)), matched(evaluator)
+    for name, each in ours.items():
+        for field in ("right", "wrong", "photo", "people"):
+            np.testing.assert_array_equal(getattr(theirs[name], field), getattr(each, field))
+    assert ours["all"].right.any()
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_photo_taken_many_times_is_that_many_photos(seed: int) -> None:
     content, answers = random_coco(seed, kind="crowd")
