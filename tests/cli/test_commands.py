@@ -290,8 +290,8 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert lines == [
         "models: attention_hg, blazepose-full, blazepose-full-tflite, blazepose-heavy, blazepose-lite, "
         "callable:MODULE:FUNCTION, chained, deeppose, dlcm, efficientpose-ii-lite, flip:MODEL, hf:FOLDER, hrnet, "
-        "integral, movenet-lightning, movenet-thunder, onnx:PATH, posenet, resdec, resdec_pre, resreg, shg2, shg8, "
-        "simcc, tfjs:PATH, tflite:PATH, torch:MODULE:FACTORY, torchscript:PATH, vitpose",
+        "integral, movenet-lightning, movenet-thunder, onnx:PATH, posenet, resdec, resdec_pre, resreg, shg2, "
+        "shg8, simcc, tfjs:PATH, tflite:PATH, torch:MODULE:FACTORY, torchscript:PATH, vitpose",
         "tasks: action, parts",
         "datasets: coco, crowdpose, mpii, ochuman, synthpose",
         "attacks: apgd, autopose, di, eot_patch, fgsm, fmn, fmn_each, igsm, mi, pgd, rays, spatial, "
