@@ -15,7 +15,7 @@ from torch import Tensor
 from robustpose import geometry
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import METRICS, Pck
-from robustpose.models.dlcm import PartsHead
+from robustpose.models.architectures.dlcm import PartsHead
 from robustpose.models.heads import CoordinateHead, HeatmapHead, SimCCHead
 from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.types import Batch, Head, Loss, LossOfParts, PoseModel

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import METRICS, Table
-from robustpose.models.dlcm import PartsHead
+from robustpose.models.architectures.dlcm import PartsHead
 from robustpose.models.heads import CoordinateHead, HeatmapHead, SimCCHead
 from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.objectives import Aim, Keypoints, Margin, correct_radius

@@ -12,9 +12,9 @@ from robustpose.findings.judging import Sample, kept, mean, scored
 from robustpose.findings.reported import paper_name, reported
 from robustpose.metrics import Estimate, Pck
 from robustpose.models import OpenedModel
-from robustpose.models.dlcm import PartsHead
+from robustpose.models.architectures.dlcm import PartsHead
+from robustpose.models.architectures.integral import Integral
 from robustpose.models.heads import CoordinateHead, HeatmapHead
-from robustpose.models.integral import Integral
 from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.study import CLEAN, Ask, Evidence, NetAsk, Plan, Setting, View
 

@@ -1,10 +1,8 @@
-"""Models: the nets of this project, and the nets that others trained.
+"""Models: the nets of this project, and the nets that others trained, opened by name.
 
-MODELS holds the architectures by name; each builds in two sizes, 'compact' (128x128, weights in the package) and
-'published' (256x256, for those who train on MPII or COCO). TASKS holds nets of other tasks, in the same sizes.
+architectures holds MODELS and TASKS, importers the ways in for nets of others, PULLS those of public packages.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,48 +10,18 @@ import torch
 from torch import nn
 
 from robustpose.errors import RobustPoseError, unknown_name
-from robustpose.models.attention import attention_hg
+from robustpose.models.architectures import MODELS as MODELS
+from robustpose.models.architectures import SIZES as SIZES
+from robustpose.models.architectures import TASKS as TASKS
+from robustpose.models.architectures import build as build
 from robustpose.models.cards import Card
-from robustpose.models.chained import chained
-from robustpose.models.deeppose import deeppose
-from robustpose.models.dlcm import dlcm
 from robustpose.models.flipped import flip_tested
-from robustpose.models.hourglass import shg2, shg8
-from robustpose.models.hrnet import hrnet
 from robustpose.models.importers import IMPORTERS, PLACES
-from robustpose.models.integral import integral
 from robustpose.models.opened import OpenedModel as OpenedModel
 from robustpose.models.pulled import PULLS, pulled_path
-from robustpose.models.resdec import resdec, resdec_pre, resreg
-from robustpose.models.simcc import simcc
-from robustpose.models.tasks import action, parts
-from robustpose.models.vitpose import vitpose
 from robustpose.models.weights import load_facts, load_weights, shipped_architectures, shipped_weights
-from robustpose.skeletons import MPII_16, SKELETONS, Skeleton
+from robustpose.skeletons import SKELETONS
 from robustpose.types import PoseModel
-
-MODELS: dict[str, Callable[[str, Skeleton], nn.Module]] = {
-    "deeppose": deeppose,
-    "shg2": shg2,
-    "shg8": shg8,
-    "chained": chained,
-    "attention_hg": attention_hg,
-    "dlcm": dlcm,
-    "resreg": resreg,
-    "resdec": resdec,
-    "resdec_pre": resdec_pre,
-    "hrnet": hrnet,
-    "vitpose": vitpose,
-    "simcc": simcc,
-    "integral": integral,
-}
-
-TASKS: dict[str, Callable[[str], nn.Module]] = {
-    "action": action,
-    "parts": parts,
-}
-
-SIZES = ("compact", "published")
 
 FLIP = "flip"
 """The word before the colon of a net that is asked of the mirrored picture, too: 'flip:shg2'."""
@@ -66,19 +34,6 @@ class OpenedTask:
     name: str
     net: nn.Module
     fingerprint: str
-
-
-def build(architecture: str, *, size: str = "compact", skeleton: Skeleton = MPII_16) -> nn.Module:
-    """Make an untrained net of MODELS, for the keypoints of `skeleton`, or of TASKS, which have none.
-
-    RobustPoseError for an unknown architecture or size, or a skeleton that the architecture cannot have.
-    """
-    known = {**MODELS, **TASKS}
-    if architecture not in known:
-        raise unknown_name("model", architecture, known)
-    if size not in SIZES:
-        raise unknown_name("size", size, SIZES)
-    return MODELS[architecture](size, skeleton) if architecture in MODELS else TASKS[architecture](size)
 
 
 def open_model(spec: str, *, card: Path | Card | None = None) -> OpenedModel:

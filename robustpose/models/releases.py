@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.hourglass import StackedHourglass
-from robustpose.models.hrnet import HRNet
+from robustpose.models.architectures.hourglass import StackedHourglass
+from robustpose.models.architectures.hrnet import HRNet
 from robustpose.models.torchvision_names import complete, plain_names, skeleton_of_maps
 from robustpose.skeletons import MPII_16
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.resdec import INPUT_SIZES, WIDTHS, ResDec, backbone
+from robustpose.models.architectures.resdec import INPUT_SIZES, WIDTHS, ResDec, backbone
 from robustpose.models.weights import misfits
 from robustpose.skeletons import COCO_17, MPII_16, Skeleton
 

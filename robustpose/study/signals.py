@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robustpose.models.dlcm import PartsHead
+from robustpose.models.architectures.dlcm import PartsHead
 from robustpose.models.heads import HeatmapHead
 from robustpose.study.stored import Floats
 from robustpose.types import PoseModel, PoseOutput

@@ -10,7 +10,7 @@ from robustpose.attacks.untouched import untouched
 from robustpose.data.augment import PADDING
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import overlaps
-from robustpose.models.tasks import task_loss
+from robustpose.models.architectures.tasks import task_loss
 from robustpose.study.derived import TaskCell
 from robustpose.study.stored import TaskResult
 from robustpose.study.workbench import Workbench, input_size_of

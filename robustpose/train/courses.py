@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from robustpose.data.augment import PADDING, TrainingPeople, augmented, augmented_with_labels
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import ALL, METRICS, Estimate, Pck, Table, accuracy, mean_iou, overlaps, score
-from robustpose.models.tasks import task_loss
+from robustpose.models.architectures.tasks import task_loss
 from robustpose.types import Batch, HasTaskLabels, PoseDataset, PoseModel
 
 _AT_ONCE = 50

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import robustpose
-from tests.models.tflite_files import real_path
+from tests.models.importers.tflite_files import real_path
 
 FOLDER = Path(robustpose.__file__).parents[1] / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.py"))

@@ -5,7 +5,7 @@ import pytest
 
 from robustpose.errors import RobustPoseError
 from robustpose.models.cards import Card, find_card, read_card, shipped_cards
-from robustpose.models.importers.onnx_ops import OPERATORS
+from robustpose.models.importers.onnx.ops import OPERATORS
 from robustpose.skeletons import AIC_14, COCO_17
 
 HEATMAPS: dict[str, str] = {

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from robustpose.attacks.lean import lean_copy
 from robustpose.errors import RobustPoseError
 from robustpose.models import build, open_model, takes_card
-from robustpose.models.dlcm import BONES, LIMBS, PartsHead
+from robustpose.models.architectures.dlcm import BONES, LIMBS, PartsHead
 from robustpose.models.flipped import FlipTested, flip_tested
 from robustpose.models.heads import CoordinateHead, HeatmapHead, SimCCHead
 from robustpose.models.offset_heads import CentreHead, OffsetHead

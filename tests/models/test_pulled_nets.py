@@ -19,9 +19,9 @@ from robustpose.models.pulled import PULLS, is_here, pulled_path
 from robustpose.objectives import Aim, Margin, TrainingLoss
 from robustpose.skeletons import COCO_17
 from robustpose.types import Batch
-from tests.models.test_tflite import LIMB_JOINTS, real_people
-from tests.models.tfjs_files import Array, Job, run_tfjs, tfjs_or_skip
-from tests.models.tflite_files import runtime_outputs
+from tests.models.importers.test_tflite import LIMB_JOINTS, real_people
+from tests.models.importers.tfjs_files import Array, Job, run_tfjs, tfjs_or_skip
+from tests.models.importers.tflite_files import runtime_outputs
 
 PARITY = 1e-3
 """Of the largest output: the runtimes round differently along a hundred layers."""

@@ -19,7 +19,7 @@ from robustpose.models.cards import read_card
 from robustpose.models.fetching import pull
 from robustpose.models.importers import IMPORTERS, opening
 from robustpose.models.pulled import PULLS, Package, Pull, folder_of, is_here, pulled_path
-from tests.models.test_tfjs import CARD, SMALL
+from tests.models.importers.test_tfjs import CARD, SMALL
 
 NPM = Package("npm", "@someone/nets", "1.2.3", "MIT", 2_000_000)
 PIP = Package("pip", "nets", "4.5.6", "MIT", 3_000_000)

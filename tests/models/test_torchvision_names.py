@@ -7,7 +7,7 @@ from torch import Tensor
 
 from robustpose.errors import RobustPoseError
 from robustpose.models import build
-from robustpose.models.resdec import ResDec, backbone
+from robustpose.models.architectures.resdec import ResDec, backbone
 from robustpose.models.torchvision_names import pose_resnet_50, resnet_50_backbone
 
 State = dict[str, Tensor]

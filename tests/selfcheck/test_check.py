@@ -14,7 +14,7 @@ from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.python import opened_module
 from robustpose.selfcheck import Checked, check_card, variants_of
 from robustpose.types import PoseOutput
-from tests.models.tflite_files import real_path
+from tests.models.importers.tflite_files import real_path
 
 N = 12
 HEATMAPS: dict[str, object] = {

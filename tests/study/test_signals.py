@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from robustpose.models.dlcm import Compositional
+from robustpose.models.architectures.dlcm import Compositional
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.study.signals import divergence, signals_of
 from robustpose.types import PoseOutput

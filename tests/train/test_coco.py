@@ -9,7 +9,7 @@ import torch
 from robustpose.data import open_dataset
 from robustpose.errors import RobustPoseError
 from robustpose.models import MODELS, build, open_model
-from robustpose.models.chained import FROM_THE_NOSE, Chained
+from robustpose.models.architectures.chained import FROM_THE_NOSE, Chained
 from robustpose.models.weights import facts_path, load_facts
 from robustpose.skeletons import AIC_14, COCO_17, EFFICIENTPOSE_16, MPII_16
 from robustpose.train import Recipe, train

@@ -6,10 +6,10 @@ from pathlib import Path
 from robustpose.models.cards import Card
 from robustpose.models.importers.hf import open_hf
 from robustpose.models.importers.imported import ImportedPose
-from robustpose.models.importers.onnx import load_onnx
+from robustpose.models.importers.onnx.loading import load_onnx
 from robustpose.models.importers.python import open_callable, open_torch
-from robustpose.models.importers.tfjs import load_tfjs
-from robustpose.models.importers.tflite import load_tflite
+from robustpose.models.importers.tfjs.loading import load_tfjs
+from robustpose.models.importers.tflite.loading import load_tflite
 from robustpose.models.importers.torchscript import load_torchscript
 from robustpose.models.opened import OpenedModel
 

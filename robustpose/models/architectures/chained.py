@@ -1,0 +1,168 @@
+"""Chained: Gkioxari, Toshev, Jaitly, "Chained Predictions Using Convolutional Neural Networks", ECCV 2016, arXiv
+1605.02346, as the authors of the paper studied run it (their code: Naman-ntc/Pytorch-Human-Pose-Estimation).
+
+Keypoints are found one after another: a hidden state starts from the picture's features, and before each keypoint
+it takes in the maps of ALL keypoints found so far. A head of its own writes each keypoint's map: transposed
+convolutions of 2x2, 4x4 and 6x6, summed, twice. So an error at one keypoint reaches every later one.
+
+Here: ResNet-34 features of 8x8, 64 hidden channels and maps of 32x32, as in the paper studied (the original has an
+Inception trunk). We chain from the head outwards, the paper studied in MPII's row order, from the right ankle. In
+its code 1x1 convolutions of stride 2 take a map in, twice, so only every fourth row and column is ever seen; kept
+for the published size. The compact size takes 2x2 instead, so that no cell goes unseen, and features at stride 16,
+so that the maps keep 32x32.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from robustpose.errors import RobustPoseError
+from robustpose.models.architectures.resnet import ResNet
+from robustpose.models.heads import HeatmapHead
+from robustpose.skeletons import COCO_17, MPII_16, Skeleton
+from robustpose.types import PoseOutput
+
+FROM_THE_HEAD = (
+    *("head_top", "upper_neck", "thorax", "right_shoulder", "left_shoulder"),
+    *("right_elbow", "left_elbow", "right_wrist", "left_wrist"),
+    *("pelvis", "right_hip", "left_hip", "right_knee", "left_knee", "right_ankle", "left_ankle"),
+)
+"""The order in which MPII's keypoints are found: each after the one that it hangs on."""
+
+FROM_THE_NOSE = COCO_17.keypoints
+"""The same for COCO's, whose own order is such a one."""
+
+
+class Deception(nn.Module):
+    """Draw one map of four times the resolution: the paper's deconvolution in the manner of Inception."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        middle = hidden // 2
+        self.start = nn.Conv2d(hidden, middle, 1)
+        self.doublings = nn.ModuleList(
+            nn.ModuleList(
+                nn.ConvTranspose2d(middle, middle, kernel, stride=2, padding=kernel // 2 - 1)
+                for kernel in (2, 4, 6)
+            )
+            for _ in range(2)
+        )
+        self.end = nn.Conv2d(middle, 1, 3, padding=1)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(N, hidden, h, w) -> (N, 1, 4 h, 4 w)."""
+        x = self.start(hidden)
+        for doubling in self.doublings:
+            assert isinstance(doubling, nn.ModuleList)
+            x = torch.stack([deconvolve(x) for deconvolve in doubling]).sum(dim=0)
+        out: Tensor = self.end(x)
+        return out
+
+
+def take_in(hidden: int, *, kernel: int) -> nn.Sequential:
+    """Bring a map (N, 1, 4 h, 4 w) to the hidden state's shape (N, hidden, h, w)."""
+    return nn.Sequential(
+        nn.Conv2d(1, hidden, 1),
+        nn.Conv2d(hidden, hidden, kernel, stride=2),
+        nn.BatchNorm2d(hidden),
+        nn.Conv2d(hidden, hidden, kernel, stride=2),
+        nn.BatchNorm2d(hidden),
+    )
+
+
+class Chained(nn.Module):
+    """Find each keypoint with the maps of all earlier ones in sight.
+
+    blocks  of the ResNet; its features are a quarter of the heatmaps' resolution
+    kernel  of the convolutions of stride 2 that take a map in
+    order   the names of all keypoints, first found first
+
+    forward: images (N, 3, H, W) in [0, 1] -> PoseOutput with one heatmap stage, in the skeleton's order.
+    """
+
+    def __init__(
+        self,
+        *,
+        blocks: tuple[int, ...],
+        width: int,
+        hidden: int,
+        kernel: int,
+        input_size: tuple[int, int],
+        skeleton: Skeleton = MPII_16,
+        order: tuple[str, ...] = FROM_THE_HEAD,
+        foreground: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if sorted(order) != sorted(skeleton.keypoints):
+            raise ValueError(f"order must name every keypoint of {skeleton.name} once, got {', '.join(order)}")
+        self.skeleton = skeleton
+        self.input_size = input_size
+        self.order = order
+        stride = 2 ** (len(blocks) + 1) // 4
+        self.head = HeatmapHead(
+            input_size=input_size,
+            heatmap_size=(input_size[0] // stride, input_size[1] // stride),
+            foreground=foreground,
+        )
+        k = len(skeleton)
+        self.backbone = ResNet(blocks=blocks, width=width)
+        self.start = nn.Conv2d(self.backbone.channels, hidden, 1)
+        self.deceptions = nn.ModuleList(Deception(hidden) for _ in range(k))
+        self.carry = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(hidden, hidden, 1), nn.BatchNorm2d(hidden)) for _ in range(k - 1)
+        )
+        self.take_in = nn.ModuleList(
+            nn.ModuleList(take_in(hidden, kernel=kernel) for _ in range(found)) for found in range(1, k)
+        )
+        self.rows = [order.index(name) for name in skeleton.keypoints]
+
+    def forward(self, images: Tensor) -> PoseOutput:
+        """Find keypoints; see the class for shapes."""
+        hidden = self.start(self.backbone(images))
+        maps: list[Tensor] = [self.deceptions[0](hidden)]
+        for carry, earlier, deception in zip(self.carry, self.take_in, self.deceptions[1:], strict=True):
+            assert isinstance(earlier, nn.ModuleList)
+            hidden = carry(hidden)
+            for seen, take in zip(maps, earlier, strict=True):
+                hidden = hidden + take(seen)
+            hidden = F.relu(hidden)
+            maps.append(deception(hidden))
+        raw = torch.cat(maps, dim=1)[:, self.rows]
+        keypoints, scores = self.head.decode(raw)
+        return PoseOutput(keypoints=keypoints, scores=scores, stages=(raw,))
+
+
+def order_for(skeleton: Skeleton) -> tuple[str, ...]:
+    """Choose the order in which a skeleton's keypoints are found; RobustPoseError where none is known."""
+    for order in (FROM_THE_HEAD, FROM_THE_NOSE):
+        if sorted(order) == sorted(skeleton.keypoints):
+            return order
+    raise RobustPoseError(
+        f"chained finds keypoints in an order, and knows one for {MPII_16.name} and {COCO_17.name}, not for "
+        f"{skeleton.name}"
+    )
+
+
+def chained(size: str, skeleton: Skeleton = MPII_16) -> Chained:
+    """One keypoint after another: Chained."""
+    order = order_for(skeleton)
+    if size == "published":
+        return Chained(
+            blocks=(3, 4, 6, 3),
+            width=64,
+            hidden=64,
+            kernel=1,
+            input_size=(256, 256),
+            skeleton=skeleton,
+            order=order,
+        )
+    return Chained(
+        blocks=(3, 4, 6),
+        width=20,
+        hidden=24,
+        kernel=2,
+        input_size=(128, 128),
+        skeleton=skeleton,
+        order=order,
+        foreground=20.0,
+    )

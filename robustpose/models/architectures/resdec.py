@@ -1,0 +1,121 @@
+"""One ResNet, two ways to write keypoints: the controlled pair of the paper studied.
+
+resreg      pooled features and a linear layer give coordinates, as in DeepPose (arXiv 1312.4659)
+resdec      deconvolutions give heatmaps: Xiao, Wu, Wei, "Simple Baselines for Human Pose Estimation and
+            Tracking", ECCV 2018, arXiv 1804.06208; official code microsoft/human-pose-estimation.pytorch
+resdec_pre  the same net as resdec, whose `backbone` was trained on another task first
+
+The three have the same backbone: ResNet-50 as published in the Simple Baselines (the paper studied does not say
+which ResNet), three 4x4 deconvolutions of 256 channels, Gaussians of sigma 2 at a quarter of the input. The
+compact backbone is a narrow ResNet-18, its deconvolutions have 64 channels. The official code pre-trains on
+ImageNet; here that is resdec_pre, by `net.backbone.load_state_dict(...)` from tasks.ActionClassifier's backbone or
+from torchvision's weights (torchvision_names.py).
+"""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from robustpose.models.architectures.deconvolution import Deconvolution
+from robustpose.models.architectures.resnet import Bottleneck, ResNet
+from robustpose.models.architectures.standardise import Standardise
+from robustpose.models.heads import CoordinateHead, HeatmapHead
+from robustpose.skeletons import MPII_16, Skeleton
+from robustpose.types import PoseOutput
+
+INPUT_SIZES = {"compact": (128, 128), "published": (256, 256)}
+WIDTHS = {"compact": 64, "published": 256}
+"""Channels of the deconvolutions."""
+
+
+def backbone(size: str) -> ResNet:
+    """Make the backbone that resreg, resdec and the nets of tasks.py share."""
+    if size == "published":
+        return ResNet(blocks=(3, 4, 6, 3), width=64, block=Bottleneck)
+    return ResNet(blocks=(2, 2, 2, 2), width=20)
+
+
+class ResReg(nn.Module):
+    """Regress every coordinate from the pooled features of the whole picture.
+
+    forward: images (N, 3, H, W) in [0, 1] -> PoseOutput with one coordinate stage (N, K, 2) in [-0.5, 0.5].
+    """
+
+    def __init__(self, *, backbone: ResNet, input_size: tuple[int, int], skeleton: Skeleton = MPII_16) -> None:
+        super().__init__()
+        self.skeleton = skeleton
+        self.input_size = input_size
+        self.head = CoordinateHead(input_size=input_size)
+        self.standardise = Standardise()
+        self.backbone = backbone
+        self.regress = nn.Linear(backbone.channels, 2 * len(skeleton))
+
+    def forward(self, images: Tensor) -> PoseOutput:
+        """Find keypoints; see the class for shapes."""
+        features = self.backbone(self.standardise(images)).mean(dim=(2, 3))
+        raw = self.regress(features).reshape(-1, len(self.skeleton), 2)
+        keypoints, scores = self.head.decode(raw)
+        return PoseOutput(keypoints=keypoints, scores=scores, stages=(raw,))
+
+
+class ResDec(nn.Module):
+    """Draw a heatmap for every keypoint from the features.
+
+    width       channels of the deconvolutions
+    sigma       of the heatmaps' Gaussians, in cells
+    foreground  of the HeatmapHead
+    channels    the order that the backbone takes
+
+    forward: images (N, 3, H, W) in [0, 1] -> PoseOutput with one heatmap stage (N, K, H/4, W/4).
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: ResNet,
+        width: int,
+        input_size: tuple[int, int],
+        sigma: float,
+        foreground: float = 0.0,
+        skeleton: Skeleton = MPII_16,
+        channels: Literal["RGB", "BGR"] = "RGB",
+    ) -> None:
+        super().__init__()
+        self.skeleton = skeleton
+        self.input_size = input_size
+        heatmap_size = (input_size[0] // 4, input_size[1] // 4)
+        self.head = HeatmapHead(
+            input_size=input_size, heatmap_size=heatmap_size, sigma=sigma, foreground=foreground
+        )
+        self.standardise = Standardise(channels=channels)
+        self.backbone = backbone
+        self.decoder = Deconvolution(backbone.channels, len(skeleton), width=width)
+
+    def forward(self, images: Tensor) -> PoseOutput:
+        """Find keypoints; see the class for shapes."""
+        raw = self.decoder(self.backbone(self.standardise(images)))
+        keypoints, scores = self.head.decode(raw)
+        return PoseOutput(keypoints=keypoints, scores=scores, stages=(raw,))
+
+
+def resreg(size: str, skeleton: Skeleton = MPII_16) -> ResReg:
+    """Direct regression on the backbone that resdec has."""
+    return ResReg(backbone=backbone(size), input_size=INPUT_SIZES[size], skeleton=skeleton)
+
+
+def resdec(size: str, skeleton: Skeleton = MPII_16) -> ResDec:
+    """Deconvolution and heatmaps on the backbone that resreg has: ResDec."""
+    compact = size == "compact"
+    return ResDec(
+        backbone=backbone(size),
+        width=WIDTHS[size],
+        input_size=INPUT_SIZES[size],
+        sigma=1.0 if compact else 2.0,
+        foreground=20.0 if compact else 0.0,
+        skeleton=skeleton,
+    )
+
+
+def resdec_pre(size: str, skeleton: Skeleton = MPII_16) -> ResDec:
+    """Make a resdec for a backbone that was trained before: the difference lies in the weights."""
+    return resdec(size, skeleton)

@@ -1,0 +1,33 @@
+"""TF.js: a graph model (model.json and its shards) as a differentiable PoseModel.
+
+Agrees with TF.js; the batch is free although the file may say 1. Layers models are refused: convert them to graph
+models. Nothing of a file is run but the operators of `tfjs_ops`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from robustpose.models.cards import Card
+from robustpose.models.importers.graph import NetFile, PlannedGraph
+from robustpose.models.importers.imported import ImportedPose
+from robustpose.models.importers.opening import open_net
+from robustpose.models.importers.tfjs.files import read_files
+from robustpose.models.importers.tfjs.graph import check_operators, inputs_and_outputs, read_graph
+
+
+def load_tfjs(path: Path, card: Path | Card | None = None) -> ImportedPose:
+    """Open a model.json (or its folder) with its shipped card, or with the user's `card`; comes in eval mode.
+
+    RobustPoseError where the files or the card cannot be used, or where they do not fit together.
+    """
+    files = read_files(path)
+    inputs, outputs = inputs_and_outputs(files)
+
+    def read(picture: tuple[int, ...], stages: Sequence[str]) -> PlannedGraph:
+        return read_graph(files, picture, outputs=stages)
+
+    def check() -> None:
+        check_operators(files)
+
+    # Only the picture's size is written down, and convolutions take any; each layer is planned for the card's.
+    return open_net(NetFile(files.file, "tfjs", files.sha256, inputs, outputs, True, check, read), card=card)

@@ -1,0 +1,1 @@
+"""TensorFlow Lite files: loading.py opens one, graph.py plans it; its operators: ops.py, layers.py, shapes.py."""

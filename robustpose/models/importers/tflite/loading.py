@@ -1,0 +1,34 @@
+"""TensorFlow Lite: a float or float16 .tflite file as a differentiable PoseModel.
+
+Agrees with the LiteRT runtime; the batch is free although the file says 1. Quantised files are refused, because
+rounding has no gradients. The format is TensorFlow Lite's flatbuffer schema, read with the `tflite` package.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from robustpose.models.cards import Card
+from robustpose.models.importers.files import read_file
+from robustpose.models.importers.graph import NetFile, PlannedGraph
+from robustpose.models.importers.imported import ImportedPose
+from robustpose.models.importers.opening import open_net
+from robustpose.models.importers.tflite.graph import inputs_and_outputs, read_graph
+
+
+def load_tflite(path: Path, card: Path | Card | None = None) -> ImportedPose:
+    """Open a .tflite file with its shipped card, or with the user's `card`; comes in eval mode.
+
+    RobustPoseError where the file or the card cannot be used, or where they do not fit together.
+    """
+    content, file = read_file(path), str(path)
+    inputs, outputs = inputs_and_outputs(content, file=file)
+
+    def check() -> None:
+        read_graph(content, file=file)
+
+    def read(_: tuple[int, ...], stages: Sequence[str]) -> PlannedGraph:
+        return read_graph(content, file=file, outputs=stages)
+
+    sha256 = hashlib.sha256(content).hexdigest()
+    return open_net(NetFile(file, "tflite", sha256, inputs, outputs, False, check, read), card=card)

@@ -1,0 +1,296 @@
+"""What a card makes of a net's numbers, on tiny nets whose answers are known by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from robustpose.errors import RobustPoseError
+from robustpose.models.heads import CoordinateHead, HeatmapHead
+from robustpose.models.importers.imported import ImportedPose
+from robustpose.models.importers.tflite.loading import load_tflite
+from robustpose.models.offset_heads import CentreHead, OffsetHead
+from robustpose.types import PoseModel
+from tests.models.importers.tflite_files import Array, Op, tflite_bytes
+
+SIZE = (8, 6)
+PICTURE = (1, *SIZE, 3)
+HEATMAPS = """
+name = "colours"
+format = "tflite"
+skeleton = ["left_hand", "right_hand", "nose"]
+input_size = [8, 6]
+channels = "RGB"
+stages = ["out"]
+head = "heatmap"
+heatmap_size = [8, 6]
+sigma = 1.0
+"""
+POINTS = """
+name = "points"
+format = "tflite"
+skeleton = ["left_hand", "right_hand"]
+input_size = [8, 6]
+channels = "RGB"
+stages = ["out"]
+head = "coordinates"
+unit = "pixels"
+columns = ["x", "y"]
+"""
+COLOURS = Op("MUL", ("picture", np.ones((1, 1, 1, 3), np.float32)), table="MulOptions")
+
+
+def points(numbers: Array) -> bytes:
+    """Return a net that gives the same numbers (1, ...) for every picture."""
+    flat = numbers.reshape(1, -1).astype(np.float32)
+    weights = np.zeros((flat.shape[1], 144), np.float32)
+    return tflite_bytes(
+        Op("FULLY_CONNECTED", ("picture", weights, flat[0]), ("flat",), "FullyConnectedOptions"),
+        Op("RESHAPE", ("flat", np.array(numbers.shape, np.int32)), table="ReshapeOptions"),
+        picture=PICTURE,
+    )
+
+
+def opened(folder: Path, content: bytes, card: str) -> ImportedPose:
+    net, card_path = folder / "net.tflite", folder / "card.toml"
+    net.write_bytes(content)
+    card_path.write_text(card)
+    return load_tflite(net, card_path)
+
+
+def refusal(folder: Path, content: bytes, card: str) -> str:
+    with pytest.raises(RobustPoseError) as caught:
+        opened(folder, content, card)
+    assert str(caught.value).startswith(str(folder / "net.tflite"))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def colours() -> bytes:
+    return tflite_bytes(COLOURS, picture=PICTURE)
+
+
+def lights() -> torch.Tensor:
+    """Return a picture whose brightest red, green and blue are at (x, y) = (1, 2), (3, 4), (5, 6)."""
+    images = torch.full((1, 3, *SIZE), 0.25)
+    for channel, (x, y) in enumerate([(1, 2), (3, 4), (5, 6)]):
+        images[0, channel, y, x] = 0.75
+    return images
+
+
+def test_heatmaps_in_rgb(tmp_path: Path) -> None:
+    net = opened(tmp_path, colours(), HEATMAPS)
+    assert isinstance(net, PoseModel)
+    assert isinstance(net.head, HeatmapHead)
+    output = net(lights())
+    assert torch.equal(output.stages[0], lights())
+    assert output.keypoints[0].tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert output.scores[0].tolist() == [0.75] * 3
+
+
+def test_bgr(tmp_path: Path) -> None:
+    net = opened(tmp_path, colours(), HEATMAPS.replace("RGB", "BGR"))
+    assert net(lights()).keypoints[0].tolist() == [[5, 6], [3, 4], [1, 2]]
+
+
+def test_scaling(tmp_path: Path) -> None:
+    net = opened(tmp_path, colours(), HEATMAPS + "mean = [0.25, 0.5, 0.75]\nstd = [0.5, 0.25, 1]\nscale = 4\n")
+    corner = net(lights()).stages[0][0, :, 0, 0]
+    assert corner.tolist() == pytest.approx([0.0, -4.0, -2.0])
+
+
+def test_select(tmp_path: Path) -> None:
+    card = HEATMAPS.replace('"right_hand", "nose"]', '"right_hand"]\nselect = [2, 0]')
+    assert opened(tmp_path, colours(), card)(lights()).keypoints[0].tolist() == [[5, 6], [1, 2]]
+
+
+def test_channels_first(tmp_path: Path) -> None:
+    content = tflite_bytes(Op("RELU", ("picture",)), picture=(1, 3, *SIZE))
+    net = opened(tmp_path, content, HEATMAPS + 'layout = "NCHW"\n')
+    assert net(lights()).keypoints[0].tolist() == [[1, 2], [3, 4], [5, 6]]
+
+
+def test_several_stages(tmp_path: Path) -> None:
+    content = tflite_bytes(
+        Op("NEG", ("picture",), ("first",), "NegOptions"),
+        Op("NEG", ("first",), table="NegOptions"),
+        picture=PICTURE,
+    )
+    net = opened(tmp_path, content, HEATMAPS.replace('["out"]', '["first", "out"]'))
+    first, last = net(lights()).stages
+    assert torch.equal(first, -lights())
+    assert torch.equal(last, lights())
+
+
+def test_gradient_reaches_the_picture(tmp_path: Path) -> None:
+    net = opened(tmp_path, colours(), HEATMAPS.replace("RGB", "BGR") + "scale = 255\n")
+    images = lights().requires_grad_()
+    net(images).stages[0][0, 0].sum().backward()
+    assert images.grad is not None
+    assert {*images.grad[0, 2].flatten().tolist()} == {255.0}
+    assert not images.grad[0, :2].any()
+
+
+def test_pixels(tmp_path: Path) -> None:
+    # 3 and 4 of 6 x 8 pixels from the edges are the middle of the picture, which is the point (2.5, 3.5)
+    net = opened(tmp_path, points(np.array([[3.0, 4.0, 0.5, 0.5]])), POINTS)
+    assert isinstance(net.head, CoordinateHead)
+    output = net(torch.rand(2, 3, *SIZE))
+    assert output.stages[0].shape == (2, 2, 2)
+    assert output.stages[0][0, 0].tolist() == [0.0, 0.0]
+    assert output.keypoints[1].tolist() == [[2.5, 3.5], pytest.approx([0.0, 0.0], abs=1e-5)]
+    assert output.scores.tolist() == [[1.0, 1.0]] * 2
+
+
+def test_columns_units_and_selection(tmp_path: Path) -> None:
+    rows = np.array([[[[0.0, 0.0, 0.1], [0.25, 0.5, 0.9], [1.0, 0.0, 0.3]]]])
+    card = POINTS.replace('"pixels"', '"0..1"').replace('["x", "y"]', '["y", "x", "score"]') + "select = [2, 1]\n"
+    output = opened(tmp_path, points(rows), card)(torch.rand(1, 3, *SIZE))
+    assert output.stages[0].tolist() == [[[-0.5, 0.5], [0.0, -0.25]]]
+    assert output.keypoints.tolist() == [[[-0.5, 7.5], [2.5, 1.5]]]
+    assert output.scores.tolist() == [[pytest.approx(0.3), pytest.approx(0.9)]]
+
+
+def test_centred_unit(tmp_path: Path) -> None:
+    net = opened(tmp_path, points(np.array([[-0.5, 0.25, 0.5, 0.0]])), POINTS.replace("pixels", "-0.5..0.5"))
+    assert net(torch.rand(1, 3, *SIZE)).stages[0].tolist() == [[[-0.5, 0.25], [0.5, 0.0]]]
+
+
+def test_other_size_of_images(tmp_path: Path) -> None:
+    net = opened(tmp_path, colours(), HEATMAPS)
+    with pytest.raises(
+        RobustPoseError, match=r"colours: images must have shape \(N, 3, 8, 6\), got \(1, 3, 6, 8\)"
+    ):
+        net(torch.rand(1, 3, 6, 8))
+
+
+def test_no_card_says_how_to_write_one(tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(colours())
+    with pytest.raises(RobustPoseError) as caught:
+        load_tflite(path)
+    message = str(caught.value)
+    assert "'picture' of shape [1, 8, 6, 3]" in message
+    assert "'out' of shape [1, 8, 6, 3]" in message
+    assert "--card" in message
+    assert "input_size" in message
+    assert "\n" not in message
+
+
+def test_card_of_another_file(tmp_path: Path) -> None:
+    card = HEATMAPS + f'sha256 = "{"0" * 64}"\n'
+    assert "card 'colours' is for 000000000000..." in refusal(tmp_path, colours(), card)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('["out"]', '["oute"]'), "did you mean 'out'"),
+        (
+            ("input_size = [8, 6]", "input_size = [6, 8]"),
+            "says input_size = [6, 8] in NHWC, which is [1, 6, 8, 3]",
+        ),
+        (("heatmap_size = [8, 6]", "heatmap_size = [4, 3]"), "card 'colours' says NHWC heatmaps of 4 x 3"),
+        (('"right_hand", "nose"]', '"right_hand"]'), "has 3 heatmaps for the 2 keypoints of colours; say in card"),
+        (("sigma", "select = [0, 1, 3]\nsigma"), "select of card 'colours' names number 3"),
+    ],
+)
+def test_card_that_does_not_fit(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    assert message in refusal(tmp_path, colours(), HEATMAPS.replace(*change))
+
+
+def test_rows_that_do_not_fit(tmp_path: Path) -> None:
+    card = POINTS.replace('["x", "y"]', '["x", "y", "score"]')
+    assert "holds 4 numbers, which are no rows of 3 columns" in refusal(tmp_path, points(np.ones((1, 4))), card)
+    assert "has 3 rows for the 2 keypoints" in refusal(tmp_path, points(np.ones((1, 6))), POINTS)
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        Op("SOFTMAX", ("rows",), ("mixed",), "SoftmaxOptions", {"Beta": 1.0}),
+        Op("SLICE", ("rows", np.zeros(1, np.int32), np.full(1, 143, np.int32)), ("mixed",), "SliceOptions"),
+    ],
+)
+def test_people_must_not_mix(tmp_path: Path, op: Op) -> None:
+    # the batch is folded into the only axis there is, and the net computes along it
+    content = tflite_bytes(
+        Op("RESHAPE", ("picture", np.array([144], np.int32)), ("rows",), "ReshapeOptions"),
+        op,
+        picture=PICTURE,
+        outputs=("mixed",),
+    )
+    message = refusal(tmp_path, content, HEATMAPS.replace('["out"]', '["mixed"]'))
+    assert "depends on the others" in message or "heatmaps" in message
+
+
+def test_fingerprint(tmp_path: Path) -> None:
+    first = opened(tmp_path, colours(), HEATMAPS).fingerprint
+    assert opened(tmp_path, colours(), HEATMAPS).fingerprint == first
+    assert opened(tmp_path, colours(), HEATMAPS.replace("sigma = 1.0", "sigma = 1.5")).fingerprint != first
+    other = tflite_bytes(Op("RELU", ("picture",)), picture=PICTURE)
+    assert opened(tmp_path, other, HEATMAPS).fingerprint != first
+
+
+def parts(*channels: int) -> bytes:
+    """Return a net of as many tensors, each of so many maps: the picture's red, times 1, 2, ..."""
+    red = Op(
+        "SLICE", ("picture", np.zeros(4, np.int32), np.array([1, *SIZE, 1], np.int32)), ("red",), "SliceOptions"
+    )
+    numbers, ops = iter(range(1, 100)), [red]
+    for name, count in zip("abcd", channels, strict=False):
+        factors = np.array([[[[next(numbers) for _ in range(count)]]]], np.float32)
+        ops.append(Op("MUL", ("red", factors), (name,), "MulOptions"))
+    return tflite_bytes(*ops, picture=PICTURE, outputs=["a", "b", "c", "d"][: len(channels)])
+
+
+OFFSETS = """
+name = "parts"
+format = "tflite"
+skeleton = ["left_hand", "right_hand"]
+input_size = [8, 6]
+channels = "RGB"
+stages = ["a", "b"]
+head = "offsets"
+heatmap_size = [8, 6]
+"""
+CENTRE = OFFSETS.replace('["a", "b"]', '["a", "b", "c", "d"]').replace('"offsets"', '"centre"') + "sigma = 1.0\n"
+
+
+@pytest.mark.parametrize(
+    ("card", "channels", "head"), [(OFFSETS, (2, 4), OffsetHead), (CENTRE, (2, 4, 4, 1), CentreHead)]
+)
+def test_parts_are_one_stage_in_the_cards_order(
+    tmp_path: Path, card: str, channels: tuple[int, ...], head: type
+) -> None:
+    net = opened(tmp_path, parts(*channels), card)
+    assert isinstance(net.head, head)
+    assert isinstance(net, PoseModel)
+    images = torch.rand(3, 3, *SIZE)
+    output = net(images)
+    expected = images[:, :1] * torch.arange(1.0, sum(channels) + 1)[:, None, None]
+    torch.testing.assert_close(output.stages, (expected,))
+    keypoints, scores = net.head.decode(expected)
+    assert torch.equal(output.keypoints, keypoints)
+    assert torch.equal(output.scores, scores)
+    assert float(scores.max()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("card", "channels", "message"),
+    [
+        (OFFSETS, (2, 3), "stage 'b' has 3 maps, but the offsets of card 'parts' are 4 for the 2 keypoints"),
+        (OFFSETS, (3, 4), "stage 'a' has 3 maps, but the heatmaps of card 'parts' are 2"),
+        (CENTRE, (2, 4, 2, 1), "stage 'c' has 2 maps, but the regression of card 'parts' are 4"),
+        (CENTRE, (2, 4, 4, 2), "stage 'd' has 2 maps, but the centre of card 'parts' are 1"),
+    ],
+)
+def test_parts_that_do_not_fit(tmp_path: Path, card: str, channels: tuple[int, ...], message: str) -> None:
+    assert message in refusal(tmp_path, parts(*channels), card)
+
+
+def test_a_logit_becomes_a_score(tmp_path: Path) -> None:
+    card = POINTS.replace('["x", "y"]', '["x", "y", "logit"]')
+    output = opened(tmp_path, points(np.array([[3.0, 4.0, 0.0, 0.5, 0.5, 2.0]])), card)(torch.rand(1, 3, *SIZE))
+    assert output.scores.tolist() == [[0.5, pytest.approx(1 / (1 + np.exp(-2.0)))]]

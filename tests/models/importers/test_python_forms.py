@@ -1,0 +1,307 @@
+"""torch:module:factory and callable:module:function, on tiny nets and functions whose answers are known."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+
+from robustpose import attacks
+from robustpose.errors import RobustPoseError
+from robustpose.models import open_model
+from robustpose.models.cards import Card, make_card
+from robustpose.models.heads import CoordinateHead
+from robustpose.objectives import TrainingLoss
+from robustpose.skeletons import Skeleton
+from robustpose.threats import Linf
+from robustpose.types import Attack, Batch, Loss, Threat
+from tests.models.importers.test_imported import lights
+
+HEATMAPS: dict[str, object] = {
+    "name": "colours",
+    "format": "torch",
+    "skeleton": ("left_hand", "right_hand", "nose"),
+    "input_size": (8, 6),
+    "channels": "RGB",
+    "head": "heatmap",
+    "heatmap_size": (8, 6),
+    "sigma": 1.0,
+}
+POINTS: dict[str, object] = {
+    "name": "points",
+    "format": "callable",
+    "skeleton": ("left_hand", "right_hand"),
+    "input_size": (8, 6),
+    "channels": "RGB",
+    "head": "coordinates",
+    "unit": "pixels",
+    "columns": ("x", "y", "score"),
+}
+NETS = """
+import torch
+from torch import nn
+from robustpose.models.architectures.hourglass import StackedHourglass
+from robustpose.skeletons import MPII_16
+
+class Plain(nn.Module):
+    def __init__(self, form):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+        self.drop = nn.Dropout(0.5)
+        self.form = form
+
+    def forward(self, x):
+        maps = self.drop(x * self.scale)
+        return {"tensor": maps, "tuple": (-maps, maps), "dict": {"first": -maps, "maps": maps}}[self.form]
+
+def tensor(): return Plain("tensor")
+def pair(): return Plain("tuple")
+def record(): return Plain("dict")
+def ours():
+    torch.manual_seed(1)
+    return StackedHourglass(stacks=1, channels=8, modules=1, stem=(4, 4, 8), input_size=(64, 64), skeleton=MPII_16)
+def nothing(): return 7
+def breaks(): raise KeyError("weights")
+def cut():
+    net = nn.Module()
+    net.forward = lambda x: x.detach()
+    return net
+number = 3
+"""
+FUNCTIONS = """
+import numpy as np
+
+def corner(pictures):
+    # x and y are the first pixel's red and green, in tens of levels
+    assert pictures.dtype == np.uint8 and pictures.shape[1:] == (8, 6, 3)
+    row = np.stack([pictures[:, 0, 0, 0] / 10, pictures[:, 0, 0, 1] / 10, np.full(len(pictures), 0.5)], axis=1)
+    return np.stack([row, row + 1], axis=1)
+
+def one_lost(pictures):
+    answer = corner(pictures)
+    answer[:, 1] = np.nan
+    return answer
+
+def too_few(pictures): return corner(pictures)[:1]
+def words(pictures): return "left"
+def breaks(pictures): return pictures.no_such_thing
+"""
+
+
+def card(changes: dict[str, object] | None = None, base: dict[str, object] = HEATMAPS) -> Card:
+    return make_card(base | (changes or {}))
+
+
+@pytest.fixture
+def nets(tmp_path: Path) -> str:
+    path = tmp_path / "my_nets.py"
+    path.write_text(NETS)
+    return f"torch:{path}"
+
+
+@pytest.fixture
+def functions(tmp_path: Path) -> str:
+    path = tmp_path / "my_functions.py"
+    path.write_text(FUNCTIONS)
+    return f"callable:{path}"
+
+
+@pytest.mark.parametrize(
+    ("factory", "stages"),
+    [("tensor", ("output",)), ("pair", ("0", "1")), ("pair", ("output",)), ("record", ("maps",))],
+)
+def test_a_module_under_a_card(nets: str, factory: str, stages: tuple[str, ...]) -> None:
+    opened = open_model(f"{nets}:{factory}", card=card({"stages": stages}))
+    output = opened.net(lights())
+    assert opened.name == "colours"
+    assert output.keypoints[0].tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert torch.equal(output.stages[-1], lights())
+    assert len(output.stages) == len(stages)
+
+
+def test_bgr_and_scaling(nets: str) -> None:
+    opened = open_model(f"{nets}:tensor", card=card({"channels": "BGR", "mean": 0.25, "std": 0.5, "scale": 2}))
+    raw = opened.net(lights()).stages[0]
+    assert torch.equal(raw, (lights().flip(1) - 0.25) / 0.5 * 2)
+
+
+def test_the_gradient_is_the_nets_own(nets: str) -> None:
+    net = open_model(f"{nets}:tensor", card=card({"scale": 3})).net
+    images = lights().requires_grad_()
+    net(images).stages[0][0, 1].sum().backward()  # type: ignore[no-untyped-call]
+    assert images.grad is not None
+    assert torch.equal(images.grad[0, 1], torch.full((8, 6), 3.0))
+    assert not images.grad[0, [0, 2]].any()
+
+
+def test_a_pose_model_of_ones_own_needs_no_card(nets: str) -> None:
+    opened = open_model(f"{nets}:ours")
+    assert tuple(opened.net.input_size) == (64, 64)
+    assert opened.net(torch.rand(2, 3, 64, 64)).keypoints.shape == (2, 16, 2)
+    assert opened.fingerprint == open_model(f"{nets}:ours").fingerprint
+    with pytest.raises(RobustPoseError, match="takes no card"):
+        open_model(f"{nets}:ours", card=card())
+
+
+def test_a_module_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here_only.py").write_text(NETS)
+    monkeypatch.chdir(tmp_path)
+    assert open_model("torch:here_only:tensor", card=card()).name == "colours"
+
+
+def test_the_fingerprint_follows_weights_code_and_card(tmp_path: Path) -> None:
+    def print_of(source: str, changes: dict[str, object] | None = None) -> str:
+        path = tmp_path / "nets.py"
+        path.write_text(source)
+        return open_model(f"torch:{path}:tensor", card=card(changes)).fingerprint
+
+    first = print_of(NETS)
+    assert print_of(NETS) == first
+    assert print_of(NETS.replace("torch.ones(1)", "torch.ones(1) * 2")) != first
+    assert print_of(NETS.replace("x * self.scale", "x / self.scale")) != first
+    assert print_of(NETS, {"sigma": 2.0}) != first
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("tensor", "needs a card"),
+        ("missing", "has no 'missing'"),
+        ("number", "cannot call 'number'"),
+        ("nothing", "must return an nn.Module, returned int"),
+        ("breaks", "failed: KeyError: 'weights' (my_nets.py, line 25)"),
+    ],
+)
+def test_what_no_factory_is(nets: str, place: str, message: str) -> None:
+    with pytest.raises(RobustPoseError) as caught:
+        open_model(f"{nets}:{place}")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_net_that_cuts_the_gradient(nets: str) -> None:
+    with pytest.raises(RobustPoseError, match="no gradient reaches the picture from 'output'"):
+        open_model(f"{nets}:cut", card=card())
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("torch:", "torch needs to be told what to open: torch:MODULE:FACTORY"),
+        ("torch:only_a_module", "torch needs a module and a name in it: torch:MODULE:NAME"),
+        ("torch:no_such_module_at_all:net", "No module named 'no_such_module_at_all'"),
+        ("torch:gone.py:net", "gone.py: no such file"),
+    ],
+)
+def test_what_no_module_is(spec: str, message: str) -> None:
+    with pytest.raises(RobustPoseError) as caught:
+        open_model(spec, card=card())
+    assert message in str(caught.value)
+
+
+def test_wrong_stage_and_wrong_card(nets: str) -> None:
+    with pytest.raises(RobustPoseError, match="unknown stage 'mapps'; did you mean 'maps'"):
+        open_model(f"{nets}:record", card=card({"stages": ("mapps",)}))
+    with pytest.raises(RobustPoseError, match="heatmaps of 4 x 3"):
+        open_model(f"{nets}:tensor", card=card({"heatmap_size": (4, 3)}))
+    with pytest.raises(RobustPoseError, match="is for callable nets, the net is opened as torch"):
+        open_model(f"{nets}:tensor", card=card(base=POINTS))
+
+
+def pictures(n: int = 2) -> torch.Tensor:
+    images = torch.zeros(n, 3, 8, 6)
+    images[:, 0, 0, 0] = 30 / 255
+    images[:, 1, 0, 0] = 40 / 255
+    return images
+
+
+def test_a_function_is_given_levels_and_its_pixels_count_from_the_edge(functions: str) -> None:
+    net = open_model(f"{functions}:corner", card=card(base=POINTS)).net
+    output = net(pictures())
+    # 3 and 4 pixels from the outer edges are the point (2.5, 3.5)
+    assert output.keypoints[0].tolist() == [pytest.approx([2.5, 3.5]), pytest.approx([3.5, 4.5])]
+    assert output.scores.tolist() == [[0.5, 1.5]] * 2
+    assert isinstance(net.head, CoordinateHead)
+
+
+def test_a_function_that_takes_bgr(functions: str) -> None:
+    net = open_model(f"{functions}:corner", card=card({"channels": "BGR"}, POINTS)).net
+    assert net(pictures()).keypoints[0, 0].tolist() == pytest.approx([-0.5, 3.5])
+
+
+def test_a_keypoint_that_is_not_found_is_wrong(functions: str) -> None:
+    net = open_model(f"{functions}:one_lost", card=card(base=POINTS)).net
+    first, lost = attacks.predict(net, pictures(), ids=("a", "b")).keypoints[0].tolist()
+    assert first == pytest.approx([2.5, 3.5])
+    assert lost == pytest.approx([-8.5, -8.5])
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("too_few", "must return an answer for each of 2 pictures, returned shape (1, 2, 3)"),
+        ("words", "must return one array of numbers"),
+        ("breaks", "failed: AttributeError: 'numpy.ndarray' object has no attribute 'no_such_thing'"),
+    ],
+)
+def test_what_no_function_is(functions: str, name: str, message: str) -> None:
+    with pytest.raises(RobustPoseError) as caught:
+        open_model(f"{functions}:{name}", card=card(base=POINTS))
+    assert message in str(caught.value)
+
+
+def test_a_function_scales_itself() -> None:
+    with pytest.raises(RobustPoseError, match="scale is for nets; a callable is given pictures"):
+        card({"scale": 255}, POINTS)
+
+
+class Corner(Attack):
+    """Asks for losses only: the better of the picture and one with a brighter first pixel."""
+
+    needs = "scores"
+
+    def perturb(
+        self, loss: Loss, images: torch.Tensor, threat: Threat, generator: torch.Generator, /
+    ) -> torch.Tensor:
+        rows = torch.arange(len(images))
+        other = images.clone()
+        other[:, :, 0, 0] += threat.eps
+        better = loss(other, rows) > loss(images, rows)
+        return torch.where(better[:, None, None, None], other, images)
+
+
+def people() -> Batch:
+    skeleton = Skeleton(name="points", keypoints=("left_hand", "right_hand"), limbs=())
+    return Batch(
+        images=pictures(),
+        keypoints=torch.tensor([[[2.5, 3.5], [3.5, 4.5]]] * 2),
+        visible=torch.ones(2, 2, dtype=torch.bool),
+        head_size=torch.full((2,), 2.0),
+        box_side=torch.full((2,), 6.0),
+        crops=torch.eye(2, 3, dtype=torch.float64).repeat(2, 1, 1),
+        ids=("a", "b"),
+        skeleton=skeleton,
+    )
+
+
+def test_white_box_attacks_refuse_a_function_and_black_box_attacks_do_not(functions: str) -> None:
+    net = open_model(f"{functions}:corner", card=card(base=POINTS)).net
+    threat, objective = Linf(eps=10 / 255), TrainingLoss("last")
+    with pytest.raises(
+        RobustPoseError, match="points gives answers and no gradient, which FGSM needs; attacks that"
+    ):
+        attacks.run(attacks.FGSM(), net, people(), threat=threat, objective=objective)
+    found = attacks.run(Corner(), net, people(), threat=threat, objective=objective)
+    assert found.output.keypoints[0, 0].tolist() == pytest.approx([3.5, 4.5])  # a level of 10 is a pixel
+    assert (found.forwards, found.backwards) == (4, 0)
+
+
+def test_the_list_of_attacks_without_gradient_is_what_they_say() -> None:
+    assert attacks.without_gradient() == ("square", "rays")
+
+
+def test_opening_leaves_random_state_alone(nets: str) -> None:
+    torch.manual_seed(3)
+    before = hashlib.sha256(torch.get_rng_state().numpy().tobytes()).hexdigest()
+    open_model(f"{nets}:tensor", card=card())
+    assert hashlib.sha256(torch.get_rng_state().numpy().tobytes()).hexdigest() == before
