@@ -80,21 +80,7 @@ def test_a_task_is_no_model_and_a_model_no_task() -> None:
         open_task("shg2")
 
 
-BELOW_ITS_FLOOR = {
-    "action": "12,000 people are too few for it: on them it stops between 65 and 67, however long it learns",
-}
-"""Nets of other tasks that are shipped as far as they came; docs/zoo.md says so."""
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=BELOW_ITS_FLOOR[name]))
-        if name in BELOW_ITS_FLOOR
-        else name
-        for name in AIMS
-    ],
-)
+@pytest.mark.parametrize("name", AIMS)
 def test_every_net_of_the_study_is_shipped_and_scores_its_floor(name: str) -> None:
     facts = load_facts(shipped_weights(name))
     _, floor = AIMS[name]
