@@ -20,9 +20,7 @@ from robustpose.data import DATASETS
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.findings import FINDINGS
 from robustpose.metrics import METRICS
-from robustpose.models import FLIP, MODELS, TASKS
-from robustpose.models.importers import PLACES
-from robustpose.models.pulled import PULLS
+from robustpose.models import MODELS, SPECS, TASKS
 from robustpose.models.weights import load_facts, shipped_architectures, shipped_weights
 from robustpose.study import STUDIES
 from robustpose.threats import MOTIONS, THREATS
@@ -46,7 +44,7 @@ def list_names(
 ) -> None:
     """List what there is, by name."""
     kinds = {
-        "models": [*MODELS, *PULLS, *PLACES.values(), f"{FLIP}:MODEL"],
+        "models": [*SPECS],
         "tasks": [*TASKS],
         "datasets": [*DATASETS],
         "attacks": [*ATTACKS, *ENSEMBLES, *SPATIAL],

@@ -26,6 +26,9 @@ from robustpose.types import PoseModel
 FLIP = "flip"
 """The word before the colon of a net that is asked of the mirrored picture, too: 'flip:shg2'."""
 
+SPECS = (*MODELS, *PULLS, *PLACES.values(), f"{FLIP}:MODEL")
+"""How models are written."""
+
 
 @dataclass(frozen=True)
 class OpenedTask:
@@ -59,7 +62,7 @@ def open_model(spec: str, *, card: Path | Card | None = None) -> OpenedModel:
         importer, file = pulled_path(spec)
         return IMPORTERS[importer](str(file), None)
     if kind not in MODELS:
-        raise unknown_name("model", kind, [*MODELS, *PULLS, *PLACES.values(), f"{FLIP}:MODEL"])
+        raise unknown_name("model", kind, SPECS)
     name, net, fingerprint = _with_weights(kind, path)
     assert isinstance(net, PoseModel)
     return OpenedModel(name=name, net=net, fingerprint=fingerprint)

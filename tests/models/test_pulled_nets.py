@@ -17,11 +17,10 @@ from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.offset_heads import CentreHead
 from robustpose.models.pulled import PULLS, is_here, pulled_path
 from robustpose.objectives import Aim, Margin, TrainingLoss
-from robustpose.skeletons import COCO_17
 from robustpose.types import Batch
-from tests.models.importers.test_tflite import LIMB_JOINTS, real_people
 from tests.models.importers.tfjs_files import Array, Job, run_tfjs, tfjs_or_skip
 from tests.models.importers.tflite_files import runtime_outputs
+from tests.models.real_people import real_people, share_found
 
 PARITY = 1e-3
 """Of the largest output: the runtimes round differently along a hundred layers."""
@@ -114,14 +113,7 @@ def test_blazepose_of_both_packages_is_one_net() -> None:
 def test_finds_real_people(name: str) -> None:
     net = opened(name)
     people = real_people(net.input_size, 12)
-    with torch.no_grad():
-        found = torch.cat([net(images).keypoints for images in torch.split(people.images, 4)])
-    ours = [net.skeleton.index(joint) for joint in LIMB_JOINTS]
-    theirs = [COCO_17.index(joint) for joint in LIMB_JOINTS]
-    distances = (found[:, ours] - people.keypoints[:, theirs]).norm(dim=-1)
-    counts = people.visible[:, theirs]
-    right = (distances < 0.1 * people.box_side[:, None]) & counts
-    assert float(right.sum() / counts.sum()) > 0.5
+    assert share_found(net, people) > 0.5
 
 
 @pytest.mark.parametrize("name", PULLS)

@@ -13,8 +13,8 @@ PartSegmenter     a decoder that gets the backbone's finer features back on the 
 Plainer heads were tried on the same backbone and 12,000 people: an average over the cells before the linear layer
 (accuracy 63.2 [60.1, 66.2] on n = 1000 after 160,000 samples; all cells 65.7 [62.7, 68.8] after 192,000), and
 resdec's deconvolutions for the parts (mean IoU 48.2 [47.2, 49.2] after 300,000), whose maps know of the picture
-what 4 x 4 cells hold. An action takes more people than a pose, for a person has one: 36,000, seen 600,000 times,
-come to 71.4 [68.7, 74.2]. A hidden layer, or finer cells, made no difference in the first 32,000 samples.
+what 4 x 4 cells hold. An action takes more people than a pose, for a person has one: 600,000 samples of 36,000
+people come to 71.4 [68.7, 74.2]. A hidden layer, or finer cells, made no difference in the first 32,000 samples.
 """
 
 import torch

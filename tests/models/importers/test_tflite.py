@@ -11,31 +11,18 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from robustpose.data.coco import open_coco
 from robustpose.errors import RobustPoseError
 from robustpose.models.importers.tflite.graph import inputs_and_outputs, read_graph
 from robustpose.models.importers.tflite.loading import load_tflite
-from robustpose.skeletons import COCO_17
-from robustpose.types import Batch, PoseModel
+from robustpose.types import PoseModel
 from tests.models.importers.tflite_files import REAL_NETS, Array, Op, real_path, runtime_outputs, tflite_bytes
+from tests.models.real_people import real_people, share_found
 
 PEOPLE = 40
-LIMB_JOINTS = COCO_17.keypoints[5:]
 
 
 def real_net(name: str) -> Path:
     return real_path(f"models/{name}.tflite")
-
-
-def real_people(input_size: tuple[int, int], count: int) -> Batch:
-    """Crop people whose limbs are nearly all labelled and who are at least 80 pixels tall or wide."""
-    dataset = open_coco(real_path("coco_dev/person_keypoints_coco_dev.json"))
-    rows = [
-        row
-        for row, person in enumerate(dataset.people)
-        if person.visible[5:].sum() >= 10 and max(person.box[2:]) >= 80
-    ]
-    return dataset.load(rows[:count], input_size=input_size)
 
 
 @pytest.mark.parametrize("name", REAL_NETS)
@@ -58,14 +45,7 @@ def test_finds_real_people(name: str) -> None:
     net = load_tflite(real_net(name))
     people = real_people(net.input_size, PEOPLE)
     assert len(people) == PEOPLE
-    with torch.no_grad():
-        found = torch.cat([net(images).keypoints for images in torch.split(people.images, 20)])
-    ours = [net.skeleton.index(joint) for joint in LIMB_JOINTS]
-    theirs = [COCO_17.index(joint) for joint in LIMB_JOINTS]
-    distances = (found[:, ours] - people.keypoints[:, theirs]).norm(dim=-1)
-    counts = people.visible[:, theirs]
-    right = (distances < 0.1 * people.box_side[:, None]) & counts
-    assert float(right.sum() / counts.sum()) > 0.5
+    assert share_found(net, people) > 0.5
 
 
 @pytest.mark.parametrize("name", REAL_NETS)
