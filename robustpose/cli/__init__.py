@@ -20,7 +20,7 @@ from robustpose.data import DATASETS
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.findings import FINDINGS
 from robustpose.metrics import METRICS
-from robustpose.models import MODELS, SPECS, TASKS
+from robustpose.models import MODELS, TASKS, model_specs
 from robustpose.models.weights import load_facts, shipped_architectures, shipped_weights
 from robustpose.study import STUDIES
 from robustpose.threats import MOTIONS, THREATS
@@ -44,7 +44,7 @@ def list_names(
 ) -> None:
     """List what there is, by name."""
     kinds = {
-        "models": [*SPECS],
+        "models": model_specs(),
         "tasks": [*TASKS],
         "datasets": [*DATASETS],
         "attacks": [*ATTACKS, *ENSEMBLES, *SPATIAL],

@@ -26,8 +26,10 @@ from robustpose.types import PoseModel
 FLIP = "flip"
 """The word before the colon of a net that is asked of the mirrored picture, too: 'flip:shg2'."""
 
-SPECS = (*MODELS, *PULLS, *PLACES.values(), f"{FLIP}:MODEL")
-"""How models are written."""
+
+def model_specs() -> list[str]:
+    """Return how models are written: names, and places of files."""
+    return [*MODELS, *PULLS, *PLACES.values(), f"{FLIP}:MODEL"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def open_model(spec: str, *, card: Path | Card | None = None) -> OpenedModel:
         importer, file = pulled_path(spec)
         return IMPORTERS[importer](str(file), None)
     if kind not in MODELS:
-        raise unknown_name("model", kind, SPECS)
+        raise unknown_name("model", kind, model_specs())
     name, net, fingerprint = _with_weights(kind, path)
     assert isinstance(net, PoseModel)
     return OpenedModel(name=name, net=net, fingerprint=fingerprint)
