@@ -10,7 +10,6 @@ import argparse
 import importlib.util
 import statistics
 import time
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,16 +20,25 @@ from torch import Tensor, nn
 
 from robustpose.attacks import predict
 from robustpose.data import open_dataset
-from robustpose.metrics import METRICS
-from robustpose.metrics.estimate import Estimate, score
+from robustpose.metrics import METRICS, Pck, Table
+from robustpose.metrics.estimate import Estimate, difference, score
 from robustpose.models import open_model
-from robustpose.objectives import Margin, TrainingLoss
+from robustpose.objectives import Margin, Objective, TrainingLoss
 from robustpose.study.workbench import as_table
 from robustpose.threats import Linf
-from robustpose.types import PoseModel
+from robustpose.types import Batch, PoseModel
 
 PACKAGES = {"torchattacks": "torchattacks", "foolbox": "foolbox", "ART": "art", "cleverhans": "cleverhans"}
 """Import names of the libraries that a contender of that name needs."""
+
+OURS, PEER = "APGD-100, margin", "adv-lib's APGD-100, margin"
+STRENGTH: dict[str, tuple[Craft, Objective]] = {
+    "IGSM-U-100": (ours(igsm), TrainingLoss("last")),
+    "IGSM-U-100, margin": (ours(igsm), Margin()),
+    OURS: (ours(apgd), Margin()),
+    PEER: (with_adv_lib_apgd, Margin()),
+}
+"""What takes 100 gradients, and what it raises."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +149,20 @@ def timed(job: Job, crafts: dict[str, Craft], *, rounds: int) -> dict[str, list[
     return ratios
 
 
-def left(job: Job, adv: Tensor) -> Estimate:
-    """Return PCKh@0.5, or PCK@0.1 without head sizes, in percent, of the pictures as they can be saved."""
+def answered(job: Job, adv: Tensor) -> Table:
+    """Return what the net says of the pictures as they can be saved."""
     rounded = Linf(job.eps).round_to_8bit(job.batch.images, adv.detach())
-    output = predict(job.net, rounded, ids=job.batch.ids)
-    metric = METRICS["pckh" if bool(torch.isfinite(job.batch.head_size).all()) else "pck"]
-    return score(as_table(job.batch, output.keypoints), metric)["all"]
+    return as_table(job.batch, predict(job.net, rounded, ids=job.batch.ids).keypoints)
+
+
+def metric_of(job: Job) -> Pck:
+    """Return PCKh@0.5, or PCK@0.1 where there are no head sizes."""
+    return METRICS["pckh" if bool(torch.isfinite(job.batch.head_size).all()) else "pck"]
+
+
+def left(job: Job, adv: Tensor) -> Estimate:
+    """Return the score, in percent, of the pictures as they can be saved."""
+    return score(answered(job, adv), metric_of(job))["all"]
 
 
 def reached(job: Job, adv: Tensor) -> float:
@@ -182,30 +198,34 @@ def side_effects(known: dict[str, Craft]) -> None:
 
 def strength(size: Size, *, data: str, images: Path | None) -> None:
     """Print what 100 gradients leave on every net: IGSM on the training loss, and both APGDs on the margin."""
-    attackers: dict[str, tuple[Callable[[Job], Tensor], object]] = {
-        "IGSM-U-100": (ours(igsm), TrainingLoss("last")),
-        "IGSM-U-100, margin": (ours(igsm), Margin()),
-        "APGD-100, margin": (ours(apgd), Margin()),
-    }
-    if importlib.util.find_spec("adv_lib") is not None:
-        attackers["adv-lib's APGD-100, margin"] = (with_adv_lib_apgd, Margin())
-    people = size.strength_people
+    peer = importlib.util.find_spec("adv_lib") is not None
+    attackers = {name: each for name, each in STRENGTH.items() if peer or each[0] is not with_adv_lib_apgd}
+    people, last = size.strength_people, f" {OURS} less adv-lib's |" if peer else ""
     print(f"what 100 gradients leave: percent of the keypoints of {people} people, 95% intervals over people\n")
-    print(f"| net | eps | clean | {' | '.join(attackers)} |")
-    print(f"|---|---|---|{'---|' * len(attackers)}")
+    print(f"| net | eps | clean | {' | '.join(attackers)} |{last}")
+    print(f"|---|---|---|{'---|' * (len(attackers) + peer)}")
     for name in size.strength_nets:
         net = open_model(name).net
-        dataset = open_dataset(data, images=images)
-        batch = dataset.load(range(people), input_size=net.input_size).in_skeleton(net.skeleton)
+        batch = open_dataset(data, images=images).load(range(people), input_size=net.input_size)
         for eps in size.eps:
-            cells = []
-            for craft, objective in attackers.values():
-                torch.manual_seed(0)  # adv-lib's APGD starts at random
-                step = 5 / 12 if isinstance(objective, TrainingLoss) else 1 / 8
-                job = Job(net, batch, objective, eps / 255, 100, step)  # type: ignore[arg-type]
-                cells.append(interval(left(job, craft(job))))
-            clean = interval(left(job, batch.images))
-            print(f"| {job_name(name)} | {eps}/255 | {clean} | {' | '.join(cells)} |", flush=True)
+            print(
+                f"| {job_name(name)} | {eps}/255 | {' | '.join(strengths(net, batch, eps, attackers))} |",
+                flush=True,
+            )
+
+
+def strengths(net: PoseModel, batch: Batch, eps: int, attackers: dict[str, tuple[Craft, Objective]]) -> list[str]:
+    """Return what is left clean and by each attacker, and the paired difference of the last from ours."""
+    job = Job(net, batch.in_skeleton(net.skeleton), TrainingLoss("last"), eps / 255, 100, 5 / 12)
+    tables = {"clean": answered(job, job.batch.images)}
+    for name, (craft, objective) in attackers.items():
+        torch.manual_seed(0)  # adv-lib's APGD starts at random
+        step = job.step_size if isinstance(objective, TrainingLoss) else 1 / 8
+        tables[name] = answered(job, craft(replace(job, objective=objective, step_size=step)))
+    cells = [interval(score(table, metric_of(job))["all"]) for table in tables.values()]
+    if PEER in tables:
+        cells.append(interval(difference(tables[PEER], tables[OURS], metric_of(job))["all"]))
+    return cells
 
 
 def interval(estimate: Estimate) -> str:
