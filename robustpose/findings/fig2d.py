@@ -160,7 +160,7 @@ def _harder_than_untargeted(evidence: Evidence) -> Contrast:
 
 def _lost(evidence: Evidence, net: str, eps: float) -> Sample:
     kept = relative_sample(evidence, net, untargeted(eps))
-    return Sample(100.0 - kept.value, 100.0 - kept.draws, kept.n)
+    return Sample(100.0 - kept.value, 100.0 - kept.draws, kept.n, rests=kept.rests_on)
 
 
 def _diverge_and_converge(evidence: Evidence) -> list[Verdict]:

@@ -53,7 +53,12 @@ def by_part(hits: Floats, table: Table, *, seed: int = 0) -> dict[str, Sample]:
     groups: dict[str, Sequence[int]] = {ALL: range(len(table.skeleton)), **table.skeleton.groups}
     scorable = np.isfinite(hits)
     return {
-        name: Sample(np.asarray(values[part]), draws[part], int(scorable[:, list(groups[part])].any(axis=1).sum()))
+        name: Sample(
+            np.asarray(values[part]),
+            draws[part],
+            n=int(scorable[:, list(groups[part])].any(axis=1).sum()),
+            right=int((hits[:, list(groups[part])] == 1).any(axis=1).sum()),
+        )
         for name, part in names.items()
     }
 

@@ -22,14 +22,25 @@ class Sample:
     """A score and its bootstrap draws over n people; samples of the same people can be set against each other.
 
     value  (), draws  (D,)
+    right  people of the n who have anything right; None: not known, all of them
+    rests  people of the n whom the value rests on: of a relative score those who have anything right when clean,
+           for the others cannot lose it; None: all of them
     """
 
     value: Floats
     draws: Floats
     n: int
+    right: int | None = None
+    rests: int | None = None
 
     def __sub__(self, other: "Sample") -> "Sample":
-        return Sample(self.value - other.value, self.draws - other.draws, min(self.n, other.n))
+        rests = min(self.rests_on, other.rests_on)
+        return Sample(self.value - other.value, self.draws - other.draws, min(self.n, other.n), rests=rests)
+
+    @property
+    def rests_on(self) -> int:
+        """People that the value rests on."""
+        return self.n if self.rests is None else self.rests
 
     @property
     def estimate(self) -> Estimate:
@@ -41,10 +52,12 @@ def scored(table: Table, metric: Pck, *, part: str = ALL, seed: int = 0) -> Samp
     """Score a table; n counts the people who can be scored: of a targeted attack those who have a target."""
     hits = metric.hits(table)
     weights = redraws(len(table), seed=seed)
+    rows = [*range(hits.shape[1])] if part == ALL else list(table.skeleton.groups[part])
     return Sample(
         value=np.asarray(percentages(*totals(hits), table.skeleton)[part]),
         draws=percentages(*weighted_totals(hits, weights), table.skeleton)[part],
         n=int(np.isfinite(hits).any(axis=1).sum()),
+        right=int((hits[:, rows] == 1).any(axis=1).sum()),
     )
 
 
@@ -60,6 +73,7 @@ def ratio(after: Sample, before: Sample) -> Sample:
         value=_percent(after.value, before.value),
         draws=_percent(after.draws, before.draws),
         n=min(after.n, before.n),
+        rests=min(after.n, before.n if before.right is None else before.right),
     )
 
 
@@ -86,4 +100,5 @@ def mean(samples: "list[Sample]") -> Sample:
         value=np.mean([sample.value for sample in known], axis=0),
         draws=np.mean([sample.draws for sample in known], axis=0),
         n=min(sample.n for sample in known),
+        rests=min(sample.rests_on for sample in known),
     )

@@ -58,6 +58,7 @@ def scored_task(result: TaskResult) -> Sample:
             value=np.asarray(100.0 * correct.mean()),
             draws=100.0 * (weights @ correct) / len(correct),
             n=len(correct),
+            right=int(result.correct.sum()),
         )
     return Sample(
         value=_mean_over_classes(_iou(result, everyone)),

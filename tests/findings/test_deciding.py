@@ -17,7 +17,7 @@ from robustpose.findings.deciding import (
     widened,
 )
 from robustpose.findings.finding import Verdict
-from robustpose.findings.judging import Sample, mean, scored
+from robustpose.findings.judging import Sample, mean, ratio, scored
 from robustpose.metrics import METRICS, Estimate
 from robustpose.metrics.estimate import redraws
 from tests.findings.hand_made import table
@@ -32,7 +32,7 @@ RUNS = 200
     [(1.0, 3.0, "holds"), (-3.0, -1.0, "does not hold"), (-1.0, 1.0, "undecided"), (0.0, 2.0, "undecided")],
 )
 def test_an_interval_decides_against_the_margin(low: float, high: float, expected: str) -> None:
-    assert decided(Estimate(value=0.5, low=low, high=high, n=40), above=0.0) == expected
+    assert decided(Estimate(value=0.5, low=low, high=high, n=40), above=0.0, rests_on=40) == expected
 
 
 def test_a_verdict_flips_with_the_data_and_says_its_margin() -> None:
@@ -81,14 +81,33 @@ def test_a_share_of_nothing_has_no_interval_below_0() -> None:
 def test_shares_of_all_and_none_have_wilsons_interval() -> None:
     """Wilson's for 24 of 24 at 95%: 86.2 to 100."""
     wide = 100 * 3.841459 / 27.841459
-    everybody, nobody = (widened(Estimate(share, share, share, 24)) for share in (100.0, 0.0))
+    everybody, nobody = (widened(Estimate(share, share, share, 24), rests_on=24) for share in (100.0, 0.0))
     assert (everybody.low, everybody.high) == pytest.approx((100 - wide, 100.0))
     assert (nobody.low, nobody.high) == pytest.approx((-wide, wide))
-    assert widened(Estimate(-100.0, -100.0, -100.0, 24)).high == pytest.approx(wide - 100)
-    assert widened(Estimate(50.0, 50.0, 50.0, 24)) == Estimate(50.0, 50.0, 50.0, 24)
+    assert widened(Estimate(-100.0, -100.0, -100.0, 24), rests_on=24).high == pytest.approx(wide - 100)
+    assert widened(Estimate(50.0, 50.0, 50.0, 24), rests_on=24) == Estimate(50.0, 50.0, 50.0, 24)
     everyone = scored(table(ROWS, 40), PCK)
     assert verdict("", everyone, above=95.0, paper="", measured="").holds == "undecided"
     assert verdict("", everyone, above=90.0, paper="", measured="").holds == "holds"
+
+
+@pytest.mark.parametrize(("right", "high", "holds"), [(40, 8.76, "holds"), (28, 12.06, "undecided")])
+def test_nothing_left_is_as_sure_as_those_are_many_who_had_something(right: int, high: float, holds: str) -> None:
+    """Of 40 people 28 were right when clean, so 28 could be lost: Wilson's of 0 in 28, not of 0 in 40."""
+    left = ratio(scored(table(ROWS, 0), PCK), scored(table(ROWS, right), PCK))
+    found = verdict_below("", left, below=10.0, paper="", measured="")
+    assert found.effect is not None and found.effect.n == 40
+    assert found.effect.high == pytest.approx(high, abs=0.01)
+    assert found.holds == holds
+
+
+def test_few_who_had_something_decide_nothing() -> None:
+    left = ratio(scored(table(ROWS, 0), PCK), scored(table(ROWS, FEWEST - 1), PCK))
+    found = verdict_below("", left, below=90.0, paper="", measured="")
+    assert found.holds == "undecided"
+    assert "20 people are needed, here are 19" in found.measured
+    other = ratio(scored(table(ROWS, 5), PCK), scored(table(ROWS, 40), PCK))
+    assert (other - left).rests_on == mean([left, other]).rests_on == FEWEST - 1
 
 
 def test_a_claim_of_all_falls_with_one_rival_and_not_with_the_luck_of_many() -> None:
