@@ -2,7 +2,8 @@
 
 As in table 1 of Jain et al. (arXiv 1908.06401): a row is a target, a column the net that the perturbation was
 made on. A target's vulnerability is its row's mean, leaving out itself and its own -ALL variant. Nets whose crops
-differ in size cannot be shown each other's pictures: such pairs are left out.
+differ in size cannot be shown each other's perturbations, and pictures of crops that differ in padding show other
+parts of a photo: such pairs are left out.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from robustpose.findings.reported import paper_name
 from robustpose.findings.sweeps import relative_sample
 from robustpose.metrics import Estimate
 from robustpose.study import CLEAN, Ask, Evidence, NetAsk, Plan, View
+from robustpose.study.workbench import input_size_of, padding_of
 
 FAMILIES = {
     "shg2": "hourglass",
@@ -51,7 +53,7 @@ ViewOf = Callable[[str, Source], View]
 class Matrix:
     """What is left of targets' clean scores.
 
-    left  relative scores by (target, source); pairs whose crops differ in size are absent
+    left  relative scores by (target, source); pairs whose crops differ are absent
     """
 
     targets: tuple[str, ...]
@@ -75,7 +77,9 @@ class Matrix:
 def matrix_asks(plan: Plan, sources: Sequence[Source], view: ViewOf) -> list[Ask]:
     """Ask for every net clean and under every source that it can be shown."""
     nets = [model.name for model in plan.models]
-    shown = [NetAsk(target, view(target, each)) for target in nets for each in sources if fits(plan, target, each)]
+    views = [view(target, each) for target in nets for each in sources]
+    seen = [target for target in nets for _ in sources]
+    shown = [NetAsk(target, each) for target, each in zip(seen, views, strict=True) if fits(plan, target, each)]
     return [*(NetAsk(net, CLEAN) for net in nets), *shown]
 
 
@@ -88,14 +92,17 @@ def read_matrix(evidence: Evidence, sources: Sequence[Source], view: ViewOf) -> 
             (target, source): relative_sample(evidence, target, view(target, source))
             for target in evidence.nets
             for source in sources
-            if fits(evidence.plan, target, source)
+            if fits(evidence.plan, target, view(target, source))
         },
     )
 
 
-def fits(plan: Plan, target: str, source: Source) -> bool:
-    """Say whether a target takes pictures of a source's size."""
-    return _size(plan, target) == _size(plan, source.net)
+def fits(plan: Plan, target: str, view: View) -> bool:
+    """Say whether a target takes crops as those of a view are made: size, and of pictures padding, too."""
+    shown, made = (plan.named(net).net for net in (target, view.source or target))
+    if input_size_of(shown) != input_size_of(made):
+        return False
+    return view.universal is not None or padding_of(shown) == padding_of(made)
 
 
 def misfits(matrix: Matrix) -> tuple[str, ...]:
@@ -104,7 +111,7 @@ def misfits(matrix: Matrix) -> tuple[str, ...]:
     absent = [f"{net} on {row}" for row in matrix.targets for net in nets if (row, Source(net)) not in matrix.left]
     if not absent:
         return ()
-    return (f"Left out, for the crops differ in size: {', '.join(absent)}.",)
+    return (f"Left out, for the crops differ in size or padding: {', '.join(absent)}.",)
 
 
 def matrix_table(matrix: Matrix, *, stem: str, title: str, note: str) -> Tabular:
@@ -126,7 +133,7 @@ def matrix_table(matrix: Matrix, *, stem: str, title: str, note: str) -> Tabular
 
 def lost(left: Sample) -> Sample:
     """Return the share of the clean score that is lost, in percent."""
-    return Sample(value=100.0 - left.value, draws=100.0 - left.draws, n=left.n)
+    return Sample(value=100.0 - left.value, draws=100.0 - left.draws, n=left.n, rests=left.rests_on)
 
 
 def black_box_loss(matrix: Matrix, *, kind: str, metric: str) -> list[Verdict]:
@@ -223,8 +230,3 @@ def _less_harm_than_any(matrix: Matrix, net: str, *, kind: str, metric: str) -> 
 def _family(net: str) -> str:
     design = net.partition(":")[0]
     return FAMILIES.get(design, design)
-
-
-def _size(plan: Plan, net: str) -> tuple[int, int]:
-    height, width = plan.named(net).net.input_size
-    return int(height), int(width)

@@ -99,7 +99,7 @@ def test_pairs_of_other_crops_are_named_as_left_out() -> None:
     asked = {(ask.net, ask.view.source) for ask in TABLE1.asks(plan) if isinstance(ask, NetAsk)}
     assert asked == {("shg2", ""), ("deeppose", "")}
     made = matrix({"a": {"a": 1.0}, "b": {"b": 1.0}})
-    assert misfits(made) == ("Left out, for the crops differ in size: b on a, a on b.",)
+    assert misfits(made) == ("Left out, for the crops differ in size or padding: b on a, a on b.",)
 
 
 def _right(net: str, view: View) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from robustpose.findings.finding import Tabular
+from robustpose.findings.table1 import TABLE1
 from robustpose.findings.transfer import IGSM, TRANSFER
 from robustpose.metrics import Estimate
 from robustpose.study import NetAsk, View
@@ -57,7 +58,10 @@ def test_pairs_left_out_are_named(tmp_path: Path) -> None:
     plan = plan_of(opened("shg2"), opened("deeppose", size=(32, 24)))
     found = TRANSFER.find(filled(TRANSFER, plan, tmp_path, _right))
     assert not found.verdicts
-    assert found.remarks[0] == "Left out, for the crops differ in size: deeppose on shg2, shg2 on deeppose."
+    assert (
+        found.remarks[0]
+        == "Left out, for the crops differ in size or padding: deeppose on shg2, shg2 on deeppose."
+    )
 
 
 def test_it_reads_all_that_it_asks_for(tmp_path: Path) -> None:
@@ -71,3 +75,13 @@ def test_one_net_is_not_enough(tmp_path: Path) -> None:
     assert TRANSFER.find(filled(TRANSFER, plan, tmp_path)).remarks == (
         "Transfer needs two nets; the study has one.",
     )
+
+
+def test_pictures_of_other_crops_of_the_same_size_are_left_out_too() -> None:
+    wide = opened("deeppose")
+    wide.net.padding = 1.5
+    plan = plan_of(opened("shg2"), wide)
+    asked = [ask for ask in TRANSFER.asks(plan) if isinstance(ask, NetAsk) and ask.view.source]
+    assert not asked
+    shown = [ask for ask in TABLE1.asks(plan) if isinstance(ask, NetAsk) and ask.view.source]
+    assert shown, "a universal perturbation is of no photo, so it can be shown in any crop of its size"
