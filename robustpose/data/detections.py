@@ -45,7 +45,7 @@ def open_detected(path: str | Path, detections: Path, images: Path | None = None
     annotations: dict[str, list[dict[str, Any]]] = {name: [] for name in names.values()}
     for each in content["annotations"]:
         if each.get("category_id") == category and each.get("image_id") in names:
-            annotations[names[each["image_id"]]].append(each)
+            annotations[names[each["image_id"]]].append(_scorable(each, len(people.skeleton), file=path))
     left_out: Counter[str] = Counter()
     found = _read(detections, names, category, left_out)
     rows = [row for name in sorted(found) for row in _matched(name, found[name], people)]
@@ -67,6 +67,23 @@ def open_detected(path: str | Path, detections: Path, images: Path | None = None
     )
 
 
+def _scorable(annotation: dict[str, Any], keypoints: int, *, file: str | Path) -> dict[str, Any]:
+    """Return an annotation with all that the official evaluation asks; a crowd without keypoints has none."""
+    of_file = f"{file}: annotation {shown(annotation.get('id'))}"
+    for key, count in (("bbox", 4), ("keypoints", 3 * keypoints)):
+        held = annotation.get(key, [0] * count if key == "keypoints" else None)
+        if not finite_numbers(held, count):
+            raise RobustPoseError(
+                f"{of_file}: with detections {key} must be {count} numbers, got {shown(annotation.get(key))}"
+            )
+        annotation = {**annotation, key: held}
+    if not finite_number(annotation.get("area")):
+        raise RobustPoseError(
+            f"{of_file}: with detections area must be a number, got {shown(annotation.get('area'))}"
+        )
+    return annotation
+
+
 def _read(
     file: Path, names: Mapping[int, str], category: int, left_out: Counter[str]
 ) -> dict[str, list[tuple[int, Box, float]]]:
@@ -83,6 +100,8 @@ def _read(
             raise RobustPoseError(f"{of_file}: bbox must be 4 numbers, got {shown(each.get('bbox'))}")
         if not finite_number(each.get("score")):
             raise RobustPoseError(f"{of_file}: score must be a number, got {shown(each.get('score'))}")
+        if not isinstance(each.get("image_id"), int):
+            raise RobustPoseError(f"{of_file}: image_id must be a whole number, got {shown(each.get('image_id'))}")
         x, y, w, h = map(float, each["bbox"])
         if each.get("category_id") != category:
             left_out["detections of something else"] += 1

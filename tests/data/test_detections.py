@@ -121,3 +121,40 @@ def test_detections_are_for_coco_and_need_no_choice_by_labels(tmp_path: Path) ->
         open_dataset(f"coco:{path}", detections=found, min_keypoints=2)
     with pytest.raises(RobustPoseError, match=r"none\.json: no such file"):
         open_dataset(f"coco:{path}", detections=tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"area": None}, "annotation 1: with detections area must be a number, got None"),
+        ({"keypoints": [1, 2]}, "annotation 1: with detections keypoints must be 51 numbers"),
+        ({"bbox": None}, "annotation 1: with detections bbox must be 4 numbers, got None"),
+    ],
+)
+def test_what_the_official_evaluation_lacks_is_said_before_anything_is_attacked(
+    tmp_path: Path, change: dict[str, Any], line: str
+) -> None:
+    path, found = files(tmp_path, detection([4, 2, 20, 40], 0.5))
+    content = json.loads(path.read_text())
+    # A crowd's, which the data set itself does not read.
+    content["annotations"][0] |= {"iscrowd": 1, **change}
+    path.write_text(json.dumps(content))
+    with pytest.raises(RobustPoseError, match=line):
+        open_detected(path, found)
+
+
+def test_a_crowd_without_keypoints_has_none(tmp_path: Path) -> None:
+    path, found = files(tmp_path, detection([31, 2, 20, 40], 0.5))
+    content = json.loads(path.read_text())
+    content["annotations"][0]["iscrowd"] = 1
+    del content["annotations"][0]["keypoints"]
+    path.write_text(json.dumps(content))
+    detected = open_detected(path, found).detected
+    assert detected is not None
+    assert detected.annotations["000007.png"][0]["keypoints"] == [0] * 51
+
+
+def test_a_detection_in_no_one_photo_is_named(tmp_path: Path) -> None:
+    path, found = files(tmp_path, detection([4, 2, 20, 40], 0.5) | {"image_id": [7]})
+    with pytest.raises(RobustPoseError, match=r"detection 0: image_id must be a whole number, got \[7\]"):
+        open_detected(path, found)
