@@ -17,9 +17,8 @@ from robustpose.report.ownphoto import ADVERSARIAL, RESULT, lines
 from robustpose.report.pictures import png
 from robustpose.study import Setting
 from robustpose.study.store import write_atomically
+from robustpose.study.workbench import padding_of
 from robustpose.threats import format_eps, make_threat
-
-PADDING = 1.25
 
 
 def attack_own_photo(
@@ -40,7 +39,8 @@ def attack_own_photo(
     photo = read_upright(path)
     size = (photo.shape[0], photo.shape[1])
     opened = open_model(model, card=Path(card) if card else None)
-    used = given or find_box(opened.net, photo, padding=PADDING)
+    padding = padding_of(opened.net)
+    used = given or find_box(opened.net, photo, padding=padding)
     outside = beyond(used, size)
     if outside >= 0.005:  # else it rounds to 0%
         console.say(f"{outside:.0%} of the box lies outside of the photo; the net sees black there")
@@ -51,8 +51,9 @@ def attack_own_photo(
         box=used,
         threat=make_threat(setting.threat, setting.eps),
         objective=OBJECTIVES[setting.objective],
-        padding=PADDING,
+        padding=padding,
         seed=seed,
+        search=setting.search,
     )
     stem = re.sub(r"[^\w.-]+", "-", f"attack-{model}-{path.name}-{setting.title}").lower()
     folder = out or Path("runs") / stem
@@ -96,7 +97,7 @@ def _facts(
         "objective": setting.objective,
         "seed": seed,
         "box": [round(number, 3) for number in attacked.box],
-        "padding": PADDING,
+        "padding": padding_of(opened.net),
         "metric": "PCK@0.1",
         "counted": counted,
         "correct": round(counted * kept(attacked.before, after, box=attacked.box, skeleton=attacked.skeleton)),
@@ -109,8 +110,9 @@ def _facts(
 
 def _anew(opened: OpenedModel, adversarial: Pixels, attacked: PhotoAttacked) -> dict[str, Any]:
     """Say what the net sees of the adversarial photo through the box that it then finds."""
-    box = find_box(opened.net, adversarial, padding=PADDING)
-    after = see(opened.net, adversarial, box_crop(box, input_size=opened.net.input_size, padding=PADDING))
+    padding = padding_of(opened.net)
+    box = find_box(opened.net, adversarial, padding=padding)
+    after = see(opened.net, adversarial, box_crop(box, input_size=opened.net.input_size, padding=padding))
     share = kept(attacked.before, after, box=attacked.box, skeleton=attacked.skeleton)
     return {
         "box": [round(number, 3) for number in box],

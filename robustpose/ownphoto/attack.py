@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from robustpose.attacks import craft
+from robustpose.attacks.lean import Lean
 from robustpose.attacks.untouched import untouched
 from robustpose.geometry import Floats, Pixels, box_crop
 from robustpose.objectives import Aim, Objective
@@ -80,12 +81,14 @@ def attack_photo(
     objective: Objective,
     padding: float = 1.25,
     seed: int = 0,
+    search: str = "fp32",
 ) -> PhotoAttacked:
     """Attack a photo (H, W, 3) of 8 bits, away from what the net says of the person in `box`.
 
     box is (x, y, w, h) in photo pixels between pixel edges; the net sees box x `padding`. Every attack runs as on
-    crops: it sees a loss, of the photo's pixels. The adversarial photo is inside the threat after rounding to 8
-    bits. RobustPoseError for a box outside of the photo, and for what attacks.run refuses.
+    crops: it sees a loss, of the photo's pixels, and `search` is the precision of its passes. The adversarial
+    photo is inside the threat after rounding to 8 bits. RobustPoseError for a box outside of the photo, and for
+    what attacks.run refuses.
     """
     size = (photo.shape[0], photo.shape[1])
     beyond(box, size)
@@ -94,7 +97,7 @@ def attack_photo(
     before = see(model, photo, crop)
     with untouched(model):
         aim = _aim(model, photo, crop, radius=CORRECT * max(box[2:]) * float(crop[0, 0]), seed=seed)
-        loss = surface.through(objective.bind(model, aim, targeted=False))
+        loss = surface.through(objective.bind(Lean(model, search=search), aim, targeted=False))
         (crafted,) = craft(
             attack, loss, surface.cut(photo), ids=("photo",), at=None, threat=threat, seed=seed, round_to_8bit=True
         ).values()

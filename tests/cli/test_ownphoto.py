@@ -90,8 +90,11 @@ def test_a_box_partly_outside_is_taken_and_told(
         (["text.jpg"], "text.jpg: not an image that can be decoded"),
         (["me.png", "--box", "400,0,50,50"], "lies outside of the photo, which is 320 x 240 pixels"),
         (["me.png", "--box", "1,2,3"], "a box must be auto or x,y,w,h in photo pixels"),
-        (["me.png", "--targeted"], "--targeted: of a data set, not of one photo (me.png)"),
-        (["me.png", "--data", "coco:x.json", "--n", "3"], "--data, --n: of a data set, not of one photo (me.png)"),
+        (["me.png", "--targeted"], "an attack on one photo (me.png) does not take --targeted"),
+        (
+            ["me.png", "--data", "coco:x.json", "--n", "3"],
+            "an attack on one photo (me.png) does not take --data, --n",
+        ),
         (["me.png", "--eps", "0.5/255"], "eps 0.5/255 is under one 8-bit level: no photo can hold it"),
         (["--box", "1,2,3,4"], "--box says where the person is in a photo"),
     ],
@@ -112,3 +115,36 @@ def test_one_line_and_exit_code_2(
     assert len(shown.err.splitlines()) == 1
     assert line in shown.err
     assert sorted(each.name for each in tmp_path.iterdir()) == ["me.png", "text.jpg"]
+
+
+def test_the_crop_is_as_wide_as_the_net_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wide.py").write_text(
+        "from robustpose.models import open_model\n\n\ndef net():\n"
+        "    made = open_model('resreg').net\n    made.padding = 1.5\n    return made\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    args = [str(a_photo(tmp_path)), "--model", "torch:wide.py:net", "--attack", "fgsm", "--json"]
+    assert run(monkeypatch, *args, "--box", ",".join(map(str, BOX)), "--out", "out") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["padding"] == 1.5
+    net = open_model("resreg").net
+    crop = box_crop(BOX, input_size=net.input_size, padding=1.5)
+    cut = crop_image(read_photo(tmp_path / "out" / "adversarial.png"), crop, input_size=net.input_size)
+    with torch.no_grad():
+        output = net(torch.from_numpy(cut).permute(2, 0, 1)[None].float() / 255)
+    expected = uncrop_points(output.keypoints[0].double().numpy(), crop)
+    np.testing.assert_allclose([each["after"] for each in result["keypoints"]], expected, atol=0.02)
+
+
+def test_the_search_is_of_the_precision_that_the_result_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, photos = a_photo(tmp_path), []
+    for search in ("fp32", "bf16"):
+        args = [str(photo), "--model", "shg2", "--attack", "apgd", "--steps", "5", "--search", search, "--json"]
+        assert run(monkeypatch, *args, "--box", ",".join(map(str, BOX)), "--out", str(tmp_path / search)) == 0
+        assert ("bf16" in json.loads(capsys.readouterr().out)["attack"]) == (search == "bf16")
+        photos.append(read_photo(tmp_path / search / "adversarial.png"))
+    assert not np.array_equal(*photos)
