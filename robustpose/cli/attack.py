@@ -18,6 +18,7 @@ from robustpose.cli.options import (
     MinBoxOption,
     MinKeypointsOption,
     SeedOption,
+    refuse_options,
 )
 from robustpose.cli.ownphoto import attack_own_photo
 from robustpose.cli.running import report_people_left_out, run_study, say_where
@@ -27,8 +28,12 @@ from robustpose.ownphoto.box import AUTO
 from robustpose.study import Setting, Study, outcome
 from robustpose.threats import EXAMPLES, MOTIONS, THREATS, parse_eps
 
+_OF_DATA_SETS = {"data", "targeted", "n", "images", "min_keypoints", "min_box", "detections", "metric"}
+"""What one photo has not."""
+
 
 def attack(
+    context: typer.Context,
     photo: Annotated[Path | None, typer.Argument(help="A photo of one's own, instead of --data")] = None,
     *,
     model: Annotated[
@@ -87,18 +92,8 @@ def attack(
         search=search,
     )
     if photo is not None:
-        of_data = {
-            "--data": data != "synthpose",
-            "--targeted": targeted,
-            "--n": n is not None,
-            "--images": bool(images),
-            "--min-keypoints": bool(min_keypoints),
-            "--min-box": bool(min_box),
-            "--detections": bool(detections),
-            "--metric": bool(metric),
-        }
-        if asked := [name for name, given in of_data.items() if given]:
-            raise RobustPoseError(f"{', '.join(asked)}: of a data set, not of one photo ({photo})")
+        taken = {each.name for each in context.command.params if each.name} - _OF_DATA_SETS
+        refuse_options(context, taken, what=f"an attack on one photo ({photo})")
         attack_own_photo(
             photo, model=model, box=box, setting=setting, seed=seed, card=card, out=out, as_json=as_json
         )

@@ -1,8 +1,11 @@
 """Options that several commands share."""
 
+from collections.abc import Collection
 from typing import Annotated
 
 import typer
+
+from robustpose.errors import RobustPoseError
 
 ModelsOption = Annotated[
     str, typer.Option("--models", help="Nets, comma-separated: shg2,movenet-thunder,tfjs:PATH")
@@ -33,3 +36,24 @@ SeedOption = Annotated[int, typer.Option("--seed", help="Of every random draw", 
 MetricOption = Annotated[
     str, typer.Option("--metric", help="pckh | pck | ks; by default what suits data and nets, see docs/scores.md")
 ]
+
+
+def refuse_options(context: typer.Context, taken: Collection[str] | None, *, what: str) -> None:
+    """Refuse what the command line gives beside the parameters `taken`, by name; None takes all.
+
+    RobustPoseError names the options: one that is not read must not seem to have been.
+    """
+    if taken is None:
+        return
+    asked = [
+        each.opts[0]
+        for each in context.command.params
+        if each.name and each.name not in taken and _is_given(context, each.name)
+    ]
+    if asked:
+        raise RobustPoseError(f"{what} does not take {', '.join(asked)}")
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

@@ -37,6 +37,7 @@ from robustpose.cli.options import (
     MinKeypointsOption,
     ModelsOption,
     SeedOption,
+    refuse_options,
 )
 from robustpose.cli.running import report_people_left_out, run_study, say_where, write_outputs
 from robustpose.cli.validity import compare_orders
@@ -55,8 +56,17 @@ from robustpose.study import (
     watch_study,
 )
 
+_ALIKE = {"name", "models", "data", "n", "seed", "min_keypoints", "min_box", "out"}
+_ENGINES = {"engine", "device", "address", "workers", "threads", "gpus", "shard", "reuse"}
+_TAKEN: dict[type, set[str]] = {
+    Realism: _ALIKE,
+    Validity: _ALIKE | _ENGINES | {"eps", "images", "card", "people_per_cell"},
+}
+"""Options of studies that do not take all."""
+
 
 def study(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help="See `robustpose list studies`")],
     models: ModelsOption = "",
     data: DataOption = "",
@@ -103,12 +113,9 @@ def study(
     if name not in STUDIES:
         raise unknown_name("study", name, STUDIES)
     named, folder = STUDIES[name], out or Path("runs") / name
+    refuse_options(context, _TAKEN.get(type(named)), what=f"study {name!r}")
     nets = _listed(models)
     if isinstance(named, Realism):
-        if images or card or detections or metric:
-            raise RobustPoseError(
-                f"study {name!r} takes neither --images nor --card nor --detections nor --metric"
-            )
         realism = replace(named, photos=data, others=nets, min_keypoints=min_keypoints, min_box=min_box)
         recipe = replace(named.recipe, seed=seed)
         _realism(replace(realism, recipe=recipe, n=named.n if n is None else n), folder)
@@ -133,10 +140,6 @@ def study(
         "per_cell": people_per_cell or named.per_cell,
     }
     if isinstance(named, Validity):
-        if detections or metric or findings or tasks or other or training:
-            raise RobustPoseError(
-                f"study {name!r} takes none of --detections, --metric, --findings, --tasks, --other, --training"
-            )
         settings = over(named.settings, budgets_of(eps)) if eps else named.settings
         validity = replace(named, photos=data, settings=settings, **alike)
         compare_orders(validity, folder, how=how, reuse=reuse)

@@ -112,7 +112,18 @@ def coco_file(folder: Path, **change: object) -> Path:
         ),
         (["study", "validity", "--data", "coco:x.json", "--models", "shg2,shg2"], "the same model is named twice"),
         (["study", "validity", "--data", "coco:no.json", "--models", "shg2,deeppose"], "no.json"),
-        (["study", "validity", "--data", "coco:x.json", "--findings", "fig2a"], "takes none of --detections,"),
+        (
+            ["study", "validity", "--data", "coco:x.json", "--findings", "fig2a"],
+            "study 'validity' does not take --findings",
+        ),
+        (
+            ["study", "validity", "--data", "coco:x.json", "--steps-walk", "banana", "--long", "0"],
+            "study 'validity' does not take --steps-walk, --long",
+        ),
+        (
+            ["study", "realism", "--engine", "ray", "--shard", "1/2", "--eps", "8", "--reuse"],
+            "study 'realism' does not take --eps, --engine, --shard, --reuse",
+        ),
         (["study", "quick", "--eps", "8,32,300"], "eps must be in [0, 1]"),
         (["study", "quick", "--eps", "0,8"], "a budget of 0 is no attack"),
         (["study", "quick", "--steps-walk", "1,five"], "--steps-walk must be numbers of steps such as 1,5,20"),
