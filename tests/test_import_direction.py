@@ -14,7 +14,7 @@ import robustpose
 HOUSE = Path(robustpose.__file__).parent
 
 ORDER = (
-    ("errors", "folders"),
+    ("errors", "fields", "folders"),
     ("skeletons",),
     ("types",),
     ("geometry",),

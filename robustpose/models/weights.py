@@ -13,6 +13,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
+from robustpose.fields import wrong_field
 
 _INT8 = 127
 _SCALE = ".scale"
@@ -85,8 +86,8 @@ def load_facts(weights: Path) -> WeightFacts:
         raise RobustPoseError(f"{weights}: its row of facts {path.name} is missing beside it") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, TypeError) as error:
         raise RobustPoseError(f"{path}: not a row of facts ({error})") from None
-    if not isinstance(facts.sha256, str):
-        raise RobustPoseError(f"{path}: not a row of facts (sha256 is {facts.sha256!r})")
+    if wrong := wrong_field(facts):
+        raise RobustPoseError(f"{path}: not a row of facts ({wrong})")
     return facts
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from robustpose.errors import RobustPoseError
+from robustpose.fields import wrong_field
 from robustpose.study.cell import Setting, code_version
 from robustpose.study.definition import Study
 from robustpose.study.store import Store, write_atomically
@@ -57,7 +58,11 @@ def _read(folder: Path) -> tuple[Study, tuple[str, ...]]:
         if unknown := set(content) - known:
             raise KeyError(*sorted(unknown))
         held = {name: _tuple(value) for name, value in content.items()}
-        return Study(**held, settings=settings, grid=grid), versions
+        study = Study(**held, settings=settings, grid=grid)
+        for part in (*settings, grid, study):
+            if wrong := wrong_field(part):
+                raise TypeError(wrong)
+        return study, versions
     except (FileNotFoundError, NotADirectoryError):
         raise RobustPoseError(
             f"{folder} holds no study ({FILE} is missing); make one with `robustpose study`"

@@ -84,3 +84,23 @@ def test_scores_do_not_depend_on_how_many_people_are_attacked_together(tmp_path:
         run_cells(each, Store(folder))
     scores = repr(all_rows(cut, Store(tmp_path / "cut")))  # NaN is not itself
     assert scores == repr(all_rows(made, Store(tmp_path / "25")))
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"n": "5"}, "n is '5', expected int | None"),
+        ({"models": 5}, "models is 5"),
+        ({"per_cell": None}, "per_cell is None, expected int"),
+        ({"data": 3}, "data is 3, expected str"),
+        ({"findings": [1]}, r"findings is \(1,\)"),
+    ],
+)
+def test_a_definition_of_other_types_is_none_of_this_version(
+    tmp_path: Path, change: dict[str, object], line: str
+) -> None:
+    save_study(plan(n=4).study, tmp_path)
+    path = tmp_path / "study.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(RobustPoseError, match=f"no study definition of this version .{line}"):
+        load_study(tmp_path)

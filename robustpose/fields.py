@@ -1,0 +1,39 @@
+"""Checks what a record read from a file holds: JSON says nothing of types."""
+
+import types
+from dataclasses import fields
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+
+def wrong_field(record: Any) -> str:
+    """Name the first field of a dataclass whose value is not of the declared type, and what it holds; '' for none.
+
+    Known are plain types (for float an int will do), dataclasses, unions, and tuples of them; of a dict and other
+    containers only that it is one.
+    """
+    hints = get_type_hints(type(record))
+    for field in fields(record):
+        value, hint = getattr(record, field.name), hints[field.name]
+        if not _fits(value, hint):
+            return f"{field.name} is {value!r:.60}, expected {hint.__name__ if isinstance(hint, type) else hint}"
+    return ""
+
+
+def _fits(value: object, hint: Any) -> bool:
+    kind, of = get_origin(hint), get_args(hint)
+    if kind in (Union, types.UnionType):
+        return any(_fits(value, each) for each in of)
+    if kind is tuple:
+        each = of[:1] * len(value) if isinstance(value, tuple) and of[1:] == (...,) else of
+        return (
+            isinstance(value, tuple)
+            and len(value) == len(each)
+            and all(_fits(part, part_hint) for part, part_hint in zip(value, each, strict=True))
+        )
+    if hint is Any:
+        return True
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, kind or hint)
