@@ -102,8 +102,11 @@ def read_json(path: Path) -> Any:
         raise RobustPoseError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise RobustPoseError(f"{path}: not JSON: it is not text") from None
-    except json.JSONDecodeError as error:
-        raise RobustPoseError(f"{path}: not JSON, or truncated: {error}") from None
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # a JSONDecodeError, a number too long to read, brackets too deep
+        raise RobustPoseError(f"{path}: not JSON, or truncated: {str(error).splitlines()[0]}") from None
 
 
 def finite_numbers(value: object, count: int) -> TypeGuard[list[float]]:
@@ -113,7 +116,10 @@ def finite_numbers(value: object, count: int) -> TypeGuard[list[float]]:
 
 def finite_number(value: object) -> TypeGuard[float]:
     """Say whether a JSON value is a finite number; true and false are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond the largest float
+        return False
 
 
 def shown(value: object) -> str:

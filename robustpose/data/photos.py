@@ -64,6 +64,8 @@ def _content(path: Path) -> bytes:
         raise UnreadablePhoto(f"{path}: missing") from None
     except OSError as error:
         raise UnreadablePhoto(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:  # no name of a file: a NUL is in it
+        raise UnreadablePhoto(f"{str(path)!r}: cannot be read: {error}") from None
     if not content:
         raise UnreadablePhoto(f"{path}: empty")
     if _truncated(content):

@@ -29,6 +29,12 @@ _CHANNELS_LAST = ("tflite", "tfjs", "callable")
 """Formats whose pictures and heatmaps are NHWC unless the card says otherwise; the others' are NCHW."""
 
 
+_LARGEST = 4096
+"""Side of a picture or a heatmap: no pose net takes a larger one, and memory would end first."""
+_NO_FILE = ("torch", "hf", "callable")
+"""Formats whose nets are not one file, so that a card cannot name its hash."""
+
+
 @dataclass(frozen=True)
 class Card:
     """What a net that others trained takes and gives.
@@ -136,6 +142,8 @@ def make_card(given: Mapping[str, object], *, where: str = "card", format: str =
         raise RobustPoseError(
             f"{path}: is a card for {kind} nets (format = {kind!r}), the net is opened as {format}"
         )
+    if "sha256" in values and kind in _NO_FILE:
+        raise RobustPoseError(f"{path}: sha256 is of a net's file, and a net of format {kind!r} is not one file")
     parts = PARTS_OF_HEAD.get(str(head), ())
     if parts and len(values["stages"]) != len(parts):
         raise RobustPoseError(
@@ -227,7 +235,7 @@ def _number(value: object) -> bool:
 
 def _size(value: object) -> tuple[int, int] | None:
     fits = isinstance(value, list) and len(value) == 2 and all(_whole(side, least=1) for side in value)
-    return (value[0], value[1]) if fits and isinstance(value, list) else None
+    return (value[0], value[1]) if fits and isinstance(value, list) and max(value) <= _LARGEST else None
 
 
 def _positive(value: object) -> float | None:
@@ -272,7 +280,7 @@ _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "sha256": ("64 hexadecimal digits in lower case", _hash),
     "format": _one_of(*FORMATS),
     "skeleton": ("the name of a skeleton or a list of different keypoint names", _skeleton),
-    "input_size": ("[height, width], whole numbers > 0", _size),
+    "input_size": (f"[height, width], whole numbers from 1 to {_LARGEST}", _size),
     "channels": _one_of("RGB", "BGR"),
     "layout": _one_of("NHWC", "NCHW"),
     "scale": ("a number > 0", _positive),
@@ -281,7 +289,7 @@ _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "stages": ("a list of different tensor names", _names),
     "select": ("a list of different whole numbers >= 0", _rows),
     "head": _one_of("heatmap", "coordinates", "offsets", "centre"),
-    "heatmap_size": ("[height, width], whole numbers > 0", _size),
+    "heatmap_size": (f"[height, width], whole numbers from 1 to {_LARGEST}", _size),
     "sigma": ("a number of cells > 0", _positive),
     "peak": ("a number > 0", _positive),
     "decoding": _one_of("argmax", "quarter"),

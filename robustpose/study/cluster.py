@@ -72,6 +72,11 @@ class RayEngine:
             if isinstance(error.cause, RobustPoseError):
                 raise error.cause from None
             raise
+        except ray.exceptions.RayError as error:
+            raise RobustPoseError(
+                f"ray lost its workers, {_RETRIES + 1} times at the same task (for want of memory?): "
+                f"{str(error).strip().splitlines()[0]}"
+            ) from None
         finally:
             if not self.address:
                 ray.shutdown()

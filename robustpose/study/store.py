@@ -8,6 +8,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +24,17 @@ _VERSION = {"format": 3, "robustpose": robustpose.__version__}
 _VERSION_FILE = "store.json"
 
 R = TypeVar("R", bound=Stored)
+
+_DAMAGE = (
+    *(
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+    ),  # the archive: its ends, bytes, method, flags
+    *(ValueError, TypeError, KeyError, EOFError, OSError),  # what is in it
+)
+"""What reading a file with other bytes than were written may raise."""
 
 
 class Store:
@@ -73,7 +85,7 @@ class Store:
             return kind.from_arrays(*_from_bytes(path.read_bytes()))
         except FileNotFoundError:
             raise RobustPoseError(f"{path}: this cell has not been computed") from None
-        except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError) as error:
+        except _DAMAGE as error:
             raise _damaged(path, error) from None
 
     def pictures(self, cell: Job, /) -> Pictures:
@@ -84,7 +96,7 @@ class Store:
             return Pictures(clean=arrays["clean"], adversarial=arrays["adversarial"])
         except FileNotFoundError:
             return Pictures.none()
-        except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError) as error:
+        except _DAMAGE as error:
             raise _damaged(path, error) from None
 
     def _kept(self, job: Job) -> int:

@@ -9,7 +9,7 @@ import torch
 
 from robustpose.data.coco import open_coco
 from robustpose.data.people import PhotoPeople
-from robustpose.data.photos import read_photo
+from robustpose.data.photos import UnreadablePhoto, read_photo
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Pixels, inside
 from robustpose.skeletons import COCO_17, MPII_16
@@ -243,3 +243,23 @@ def _check_real(people: PhotoPeople, *, beyond_box: float) -> None:
         assert beyond.max() < beyond_box * max(w, h), person.id
         outside.extend(beyond.max(axis=1) > 2)
     assert np.mean(outside) < 0.05
+
+
+@pytest.mark.parametrize("content", ["[" * 200_000, f'{{"images": {"9" * 5001}}}', '{"images": ['])
+def test_json_that_no_reader_takes_is_told_in_one_line(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "people.json"
+    path.write_text(content)
+    with pytest.raises(RobustPoseError, match=r"people\.json: not JSON, or truncated: ") as caught:
+        open_coco(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_number_beyond_all_floats_is_no_number(tmp_path: Path) -> None:
+    path = write_json(tmp_path / "people.json", coco_content([coco_annotation(1, 7, bbox=[0, 0, 10**400, 1])]))
+    with pytest.raises(RobustPoseError, match="bbox must be 4 numbers"):
+        open_coco(path)
+
+
+def test_a_photo_name_that_no_file_can_have_is_an_unreadable_photo(tmp_path: Path) -> None:
+    with pytest.raises(UnreadablePhoto, match="cannot be read: embedded null"):
+        read_photo(tmp_path / "a\0b.jpg")

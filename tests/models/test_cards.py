@@ -134,6 +134,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("format", '"onxx"', "format must be 'tflite' or 'tfjs' or"),
     ("input_size", "[64]", "input_size must be [height, width]"),
     ("input_size", "[64, 0]", "input_size must be [height, width]"),
+    ("input_size", "[64, 1000000]", "input_size must be [height, width], whole numbers from 1 to 4096, got"),
+    ("format", '"torch"\nsha256 = "' + 64 * "0" + '"', "sha256 is of a net's file, and a net of format 'torch'"),
     ("input_size", "[64.5, 48]", "input_size must be [height, width]"),
     ("input_size", "[true, true]", "input_size must be [height, width]"),
     ("channels", '"GBR"', "channels must be 'RGB' or 'BGR', got 'GBR'"),

@@ -108,3 +108,21 @@ def test_shards_are_disjoint_and_together_everything() -> None:
 def test_a_shard_that_does_not_exist(index: int, count: int) -> None:
     with pytest.raises(RobustPoseError, match="1 <= i <= n"):
         Shard(index, count)
+
+
+@dataclass(frozen=True)
+class Fatal(NoisePeople):
+    """Whoever loads these people is killed, each time."""
+
+    def load(self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25) -> Batch:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("still alive")
+
+
+@pytest.mark.slow
+def test_a_task_that_kills_every_worker_ends_in_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the ray engine needs ray")
+    tiny = plan(people=Fatal())
+    with pytest.raises(RobustPoseError, match="ray lost its workers") as caught:
+        run_all(tiny.all_cells()[:1], workbench(tiny), Store(tmp_path), engine=RayEngine(workers=1))
+    assert "\n" not in str(caught.value)

@@ -159,6 +159,26 @@ def test_a_damaged_cell_is_named(tmp_path: Path) -> None:
         store.get(cell)
 
 
+def test_other_bytes_anywhere_are_damage_or_make_no_difference(tmp_path: Path) -> None:
+    """What a disk or a copy may do to a file: a few bytes, wherever they fall, and never a traceback."""
+    tiny, store, generator = plan(n=1), Store(tmp_path), np.random.default_rng(0)
+    run_cells(tiny, store)
+    cell = tiny.all_cells()[0]
+    path = tmp_path / "cells" / f"{cell.key}.npz"
+    content, damaged = path.read_bytes(), 0
+    for _ in range(300):
+        changed = bytearray(content)
+        for place in generator.integers(len(content), size=3):
+            changed[place] ^= int(generator.integers(1, 256))
+        path.write_bytes(changed)
+        try:
+            store.get(cell)
+        except RobustPoseError as error:
+            assert "is damaged" in str(error)
+            damaged += 1
+    assert damaged > 200
+
+
 def test_a_store_of_the_format_before_is_refused(tmp_path: Path) -> None:
     """Format 1 kept the pictures in the cell's own file."""
     (tmp_path / "store.json").write_text(json.dumps({"format": 1, "robustpose": robustpose.__version__}))

@@ -14,8 +14,8 @@ def check_net(net: ImportedPose, *, file: str) -> None:
 
     RobustPoseError names the file and what does not fit; what the net itself raises is told in one line.
     """
-    pair = torch.rand((2, 3, *net.input_size), generator=torch.Generator().manual_seed(0))
     try:
+        pair = torch.rand((2, 3, *net.input_size), generator=torch.Generator().manual_seed(0))
         with torch.enable_grad():
             reached = [stage.requires_grad for stage in net.graph(net.prepare(pair[:1].clone().requires_grad_()))]
         with torch.no_grad():

@@ -17,10 +17,11 @@ from typing import TypeGuard
 import torch
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.cards import Card, given_card
+from robustpose.models.cards import Card
 from robustpose.models.importers.checking import check_net
 from robustpose.models.importers.files import read_file
 from robustpose.models.importers.imported import ImportedPose
+from robustpose.models.importers.opening import choose_card, fingerprint_of
 from robustpose.models.importers.outputs import StagesOf
 
 _REFUSED = frozenset({"from_file", "save", "load", "getattr", "PythonOp", "rpc_async", "rpc_sync", "rpc_remote"})
@@ -38,11 +39,12 @@ def load_torchscript(path: Path, card: Path | Card | None = None) -> ImportedPos
     file = str(path)
     content = read_file(path)
     check_code(content, file=file)
-    if card is None:
+    sha256 = hashlib.sha256(content).hexdigest()
+    chosen = choose_card(card, format="torchscript", sha256=sha256, file=file)
+    if chosen is None:
         raise RobustPoseError(
             f"{file}: needs a card (docs/your-net.md) with format = 'torchscript'; give it with --card"
         )
-    chosen = given_card(card, format="torchscript")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch calls its own format deprecated
@@ -53,8 +55,8 @@ def load_torchscript(path: Path, card: Path | Card | None = None) -> ImportedPos
     module.eval()
     for parameter in module.parameters():
         parameter.requires_grad_(False)
-    digest = hashlib.sha256((hashlib.sha256(content).hexdigest() + chosen.fingerprint).encode()).hexdigest()
-    net = ImportedPose(StagesOf(module, chosen.stages, where=file), chosen, fingerprint=digest).eval()
+    stages, digest = StagesOf(module, chosen.stages, where=file), fingerprint_of(chosen, sha256=sha256)
+    net = ImportedPose(stages, chosen, fingerprint=digest).eval()
     check_net(net, file=file)
     return net
 

@@ -1,5 +1,6 @@
 """torchscript:PATH: agreement with the net that was saved, and what is refused before anything of it runs."""
 
+import hashlib
 import io
 import pickle
 import re
@@ -175,3 +176,11 @@ def test_files_that_are_no_torchscript(tmp_path: Path) -> None:
         open_model(f"torchscript:{tmp_path / 'gone.pt'}", card=card())
     with pytest.raises(RobustPoseError, match="needs a card"):
         open_model(f"torchscript:{good}")
+
+
+def test_a_card_of_another_file_is_refused(tmp_path: Path) -> None:
+    path = saved(Net().eval(), tmp_path / "net.pt", traced=True)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert open_model(f"torchscript:{path}", card=replace(card(), sha256=sha256)).name == "scripted"
+    with pytest.raises(RobustPoseError, match=f"sha256 is {sha256[:12]}..., card 'scripted' is for 000000000000"):
+        open_model(f"torchscript:{path}", card=replace(card(), sha256="0" * 64))
