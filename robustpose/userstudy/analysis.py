@@ -5,7 +5,8 @@ the redrawn are too narrow for few people; they are taken further out, as Studen
 interval of Hesterberg 2015, "What Teachers Should Know About the Bootstrap", The American Statistician 69.
 
 With fewer than five, and where every answer is right or every one wrong so that redrawing changes nothing, they
-are over trials, as if independent: Wilson's for a share, redrawn binomial counts for the rest.
+are over trials, as if independent: Wilson's for a share, redrawn binomial counts for the rest. Counts of all or
+none are redrawn with the log-linear share, (right + 0.5) / (trials + 1): with their own all redraws are the same.
 """
 
 import math
@@ -132,14 +133,15 @@ def analyse(answers: Answers, *, seed: int = 0, draws: int = DRAWS) -> Analysis:
     weights = generator.multinomial(len(people), np.full(len(people), 1 / len(people)), size=draws).astype(float)
     drawn = [_redraw(each, weights if over == "participants" else None, draws, generator) for each in counts]
     both = list(zip(counts, drawn, strict=True))
+    beyond = [_beyond_rates(*each, over, draws, generator) for each in both]
     return Analysis(
         study=answers.study,
         participants=len(people),
         left_out=left_out,
         notes=answers.notes,
         rates=tuple(rate for each, again in both for rate in _rates(each, again, over)),
-        thresholds=tuple(_threshold(each, again, over) for each, again in both),
-        comparison=_compare(both, over) if len(both) == len(KINDS) else None,
+        thresholds=tuple(_threshold(each, *again) for each, again in zip(counts, beyond, strict=True)),
+        comparison=_compare(counts, beyond) if len(both) == len(KINDS) else None,
     )
 
 
@@ -163,9 +165,20 @@ def _redraw(counts: _Counts, weights: Floats | None, draws: int, generator: np.r
     """Redraw participants by weights (D, P); without, binomial counts with the share found at each budget."""
     if weights is not None:
         return _Drawn(right=weights @ counts.right, trials=weights @ counts.trials)
-    trials = counts.trials.sum(axis=0)
-    right = generator.binomial(trials.astype(int), counts.right.sum(axis=0) / trials, size=(draws, len(trials)))
+    trials, found = counts.trials.sum(axis=0), counts.right.sum(axis=0)
+    share = np.where((found == 0) | (found == trials), (found + 0.5) / (trials + 1), found / trials)
+    right = generator.binomial(trials.astype(int), share, size=(draws, len(trials)))
     return _Drawn(right=right.astype(float), trials=np.tile(trials, (draws, 1)))
+
+
+def _beyond_rates(
+    counts: _Counts, drawn: _Drawn, over: str, draws: int, generator: np.random.Generator
+) -> tuple[_Drawn, str]:
+    """Return what threshold and difference are drawn from: trials where redrawing people changes nothing."""
+    right, trials = counts.right.sum(axis=0), counts.trials.sum(axis=0)
+    if over == "participants" and ((right == 0) | (right == trials)).all():
+        return _redraw(counts, None, draws, generator), "trials"
+    return drawn, over
 
 
 def _ends(draws: Floats, *, people: int, over: str) -> tuple[float, float]:
@@ -239,8 +252,9 @@ def _reached(eps: Floats, right: Floats, trials: Floats, curve: Curve) -> float:
     return 0.0 if curve.share(eps[0]) > AIM else curve.threshold
 
 
-def _compare(both: Sequence[tuple[_Counts, _Drawn]], over: str) -> Comparison | None:
-    (attack, attack_drawn), (noise, noise_drawn) = both
+def _compare(counts: Sequence[_Counts], drawn: Sequence[tuple[_Drawn, str]]) -> Comparison | None:
+    (attack, noise), ((attack_drawn, over), (noise_drawn, noise_over)) = counts, drawn
+    over = "participants" if "participants" in (over, noise_over) else "trials"
     shared = [eps for eps in attack.eps if eps in noise.eps]
     if not shared:
         return None

@@ -167,3 +167,23 @@ def test_the_table_as_csv(tmp_path: Path) -> None:
 
 def test_the_same_answers_give_the_same_numbers(tmp_path: Path) -> None:
     assert simulated(tmp_path, people=6) == simulated(tmp_path, people=6)
+
+
+def test_where_everybody_is_right_intervals_are_over_trials_and_have_a_width() -> None:
+    """Redrawing six people who all gave the same answers changes nothing, which is no certainty."""
+    found = analyse(by_hand({("attack", 8): (4, 4), ("noise", 8): (4, 4)}, people=6))
+    assert found.comparison is not None
+    assert found.comparison.value == 0
+    assert found.comparison.low < 0 < found.comparison.high
+    assert found.comparison.over == "trials"
+    assert {each.over for each in found.thresholds} == {"trials"}
+    mixed = analyse(by_hand({("attack", 8): (4, 4), ("noise", 8): (2, 4)}, people=6))
+    assert [each.over for each in mixed.thresholds] == ["trials", "participants"]
+
+
+def test_a_step_that_all_share_has_no_certain_threshold() -> None:
+    """All wrong at 2 and right at 8 of 255: the threshold is between, not at one point."""
+    found = analyse(by_hand({("attack", 2): (0, 3), ("attack", 8): (3, 3)}, people=6))
+    (threshold,) = found.thresholds
+    assert threshold.over == "trials"
+    assert threshold.low < threshold.high
