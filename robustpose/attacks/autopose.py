@@ -19,7 +19,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.objectives import Keypoints, Margin, Objective, TrainingLoss
 from robustpose.types import Attack, Head
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import torch
 from torch import Generator, Tensor
 
 from robustpose import geometry
+from robustpose.attacks.draws import each_persons
 from robustpose.attacks.lean import Lean
 from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
@@ -164,14 +165,6 @@ def mean_gradient(loss: Loss, images: Tensor, patch: Tensor, rows: Tensor, drawn
             raise RobustPoseError("no gradient reaches the patch: the model or the objective cuts it (detach)")
         gradient += torch.autograd.grad(total, at)[0] / len(drawn)
     return gradient
-
-
-def each_persons(images: Tensor, generator: Generator) -> list[Generator]:
-    """Make a generator for every picture (N, 3, H, W): of the seed and of the picture, not of its place."""
-    base = int(torch.randint(2**31, (1,), generator=generator))
-    levels = (images.detach() * LEVELS).round().to(torch.int64).flatten(1)
-    places = torch.arange(levels.shape[1], device=levels.device) % 8191 + 1
-    return [torch.Generator().manual_seed(base + int(mark)) for mark in (levels * places).sum(dim=1)]
 
 
 def _noise(side: int, generator: Generator) -> Tensor:

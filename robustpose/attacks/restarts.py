@@ -3,6 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
+from robustpose.attacks.draws import each_persons
 from robustpose.types import Threat
 
 
@@ -11,10 +12,18 @@ def stacked(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return where each try starts (R N, 3, H, W), its origin of the same shape, and whose it is (R N,).
 
-    The first try starts at the picture itself, so an attack of one try draws nothing and depends on nobody else in
-    the batch; the others start at random within the threat.
+    The first try starts at the picture itself, so an attack of one try draws nothing; the others start at random
+    within the threat, where the person's picture and the seed say, whoever else is in the batch.
     """
-    starts = [images, *(threat.sample(images, generator) for _ in range(restarts - 1))]
+    starts = [images]
+    if restarts > 1 and len(images):
+        own = each_persons(images, generator)
+        starts += [
+            torch.cat([threat.sample(picture[None], each) for picture, each in zip(images, own, strict=True)])
+            for _ in range(restarts - 1)
+        ]
+    else:
+        starts += [images] * (restarts - 1)
     rows = torch.arange(len(images), device=images.device).repeat(restarts)
     return torch.cat(starts), images.repeat(restarts, 1, 1, 1), rows
 

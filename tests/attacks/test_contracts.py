@@ -6,11 +6,22 @@ import pytest
 import torch
 from torch import nn
 
-from robustpose.attacks import ATTACKS, Attacked, Target, make_attack, run, usual_objective, usual_threat
+from robustpose.attacks import (
+    APGD,
+    ATTACKS,
+    PGD,
+    Attacked,
+    Target,
+    make_attack,
+    run,
+    usual_objective,
+    usual_threat,
+)
+from robustpose.attacks.restarts import stacked
 from robustpose.errors import RobustPoseError
-from robustpose.objectives import OBJECTIVES, Aim, Keypoints, Objective, correct_radius
+from robustpose.objectives import OBJECTIVES, Aim, Keypoints, Objective, TrainingLoss, correct_radius
 from robustpose.threats import THREATS, Linf, make_threat
-from robustpose.types import Batch, PoseModel, SearchingAttack, Threat
+from robustpose.types import Attack, Batch, PoseModel, SearchingAttack, Threat
 from tests.conftest import LinearPose, TinyHeatmaps, one_person, tiny_batch
 
 EPS = 8 / 255
@@ -144,6 +155,32 @@ def test_n_together_are_one_at_a_time(name: str, net: PoseModel, targeted: bool)
         if alone.smallest is not None and together.smallest is not None:
             theirs = together.smallest[row : row + 1]
             torch.testing.assert_close(alone.smallest, theirs, rtol=1e-3, atol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "threat", [Linf(EPS), make_threat("l2", 1.0), make_threat("l1", 4.0), make_threat("l0", 9)]
+)
+def test_random_starts_are_each_persons_own(threat: Threat) -> None:
+    """Alone, in another place or among others: the same tries from the same places."""
+    batch = tiny_batch(5)
+    starts, _, _ = stacked(batch.images, threat, torch.Generator().manual_seed(3), restarts=3)
+    assert not torch.equal(starts[5:10], starts[10:15])
+    assert (starts[5:6] - batch.images[:1]).abs().max() > 0
+    for row in range(len(batch)):
+        alone, _, _ = stacked(batch.images[row : row + 1], threat, torch.Generator().manual_seed(3), restarts=3)
+        assert torch.equal(alone, starts[row::5])
+    backwards, _, _ = stacked(batch.images.flip(0), threat, torch.Generator().manual_seed(3), restarts=3)
+    assert torch.equal(backwards, starts.reshape(3, 5, *starts.shape[1:]).flip(1).reshape_as(starts))
+
+
+@every_net
+@pytest.mark.parametrize("made", [PGD(steps=4, restarts=3), APGD(steps=6, restarts=3)], ids=["pgd", "apgd"])
+def test_tries_of_n_together_are_those_of_one_at_a_time(made: Attack, net: PoseModel) -> None:
+    batch = tiny_batch(4)
+    together = run(made, net, batch, threat=Linf(EPS), objective=TrainingLoss())
+    for row in range(len(batch)):
+        alone = run(made, net, one_person(batch, row), threat=Linf(EPS), objective=TrainingLoss())
+        assert (alone.images == together.images[row : row + 1]).float().mean() > 0.98
 
 
 @pytest.mark.parametrize(
