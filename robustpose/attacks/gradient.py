@@ -22,12 +22,17 @@ def loss_and_gradient(loss: Loss, adv: Tensor, rows: Tensor) -> tuple[Tensor, Te
         losses = loss(adv, rows)
         total = losses.sum()
     if not total.requires_grad:
-        raise RobustPoseError(
-            "no gradient reaches the images: the model or the objective cuts it (detach, argmax); attack what "
-            "lies before the cut, or use an attack that needs no gradient (square)"
-        )
+        raise no_gradient()
     (gradient,) = torch.autograd.grad(total, adv)
     return losses.detach(), gradient
+
+
+def no_gradient() -> RobustPoseError:
+    """Say that a model or an objective cuts the gradient."""
+    return RobustPoseError(
+        "no gradient reaches the images: the model or the objective cuts it (detach, argmax); attack what lies "
+        "before the cut, or use an attack that needs no gradient (square)"
+    )
 
 
 def check_gradient(attack: object, model: PoseModel) -> None:

@@ -276,7 +276,10 @@ def _check(adv: Tensor, images: Tensor, threat: Threat) -> None:
 
 @dataclass
 class _Counter:
-    """Counts what the attack asks of the model, image by image; NaN is an error, for an attack steps 0 on it."""
+    """Counts what the attack asks of the model, image by image.
+
+    NaN and infinity are errors: an attack steps 0 on the one, and the other is NaN where it is scaled.
+    """
 
     ids: tuple[str, ...]
     forwards: int = field(default=0)
@@ -292,18 +295,21 @@ class _Counter:
         value = loss(adv, rows)
         self.forwards += len(rows)
         self.passes += 1
-        self._refuse_nan(value, rows, "the loss")
+        self._refuse(value, rows, "the loss")
         if adv.requires_grad:
-            adv.register_hook(lambda grad: self._refuse_nan(grad, rows, "the gradient"))  # type: ignore[no-untyped-call]
+            adv.register_hook(lambda grad: self._refuse(grad, rows, "the gradient"))  # type: ignore[no-untyped-call]
         if value.requires_grad:
             value.register_hook(lambda gradient: self._count_backward(len(rows)))  # type: ignore[no-untyped-call]
         return value
 
-    def _refuse_nan(self, values: Tensor, rows: Tensor, what: str) -> None:
-        broken = rows[values.isnan().reshape(len(rows), -1).any(dim=1)].tolist() if len(rows) else []
-        if broken:
+    def _refuse(self, values: Tensor, rows: Tensor, what: str) -> None:
+        broken = (~torch.isfinite(values)).reshape(len(rows), -1).any(dim=1) if len(rows) else rows
+        if broken.any():
+            person = int(rows[broken][0])
+            is_nan = values.isnan().reshape(len(rows), -1)[rows == person].any()
             raise RobustPoseError(
-                f"person {self.ids[broken[0]]}: {what} is NaN in pass {self.passes} of the attack"
+                f"person {self.ids[person]}: {what} is {'NaN' if is_nan else 'infinite'} in pass {self.passes} of "
+                "the attack"
             )
 
     def _count_backward(self, images: int) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor
 
 from robustpose import geometry
-from robustpose.attacks.gradient import check_gradient
+from robustpose.attacks.gradient import check_gradient, no_gradient
 from robustpose.attacks.run import Attacked, AttackError, predict
 from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
@@ -115,10 +115,6 @@ class FirstOrder:
             with torch.enable_grad():
                 raised = loss(at).sum()
             (gradient,) = torch.autograd.grad(raised, at)
-            if not torch.isfinite(gradient).all():
-                raise RobustPoseError(
-                    "spatial_gradient: the gradient of the loss to the motion is NaN or infinite"
-                )
             motions = threat.project(motions + self.step_size * threat.reach * gradient.sign())
             yield motions
 
@@ -237,8 +233,25 @@ class _Search:
         visible = self.batch.visible & _inside(keypoints.detach(), size)
         aim = Aim(keypoints, visible, correct_radius(self.batch, self.metric))
         rows = torch.arange(len(images), device=device)
+        if images.requires_grad:
+            if not self.backwards:
+                self._check_reached(images)
+            motions.register_hook(lambda gradient: self._refuse(gradient, "the gradient to the motion"))  # type: ignore[no-untyped-call]
         self.forwards, self.backwards = self.forwards + len(rows), self.backwards + len(rows)
-        return TrainingLoss().bind(self.model, aim, targeted=False)(images, rows)
+        losses = TrainingLoss().bind(self.model, aim, targeted=False)(images, rows)
+        self._refuse(losses, "the loss")
+        return losses
+
+    def _check_reached(self, images: Tensor) -> None:
+        """Refuse a net that cuts the gradient: the truth moves too, so the loss has one all the same."""
+        self.forwards += len(images[:1])
+        if len(images) and not self.model(images[:1]).stages[-1].requires_grad:
+            raise no_gradient()
+
+    def _refuse(self, values: Tensor, what: str) -> None:
+        broken = (~torch.isfinite(values)).reshape(len(values), -1).any(dim=1).nonzero().flatten().tolist()
+        if broken:
+            raise RobustPoseError(f"person {self.batch.ids[broken[0]]}: {what} is NaN or infinite")
 
 
 def _lost(output: PoseOutput, batch: Batch, metric: Pck | None) -> Tensor:

@@ -3,15 +3,20 @@
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from robustpose.attacks import (
+    APGD,
     ATTACKS,
+    IGSM,
+    PGD,
     AttackError,
     Target,
+    Transfer,
     make_attack,
     needs,
     predict,
@@ -23,7 +28,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.objectives import TrainingLoss
 from robustpose.skeletons import COCO_17, Skeleton
 from robustpose.threats import Linf
-from robustpose.types import Batch, PoseOutput, SearchingAttack
+from robustpose.types import Attack, Batch, PoseOutput, SearchingAttack
 from tests.attacks.untidy import EPS, Returns, assert_same, attack
 from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, tiny_batch
 
@@ -234,6 +239,32 @@ def test_a_gradient_that_is_nan_is_no_robust_person(name: str) -> None:
 
     with pytest.raises((RobustPoseError, AttackError)):
         attack(make_attack(name, targeted=False), Rooted(), tiny_batch(), objective=usual_objective(name))
+
+
+class _Overflows(torch.autograd.Function):
+    """The identity, whose gradient is infinite."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor) -> Tensor:
+        return images.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return torch.full_like(gradients[0], torch.inf)
+
+
+@pytest.mark.parametrize(
+    "made", [IGSM(steps=2), PGD(steps=3, momentum=1.0), APGD(steps=3), Transfer(momentum=1.0)]
+)
+def test_an_infinite_gradient_is_no_robust_person(made: Attack) -> None:
+    """Momentum divides it by its own size, which is NaN, whose sign is 0: the attack would do nothing."""
+
+    class Steep(LinearPose):
+        def forward(self, images: Tensor) -> PoseOutput:
+            return super().forward(_Overflows.apply(images))  # type: ignore[no-untyped-call]
+
+    with pytest.raises(RobustPoseError, match="person p0: the gradient is infinite in pass 1 of the attack"):
+        attack(made, Steep(), tiny_batch())
 
 
 def test_a_model_that_cuts_the_gradient_is_one_line() -> None:

@@ -70,7 +70,7 @@ class Constant(nn.Module):
         self.answer = answer
 
     def forward(self, images: Tensor) -> PoseOutput:
-        keypoints = self.answer.expand(len(images), -1, -1)
+        keypoints = self.answer.expand(len(images), -1, -1) + 0 * images.flatten(1).sum(dim=1)[:, None, None]
         return PoseOutput(keypoints, torch.ones_like(keypoints[..., 0]), (self.head.encode(keypoints),))
 
 
@@ -294,7 +294,7 @@ class _Deaf(Centroid):
     """The same net, which does not see the picture move."""
 
     def forward(self, images: Tensor) -> PoseOutput:
-        return super().forward(images.detach().clone() * 0 + spots().images)
+        return super().forward(images * 0 + spots().images)
 
 
 def test_an_attack_that_leaves_its_budget_is_caught() -> None:
@@ -339,3 +339,29 @@ def test_what_cannot_be_attacked_is_refused() -> None:
     with pytest.raises(RobustPoseError, match="gives answers and no gradient"):
         run_spatial(FirstOrder(), net, tiny_batch(2), threat=threat)
     run_spatial(WorstOfK(steps=1), net, tiny_batch(2), threat=threat)
+
+
+def right_for(net: LinearPose, batch: Batch) -> Batch:
+    """Put the truth where a net sees it, so that nobody is lost before an attack."""
+    with torch.no_grad():
+        return replace(batch, keypoints=net(batch.images).keypoints)
+
+
+def test_a_net_that_cuts_the_gradient_is_refused_though_the_truth_moves() -> None:
+    class Cut(LinearPose):
+        def forward(self, images: Tensor) -> PoseOutput:
+            return super().forward(images.detach())
+
+    net, batch = Cut(), right_for(LinearPose(), tiny_batch(2))
+    with pytest.raises(RobustPoseError, match="no gradient reaches the images"):
+        run_spatial(FirstOrder(steps=2), net, batch, threat=make_motion("spatial", 30.0))
+
+
+def test_a_gradient_that_is_no_number_names_the_person() -> None:
+    class Rooted(LinearPose):
+        def forward(self, images: Tensor) -> PoseOutput:
+            return super().forward(images + 0 * torch.sqrt(images - images.detach()))
+
+    batch = right_for(LinearPose(), tiny_batch(3))
+    with pytest.raises(RobustPoseError, match=f"person {batch.ids[0]}: the gradient to the motion is NaN"):
+        run_spatial(FirstOrder(steps=2), Rooted(), batch, threat=make_motion("spatial", 30.0))
