@@ -219,15 +219,26 @@ def _heatmap_margins(head: HeatmapHead, aim: Aim) -> Callable[[Tensor, Tensor], 
     centres = head.place(cells)
     distance = torch.linalg.vector_norm(centres - aim.keypoints[:, :, None, None], dim=-1)  # (N, K, h, w)
     inside = distance <= aim.radius[:, :, None, None]
-    # A keypoint with no cell within its radius, or none beyond it, is decided whatever the net says.
+    step = float(torch.linalg.vector_norm(head.place(torch.ones(2)) - head.place(torch.zeros(2))))
+    far = distance.flatten(2).amin(dim=2) > aim.radius + step
     open_ = inside.flatten(2).any(dim=2) & ~inside.flatten(2).all(dim=2)
+    given = _given(inside.flatten(2).any(dim=2), far)
 
     def margins(raw: Tensor, rows: Tensor) -> Tensor:
         within = raw.masked_fill(~inside[rows], -torch.inf).amax(dim=(2, 3))
         beyond = raw.masked_fill(inside[rows], -torch.inf).amax(dim=(2, 3))
-        return torch.where(open_[rows], (beyond - within) / head.peak, 0.0)
+        return torch.where(open_[rows], (beyond - within) / head.peak, given[rows])
 
     return margins
+
+
+def _given(inside: Tensor, far: Tensor) -> Tensor:
+    """Return the margins of keypoints (N, K) that are decided whatever the net says.
+
+    1 is wrong, for all cells lie `far` beyond the radius; -1 right, for all are inside. In between no cell lies
+    within the radius, but what is read between two may: nothing is said, 0.
+    """
+    return torch.where(far, 1.0, torch.where(inside, -1.0, 0.0))
 
 
 def _offset_margins(head: OffsetHead | CentreHead, aim: Aim) -> Callable[[Tensor, Tensor], Tensor]:
@@ -266,7 +277,10 @@ def _class_margins(head: SimCCHead, aim: Aim) -> Callable[[Tensor, Tensor], Tens
     # How many rows of each column lie within the radius: the first so many of the sorted.
     rows_in = torch.where(across <= radius, torch.searchsorted(along, reach, right=True), 0)  # (N, K, Lx)
     inside, beyond = rows_in > 0, rows_in < ly
+    step = float(torch.linalg.vector_norm(centres[1] - centres[0]))
+    far = torch.hypot(across.amin(dim=-1), along[..., 0]) > aim.radius + step
     open_ = inside.any(dim=-1) & beyond.any(dim=-1)
+    given = _given(inside.any(dim=-1), far)
     # A perfect net's logits fall by this much from the keypoint to the edge of the radius.
     unit = (aim.radius * head.split).square() / (2 * head.sigma**2)
 
@@ -278,6 +292,6 @@ def _class_margins(head: SimCCHead, aim: Aim) -> Callable[[Tensor, Tensor], Tens
         without = x + furthest.gather(-1, rows_in[rows].clamp(max=ly - 1))
         best_in = within.masked_fill(~inside[rows], -torch.inf).amax(dim=-1)
         best_out = without.masked_fill(~beyond[rows], -torch.inf).amax(dim=-1)
-        return torch.where(open_[rows], (best_out - best_in) / unit[rows], 0.0)
+        return torch.where(open_[rows], (best_out - best_in) / unit[rows], given[rows])
 
     return margins

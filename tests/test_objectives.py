@@ -14,7 +14,7 @@ from robustpose.models.heads import CoordinateHead, HeatmapHead, SimCCHead
 from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.objectives import Aim, Keypoints, Margin, correct_radius
 from robustpose.skeletons import Skeleton
-from robustpose.types import Head, PoseOutput
+from robustpose.types import CappedLoss, Head, PoseOutput
 from tests.conftest import TINY, TRIO, tiny_batch
 
 ONE = Skeleton(name="one", keypoints=("nose",), limbs=())
@@ -96,10 +96,6 @@ def test_keypoints_that_the_score_leaves_out_are_left_out() -> None:
     unscored = replace(ONE, uncounted=("nose",))
     net = replace(one_map(c2r1=1.0), skeleton=unscored)
     assert float(margin(net, aim(4.5, 2.5, radius=2.0)).detach()) == 0.0
-
-
-def test_a_keypoint_without_a_cell_in_reach_is_decided() -> None:
-    assert float(margin(one_map(c2r1=1.0), aim(-40.0, 2.5, radius=2.0)).detach()) == 0.0
 
 
 @pytest.mark.parametrize("head", [MAPS, NUMBERS, CLASSES], ids=["maps", "coordinates", "classes"])
@@ -255,3 +251,24 @@ def test_margins_of_offsets_agree_with_what_is_decoded(head: OffsetHead | Centre
     wrong = (found - keypoints).norm(dim=-1)[:, 0] > 8.0
     assert torch.equal(margins > 0, wrong)
     assert 0 < int(wrong.sum()) < 200
+
+
+def test_a_keypoint_beyond_the_reach_of_any_cell_is_wrong_whatever_the_net_says() -> None:
+    """A labelled keypoint outside the crop: lost without an attack, and none can bring a target there."""
+    far, everywhere = aim(40.0, 2.5, radius=2.0), aim(4.5, 2.5, radius=100.0)
+    net = one_map(c2r1=1.0)
+    assert float(margin(net, far).detach()) == 1.0
+    assert float(margin(net, far, targeted=True).detach()) == -1.0
+    assert float(margin(net, everywhere).detach()) == -1.0
+    between = aim(3.5, 2.5, radius=0.5)  # of two cells, a pixel from both: read a quarter off one it may be right
+    assert float(margin(net, between).detach()) == 0.0
+    bound = Margin().bind(net, far, targeted=False)
+    assert isinstance(bound, CappedLoss)
+    found = bound(torch.zeros(1, 3, *TINY), torch.arange(1)).detach()
+    assert float(found) == pytest.approx(float(bound.cap))
+
+
+def test_classes_out_of_reach_are_decided_too() -> None:
+    net = Says(torch.zeros(1, 1, CLASSES.bins[0] + CLASSES.bins[1], requires_grad=True), CLASSES)
+    assert float(margin(net, aim(40.0, 2.5, radius=2.0)).detach()) == 1.0
+    assert float(margin(net, aim(4.5, 2.5, radius=100.0)).detach()) == -1.0
