@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from robustpose.attacks import needs
+from robustpose.attacks.autopose import MOVES
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.offset_heads import CentreHead, OffsetHead
@@ -28,8 +30,13 @@ def spoken(part: str) -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """Write a number with its noun."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+    """Write a number with its noun.
+
+    >>> counted(2, "query")
+    '2 queries'
+    """
+    many = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
+    return f"{number} {thing if number == 1 else many}"
 
 
 def lede(plan: Plan, nets: Sequence[str], *, people: int) -> str:
@@ -81,15 +88,39 @@ _LOSSES = {
     "training_loss": "the net’s own training loss",
     "training_loss_all": "the net’s own training loss summed over all stages",
     "margin": "the margin of the keypoints that are not lost yet",
+    "keypoints": "the distance of the answered keypoints that are not lost yet",
 }
 
 
 def how(family: Family) -> str:
     """Say what an attack does."""
     first = family.settings[0]
+    if first.is_ensemble:
+        return _how_ensemble(first)
+    if first.is_spatial:
+        return _how_spatial(first)
     steps = int(first.numbers.get("steps", 1))
-    way = "towards the pose of another person" if first.targeted else "away from the true pose"
-    return f"{counted(steps, 'step')} {way}, by {_LOSSES[first.objective]}"
+    thing = "step" if needs(first.make()) == "gradients" else "query"
+    return f"{counted(steps, thing)} {_way(first)}, by {_LOSSES[first.objective]}"
+
+
+def _way(setting: Setting) -> str:
+    return "towards the pose of another person" if setting.targeted else "away from the true pose"
+
+
+def _how_ensemble(setting: Setting) -> str:
+    """Say what an ensemble does: its budget, and whose worst it keeps."""
+    most = setting.ensemble().gradients
+    return f"the worst picture of {len(MOVES)} attacks {_way(setting)}, {most} gradients a person at most"
+
+
+def _how_spatial(setting: Setting) -> str:
+    """Say which motions were tried."""
+    steps = int(setting.numbers.get("steps", 1))
+    if needs(setting.spatial()) == "gradients":
+        return f"the worst of none, a random motion and {counted(steps, 'step')} up the training loss from there"
+    tried = "motions of a lattice at most" if setting.attack == "spatial" else "random motions, or none"
+    return f"the worst of {steps} {tried}, by how many keypoints are lost"
 
 
 def answer(plan: Plan, found: Sequence[Net], worst: Sequence[tuple[Setting, Row | None]]) -> str:

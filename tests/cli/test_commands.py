@@ -346,3 +346,12 @@ def test_training_leaves_weights_that_can_be_attacked_and_keeps_to_its_recipe(
     assert found["model"] == "deeppose:deeppose"
     assert run(monkeypatch, *args, "--lr", "0.5") == 2
     assert "is of another recipe" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("args", [("--attack", "rays"), ("--attack", "square", "--objective", "keypoints")])
+def test_attacks_on_answered_keypoints_have_a_page(
+    args: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = attack_json(monkeypatch, capsys, "--model", "deeppose", "--n", "2", "--steps", "5", *args)
+    assert found["attack"].endswith("-keypoints")
+    assert "the answered keypoints" in next((tmp_path / "runs").rglob("index.html")).read_text()

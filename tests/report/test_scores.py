@@ -1,7 +1,13 @@
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import pytest
+
+from robustpose.attacks import ATTACKS, ENSEMBLES, SPATIAL, usual_objective, usual_threat
+from robustpose.objectives import OBJECTIVES
 from robustpose.report.scores import (
     Family,
     Net,
@@ -131,3 +137,28 @@ def test_words() -> None:
     assert how(families([FGSM])[0]) == "1 step away from the true pose, by the net’s own training loss"
     assert how(families([TARGETED])[0]).startswith("20 steps towards the pose of another person")
     assert how(families([ALL])[0]).endswith("summed over all stages")
+
+
+@pytest.mark.parametrize("attack", [*ATTACKS, *ENSEMBLES, *SPATIAL])
+def test_every_attack_is_told_in_words(attack: str) -> None:
+    eps = 30.0 if attack in SPATIAL else 8.0 if usual_threat(attack) == "patch" else 8 / 255
+    setting = Setting(attack, eps, objective=usual_objective(attack), threat=usual_threat(attack))
+    assert re.match(r"(\d+ (step|query|queries)|the worst)", how(Family(attack, (setting,))))
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_is_told_in_words(objective: str) -> None:
+    assert ", by the" in how(Family("SQUARE", (Setting("square", 8 / 255, objective=objective),)))
+
+
+def test_ensembles_and_motions_are_told_as_what_they_are() -> None:
+    def said(attack: str, eps: float, **more: Any) -> str:
+        return how(Family(attack, (Setting(attack, eps, threat=usual_threat(attack), **more),)))
+
+    assert said("autopose", 2 / 255) == (
+        "the worst picture of 6 attacks away from the true pose, 500 gradients a person at most"
+    )
+    assert said("spatial", 30.0) == "the worst of 99 motions of a lattice at most, by how many keypoints are lost"
+    assert said("worst_of_k", 30.0, steps=1) == (
+        "the worst of 1 random motions, or none, by how many keypoints are lost"
+    )
