@@ -12,8 +12,9 @@ import io
 import json
 import shutil
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from numbers import Integral
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -22,7 +23,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from robustpose import report
-from robustpose.attacks import usual_threat
+from robustpose.attacks import usual_objective, usual_threat
 from robustpose.data import open_dataset
 from robustpose.data.batches import BatchPeople
 from robustpose.errors import RobustPoseError
@@ -46,7 +47,7 @@ from robustpose.study import (
     run_cells,
     write_results,
 )
-from robustpose.threats import parse_eps
+from robustpose.threats import known_threat, read_eps
 from robustpose.types import Batch, PoseDataset
 
 AnyModel = str | OpenedModel | nn.Module | Callable[..., Any]
@@ -101,11 +102,11 @@ def attack(
     data: AnyData = "synthpose",
     *,
     attack: str = "igsm",
-    eps: float | str | Sequence[float | str] = 8 / 255,
+    eps: float | str | Sequence[float | str] | None = None,
     threat: str = "",
     steps: int | None = None,
     targeted: bool = False,
-    objective: str = "training_loss",
+    objective: str = "",
     n: int | None = None,
     seed: int = 0,
     card: AnyCard = None,
@@ -115,23 +116,30 @@ def attack(
 
     attack     of robustpose.attacks.ATTACKS, ENSEMBLES or SPATIAL; steps None is the attack's own number
     eps        the threat's budget: of linf the largest change of a pixel value, in [0, 1] units or written
-               '8/255', of spatial degrees; several make a curve
+               '8/255', which it is unless told; of spatial degrees; several make a curve
     threat     of robustpose.threats.THREATS or MOTIONS; linf, or spatial, unless told
     targeted   towards a random pose, not just away
-    objective  of robustpose.objectives.OBJECTIVES
+    objective  of robustpose.objectives.OBJECTIVES; the attack's own unless told
     n          people, from the first; all by default
     out        a folder that keeps what was computed, so that the same call goes on there; none by default
 
     RobustPoseError for input that cannot be attacked.
     """
     opened, people = load_model(model, card=card), load_data(data)
-    each = (eps,) if isinstance(eps, str | float | int) else tuple(eps)
-    threat = threat or usual_threat(attack)
-    budgets = [parse_eps(value, threat) if isinstance(value, str) else float(value) for value in each]
+    each = tuple(eps) if isinstance(eps, Iterable) and not isinstance(eps, str) else (eps,)
+    threat = known_threat(threat or usual_threat(attack))
+    budgets = dict.fromkeys(read_eps(value, threat) for value in each)
     if not budgets:
         raise RobustPoseError("eps must be a number or several, got none")
     settings = tuple(
-        Setting(attack, budget, steps=steps, targeted=targeted, objective=objective, threat=threat)
+        Setting(
+            attack,
+            budget,
+            steps=_whole("steps", steps),
+            targeted=targeted,
+            objective=objective or usual_objective(attack),
+            threat=threat,
+        )
         for budget in budgets
     )
     study = Study(
@@ -140,8 +148,8 @@ def attack(
         models=(opened.name,),
         data=people.name,
         settings=settings,
-        n=n,
-        seed=seed,
+        n=_whole("n", n),
+        seed=_whole("seed", seed, least=0) or 0,
     )
     plan = make_plan(study, models=[opened], dataset=people)
     folder = Path(mkdtemp(prefix="robustpose-") if out is None else out)
@@ -174,7 +182,7 @@ class AttackResult:
     store: Store = field(repr=False)
     rows: tuple[Row, ...] = field(repr=False)
 
-    def score(self, measure: str = "relative", part: str = ALL, *, eps: float | None = None) -> Estimate:
+    def score(self, measure: str = "relative", part: str = ALL, *, eps: float | str | None = None) -> Estimate:
         """Return one score: 'clean', 'attacked', 'relative' or, of a targeted attack, 'target'.
 
         eps  of the budgets, the last by default. RobustPoseError for a measure or part that there is not.
@@ -194,11 +202,11 @@ class AttackResult:
         (row,) = found
         return Estimate(value=row.value, low=row.low, high=row.high, n=row.n)
 
-    def outcome(self, *, eps: float | None = None, clean: bool = False) -> Outcome:
+    def outcome(self, *, eps: float | str | None = None, clean: bool = False) -> Outcome:
         """Return what the net answered: predictions beside the truth, and the pictures that were kept."""
         return outcome(self.plan, self.store, self.plan.models[0], None if clean else self._setting(eps))
 
-    def plot(self, *, eps: float | None = None) -> Figure:
+    def plot(self, *, eps: float | str | None = None) -> Figure:
         """Draw scores by body part and a few people before and after, at one budget (the last by default)."""
         return summary.summary_figure(self.plan, self.rows, self.outcome(clean=True), self.outcome(eps=eps))
 
@@ -236,16 +244,26 @@ class AttackResult:
         table = summary.as_html(self.plan, self.rows)
         return f'{table}<img alt="before and after" src="data:image/png;base64,{picture}">'
 
-    def _setting(self, eps: float | None) -> Setting:
+    def _setting(self, eps: float | str | None) -> Setting:
         settings = self.plan.study.settings
         if eps is None:
             return settings[-1]
+        eps = read_eps(eps, settings[-1].threat)
         near = [setting for setting in settings if abs(setting.eps - eps) < 1e-9]
         if not near:
             raise RobustPoseError(
                 f"eps {eps:g} was not asked for; these were: {', '.join(f'{s.eps:g}' for s in settings)}"
             )
         return near[0]
+
+
+def _whole(name: str, value: object, *, least: int = 1) -> int | None:
+    """Return a whole number as one, whichever type it has; RobustPoseError for what is none, or below `least`."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise RobustPoseError(f"{name} must be a whole number from {least}, got {value!r}")
+    return int(value)
 
 
 def _known(value: object) -> object:

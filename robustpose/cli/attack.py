@@ -23,10 +23,10 @@ from robustpose.cli.options import (
 from robustpose.cli.ownphoto import attack_own_photo
 from robustpose.cli.running import report_people_left_out, run_study, say_where
 from robustpose.cli.watching import watch_net
-from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.errors import RobustPoseError
 from robustpose.ownphoto.box import AUTO
 from robustpose.study import Setting, Study, outcome
-from robustpose.threats import EXAMPLES, MOTIONS, THREATS, parse_eps
+from robustpose.threats import known_threat, read_eps
 
 _OF_DATA_SETS = {"data", "targeted", "n", "images", "min_keypoints", "min_box", "detections", "metric"}
 """What one photo has not."""
@@ -84,7 +84,7 @@ def attack(
     threat = threat or usual_threat(attack)
     setting = Setting(
         attack,
-        _budget(eps, threat),
+        read_eps(eps, known_threat(threat)),
         threat=threat,
         steps=steps,
         targeted=targeted,
@@ -139,12 +139,3 @@ def attack(
         console.print_mpii(tables, model=plan.models[0].name)
         console.print_smallest(plan, found[1])
         say_where(folder)
-
-
-def _budget(eps: str, threat: str) -> float:
-    """Read --eps; only linf has a budget that everybody compares at."""
-    if threat not in THREATS and threat not in MOTIONS:
-        raise unknown_name("threat", threat, (*THREATS, *MOTIONS))
-    if not eps and threat != "linf":
-        raise RobustPoseError(f"--threat {threat} needs --eps, such as {EXAMPLES[threat]}")
-    return parse_eps(eps or "8/255", threat)

@@ -7,7 +7,7 @@ import typer
 
 from robustpose.errors import RobustPoseError
 from robustpose.study import Setting, Study
-from robustpose.threats import parse_eps
+from robustpose.threats import read_eps
 
 EpsOption = Annotated[
     str, typer.Option("--eps", help="Budgets: 1,2,8 of 255, or 1/255,8/255; the study's own by default")
@@ -66,10 +66,7 @@ def over(settings: tuple[Setting, ...], budgets: tuple[float, ...]) -> tuple[Set
 
 
 def _budget(text: str) -> float:
-    eps = parse_eps(text if "/" in text else f"{text}/255")
-    if eps == 0:
-        raise RobustPoseError("--eps: a budget of 0 is no attack")
-    return eps
+    return read_eps(text if "/" in text else f"{text}/255")
 
 
 def _steps(text: str) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from robustpose.errors import unknown_name
-from robustpose.threats.budgets import EXAMPLES, check_eps, format_eps, parse_eps
+from robustpose.threats.budgets import EXAMPLES, check_eps, format_eps, parse_eps, read_eps
 from robustpose.threats.l0 import L0
 from robustpose.threats.l1 import L1
 from robustpose.threats.l2 import L2
@@ -40,10 +40,19 @@ __all__ = [
     "Patch",
     "check_eps",
     "format_eps",
+    "known_threat",
     "make_motion",
     "make_threat",
     "parse_eps",
+    "read_eps",
 ]
+
+
+def known_threat(name: str) -> str:
+    """Return the name of a threat, of pixel values or of motion; RobustPoseError for an unknown one."""
+    if name not in THREATS and name not in MOTIONS:
+        raise unknown_name("threat", name, (*THREATS, *MOTIONS))
+    return name
 
 
 def make_motion(name: str, eps: float) -> Motion:

@@ -68,6 +68,26 @@ def parse_eps(text: str, threat: str = "linf") -> float:
     return eps
 
 
+def read_eps(given: float | str | None, threat: str = "linf") -> float:
+    """Return the budget of an attack, as people give it; None or '' is 8/255, and of linf alone.
+
+    RobustPoseError for what the threat cannot have, for nothing where only linf has a budget that everybody
+    compares at, and for 0, under which nothing is attacked.
+    """
+    if given is None or given == "":
+        if threat != "linf":
+            raise RobustPoseError(f"threat {threat} needs eps, such as {EXAMPLES[threat]}")
+        return 8 / 255
+    if isinstance(given, str):
+        eps = parse_eps(given, threat)
+    else:
+        eps = float(given)
+        check_eps(eps, threat)
+    if eps == 0:
+        raise RobustPoseError("a budget of 0 is no attack")
+    return eps
+
+
 def format_eps(eps: float, threat: str = "linf") -> str:
     """Write eps as people read it: 8/255, 0.25/255; 2 in L2, 12 in L1, 100 pixels, 30 degrees.
 

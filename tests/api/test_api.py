@@ -2,9 +2,12 @@
 
 import csv
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import matplotlib.image
+import numpy as np
 import pytest
 import torch
 
@@ -124,3 +127,40 @@ def test_names_of_the_package() -> None:
     assert {"attack", "load_model", "load_data", "check_card", "AttackResult"} <= {*dir(rp)}
     with pytest.raises(AttributeError, match="has no attribute 'atack'"):
         _ = rp.atack
+
+
+@pytest.mark.parametrize(
+    ("name", "label"), [("square", "SQUARE-U-3-margin"), ("rays", "RAYS-U-3-keypoints"), ("fmn", "FMN-U-3-margin")]
+)
+def test_an_attack_raises_its_own_objective_unless_told(heatmaps: TinyHeatmaps, name: str, label: str) -> None:
+    found = rp.attack(heatmaps, tiny_batch(3), attack=name, steps=3)
+    assert found.plan.study.settings[0].label == label
+    assert found.plan.study.settings[0].eps == 8 / 255
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ({"attack": "fgsm", "threat": "l2"}, "threat l2 needs eps, such as 2 or 0.5"),
+        ({"attack": "spatial"}, "threat spatial needs eps, such as 30, degrees"),
+        ({"eps": 0}, "a budget of 0 is no attack"),
+        ({"eps": "0/255"}, "a budget of 0 is no attack"),
+        ({"n": 0}, "n must be a whole number from 1, got 0"),
+        ({"n": 2.0}, "n must be a whole number from 1, got 2.0"),
+        ({"steps": 2.5}, "steps must be a whole number from 1, got 2.5"),
+        ({"seed": -1}, "seed must be a whole number from 0, got -1"),
+        ({"threat": "l3"}, "unknown threat 'l3'; did you mean"),
+        ({"eps": ()}, "eps must be a number or several, got none"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line(linear: LinearPose, asked: dict[str, Any], line: str) -> None:
+    with pytest.raises(RobustPoseError, match=re.escape(line)):
+        rp.attack(linear, tiny_batch(2), **asked)
+
+
+def test_budgets_in_any_spelling(linear: LinearPose) -> None:
+    found = rp.attack(linear, tiny_batch(4), attack="fgsm", eps=("2/255", 8 / 255, "8/255", np.float32(0.5)))  # type: ignore[arg-type]
+    assert [setting.eps for setting in found.plan.study.settings] == [2 / 255, 8 / 255, 0.5]
+    assert found.score(eps="8/255") == found.score(eps=8 / 255)
+    numbers: dict[str, Any] = {"n": np.int64(2), "eps": np.float64(0.03), "steps": np.int32(2)}
+    assert rp.attack(linear, tiny_batch(4), **numbers).score("clean").n == 2

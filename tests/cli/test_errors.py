@@ -43,14 +43,14 @@ def coco_file(folder: Path, **change: object) -> Path:
             ["attack", "--model", "shg2", "--attack", "square", "--threat", "l1", "--eps", "2"],
             "serves linf and l2",
         ),
-        (["attack", "--model", "shg2", "--attack", "eot_patch"], "--threat patch needs --eps, such as 32"),
+        (["attack", "--model", "shg2", "--attack", "eot_patch"], "threat patch needs eps, such as 32"),
         (
             ["attack", "--model", "shg2", "--attack", "eot_patch", "--threat", "l2", "--eps", "2"],
             "'eot_patch' serves patch, got l2",
         ),
         (
             ["attack", "--model", "shg2", "--attack", "spatial"],
-            "--threat spatial needs --eps, such as 30, degrees",
+            "threat spatial needs eps, such as 30, degrees",
         ),
         (
             ["attack", "--model", "shg2", "--attack", "igsm", "--threat", "rotation", "--eps", "30"],
@@ -76,7 +76,7 @@ def coco_file(folder: Path, **change: object) -> Path:
         (["attack", "a.png", "--model", "shg2", "--attack", "spatial", "--eps", "9"], "take people with truth"),
         (["attack", "--model", "shg2", "--attack", "spatial", "--eps", "9", "--steps", "0"], "at least 1, got 0"),
         (["attack", "--model", "shg2", "--threat", "l3", "--eps", "2"], "unknown threat 'l3'; did you mean 'l2'?"),
-        (["attack", "--model", "shg2", "--threat", "l2"], "--threat l2 needs --eps, such as 2 or 0.5"),
+        (["attack", "--model", "shg2", "--threat", "l2"], "threat l2 needs eps, such as 2 or 0.5"),
         (
             ["attack", "--model", "shg2", "--threat", "l2", "--eps", "-2"],
             "eps of l2 must be a number from 0, got -2",
@@ -90,6 +90,8 @@ def coco_file(folder: Path, **change: object) -> Path:
             ["attack", "--model", "shg2", "--attack", "autopose", "--objective", "margin"],
             "autopose has objectives of its own",
         ),
+        (["attack", "--model", "shg2", "--eps", "0"], "a budget of 0 is no attack"),
+        (["attack", "--model", "shg2", "--threat", "l0", "--eps", "0"], "a budget of 0 is no attack"),
         (["attack", "--model", "shg2", "--n", "0"], "--n must be at least 1, got 0"),
         (["attack", "--model", "shg2", "--steps", "ten"], "Invalid value for '--steps'"),
         (["attack", "--model", "shg2", "--epsilon", "8/255"], "No such option: --epsilon"),
