@@ -1,6 +1,7 @@
 """The one error that the command line turns into a line of text, and its did-you-mean form.
 
 RobustPoseError(ValueError)    something the user gave is wrong: names the thing, the expected and the given
+at_work                        says which net and attack an error is of
 writing_to                     what the file system refuses in a folder, as a RobustPoseError
 """
 
@@ -24,6 +25,15 @@ def unknown_name(kind: str, given: str, known: Iterable[str]) -> RobustPoseError
     near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return RobustPoseError(f"unknown {kind} {given!r}; {hint}known: {', '.join(names)}")
+
+
+@contextmanager
+def at_work(title: str) -> Iterator[None]:
+    """Begin the message of a RobustPoseError with what was computed: a net under an attack."""
+    try:
+        yield
+    except RobustPoseError as error:
+        raise RobustPoseError(f"{title}: {error}") from None
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from robustpose.study import (
     write_factors,
     write_results,
 )
+from robustpose.study.workbench import input_size_of, padding_of
 from robustpose.types import PoseDataset
 
 
@@ -88,11 +89,11 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None, reuse: bool = 
 
 def _render_people(plan: Plan, cells: list[AnyCell]) -> None:
     """Render who takes part in cells, in the sizes that the nets take: validation people, and training people."""
-    for height, width in sorted({tuple(model.net.input_size) for model in plan.models}):
-        render_ahead(plan.dataset, plan.n, input_size=(height, width))
+    for size, padding in sorted({(input_size_of(model.net), padding_of(model.net)) for model in plan.models}):
+        render_ahead(plan.dataset, plan.n, input_size=size, padding=padding)
         for dataset in (plan.training, plan.other):
             if dataset is not None and (people := _people_of(dataset, cells)):
-                render_ahead(dataset, people, input_size=(height, width))
+                render_ahead(dataset, people, input_size=size, padding=padding)
 
 
 def _people_of(dataset: PoseDataset, cells: list[AnyCell]) -> int:

@@ -6,6 +6,7 @@ from robustpose.metrics import METRICS
 from robustpose.models import OpenedModel
 from robustpose.objectives import OBJECTIVES, Margin, Objective, TrainingLoss
 from robustpose.study import Plan, Setting, Store, weaker_than
+from robustpose.study.workbench import input_size_of, padding_of
 from robustpose.threats import make_threat
 
 _LOOKED_AT = 4
@@ -29,8 +30,8 @@ def _look(plan: Plan, model: OpenedModel, setting: Setting) -> list[Alarm]:
         objective = OBJECTIVES[setting.objective]
     else:
         return []
-    height, width = model.net.input_size
-    people = plan.dataset.load(range(min(_LOOKED_AT, plan.n)), input_size=(int(height), int(width)))
+    rows = range(min(_LOOKED_AT, plan.n))
+    people = plan.dataset.load(rows, input_size=input_size_of(model.net), padding=padding_of(model.net))
     return probe(
         model.net,
         people.in_skeleton(model.net.skeleton),

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from robustpose import attacks
 from robustpose.defences import DEFENCES
-from robustpose.errors import RobustPoseError
+from robustpose.errors import RobustPoseError, at_work
 from robustpose.metrics import METRICS
 from robustpose.models import OpenedModel
 from robustpose.objectives import OBJECTIVES
@@ -89,15 +89,25 @@ def _attacked(cells: Sequence[Cell], bench: Workbench) -> list[Computed]:
     batch = bench.batch(first)
     if len(batch) == 0:
         return [(cell, _empty(batch, cell), None) for cell in cells]
-    if first.setting is None:
-        output = attacks.predict(model.net, batch.images, ids=batch.ids)
-        result = CellResult(
-            table=as_table(batch, output.keypoints, scores=output.scores),
-            signals=signals_of(model.net, output),
-            unreadable=batch.unreadable,
-        )
-        return [(first, result, _pictures(first, batch.images, batch.images[:0]))]
-    target = None
+    with at_work(first.title):
+        if first.setting is None:
+            return [_clean(first, model=model, batch=batch)]
+        return _under_attack(cells, bench, model=model, batch=batch)
+
+
+def _clean(cell: Cell, *, model: OpenedModel, batch: Batch) -> Computed:
+    output = attacks.predict(model.net, batch.images, ids=batch.ids)
+    result = CellResult(
+        table=as_table(batch, output.keypoints, scores=output.scores),
+        signals=signals_of(model.net, output),
+        unreadable=batch.unreadable,
+    )
+    return cell, result, _pictures(cell, batch.images, batch.images[:0])
+
+
+def _under_attack(cells: Sequence[Cell], bench: Workbench, *, model: OpenedModel, batch: Batch) -> list[Computed]:
+    first, target = cells[0], None
+    assert first.setting is not None
     if first.setting.targeted:
         clean = attacks.predict(model.net, batch.images, ids=batch.ids)
         truths = bench.truths(first, model=model)
@@ -204,9 +214,10 @@ def _moved(cell: Cell, *, model: OpenedModel, batch: Batch) -> Computed:
 def _universal(cell: UniversalCell, bench: Workbench) -> UniversalResult:
     how = attacks.Universal(eps=cell.eps, samples=cell.samples, batch=cell.batch, step_size=cell.step_size)
     model = bench.model(cell)
-    learned = attacks.learn_universal(
-        how, model.net, bench.lessons(cell, steps=how.steps), objective=OBJECTIVES[cell.objective]
-    )
+    with at_work(f"{cell.model}: a universal perturbation"):
+        learned = attacks.learn_universal(
+            how, model.net, bench.lessons(cell, steps=how.steps), objective=OBJECTIVES[cell.objective]
+        )
     losses = torch.tensor(learned.losses, dtype=torch.float64).numpy()
     return UniversalResult(perturbation=learned.perturbation.cpu().numpy(), losses=losses)
 

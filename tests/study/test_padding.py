@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from robustpose.cli.watching import watch_net
 from robustpose.errors import RobustPoseError
 from robustpose.models import OpenedModel
 from robustpose.study import Replay, Setting, Store, run_all, run_cells, workbench
@@ -49,3 +50,12 @@ def test_pictures_of_other_crops_are_not_shown(tmp_path: Path) -> None:
     cell = Replay(people=shown, source=replace(made, keep_images=3))
     with pytest.raises(RobustPoseError, match=r"wide's pictures are crops of the box x 1\.5, usual takes x 1\.25"):
         run_all([cell], workbench(tiny), Store(tmp_path))
+
+
+def test_alarms_look_at_the_crops_that_the_net_takes(tmp_path: Path) -> None:
+    people, setting, store = Watched(), Setting("igsm", 8 / 255), Store(tmp_path)
+    made = plan(n=3, people=people, settings=(setting,), nets=(WIDE,))
+    run_cells(made, store)
+    people.asked.clear()
+    watch_net(made, store, setting)
+    assert {*people.asked} == {1.5}

@@ -4,9 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
-from robustpose.study import Cell, CellProgress, Plan, Setting, Store, run_all, workbench
+from robustpose.errors import RobustPoseError
+from robustpose.models import OpenedModel
+from robustpose.study import Cell, CellProgress, Plan, Setting, Store, run_all, run_cells, workbench
 from robustpose.study.run import passes
+from robustpose.types import PoseOutput
+from tests.conftest import LinearPose
 from tests.study.study_fakes import NoisePeople, files, plan
 
 STEPS = (3, 1, 2, 6)
@@ -73,3 +79,17 @@ def test_a_cell_asked_for_twice_is_computed_once(tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert run_all([cell, same, replace(cell, keep_images=4)], workbench(tiny), store) == 1
     assert len(store.pictures(cell).clean) == 4
+
+
+class Rooted(LinearPose):
+    """Finite answers; but the slope of sqrt at 0 is infinite, and 0 x infinity is NaN."""
+
+    def forward(self, images: Tensor) -> PoseOutput:
+        return super().forward(images + 0 * torch.sqrt(images - images.detach()))
+
+
+def test_an_error_says_which_net_and_attack_it_is_of(tmp_path: Path) -> None:
+    net = OpenedModel(name="rooted", net=Rooted().eval(), fingerprint="rooted-1")
+    made = plan(n=2, settings=(Setting("igsm", 8 / 255, steps=3),), nets=(net,))
+    with pytest.raises(RobustPoseError, match=r"^rooted: IGSM-U-3 at 8/255: person p0: the gradient is NaN"):
+        run_cells(made, Store(tmp_path))
