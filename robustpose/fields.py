@@ -1,8 +1,17 @@
-"""Checks what a record read from a file holds: JSON says nothing of types."""
+"""Checks what was read from a file: JSON and TOML say nothing of types."""
 
+import math
 import types
 from dataclasses import fields
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeGuard, Union, get_args, get_origin, get_type_hints
+
+
+def finite_number(value: object) -> TypeGuard[float]:
+    """Say whether a value is a finite number; true and false are none."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond the largest float
+        return False
 
 
 def wrong_field(record: Any) -> str:

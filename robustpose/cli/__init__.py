@@ -103,7 +103,8 @@ def main() -> None:
     except RobustPoseError as error:
         code = _fail(str(error))
     except typer.TyperException as error:
-        code = _fail(error.format_message())
+        # Without arguments the help is shown already, and there is no message.
+        code = _fail(error.format_message()) if error.format_message() else 2
     except OSError as error:  # a folder that cannot be made, a full disk
         code = _fail(f"{error.filename or 'file system'}: {error.strerror or error}")
     except (typer.Abort, KeyboardInterrupt):

@@ -20,6 +20,8 @@ class Moved(Protocol):
     def percent(self) -> float: ...  # noqa: D102
     @property
     def correct(self) -> bool: ...  # noqa: D102
+    @property
+    def counted(self) -> bool: ...  # noqa: D102
 
 
 def print_photo(facts: Mapping[str, Any], lines: Sequence[Moved]) -> None:
@@ -30,7 +32,8 @@ def print_photo(facts: Mapping[str, Any], lines: Sequence[Moved]) -> None:
     for column in ("keypoint", "moved, pixels", "% of the box", "still there"):
         table.add_column(column, no_wrap=True)
     for line in lines:
-        table.add_row(line.keypoint, f"{line.moved:.1f}", f"{line.percent:.1f}", "yes" if line.correct else "no")
+        still = ("yes" if line.correct else "no") + ("" if line.counted else ", not counted")
+        table.add_row(line.keypoint, f"{line.moved:.1f}", f"{line.percent:.1f}", still)
     stdout.print(table, markup=False)
     stdout.print(f"{facts['correct']} of {facts['counted']} keypoints are still there", highlight=False)
     if anew := facts["box_found_anew"]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustpose.errors import RobustPoseError
+from robustpose.fields import finite_number
 from robustpose.geometry import Floats
 from robustpose.skeletons import Skeleton
 
@@ -112,14 +113,6 @@ def read_json(path: Path) -> Any:
 def finite_numbers(value: object, count: int) -> TypeGuard[list[float]]:
     """Say whether a JSON value is a list of `count` finite numbers."""
     return isinstance(value, list) and len(value) == count and all(map(finite_number, value))
-
-
-def finite_number(value: object) -> TypeGuard[float]:
-    """Say whether a JSON value is a finite number; true and false are none."""
-    try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # a whole number beyond the largest float
-        return False
 
 
 def shown(value: object) -> str:

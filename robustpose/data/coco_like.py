@@ -19,13 +19,13 @@ from robustpose.data.annotations import (
     Annotations,
     Person,
     Wrong,
-    finite_number,
     finite_numbers,
     read_json,
     refuse,
     shown,
 )
 from robustpose.errors import RobustPoseError
+from robustpose.fields import finite_number
 from robustpose.skeletons import Skeleton
 
 

@@ -19,7 +19,6 @@ from robustpose.data.annotations import (
     Person,
     annotation_file,
     counted,
-    finite_number,
     finite_numbers,
     read_json,
     shown,
@@ -28,6 +27,7 @@ from robustpose.data.coco import COCO, open_coco
 from robustpose.data.coco_like import person_category_of
 from robustpose.data.people import PhotoPeople
 from robustpose.errors import RobustPoseError
+from robustpose.fields import finite_number
 
 OVERLAP = 0.5
 Box = tuple[float, float, float, float]

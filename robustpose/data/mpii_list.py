@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from robustpose.data.annotations import Person, Wrong, finite_number, finite_numbers, read_json, shown
+from robustpose.data.annotations import Person, Wrong, finite_numbers, read_json, shown
 from robustpose.data.mpii_entry import (
     JOINTS,
     NO_JOINT,
@@ -18,6 +18,7 @@ from robustpose.data.mpii_entry import (
     person_of,
 )
 from robustpose.errors import RobustPoseError
+from robustpose.fields import finite_number
 from robustpose.geometry import Floats
 
 _HEAD_BOX_FILES = ("gt_valid.mat", "mpii_gt_val.mat")

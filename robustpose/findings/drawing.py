@@ -21,7 +21,7 @@ MIDDLE: Color = (245, 245, 245)
 OUTLINE: Color = (18, 22, 28)
 _WHITE = 255
 _GAP = 4
-_FRACTION_BITS = 4
+FRACTION_BITS = 4
 
 
 def visible(perturbation: NDArray[np.float32], *, eps: float) -> Pixels:
@@ -52,9 +52,9 @@ def draw_skeleton(image: Pixels, keypoints: Floats, skeleton: Skeleton, *, facto
         for a, b in skeleton.limbs:
             i, j = skeleton.index(a), skeleton.index(b)
             if drawn[i] and drawn[j]:
-                color, width = (OUTLINE, thick + 2) if outline else (_side(a, b), thick)
-                ends = _fixed(points[i]), _fixed(points[j])
-                cv2.line(canvas, *ends, color, width, cv2.LINE_AA, _FRACTION_BITS)
+                color, width = (OUTLINE, thick + 2) if outline else (limb_color(a, b), thick)
+                ends = fixed(points[i]), fixed(points[j])
+                cv2.line(canvas, *ends, color, width, cv2.LINE_AA, FRACTION_BITS)
     return canvas
 
 
@@ -86,7 +86,7 @@ def _pixels(levels: Floats) -> Pixels:
     return pixels
 
 
-def _side(a: str, b: str) -> Color:
+def limb_color(a: str, b: str) -> Color:
     """Colour a limb by the side of its ends; the middle where they have none or differ."""
     sides = {side for name in (a, b) for side in ("left", "right") if name.startswith(side + "_")}
     if len(sides) != 1:
@@ -94,7 +94,7 @@ def _side(a: str, b: str) -> Color:
     return LEFT if sides == {"left"} else RIGHT
 
 
-def _fixed(point: Floats) -> tuple[int, int]:
+def fixed(point: Floats) -> tuple[int, int]:
     """Write a point as cv2's fixed-point number."""
-    x, y = np.rint(point * (1 << _FRACTION_BITS)).astype(int)
+    x, y = np.rint(point * (1 << FRACTION_BITS)).astype(int)
     return int(x), int(y)

@@ -8,7 +8,6 @@ package (cards/*.toml) and are found by the file's sha256; for any other file th
 
 import hashlib
 import json
-import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.fields import finite_number
 from robustpose.geometry import Lattice
 from robustpose.skeletons import MPII_16, SKELETONS, Skeleton
 
@@ -229,22 +229,18 @@ def _whole(value: object, *, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _size(value: object) -> tuple[int, int] | None:
     fits = isinstance(value, list) and len(value) == 2 and all(_whole(side, least=1) for side in value)
     return (value[0], value[1]) if fits and isinstance(value, list) and max(value) <= _LARGEST else None
 
 
 def _positive(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and _number(value) and value > 0 else None
+    return float(value) if finite_number(value) and value > 0 else None
 
 
 def _colour(value: object) -> tuple[float, ...] | None:
     three: list[Any] = value if isinstance(value, list) else [value] * 3
-    return tuple(map(float, three)) if len(three) == 3 and all(map(_number, three)) else None
+    return tuple(map(float, three)) if len(three) == 3 and all(map(finite_number, three)) else None
 
 
 def _positive_colour(value: object) -> tuple[float, ...] | None:

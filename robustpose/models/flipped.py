@@ -10,6 +10,7 @@ import hashlib
 import torch
 from torch import Tensor, nn
 
+from robustpose import geometry
 from robustpose.errors import RobustPoseError
 from robustpose.models.heads import CoordinateHead
 from robustpose.models.opened import OpenedModel
@@ -51,7 +52,7 @@ class FlipTested(nn.Module):
     def forward(self, images: Tensor) -> PoseOutput:
         """Find keypoints; see the class for shapes."""
         # One pass of twice the pictures: a net that runs twice cannot be searched by its folded copy.
-        both = self.net(torch.cat([images, images.flip(-1)]))
+        both = self.net(torch.cat([images, geometry.flip_images(images)]))
         stages = tuple(self._mean(raw) for raw in both.stages)
         keypoints, scores = self.head.decode(stages[-1])
         if isinstance(self.head, CoordinateHead):

@@ -8,7 +8,7 @@ import numpy as np
 
 from robustpose import geometry
 from robustpose.errors import RobustPoseError
-from robustpose.findings.drawing import LEFT, MIDDLE, OUTLINE, RIGHT, Color, Pixels
+from robustpose.findings.drawing import FRACTION_BITS, OUTLINE, Color, Pixels, fixed, limb_color
 from robustpose.metrics.table import Bools, Floats
 from robustpose.skeletons import Skeleton
 
@@ -16,7 +16,6 @@ MID_GREY = 128
 _REACH = 64
 """How far from mid-grey eps is drawn."""
 _TILE_WIDTH = 384
-_FRACTION_BITS = 4
 
 
 @dataclass(frozen=True)
@@ -64,14 +63,6 @@ def draw_pose(image: Pixels, keypoints: Floats, skeleton: Skeleton, *, shown: Bo
     return canvas
 
 
-def limb_color(a: str, b: str) -> Color:
-    """Choose a limb's colour: the side of its ends, the middle one where they have none or differ."""
-    sides = {name.split("_")[0] for name in (a, b)} & {"left", "right"}
-    if len(sides) != 1:
-        return MIDDLE
-    return LEFT if sides == {"left"} else RIGHT
-
-
 def amplify(clean: Pixels, adversarial: Pixels, *, eps: float) -> Perturbation:
     """Show a perturbation: mid-grey plus the signed change, amplified until eps spans half the range.
 
@@ -102,14 +93,8 @@ def _encode(image: Pixels, suffix: str, options: list[int]) -> bytes:
 
 
 def _line(canvas: Pixels, a: Floats, b: Floats, color: Color, thickness: int) -> None:
-    cv2.line(canvas, _fixed(a), _fixed(b), color, thickness, cv2.LINE_AA, _FRACTION_BITS)
+    cv2.line(canvas, fixed(a), fixed(b), color, thickness, cv2.LINE_AA, FRACTION_BITS)
 
 
 def _dot(canvas: Pixels, at: Floats, color: Color, radius: int) -> None:
-    cv2.circle(canvas, _fixed(at), radius << _FRACTION_BITS, color, cv2.FILLED, cv2.LINE_AA, _FRACTION_BITS)
-
-
-def _fixed(point: Floats) -> tuple[int, int]:
-    """Write a point as cv2's fixed-point number."""
-    x, y = np.rint(point * (1 << _FRACTION_BITS)).astype(int)
-    return int(x), int(y)
+    cv2.circle(canvas, fixed(at), radius << FRACTION_BITS, color, cv2.FILLED, cv2.LINE_AA, FRACTION_BITS)

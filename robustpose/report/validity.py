@@ -235,10 +235,6 @@ def _offsets(found: Comparison, way: str) -> Sheet:
     )
 
 
-def _change(each: Offset | None) -> Estimate | None:
-    return None if each is None else each.change
-
-
 def _mean(changes: Sequence[Estimate | None]) -> float | None:
     """Return the mean of what is defined: a net that differs from it is off by itself."""
     values = [each.value for each in changes if each is not None and math.isfinite(each.value)]

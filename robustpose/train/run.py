@@ -15,7 +15,7 @@ from robustpose.models import build
 from robustpose.models.weights import take_fitting
 from robustpose.skeletons import MPII_16, Skeleton
 from robustpose.train.courses import Course, Lesson, course_of
-from robustpose.train.drawing import Drawing
+from robustpose.train.lessons import Drawing
 from robustpose.train.processes import join
 from robustpose.train.recipe import Recipe
 

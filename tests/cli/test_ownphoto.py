@@ -147,4 +147,4 @@ def test_the_search_is_of_the_precision_that_the_result_says(
         assert run(monkeypatch, *args, "--box", ",".join(map(str, BOX)), "--out", str(tmp_path / search)) == 0
         assert ("bf16" in json.loads(capsys.readouterr().out)["attack"]) == (search == "bf16")
         photos.append(read_photo(tmp_path / search / "adversarial.png"))
-    assert not np.array_equal(*photos)
+    assert not np.array_equal(photos[0], photos[1])

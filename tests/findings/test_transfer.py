@@ -79,7 +79,7 @@ def test_one_net_is_not_enough(tmp_path: Path) -> None:
 
 def test_pictures_of_other_crops_of_the_same_size_are_left_out_too() -> None:
     wide = opened("deeppose")
-    wide.net.padding = 1.5
+    wide.net.padding = 1.5  # type: ignore[attr-defined]
     plan = plan_of(opened("shg2"), wide)
     asked = [ask for ask in TRANSFER.asks(plan) if isinstance(ask, NetAsk) and ask.view.source]
     assert not asked

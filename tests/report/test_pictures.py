@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from robustpose.findings.drawing import LEFT, MIDDLE, RIGHT, Color, Pixels
-from robustpose.report.pictures import MID_GREY, amplify, draw_pose, enlargement, jpeg, limb_color, png
+from robustpose.findings.drawing import LEFT, MIDDLE, RIGHT, Color, Pixels, limb_color
+from robustpose.report.pictures import MID_GREY, amplify, draw_pose, enlargement, jpeg, png
 from robustpose.skeletons import COCO_17, MPII_16, SKELETONS
 
 GREY = np.full((128, 128, 3), 90, np.uint8)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from robustpose.data.augment import training_people
 from robustpose.metrics import ALL
 from robustpose.train import Recipe, courses, evaluate, train
-from robustpose.train.drawing import rows_of_step
+from robustpose.train.lessons import rows_of_step
 from robustpose.train.run import Run, schedule
 from tests.conftest import TINY
 from tests.train.dots import RECIPE, Dots, Normed

@@ -20,7 +20,7 @@ from robustpose.models.weights import load_facts, load_weights
 from robustpose.skeletons import Skeleton
 from robustpose.train import Recipe, courses, speaks, train
 from robustpose.train import run as module
-from robustpose.train.drawing import rows_of_step
+from robustpose.train.lessons import rows_of_step
 from robustpose.train.processes import join
 from tests.cli.test_errors import run
 from tests.conftest import TinyHeatmaps

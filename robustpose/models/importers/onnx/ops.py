@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from robustpose.models.importers import arithmetic
 from robustpose.models.importers.onnx import layers, shapes
 from robustpose.models.importers.onnx.node import Node, Run, whole
 from robustpose.models.importers.onnx.resize import plan_resize, plan_upsample
@@ -62,10 +63,6 @@ def _plan_elu(node: Node) -> Run:
 
 def _plan_gelu(node: Node) -> Run:
     return partial(functional.gelu, approximate=node.get("approximate", "none"))
-
-
-def _prelu(x: Tensor, slope: Tensor) -> Tensor:
-    return torch.where(x >= 0, x, x * slope)
 
 
 def _plan_cast(node: Node) -> Run:
@@ -175,7 +172,7 @@ OPERATORS: dict[str, Planner] = {
     "Neg": _same(torch.neg),
     "Not": _same(torch.logical_not),
     "Or": _same(torch.logical_or),
-    "PRelu": _same(_prelu),
+    "PRelu": _same(arithmetic.prelu),
     "Pad": shapes.plan_pad,
     "Pow": _same(torch.pow),
     "Range": shapes.plan_range,

@@ -28,7 +28,6 @@ from robustpose.models.importers.tfjs.node import TfjsNode
 from robustpose.models.importers.tfjs.ops import OPERATORS
 
 _GIVEN = ("Const", "Placeholder")
-_TRANSPARENT = ("NoOp",)
 
 
 def inputs_and_outputs(files: TfjsFiles) -> tuple[Tensors, Tensors]:
