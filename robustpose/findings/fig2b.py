@@ -107,7 +107,7 @@ def _last_above_all(evidence: Evidence) -> Contrast | str:
         return "The attack through all stages: not judged, no net with several stages takes part."
     return Contrast(
         line="last stage attacked - all stages attacked",
-        claim="Untargeted, attacking all stages leaves less than attacking the last stage.",
+        claim="Untargeted at 8/255, attacking all stages leaves less than attacking the last stage.",
         at=lambda eps: [
             mean_relative(evidence, staged, untargeted(eps))
             - mean_relative(evidence, staged, untargeted(eps, all_stages=True))

@@ -126,7 +126,7 @@ def _all_above_last(evidence: Evidence) -> list[Contrast]:
     return [
         Contrast(
             line="all stages attacked - last stage attacked",
-            claim="Targeted, attacking all stages hits more of the target pose than attacking the last.",
+            claim="Targeted at 8/255, attacking all stages hits more of the target pose than attacking the last.",
             at=lambda eps: [
                 mean(
                     [
@@ -146,7 +146,8 @@ def _all_above_last(evidence: Evidence) -> list[Contrast]:
 def _harder_than_untargeted(evidence: Evidence) -> Contrast:
     return Contrast(
         line="lost under IGSM-U-10 - hit under IGSM-T-20",
-        claim="Targeted is harder than untargeted: less of a target pose is hit than of the true pose is lost.",
+        claim="Targeted is harder than untargeted at 8/255: less of a target pose is hit than of the true pose is "
+        "lost.",
         at=lambda eps: [
             mean(
                 [_lost(evidence, net, eps) - target_sample(evidence, net, targeted(eps)) for net in evidence.nets]

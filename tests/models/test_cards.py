@@ -60,13 +60,6 @@ def test_own_skeleton(tmp_path: Path) -> None:
     assert card.select == (3, 1)
 
 
-def test_the_example_of_the_docs_is_a_card(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "nets.md").read_text()
-    path = tmp_path / "card.toml"
-    path.write_text(page.split("```toml\n")[1].split("```")[0])
-    assert read_card(path).name == "my_net"
-
-
 def test_the_cards_of_the_page_on_your_net(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "your-net.md").read_text()
     cards = []
