@@ -103,10 +103,8 @@ def read_json(path: Path) -> Any:
         raise RobustPoseError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise RobustPoseError(f"{path}: not JSON: it is not text") from None
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # a JSONDecodeError, a number too long to read, brackets too deep
+    except (ValueError, RecursionError) as error:
+        # What is no JSON and a number too long to read are ValueErrors; brackets may lie too deep.
         raise RobustPoseError(f"{path}: not JSON, or truncated: {str(error).splitlines()[0]}") from None
 
 

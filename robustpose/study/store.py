@@ -26,15 +26,10 @@ _VERSION_FILE = "store.json"
 R = TypeVar("R", bound=Stored)
 
 _DAMAGE = (
-    *(
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,
-        RuntimeError,
-    ),  # the archive: its ends, bytes, method, flags
-    *(ValueError, TypeError, KeyError, EOFError, OSError),  # what is in it
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
+    *(ValueError, TypeError, KeyError, EOFError, OSError),
 )
-"""What reading a file with other bytes than were written may raise."""
+"""What reading a file with other bytes than were written may raise: the archive, and what is in it."""
 
 
 class Store:
