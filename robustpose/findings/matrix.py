@@ -77,10 +77,8 @@ class Matrix:
 def matrix_asks(plan: Plan, sources: Sequence[Source], view: ViewOf) -> list[Ask]:
     """Ask for every net clean and under every source that it can be shown."""
     nets = [model.name for model in plan.models]
-    views = [view(target, each) for target in nets for each in sources]
-    seen = [target for target in nets for _ in sources]
-    shown = [NetAsk(target, each) for target, each in zip(seen, views, strict=True) if fits(plan, target, each)]
-    return [*(NetAsk(net, CLEAN) for net in nets), *shown]
+    asked = [NetAsk(target, view(target, each)) for target in nets for each in sources]
+    return [*(NetAsk(net, CLEAN) for net in nets), *(ask for ask in asked if fits(plan, ask.net, ask.view))]
 
 
 def read_matrix(evidence: Evidence, sources: Sequence[Source], view: ViewOf) -> Matrix:
