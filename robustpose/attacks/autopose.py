@@ -16,10 +16,10 @@ from robustpose.attacks.apgd import APGD
 from robustpose.attacks.fmn import FMN
 from robustpose.attacks.square import Square
 from robustpose.errors import RobustPoseError
-from robustpose.objectives import Keypoints, Margin, Objective, TrainingLoss
+from robustpose.objectives import Keypoints, Margin, Objective, SoftMargin, TrainingLoss
 from robustpose.types import Attack, Head
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ def _square(gradients: int) -> Attack:
 
 
 MOVES: tuple[Move, ...] = (
-    Move("margin", _apgd, Margin(), 0.3),
+    Move("margin", _apgd, SoftMargin(), 0.3),
     Move("training loss", _apgd, TrainingLoss(), 0.1),
     Move("elsewhere", _apgd, Margin(), 0.14, elsewhere=True),
-    Move("unbeaten", _apgd_at_random, Margin(), 0.2, unbeaten=True),
+    Move("unbeaten", _apgd_at_random, SoftMargin(), 0.2, unbeaten=True),
     Move("minimal", _fmn, Margin(), 0.12, unbeaten=True),
     Move("square", _square, Margin(), 0.14),
 )

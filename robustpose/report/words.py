@@ -88,6 +88,7 @@ _LOSSES = {
     "training_loss": "the net’s own training loss",
     "training_loss_all": "the net’s own training loss summed over all stages",
     "margin": "the margin of the keypoints that are not lost yet",
+    "soft_margin": "the margin of the keypoints that are not lost yet, raising all places that compete",
     "keypoints": "the distance of the answered keypoints that are not lost yet",
 }
 

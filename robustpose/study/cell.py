@@ -34,10 +34,10 @@ from robustpose.threats import MOTIONS, format_eps, make_motion, make_threat
 from robustpose.types import Attack
 
 _COMPUTES = (
-    *("skeletons.py", "types.py", "geometry.py", "objectives.py"),
+    *("skeletons.py", "types.py", "geometry.py"),
     *("study/compute.py", "study/signals.py", "study/tasks.py", "study/workbench.py"),
 )
-_COMPUTING_ROOMS = ("data", "models", "metrics", "threats", "attacks", "defences")
+_COMPUTING_ROOMS = ("data", "models", "metrics", "threats", "objectives", "attacks", "defences")
 
 
 @cache

@@ -1,6 +1,6 @@
 """The margin objective: hand-made maps and coordinates, agreement with the metric, where no gradient may go."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,46 +14,9 @@ from robustpose.models.heads import CoordinateHead, HeatmapHead, SimCCHead
 from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.objectives import Aim, Keypoints, Margin, correct_radius
 from robustpose.skeletons import Skeleton
-from robustpose.types import CappedLoss, Head, PoseOutput
+from robustpose.types import CappedLoss
 from tests.conftest import TINY, TRIO, tiny_batch
-
-ONE = Skeleton(name="one", keypoints=("nose",), limbs=())
-MAPS = HeatmapHead(input_size=TINY, heatmap_size=(4, 6))
-NUMBERS = CoordinateHead(input_size=TINY)
-CLASSES = SimCCHead(input_size=TINY, split=2.0, sigma=3.0)
-"""24 bins for x, 16 for y."""
-FREE = Margin(enough=100.0)
-
-
-@dataclass
-class Says:
-    """A net that answers its own raw output, whatever it is shown."""
-
-    raw: Tensor
-    head: Head
-    skeleton: Skeleton = ONE
-    input_size: tuple[int, int] = TINY
-
-    def __call__(self, images: Tensor) -> PoseOutput:
-        keypoints, scores = self.head.decode(self.raw)
-        return PoseOutput(keypoints=keypoints, scores=scores, stages=(self.raw,))
-
-
-def aim(x: float, y: float, *, radius: float, visible: bool = True) -> Aim:
-    return Aim(torch.tensor([[[x, y]]]), torch.tensor([[visible]]), torch.tensor([radius]))
-
-
-def margin(net: Says, where: Aim, *, objective: Margin = FREE, targeted: bool = False) -> Tensor:
-    rows = torch.arange(len(net.raw))
-    return objective.bind(net, where, targeted=targeted)(torch.zeros(len(rows), 3, *TINY), rows)
-
-
-def one_map(**heights: float) -> Says:
-    """Write heights at cells: c2r1=0.7 is column 2, row 1, whose centre is pixel (4.5, 2.5)."""
-    raw = torch.zeros(1, 1, 4, 6)
-    for name, height in heights.items():
-        raw[0, 0, int(name[3]), int(name[1])] = height
-    return Says(raw.requires_grad_(True), MAPS)
+from tests.objectives.says import CLASSES, MAPS, NUMBERS, OFFSETS, ONE, Says, aim, margin, one_map
 
 
 @pytest.mark.parametrize(
@@ -206,9 +169,6 @@ def test_the_radius_is_the_metric_s() -> None:
     assert bool((correct_radius(batch, METRICS["pck"]) == 1.0).all())
     headless = replace(batch, head_size=torch.tensor([2.0, float("nan")]), box_side=torch.tensor([10.0, 30.0]))
     assert correct_radius(headless)[:, 0].tolist() == pytest.approx([1.0, 3.0])
-
-
-OFFSETS = OffsetHead(input_size=(33, 49), heatmap_size=(3, 4))
 
 
 def says_offsets(*, right: float, wrong: float, shift: float = 0.0) -> Says:

@@ -1,0 +1,36 @@
+"""What an attacker raises, per person. An attack sees only this number: it knows nothing of pose.
+
+training_loss  what the net was trained on: the paper's choice; it goes on rising on keypoints that are lost
+margin         the decision itself: how far each keypoint is from being wrong, and nothing once it is
+soft_margin    the same, with a gradient for every place that may come to win, not for the highest alone
+keypoints      the margin of the keypoints alone, for nets that say nothing else
+"""
+
+from robustpose.objectives.aim import Aim, Objective, correct_radius
+from robustpose.objectives.margin import Keypoints, Margin, MeanMargin, SoftMargin
+from robustpose.objectives.training import TrainingLoss
+
+OBJECTIVES: dict[str, Objective] = {
+    "training_loss": TrainingLoss("last"),
+    "training_loss_all": TrainingLoss("all"),
+    "margin": Margin(),
+    "soft_margin": SoftMargin(),
+    "keypoints": Keypoints(),
+}
+
+
+ASK_FOR_A_RADIUS = frozenset({"margin", "soft_margin", "keypoints"})
+"""Objectives whose loss depends on what the metric takes for correct; they tell of each keypoint whether it is."""
+
+__all__ = [
+    "ASK_FOR_A_RADIUS",
+    "OBJECTIVES",
+    "Aim",
+    "Keypoints",
+    "Margin",
+    "MeanMargin",
+    "Objective",
+    "SoftMargin",
+    "TrainingLoss",
+    "correct_radius",
+]

@@ -1,0 +1,125 @@
+"""The decision itself, as what an attacker raises: how far each keypoint is from being wrong."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from robustpose.models.heads import CoordinateHead
+from robustpose.objectives.aim import Aim, counting
+from robustpose.objectives.margins import distances, has_margins, margins_of
+from robustpose.types import Head, Loss, LossOfParts, PoseModel
+
+
+@dataclass(frozen=True)
+class Margin:
+    """How near each keypoint is to being wrong, on one scale for heatmaps and coordinates: -1 right, 0 the edge.
+
+    Of a heatmap: its highest cell outside the radius less its highest cell inside, in peaks of the training bump.
+    Of heatmaps with offsets the same, a cell being inside where it says that the keypoint is inside.
+    Of coordinates: the distance in radii, less 1. Of classes for x and y: as of the heatmap whose cells are pairs
+    of bins, each the sum of its two logits, in the margin that the training target has. Targeted, the other way
+    round: 0 is where the keypoint comes to lie within the target's radius. Keypoints that the score leaves out
+    (pelvis, thorax) are left out.
+
+    enough  a margin above it counts no more, so no gradient is spent on keypoints that are lost; it is above 0 so
+            that rounding to 8 bits and the other keypoints' steps do not bring one back
+    """
+
+    enough: float = 0.1
+
+    @staticmethod
+    def serves(head: Head) -> bool:
+        """Say whether a net with this head has margins."""
+        return has_margins(head)
+
+    def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> LossOfParts:
+        """Return the mean margin of the visible keypoints; RobustPoseError for a head that has none."""
+        return _of_the_last_stage(model, aim, targeted=targeted, enough=self.enough)
+
+
+@dataclass(frozen=True)
+class SoftMargin:
+    """The margin, with a gradient for every place that may come to win instead of the highest alone.
+
+    Under a small budget the place outside the radius that is highest now is often not one that can be raised above
+    the true one, and a step that raises it alone is lost. Here a place outside gets a share of the gradient that
+    falls by e for each `softness` that it lies below the highest: the gradient of a log-sum-exp. What is compared,
+    stepped by and kept is the margin as it is. On coordinates, where no places compete, it is Margin.
+
+    softness  in peaks of the training bump
+    enough    as of Margin, and less: the sooner a keypoint counts no more, the more is spent on the others
+    """
+
+    softness: float = 0.05
+    enough: float = 0.02
+
+    def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> LossOfParts:
+        """Return the mean margin of the visible keypoints; RobustPoseError for a head that has none."""
+        if isinstance(model.head, CoordinateHead):
+            return Margin().bind(model, aim, targeted=targeted)
+        return _of_the_last_stage(model, aim, targeted=targeted, enough=self.enough, softness=self.softness)
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """The margin of the keypoints that a net answers with: their distance in radii, less 1.
+
+    It asks for nothing else, so it serves every net, also one that can only be called; and every attack that takes
+    no gradients. Where keypoints are read off a map by its highest cell no gradient comes through.
+
+    enough  as of Margin
+    """
+
+    enough: float = 0.1
+
+    def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> LossOfParts:
+        """Return the mean margin of the visible keypoints."""
+        known = counting(model, aim)
+        return MeanMargin(
+            of=lambda adv, rows: distances(model(adv).keypoints, known, rows),
+            counted=known.visible,
+            enough=self.enough,
+            sign=-1.0 if targeted else 1.0,
+        )
+
+
+@dataclass(frozen=True)
+class MeanMargin:
+    """The mean over a person's counted keypoints of what `of` says, up to `enough` each.
+
+    It is both a types.LossOfParts and a types.CappedLoss.
+    """
+
+    of: Loss
+    counted: Tensor
+    enough: float
+    sign: float
+
+    def __call__(self, adv: Tensor, rows: Tensor, /) -> Tensor:
+        """Return the mean (M,); 0 for a person of whom nothing counts."""
+        margin = self.parts(adv, rows).clamp(max=self.enough)
+        return margin.sum(dim=1) / self.counted[rows].sum(dim=1).clamp(min=1)
+
+    @property
+    def cap(self) -> Tensor:
+        """`enough` (N,); 0 for a person of whom nothing counts."""
+        most = torch.where(self.counted, self.enough, 0.0)
+        return most.sum(dim=1) / self.counted.sum(dim=1).clamp(min=1)
+
+    def parts(self, adv: Tensor, rows: Tensor, /) -> Tensor:
+        """Return the margins (M, K), 0 where a keypoint does not count."""
+        return torch.where(self.counted[rows], self.sign * self.of(adv, rows), 0.0)
+
+
+def _of_the_last_stage(
+    model: PoseModel, aim: Aim, *, targeted: bool, enough: float, softness: float = 0.0
+) -> MeanMargin:
+    known = counting(model, aim)
+    margins = margins_of(model.head, known, softness=softness)
+    return MeanMargin(
+        of=lambda adv, rows: margins(model(adv).stages[-1], rows),
+        counted=known.visible,
+        enough=enough,
+        sign=-1.0 if targeted else 1.0,
+    )

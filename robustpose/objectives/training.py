@@ -1,0 +1,32 @@
+"""What a net was trained on, as what an attacker raises."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from robustpose.objectives.aim import Aim
+from robustpose.types import Loss, PoseModel
+
+
+@dataclass(frozen=True)
+class TrainingLoss:
+    """The net's own training loss, as in the paper studied: heatmap MSE or coordinate MSE.
+
+    stages  'last' attacks the net's final output; 'all' the sum over all supervised stages (the suffix -ALL)
+    """
+
+    stages: Literal["last", "all"] = "last"
+
+    def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
+        """Return the training loss against the truth, or minus the training loss against the target pose."""
+        target = model.head.encode(aim.keypoints)
+        sign = -1.0 if targeted else 1.0
+
+        def loss(adv: Tensor, rows: Tensor) -> Tensor:
+            stages = model(adv).stages
+            attacked = stages if self.stages == "all" else stages[-1:]
+            losses = [model.head.loss(raw, target[rows], aim.visible[rows]) for raw in attacked]
+            return sign * sum(losses[1:], start=losses[0])
+
+        return loss
