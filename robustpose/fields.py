@@ -14,6 +14,11 @@ def finite_number(value: object) -> TypeGuard[float]:
         return False
 
 
+def whole_number(value: object) -> TypeGuard[int]:
+    """Say whether a value is a whole number; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def wrong_field(record: Any) -> str:
     """Name the first field of a dataclass whose value is not of the declared type, and what it holds; '' for none.
 
@@ -44,5 +49,5 @@ def _fits(value: object, hint: Any) -> bool:
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+        return whole_number(value)
     return isinstance(value, kind or hint)

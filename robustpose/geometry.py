@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from robustpose.errors import RobustPoseError
-from robustpose.skeletons import Skeleton
 
 Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
@@ -118,13 +117,6 @@ def inside(points: Floats, size: tuple[int, int]) -> NDArray[np.bool_]:
 def flip_images(images: Tensor) -> Tensor:
     """Mirror images (..., W) left to right."""
     return images.flip(-1)
-
-
-def flip_points(points: Tensor, skeleton: Skeleton, *, width: int) -> Tensor:
-    """Mirror keypoints (N, K, 2) with the picture, left and right changing names."""
-    mirrored = points[:, list(skeleton.flip_order)].clone()
-    mirrored[..., 0] = width - 1 - mirrored[..., 0]
-    return mirrored
 
 
 def turning(*, degrees: Tensor, shift: Tensor, zoom: Tensor, size: tuple[int, int]) -> Tensor:

@@ -25,7 +25,7 @@ from robustpose.data.annotations import (
     shown,
 )
 from robustpose.errors import RobustPoseError
-from robustpose.fields import finite_number
+from robustpose.fields import finite_number, whole_number
 from robustpose.skeletons import Skeleton
 
 
@@ -113,7 +113,7 @@ def person_category_of(categories: list[Any], file: Path, layout: Layout) -> int
                     f"{file}: category 'person' must have the keypoints {', '.join(layout.skeleton.keypoints)}; "
                     f"got {', '.join(map(str, given)) if isinstance(given, list) else shown(given)}"
                 )
-            if not isinstance(category.get("id"), int):
+            if not whole_number(category.get("id")):
                 raise RobustPoseError(f"{file}: category 'person' has no whole number 'id'")
             return int(category["id"])
     raise RobustPoseError(f"{file}: has no category 'person'")
@@ -124,9 +124,7 @@ def _photos(images: list[Any], file: Path, wrong: Wrong) -> dict[int, tuple[str,
     photos: dict[int, tuple[str, tuple[int, int] | None]] = {}
     for image in images:
         if not (
-            isinstance(image, dict)
-            and isinstance(image.get("id"), int)
-            and isinstance(image.get("file_name"), str)
+            isinstance(image, dict) and whole_number(image.get("id")) and isinstance(image.get("file_name"), str)
         ):
             wrong(
                 RobustPoseError(
@@ -151,7 +149,7 @@ def _read_annotation(
 ) -> Person | str:
     """Return the person of an annotation that has an id, or the reason it does not take part."""
     annotation_id = annotation.get("id") if isinstance(annotation, dict) else None
-    if not isinstance(annotation_id, int):
+    if not whole_number(annotation_id):
         raise RobustPoseError(f"{file}: an annotation has no whole number 'id': {shown(annotation)}")
     of_file = f"{file}: annotation {annotation_id}"
     return _read_person(annotation, names, of_file, layout=layout, person_category=person_category)
@@ -166,7 +164,7 @@ def _read_person(
     if annotation.get("iscrowd", 0):
         return "a crowd"
     image_id = annotation.get("image_id")
-    if not isinstance(image_id, int) or image_id not in names:
+    if not whole_number(image_id) or image_id not in names:
         raise RobustPoseError(f"{of_file}: image_id {image_id!r} is not among the file's images")
     given, keypoint_names = annotation.get("keypoints"), layout.skeleton.keypoints
     values = 3 * len(keypoint_names)

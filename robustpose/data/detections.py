@@ -27,7 +27,7 @@ from robustpose.data.coco import COCO, open_coco
 from robustpose.data.coco_like import person_category_of
 from robustpose.data.people import PhotoPeople
 from robustpose.errors import RobustPoseError
-from robustpose.fields import finite_number
+from robustpose.fields import finite_number, whole_number
 
 OVERLAP = 0.5
 Box = tuple[float, float, float, float]
@@ -100,7 +100,7 @@ def _read(
             raise RobustPoseError(f"{of_file}: bbox must be 4 numbers, got {shown(each.get('bbox'))}")
         if not finite_number(each.get("score")):
             raise RobustPoseError(f"{of_file}: score must be a number, got {shown(each.get('score'))}")
-        if not isinstance(each.get("image_id"), int):
+        if not whole_number(each.get("image_id")):
             raise RobustPoseError(f"{of_file}: image_id must be a whole number, got {shown(each.get('image_id'))}")
         x, y, w, h = map(float, each["bbox"])
         if each.get("category_id") != category:

@@ -155,6 +155,7 @@ def test_the_fingerprint_is_of_the_people_and_not_of_the_place(tmp_path: Path) -
         ({"keypoints": None}, "annotation 5: keypoints must be 51 numbers.*got None"),
         ({"keypoints": [1, 2, 2, 1, 2, 3] + [0] * 45}, "annotation 5: v of left_eye must be 0, 1 or 2, got 3"),
         ({"image_id": 8}, "annotation 5: image_id 8 is not among the file's images"),
+        ({"image_id": True}, "annotation 5: image_id True is not among the file's images"),
         ({"image_id": [7]}, "annotation 5: image_id .* is not among the file's images"),
         ({"bbox": [1, 2, 3]}, r"annotation 5: bbox must be 4 numbers \(x, y, width, height\), got \[1, 2, 3\]"),
         ({"area": -1}, "annotation 5: area must be a number of at least 0, got -1"),

@@ -154,7 +154,8 @@ def test_a_crowd_without_keypoints_has_none(tmp_path: Path) -> None:
     assert detected.annotations["000007.png"][0]["keypoints"] == [0] * 51
 
 
-def test_a_detection_in_no_one_photo_is_named(tmp_path: Path) -> None:
-    path, found = files(tmp_path, detection([4, 2, 20, 40], 0.5) | {"image_id": [7]})
-    with pytest.raises(RobustPoseError, match=r"detection 0: image_id must be a whole number, got \[7\]"):
+@pytest.mark.parametrize(("photo", "shown"), [([7], r"\[7\]"), (True, "true|True")])
+def test_a_detection_in_no_one_photo_is_named(tmp_path: Path, photo: object, shown: str) -> None:
+    path, found = files(tmp_path, detection([4, 2, 20, 40], 0.5) | {"image_id": photo})
+    with pytest.raises(RobustPoseError, match=rf"detection 0: image_id must be a whole number, got ({shown})"):
         open_detected(path, found)
