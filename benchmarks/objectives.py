@@ -1,7 +1,7 @@
 """Which objective leaves least at equal gradients: `python benchmarks/objectives.py --eps 4 --n 16 --steps 50`.
 
 APGD raises each objective in turn on the same people of SynthPose's val; on every net of the package. The last
-column is the paired difference of the second objective from the first.
+column is the paired difference of the last objective from the one before it.
 """
 
 import argparse
@@ -26,22 +26,24 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nets", default=",".join(ZOO))
-    parser.add_argument("--objectives", default="training_loss,margin,training_loss_all")
+    parser.add_argument("--objectives", default="training_loss,margin,soft_margin")
     parser.add_argument("--eps", type=int, default=4, help="of 255")
     parser.add_argument("--n", type=int, default=16, help="people")
     parser.add_argument("--steps", type=int, default=50, help="gradients a person")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     names = arguments.objectives.split(",")
+    if len(names) < 2:
+        parser.error("--objectives: name two or more, to compare")
     print(
         f"PCKh@0.5 left of {arguments.n} people by APGD-{arguments.steps} at {arguments.eps}/255, 95% intervals\n"
     )
-    print(f"| net | clean | {' | '.join(names)} | {names[1]} less {names[0]} |")
+    print(f"| net | clean | {' | '.join(names)} | {names[-1]} less {names[-2]} |")
     print(f"|---|---|{'---|' * len(names)}---|")
     for net in arguments.nets.split(","):
         tables = tables_of(net, names, eps=arguments.eps, n=arguments.n, steps=arguments.steps)
         cells = [written(score(table, PCKH)["all"]) for table in tables]
-        change = difference(tables[1], tables[2], PCKH)["all"]
+        change = difference(tables[-2], tables[-1], PCKH)["all"]
         print(f"| {net} | {' | '.join(cells)} | {written(change)} |", flush=True)
 
 

@@ -23,7 +23,7 @@ from robustpose.data import open_dataset
 from robustpose.metrics import METRICS, Pck, Table
 from robustpose.metrics.estimate import Estimate, difference, score
 from robustpose.models import open_model
-from robustpose.objectives import Margin, Objective, TrainingLoss
+from robustpose.objectives import Margin, Objective, SoftMargin, TrainingLoss
 from robustpose.study.workbench import as_table
 from robustpose.threats import Linf
 from robustpose.types import Batch, PoseModel
@@ -36,6 +36,7 @@ STRENGTH: dict[str, tuple[Craft, Objective]] = {
     "IGSM-U-100": (ours(igsm), TrainingLoss("last")),
     "IGSM-U-100, margin": (ours(igsm), Margin()),
     OURS: (ours(apgd), Margin()),
+    "APGD-100, soft margin": (ours(apgd), SoftMargin()),
     PEER: (with_adv_lib_apgd, Margin()),
 }
 """What takes 100 gradients, and what it raises."""
@@ -67,10 +68,12 @@ def main() -> None:
     parser.add_argument("--images", default="", help="photo folder")
     parser.add_argument("--eps", default="", help="their budgets, of 255: 2,4")
     parser.add_argument("--n", type=int, default=0, help="people for the strength table")
+    parser.add_argument("--steps", type=int, default=0, help="gradients of the walk whose cost is measured")
     arguments = parser.parse_args()
     size = QUICK if arguments.quick else FULL
     torch.set_num_threads(1)
     known = contenders()
+    size = replace(size, speed_steps=arguments.steps or size.speed_steps)
     if not arguments.models:
         speed(size, known)
         side_effects(known)
@@ -215,7 +218,7 @@ def strength(size: Size, *, data: str, images: Path | None) -> None:
 
 
 def strengths(net: PoseModel, batch: Batch, eps: int, attackers: dict[str, tuple[Craft, Objective]]) -> list[str]:
-    """Return what is left clean and by each attacker, and the paired difference of the last from ours."""
+    """Return what is left clean and by each attacker, and the paired difference of both APGDs on the margin."""
     job = Job(net, batch.in_skeleton(net.skeleton), TrainingLoss("last"), eps / 255, 100, 5 / 12)
     tables = {"clean": answered(job, job.batch.images)}
     for name, (craft, objective) in attackers.items():
