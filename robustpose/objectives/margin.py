@@ -1,10 +1,12 @@
 """The decision itself, as what an attacker raises: how far each keypoint is from being wrong."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from robustpose.errors import RobustPoseError
 from robustpose.models.heads import CoordinateHead
 from robustpose.objectives.aim import Aim, counting
 from robustpose.objectives.margins import distances, has_margins, margins_of
@@ -53,6 +55,10 @@ class SoftMargin:
 
     softness: float = 0.05
     enough: float = 0.02
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.softness) and self.softness > 0):
+            raise RobustPoseError(f"soft_margin: softness must be above 0, got {self.softness}; 0 is margin")
 
     def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> LossOfParts:
         """Return the mean margin of the visible keypoints; RobustPoseError for a head that has none."""

@@ -40,7 +40,7 @@ def margins_of(head: Head, aim: Aim, *, softness: float = 0.0) -> Callable[[Tens
     if isinstance(head, SimCCHead):
         return _class_margins(head, aim, softness)
     raise RobustPoseError(
-        f"objective 'margin' needs heatmaps, coordinates or classes, this net has a {type(head).__name__}; "
+        f"margins need heatmaps, coordinates or classes, this net has a {type(head).__name__}; "
         "use training_loss, or keypoints for an attack without gradients"
     )
 
@@ -51,7 +51,7 @@ def _highest(heights: Tensor, left_out: Tensor, *, softness: Tensor | float) -> 
     With a softness the value is the same, and its gradient that of softness * logsumexp(heights / softness).
     """
     highest = heights.masked_fill(left_out, -torch.inf).amax(dim=-1)
-    if isinstance(softness, float) and not softness:
+    if not isinstance(softness, Tensor) and softness == 0:
         return highest
     width = torch.as_tensor(softness, device=heights.device, dtype=heights.dtype)
     soft = width * torch.logsumexp(heights.masked_fill(left_out, _NOWHERE) / width[..., None], dim=-1)

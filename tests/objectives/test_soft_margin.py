@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from robustpose.attacks import APGD, run
+from robustpose.errors import RobustPoseError
 from robustpose.objectives import Aim, Margin, SoftMargin
 from robustpose.threats import Linf
 from robustpose.types import CappedLoss, Head, PoseOutput
@@ -92,3 +93,9 @@ def test_on_coordinates_the_soft_margin_is_the_margin() -> None:
     net = Says(NUMBERS.encode(torch.tensor([[[7.5, 6.5]]])), NUMBERS)
     bound = [each.bind(net, aim(4.5, 2.5, radius=2.0), targeted=False) for each in (Margin(), SoftMargin())]
     assert all(isinstance(each, CappedLoss) and float(each.cap) == pytest.approx(0.1) for each in bound)
+
+
+@pytest.mark.parametrize("softness", [0.0, -0.1, float("nan"), float("inf")])
+def test_a_softness_that_cannot_be(softness: float) -> None:
+    with pytest.raises(RobustPoseError, match=r"softness must be above 0, got"):
+        SoftMargin(softness=softness)
