@@ -141,9 +141,12 @@ def summary(entry: Entry, rows: Sequence[WeightFacts]) -> list[str]:
 def watched(nets: Sequence[WeightFacts]) -> str:
     """Say what the training curves show."""
     words = "Scores of the first 200 people of the validation set while the nets learned."
-    if any(facts.data_fingerprint in SAME_TRAINING_PEOPLE for facts in nets):
+    posed = [facts for facts in nets if facts.metric.startswith("PCKh")]
+    later = [facts.architecture for facts in posed if facts.data_fingerprint not in SAME_TRAINING_PEOPLE]
+    if len(later) < len(posed):
+        whose = f"Those of PCKh@0.5, but for {', '.join(later)}," if later else "Those of PCKh@0.5"
         words += (
-            " They were drawn before head sizes were calibrated to MPII's, when the thresholds of PCKh@0.5 were "
+            f" {whose} were drawn before head sizes were calibrated to MPII's, when its thresholds were "
             "smaller by a factor of 1.254: they end below the scores above."
         )
     return words

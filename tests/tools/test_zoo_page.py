@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from robustpose.data.rendered import SAME_TRAINING_PEOPLE
 from robustpose.metrics import ALL, Estimate
 from robustpose.models.weights import WeightFacts
 from tools.zoo_page import (
@@ -17,6 +18,7 @@ from tools.zoo_page import (
     parent_name,
     samples_seen,
     table,
+    watched,
 )
 from tools.zoo_pictures import label
 
@@ -153,3 +155,12 @@ def test_the_page_holds_every_net() -> None:
     assert "without weights in the package" in lines[-1]
     assert "deeppose" in lines[-1]
     assert "shg2" not in lines[-1]
+
+
+def test_whose_training_curves_have_the_smaller_thresholds() -> None:
+    before, after = next(iter(SAME_TRAINING_PEOPLE)), "synthpose:train:0123456789abcdef"
+    shg2, action = replace(SHG2, data_fingerprint=before), replace(SHG2, metric="accuracy", data_fingerprint=after)
+    later = replace(SHG2, architecture="dlcm", data_fingerprint=after)
+    assert "Those of PCKh@0.5 were drawn before" in watched([shg2, action])
+    assert "Those of PCKh@0.5, but for dlcm, were drawn before" in watched([shg2, later, action])
+    assert "drawn before" not in watched([later, action])
