@@ -24,6 +24,7 @@ from robustpose.cli.ownphoto import attack_own_photo
 from robustpose.cli.running import report_people_left_out, run_study, say_where
 from robustpose.cli.watching import watch_net
 from robustpose.errors import RobustPoseError
+from robustpose.objectives import OBJECTIVES
 from robustpose.ownphoto.box import AUTO
 from robustpose.study import Setting, Study, outcome
 from robustpose.threats import known_threat, read_eps
@@ -64,7 +65,7 @@ def attack(
     targeted: Annotated[bool, typer.Option("--targeted", help="Towards a random pose, not just away")] = False,
     objective: Annotated[
         str,
-        typer.Option(help="training_loss | training_loss_all | margin | keypoints; the attack's own by default"),
+        typer.Option(help=f"{' | '.join(OBJECTIVES)}; the attack's own by default"),
     ] = "",
     search: Annotated[str, typer.Option(help="fp32 | bf16, precision of the search; scores are fp32")] = "fp32",
     n: Annotated[int | None, typer.Option("--n", help="People, from the first; all by default")] = None,
