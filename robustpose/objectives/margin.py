@@ -9,7 +9,7 @@ from torch import Tensor
 from robustpose.errors import RobustPoseError
 from robustpose.models.heads import CoordinateHead
 from robustpose.objectives.aim import Aim, counting
-from robustpose.objectives.margins import distances, has_margins, margins_of
+from robustpose.objectives.by_head import distances, has_margins, margins_of
 from robustpose.types import Head, Loss, LossOfParts, PoseModel
 
 
