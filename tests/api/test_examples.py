@@ -10,7 +10,7 @@ import pytest
 import robustpose
 from tests.models.importers.tflite_files import real_path
 
-FOLDER = Path(robustpose.__file__).parents[1] / "examples"
+FOLDER = Path(robustpose.__file__).parents[2] / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.py"))
 NEEDS = {"onnx_file": ("onnx", "onnxscript"), "huggingface": ("transformers",)}
 SAYS = {
