@@ -61,7 +61,7 @@ def test_own_skeleton(tmp_path: Path) -> None:
 
 
 def test_the_cards_of_the_page_on_your_net(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "your-net.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "your-model.md").read_text()
     cards = []
     for place, block in enumerate(page.split("```toml\n")[1:]):
         path = tmp_path / f"{place}.toml"
@@ -79,7 +79,7 @@ def test_the_cards_of_the_page_on_your_net(tmp_path: Path) -> None:
 
 
 def test_the_page_counts_the_operators_of_onnx() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "your-net.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "your-model.md").read_text()
     assert f"float graphs of {len(OPERATORS) + 1} operators" in page  # and Constant, which is no step
 
 

@@ -3,7 +3,8 @@
 A net's file says which numbers go in and out, not what they mean. The card says it: the picture's size and
 scaling, which keypoints come out and how they are written, and what the net was trained towards (`sigma` and
 `peak` of the heatmaps), which the training loss that an attack raises needs. Cards of known files come with the
-package (cards/*.toml) and are found by the file's sha256; for any other file the user writes one: docs/nets.md.
+package (cards/*.toml) and are found by the file's sha256; for any other file the user writes one
+(docs/your-model.md).
 """
 
 import hashlib

@@ -117,7 +117,7 @@ def _card(transformers: Any, name: str, net: nn.Module, spec: str) -> Card:
     if maps.shape[1] != len(COCO_17):
         raise RobustPoseError(
             f"{spec}: gives {maps.shape[1]} heatmaps, not COCO's {len(COCO_17)}; say which keypoints they are in "
-            "a card with format = 'hf' (docs/your-net.md) and give it with --card"
+            "a card with format = 'hf' (docs/your-model.md) and give it with --card"
         )
     return Card(
         name=plain_name(name.rstrip("/")) or "hf",

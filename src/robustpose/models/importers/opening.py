@@ -47,7 +47,7 @@ def open_net(net: NetFile, *, card: Path | Card | None) -> ImportedPose:
     if chosen is None:
         net.check()  # what no card could mend is said first: quantised, an unknown operator
         raise RobustPoseError(
-            f"{net.file}: no card describes this file; write one (docs/your-net.md shows how) and give it with "
+            f"{net.file}: no card describes this file; write one (docs/your-model.md shows how) and give it with "
             "--card: TOML with name, format, skeleton, input_size, channels, stages, head and what the head "
             f"needs; the file's input is {net.inputs.listed()}, its outputs are {net.outputs.listed()}"
         )

@@ -54,7 +54,7 @@ def opened_module(net: nn.Module, *, name: str, card: Path | Card | None = None)
     if card is None:
         raise RobustPoseError(
             f"{spec}: {type(net).__name__} has no skeleton, input_size and head, so it needs a card "
-            "(docs/your-net.md) with format = 'torch'; give it with --card"
+            "(docs/your-model.md) with format = 'torch'; give it with --card"
         )
     chosen = given_card(card, format="torch")
     digest = hashlib.sha256((fingerprint_of(net) + chosen.fingerprint).encode()).hexdigest()
@@ -98,7 +98,7 @@ def opened_callable(function: Callable[..., Any], *, name: str, card: Path | Car
     spec = f"callable:{name}"
     if card is None:
         raise RobustPoseError(
-            f"{spec}: needs a card (docs/your-net.md) with format = 'callable', which says skeleton and "
+            f"{spec}: needs a card (docs/your-model.md) with format = 'callable', which says skeleton and "
             "input_size; give it with --card"
         )
     chosen = given_card(card, format="callable")

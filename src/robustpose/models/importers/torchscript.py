@@ -43,7 +43,7 @@ def load_torchscript(path: Path, card: Path | Card | None = None) -> ImportedPos
     chosen = choose_card(card, format="torchscript", sha256=sha256, file=file)
     if chosen is None:
         raise RobustPoseError(
-            f"{file}: needs a card (docs/your-net.md) with format = 'torchscript'; give it with --card"
+            f"{file}: needs a card (docs/your-model.md) with format = 'torchscript'; give it with --card"
         )
     try:
         with warnings.catch_warnings():

@@ -52,7 +52,7 @@ def load_onnx(path: Path, card: Path | Card | None = None) -> ImportedPose:
             onnx, model, weights, source, outputs, one=True, file=file
         )  # what no card could mend is said first
         raise RobustPoseError(
-            f"{file}: no card describes this file; write one (docs/your-net.md shows how) and give it with "
+            f"{file}: no card describes this file; write one (docs/your-model.md shows how) and give it with "
             f"--card: format = 'onnx'; the file's input is {source!r} of shape {shape}, its outputs are "
             f"{', '.join(map(repr, outputs))}"
         )
