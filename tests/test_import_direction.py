@@ -29,7 +29,7 @@ ORDER = (
     ("selfcheck",),
     ("findings",),
     ("userstudy",),
-    ("console", "report"),
+    ("report",),
     ("cli", "api"),
     ("__main__",),
 )

@@ -16,7 +16,7 @@ from robustpose.data.synthpose import ACTIONS, PARTS
 from robustpose.metrics import METRICS, Table
 from robustpose.models import MODELS
 from robustpose.models.weights import WeightFacts, shipped_weights
-from robustpose.report.pictures import draw_pose, enlargement, jpeg
+from robustpose.report.html.pictures import draw_pose, enlargement, jpeg
 from robustpose.types import Batch, PoseModel, TaskLabels
 from tools.zoo_page import parent_name
 

@@ -22,7 +22,6 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch import nn
 
-from robustpose import report
 from robustpose.attacks import usual_objective, usual_threat
 from robustpose.data import open_dataset
 from robustpose.data.batches import BatchPeople
@@ -31,7 +30,8 @@ from robustpose.metrics import ALL, Estimate
 from robustpose.models import OpenedModel, open_model
 from robustpose.models.cards import Card, make_card
 from robustpose.models.importers.python import opened_callable, opened_module
-from robustpose.report import summary
+from robustpose.report import html
+from robustpose.report.html import summary
 from robustpose.selfcheck import Checked
 from robustpose.selfcheck import check_card as _check_card
 from robustpose.study import (
@@ -218,7 +218,7 @@ class AttackResult:
         """
         path = Path(path)
         if not path.suffix:
-            return report.write_report(self.plan, self.store, path)
+            return html.write_report(self.plan, self.store, path)
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".csv":
             write_results(self.rows, path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from robustpose.console import print_agreement
+from robustpose.report.terminal import print_agreement
 from robustpose.study.validity import Pair
 from tests.cli.test_errors import run
 from tests.data.files import write_coco_people

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from robustpose import report
 from robustpose.data import open_dataset
 from robustpose.findings import FINDINGS, asked, found
 from robustpose.models import MODELS, TASKS, OpenedModel, OpenedTask, build
+from robustpose.report import html
 from robustpose.study import Grid, Store, Study, make_plan, run_all, workbench
 from robustpose.types import Loss, PoseModel
 
@@ -81,7 +81,7 @@ def test_every_finding_is_made_of_every_net(
     store = Store(tmp_path)
     run_all(asked(plan), workbench(plan), store)
     made = found(plan, store)
-    page = report.write_findings(plan, made, tmp_path / "report").read_text()
+    page = html.write_findings(plan, made, tmp_path / "report").read_text()
     for name, each in made.items():
         assert each.exhibits or each.remarks, name
         assert f"finding-{name}" in page

@@ -18,7 +18,7 @@ from robustpose.geometry import uncrop_points
 from robustpose.metrics import ALL
 from robustpose.metrics.ap import AP, AR
 from robustpose.models import OpenedModel, open_model
-from robustpose.report.scores import nets
+from robustpose.report.html.scores import nets
 from robustpose.skeletons import COCO_17
 from robustpose.study import (
     Plan,

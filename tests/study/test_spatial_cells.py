@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import robustpose as rp
-from robustpose.console import attack_json
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import METRICS, score
-from robustpose.report import write_report
+from robustpose.report.html import write_report
+from robustpose.report.terminal import attack_json
 from robustpose.study import Setting, Store, all_rows, outcome, run_cells
 from tests.conftest import TinyHeatmaps, tiny_batch
 from tests.study.study_fakes import NoisePeople, models, plan

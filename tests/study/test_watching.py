@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from robustpose.metrics import Table
-from robustpose.report import write_report
+from robustpose.report.html import write_report
 from robustpose.skeletons import MPII_16
 from robustpose.study import Plan, Setting, Store, Study, open_plan, watch_study
 from robustpose.study.stored import CellResult

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from robustpose import console
 from robustpose.attacks import usual_objective, usual_threat
 from robustpose.cli.options import (
     CardOption,
@@ -26,6 +25,7 @@ from robustpose.cli.watching import watch_net
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import OBJECTIVES
 from robustpose.ownphoto.box import AUTO
+from robustpose.report import terminal
 from robustpose.study import Setting, Study, outcome
 from robustpose.threats import known_threat, read_eps
 
@@ -126,17 +126,19 @@ def attack(
     report_people_left_out(plan, found)
     alarms = watch_net(plan, store, setting)
     for alarm in alarms:
-        console.say(alarm.line)
+        terminal.say(alarm.line)
     if as_json:
         keys = [cell.key for cell in plan.all_cells()]
         seconds = time.perf_counter() - started
         lines = [alarm.line for alarm in alarms]
         print(
-            console.attack_json(plan, clean=found[0], attacked=found[1], cells=keys, seconds=seconds, alarms=lines)
+            terminal.attack_json(
+                plan, clean=found[0], attacked=found[1], cells=keys, seconds=seconds, alarms=lines
+            )
         )
     else:
-        console.print_results(plan, rows)
-        tables = console.mpii_tables(plan, clean=found[0].table, attacked=found[1].table)
-        console.print_mpii(tables, model=plan.models[0].name)
-        console.print_smallest(plan, found[1])
+        terminal.print_results(plan, rows)
+        tables = terminal.mpii_tables(plan, clean=found[0].table, attacked=found[1].table)
+        terminal.print_mpii(tables, model=plan.models[0].name)
+        terminal.print_smallest(plan, found[1])
         say_where(folder)

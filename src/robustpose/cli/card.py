@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from robustpose import console
 from robustpose.cli.options import CardOption, DataOption, ImagesOption, MinBoxOption, MinKeypointsOption
 from robustpose.cli.running import render_ahead
 from robustpose.data import open_dataset
 from robustpose.models import open_model
+from robustpose.report import terminal
 from robustpose.selfcheck import check_card
 from robustpose.study.workbench import input_size_of, padding_of
 
@@ -30,10 +30,10 @@ def check(
     )
     people = min(n, len(dataset))
     render_ahead(dataset, people, input_size=input_size_of(opened.net), padding=padding_of(opened.net))
-    with console.steps_bar("check", total=12) as show:
+    with terminal.steps_bar("check", total=12) as show:
         found = check_card(
             opened, dataset, n=people, on_progress=lambda done, what: show(done, what, total=max(12, done))
         )
-    console.print_check(found, model=opened.name, data=dataset.name)
+    terminal.print_check(found, model=opened.name, data=dataset.name)
     if not found.fine:
         raise typer.Exit(1)

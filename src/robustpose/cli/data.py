@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from robustpose import console, report
 from robustpose.cli.options import ImagesOption
 from robustpose.cli.running import report_unreadable
 from robustpose.data import open_dataset
@@ -17,6 +16,7 @@ from robustpose.data.check import check_data, files_to_check
 from robustpose.data.export import export_people, export_rendered
 from robustpose.data.rendered import RenderedPeople
 from robustpose.errors import RobustPoseError
+from robustpose.report import html, terminal
 from robustpose.types import PoseDataset
 
 
@@ -34,7 +34,7 @@ def show_people(
     if len(batch) == 0:
         raise RobustPoseError(f"none of the photos could be read; the first: {batch.unreadable[0]}")
     out.parent.mkdir(parents=True, exist_ok=True)
-    report.write_sheet(batch, out)
+    html.write_sheet(batch, out)
     print(out)
 
 
@@ -59,7 +59,7 @@ def render_people(
         return
     if n > len(dataset):
         raise RobustPoseError(f"{dataset.name} has {len(dataset)} people; got --n {n}")
-    with console.steps_bar("render", total=n) as show:
+    with terminal.steps_bar("render", total=n) as show:
         rendering = export_rendered(
             dataset,
             out,
@@ -83,7 +83,7 @@ def check_files(
 ) -> None:
     """Say what a downloaded data set lacks or has wrong, where to get it, its licence; exit code 1 if anything."""
     name, files = files_to_check(data)
-    with console.steps_bar("photos", total=1) as show:
+    with terminal.steps_bar("photos", total=1) as show:
         checked = check_data(
             name,
             files,
@@ -95,7 +95,7 @@ def check_files(
         print(json.dumps([{**asdict(each), "whole": each.whole} for each in checked], indent=2))
     else:
         for each in checked:
-            console.print_checked(each)
+            terminal.print_checked(each)
     if not all(each.whole for each in checked):
         raise typer.Exit(1)
 
@@ -109,7 +109,7 @@ def _with_split(data: str, split: str) -> str:
 
 
 def _write_photos(dataset: PoseDataset, out: Path, *, n: int, size: int) -> None:
-    with console.steps_bar("crop", total=n) as show:
+    with terminal.steps_bar("crop", total=n) as show:
         unreadable = export_people(dataset, out, n=n, size=size, on_progress=lambda done: show(done, ""))
     report_unreadable(unreadable, n)
     print(out / "annotations.json")

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from robustpose import console, report
 from robustpose.data.photos import read_photo, read_upright
 from robustpose.errors import RobustPoseError, writing_to
 from robustpose.geometry import Pixels, box_crop
 from robustpose.models import OpenedModel, open_model
 from robustpose.objectives import OBJECTIVES
 from robustpose.ownphoto import PhotoAttacked, Seen, attack_photo, beyond, find_box, kept, parse_box, see
-from robustpose.report.ownphoto import ADVERSARIAL, RESULT, lines
-from robustpose.report.pictures import png
+from robustpose.report import html, terminal
+from robustpose.report.html.ownphoto import ADVERSARIAL, RESULT, lines
+from robustpose.report.html.pictures import png
 from robustpose.study import Setting
 from robustpose.study.store import write_atomically
 from robustpose.study.workbench import padding_of
@@ -43,7 +43,7 @@ def attack_own_photo(
     used = given or find_box(opened.net, photo, padding=padding)
     outside = beyond(used, size)
     if outside >= 0.005:  # else it rounds to 0%
-        console.say(f"{outside:.0%} of the box lies outside of the photo; the net sees black there")
+        terminal.say(f"{outside:.0%} of the box lies outside of the photo; the net sees black there")
     attacked = attack_photo(
         setting.make(),
         opened.net,
@@ -65,11 +65,11 @@ def attack_own_photo(
         facts = _facts(path, photo, opened, attacked, after, reloaded, setting=setting, seed=seed)
         facts["box_from"] = "given" if given else "found by the net itself"
         facts["box_found_anew"] = None if given else _anew(opened, reloaded, attacked)
-        page = report.write_photo_page(photo, attacked, after, facts=facts, folder=folder)
+        page = html.write_photo_page(photo, attacked, after, facts=facts, folder=folder)
     if as_json:
         print((folder / RESULT).read_text(), end="")
         return
-    console.print_photo(facts, lines(attacked, after))
+    terminal.print_photo(facts, lines(attacked, after))
     print(f"photo:   {folder / ADVERSARIAL}\npage:    {page}")
 
 

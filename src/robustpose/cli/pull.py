@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from robustpose import console
 from robustpose.errors import RobustPoseError
 from robustpose.models.fetching import pull
 from robustpose.models.pulled import PULLS, folder_of, is_here
+from robustpose.report import terminal
 
 
 def pull_nets(
@@ -66,7 +66,7 @@ def _list(as_json: bool) -> None:
         [name, each.title, each.licence, f"{each.size / 1e6:.1f} MB", "yes" if about[name]["here"] else ""]
         for name, each in PULLS.items()
     ]
-    console.print_rows(["name", "net", "licence", "size", "here"], rows)
+    terminal.print_rows(["name", "net", "licence", "size", "here"], rows)
     for package in dict.fromkeys(each.package for each in PULLS.values()):
         brought = ", ".join(name for name, each in PULLS.items() if each.package == package)
         print(f"{package.client} {package.name} {package.version}, {package.size / 1e6:.0f} MB: {brought}")

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from robustpose import console, findings, report
+from robustpose import findings
 from robustpose.cli.provenance import write_provenance
 from robustpose.data.rendered import RenderedPeople
+from robustpose.report import html, terminal
 from robustpose.study import (
     AnyCell,
     Engine,
@@ -66,7 +67,7 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None, reuse: bool = 
     store = open_store(folder) if reuse else Store(folder)
     cells = [*plan.all_cells(), *findings.asked(plan)]
     _render_people(plan, [cell for cell in cells if cell not in store])
-    with console.cells_bar(plan.study.name) as show:
+    with terminal.cells_bar(plan.study.name) as show:
         bench = workbench(plan).on(how.device)
         computed = run_all(cells, bench, store, engine=how.engine, shard=how.shard, on_progress=show)
     write_provenance(
@@ -83,7 +84,7 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None, reuse: bool = 
     rows = all_rows(plan, store)
     made = write_outputs(plan, store, rows, folder)
     for name in unranked(plan, store):
-        console.say(f"{name} is equally sure of everyone, so OKS AP ranks its answers by the order of the file")
+        terminal.say(f"{name} is equally sure of everyone, so OKS AP ranks its answers by the order of the file")
     return Ran(plan, store, rows, made)
 
 
@@ -107,7 +108,7 @@ def render_ahead(dataset: PoseDataset, n: int, *, input_size: tuple[int, int], p
     if not isinstance(dataset, RenderedPeople):
         return
     height, width = input_size
-    with console.steps_bar(f"render {dataset.name} at {height}x{width}", total=n) as show:
+    with terminal.steps_bar(f"render {dataset.name} at {height}x{width}", total=n) as show:
         dataset.prepare(n, input_size=input_size, padding=padding, on_progress=lambda done, total: show(done, ""))
 
 
@@ -115,24 +116,24 @@ def write_outputs(plan: Plan, store: Store, rows: list[Row], folder: Path) -> di
     """Write results.csv, factors.csv where the data know of factors, and the pages; return what was found."""
     write_results(rows, folder / "results.csv")
     write_factors(factor_rows(plan, store), folder / "factors.csv")
-    report.write_report(plan, store, folder / "report")
+    html.write_report(plan, store, folder / "report")
     found = findings.found(plan, store)
     if found:
-        report.write_findings(plan, found, folder / "report")
+        html.write_findings(plan, found, folder / "report")
     return found
 
 
 def report_people_left_out(plan: Plan, found: list[Outcome]) -> None:
     """Say who takes no part, and why."""
     for line in plan.dataset.left_out:
-        console.say(f"left out: {line}")
+        terminal.say(f"left out: {line}")
     report_unreadable(tuple(dict.fromkeys(line for each in found for line in each.unreadable)), plan.n)
 
 
 def report_unreadable(unreadable: tuple[str, ...], people: int) -> None:
     """Say whose photos could not be read."""
     if unreadable:
-        console.say(
+        terminal.say(
             f"the photos of {len(unreadable)} of {people} people could not be read; the first: {unreadable[0]}"
         )
 

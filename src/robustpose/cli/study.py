@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from robustpose import console
 from robustpose.cli.engines import (
     AddressOption,
     DeviceOption,
@@ -43,6 +42,7 @@ from robustpose.cli.running import report_people_left_out, run_study, say_where,
 from robustpose.cli.validity import compare_orders
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.findings import FINDINGS
+from robustpose.report import terminal
 from robustpose.study import (
     STUDIES,
     Realism,
@@ -168,16 +168,16 @@ def study(
     ran = run_study(chosen, folder, how=how, reuse=reuse)
     plan = ran.plan
     if chosen.tasks and not plan.tasks:
-        console.say(f"left out: nets of other tasks, for {plan.dataset.name} has no labels of actions and parts")
+        terminal.say(f"left out: nets of other tasks, for {plan.dataset.name} has no labels of actions and parts")
     if not ran.rows:
         print(f"shard {shard} is done; when all are, the same command without --shard finishes {folder}")
         return
     report_people_left_out(plan, [outcome(plan, ran.store, model, None) for model in plan.models])
-    console.print_results(plan, ran.rows)
+    terminal.print_results(plan, ran.rows)
     if ran.found:
-        console.print_verdicts(ran.found)
+        terminal.print_verdicts(ran.found)
     for watched in watch_study(plan, ran.store):
-        console.say(watched.line)
+        terminal.say(watched.line)
     say_where(folder)
 
 
@@ -194,7 +194,7 @@ def _training(text: str, named: str, *, data: str) -> str:
         return ""
     if text or not named or data.partition(":")[0] == named.partition(":")[0]:
         return text or named
-    console.say(
+    terminal.say(
         f"no universal perturbations are learned: {data} are other people than {named}; name people of the same "
         "data with --training"
     )
@@ -207,13 +207,13 @@ def _listed(text: str) -> tuple[str, ...]:
 
 def _realism(study: Realism, folder: Path) -> None:
     """Run the realism study, whose cells are trainings, and print its table."""
-    with console.steps_bar("train", total=1) as show:
+    with terminal.steps_bar("train", total=1) as show:
         lines = run_realism(
             study,
             folder,
             on_progress=lambda done, total, name: show(done, name and f"{name} is done", total=total),
         )
-    console.print_worth(lines, title=study.title)
+    terminal.print_worth(lines, title=study.title)
     print(f"results: {folder / 'realism.csv'}")
 
 

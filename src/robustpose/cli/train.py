@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from robustpose import console
 from robustpose.cli.options import DataOption, ImagesOption, SeedOption
 from robustpose.cli.running import render_ahead
 from robustpose.data import open_dataset
@@ -13,6 +12,7 @@ from robustpose.data.augment import MARGIN, PADDING
 from robustpose.data.rendered import RenderedPeople
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.models import MODELS, TASKS
+from robustpose.report import terminal
 from robustpose.train import Progress, Recipe, input_size_of, speaks, train
 from robustpose.types import PoseDataset
 
@@ -63,7 +63,7 @@ def train_net(
     def render() -> None:
         render_ahead(training, people, input_size=margined, padding=PADDING * MARGIN)
 
-    with console.steps_bar(f"train {name}", total=recipe.steps, silent=not speaks()) as show:
+    with terminal.steps_bar(f"train {name}", total=recipe.steps, silent=not speaks()) as show:
 
         def on_progress(progress: Progress) -> None:
             show(progress.step, f"loss {progress.loss:.5f}, {progress.metric} {progress.score:.1f}")
@@ -82,7 +82,7 @@ def train_net(
     if not speaks():
         return
     if facts.notes:
-        console.say(facts.notes)
+        terminal.say(facts.notes)
     interval = f"{facts.score:.1f} [{facts.low:.1f}, {facts.high:.1f}], n = {facts.n}"
     print(f"{folder / (name + '.safetensors')}: {facts.metric} {interval}")
 

@@ -10,9 +10,9 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from robustpose import console
 from robustpose.cli.options import SeedOption
 from robustpose.errors import RobustPoseError
+from robustpose.report import terminal
 from robustpose.study import load_study, open_plan, open_store
 from robustpose.study.store import write_atomically
 from robustpose.threats import format_eps
@@ -77,7 +77,7 @@ def analyse_user_study(
     else:
         _print_findings(found)
     if out is not None:
-        console.say(f"table: {out}")
+        terminal.say(f"table: {out}")
 
 
 def _print_drawn(study: UserStudy) -> None:
@@ -91,9 +91,9 @@ def _print_drawn(study: UserStudy) -> None:
         size = sum(trial.rms for trial in those) / len(those)
         people = len({trial.person for trial in those})
         table.add_row(kind, format_eps(eps), str(len(those)), str(left), str(people), f"{size:.2f}")
-    console.stdout.print(table, markup=False)
+    terminal.stdout.print(table, markup=False)
     for line in study.stimuli.without:
-        console.say(f"not shown: {line}")
+        terminal.say(f"not shown: {line}")
 
 
 def _print_findings(found: Analysis) -> None:
@@ -110,7 +110,7 @@ def _print_findings(found: Analysis) -> None:
         table.add_column(column, no_wrap=True)
     for rate in found.rates:
         table.add_row(*_line(rate))
-    console.stdout.print(table, markup=False)
+    terminal.stdout.print(table, markup=False)
     for line in reading(found):
         print(line)
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from robustpose import console, report
 from robustpose.cli.running import How, report_people_left_out, run_plan
+from robustpose.report import html, terminal
 from robustpose.study import Validity, compare, open_sides, outcome, watch_study, write_comparison
 
 
@@ -17,9 +17,9 @@ def compare_orders(study: Validity, folder: Path, *, how: How, reuse: bool) -> N
     for side, each in ran.items():
         report_people_left_out(each.plan, [outcome(each.plan, each.store, net, None) for net in each.plan.models])
         for watched in watch_study(each.plan, each.store):
-            console.say(f"{side}: {watched.line}")
+            terminal.say(f"{side}: {watched.line}")
     found = compare(sides, {side: each.store for side, each in ran.items()})
     write_comparison(found, folder)
-    page = report.write_validity(study, sides, found, folder / "report")
-    console.print_agreement(found, title=study.title)
+    page = html.write_validity(study, sides, found, folder / "report")
+    terminal.print_agreement(found, title=study.title)
     print(f"results: {folder / 'validity.csv'}, agreement.csv and offsets.csv beside it\npage:    {page}")

@@ -1,9 +1,1 @@
-"""The report: one page that a person can open, keep and send. A pure function of stored cells."""
-
-from robustpose.report.findings import write_findings
-from robustpose.report.ownphoto import write_photo_page
-from robustpose.report.page import write_report
-from robustpose.report.sheet import write_sheet
-from robustpose.report.validity import write_validity
-
-__all__ = ["write_findings", "write_photo_page", "write_report", "write_sheet", "write_validity"]
+"""What people read of results: html/ makes the pages, terminal/ prints progress, tables and JSON."""

@@ -13,10 +13,10 @@ from markupsafe import Markup
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.findings import FINDINGS, Chart, Found, Picture, Tabular
 from robustpose.findings.deciding import FEWEST
-from robustpose.report import charts, exhibits, words
-from robustpose.report.downloads import chart_csv, table_csv, verdicts_csv
-from robustpose.report.exhibits import Judged, Sheet, Shown
-from robustpose.report.page import environment
+from robustpose.report.html import charts, exhibits, words
+from robustpose.report.html.downloads import chart_csv, table_csv, verdicts_csv
+from robustpose.report.html.exhibits import Judged, Sheet, Shown
+from robustpose.report.html.page import environment
 from robustpose.study import Plan, metric_of
 from robustpose.study.store import write_atomically
 

@@ -8,7 +8,7 @@ import pytest
 
 from robustpose.attacks import ATTACKS, ENSEMBLES, SPATIAL, usual_objective, usual_threat
 from robustpose.objectives import OBJECTIVES
-from robustpose.report.scores import (
+from robustpose.report.html.scores import (
     Family,
     Net,
     families,
@@ -18,8 +18,8 @@ from robustpose.report.scores import (
     pictured,
     strongest,
 )
-from robustpose.report.tables import print_cell, worst_of
-from robustpose.report.words import how, listed
+from robustpose.report.html.tables import print_cell, worst_of
+from robustpose.report.html.words import how, listed
 from robustpose.study import Row, Setting
 
 

@@ -17,9 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from robustpose.findings import Chart, Curve
-from robustpose.report import figures
-from robustpose.report.axes import GREY, WIDE, set_axes
-from robustpose.report.figures import INK, MUTED, SURFACE, spread
+from robustpose.report.html import figures
+from robustpose.report.html.axes import GREY, WIDE, set_axes
+from robustpose.report.html.figures import INK, MUTED, SURFACE, spread
 
 COLORS = (*figures.SERIES[:7], "#8b1e3f", "#333b44", "#5a7d00")
 """By slot: ten nets. The eighth is no grey here, which is the paper's."""

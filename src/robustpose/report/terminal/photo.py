@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
-from robustpose.console.progress import stdout
+from robustpose.report.terminal.progress import stdout
 
 
 class Moved(Protocol):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from robustpose.models import OpenedModel
-from robustpose.report import words, write_findings
+from robustpose.report.html import words, write_findings
 from robustpose.study import Study, make_plan
 from tests.models.importers.test_imported import CENTRE, HEATMAPS, OFFSETS, POINTS, colours, opened, parts, points
 from tests.study.study_fakes import NoisePeople, models

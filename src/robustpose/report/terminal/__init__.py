@@ -1,10 +1,10 @@
 """What people see while they wait and after: progress on stderr, tables and JSON on stdout."""
 
-from robustpose.console.as_json import attack_json
-from robustpose.console.checks import print_check, print_checked
-from robustpose.console.photo import print_photo
-from robustpose.console.progress import cells_bar, say, stderr, stdout, steps_bar
-from robustpose.console.scores import (
+from robustpose.report.terminal.as_json import attack_json
+from robustpose.report.terminal.checks import print_check, print_checked
+from robustpose.report.terminal.photo import print_photo
+from robustpose.report.terminal.progress import cells_bar, say, stderr, stdout, steps_bar
+from robustpose.report.terminal.scores import (
     mpii_tables,
     print_mpii,
     print_results,
@@ -13,7 +13,7 @@ from robustpose.console.scores import (
     print_verdicts,
     print_worth,
 )
-from robustpose.console.validity import print_agreement
+from robustpose.report.terminal.validity import print_agreement
 
 __all__ = [
     "attack_json",

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from robustpose.report import write_report
+from robustpose.report.html import write_report
 from robustpose.study import Plan, Row, Setting, Store, result_rows
-from tests.report.fakes import SETTINGS, FakePeople, fake_study
+from tests.report.html.fakes import SETTINGS, FakePeople, fake_study
 
 FGSM = Setting("fgsm", 8 / 255)
 

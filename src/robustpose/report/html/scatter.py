@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from matplotlib import style
 from matplotlib.axes import Axes
 
-from robustpose.report import charts, figures
-from robustpose.report.axes import GREY, WIDE
-from robustpose.report.figures import MUTED, SURFACE
+from robustpose.report.html import charts, figures
+from robustpose.report.html.axes import GREY, WIDE
+from robustpose.report.html.figures import MUTED, SURFACE
 
 _SIDE, _LEFT, _RIGHT, _TOP, _BOTTOM = 316.0, 50.0, 14.0, 10.0, 42.0
 _FONT, _SMALL = 11.0, 9.0

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from robustpose.findings import Chart, Curve
-from robustpose.report.figures import GRID, MUTED
+from robustpose.report.html.figures import GRID, MUTED
 
 GREY = "#7f8b98"
 WIDE = 0.62

@@ -12,11 +12,11 @@ from markupsafe import Markup
 
 from robustpose.findings import Tabular
 from robustpose.metrics import ALL, Estimate
-from robustpose.report import charts, exhibits, words
-from robustpose.report.exhibits import Sheet
-from robustpose.report.findings import Drawn
-from robustpose.report.page import environment
-from robustpose.report.scatter import Point, scatter_svg
+from robustpose.report.html import charts, exhibits, words
+from robustpose.report.html.exhibits import Sheet
+from robustpose.report.html.findings import Drawn
+from robustpose.report.html.page import environment
+from robustpose.report.html.scatter import Point, scatter_svg
 from robustpose.study import PHOTOS, RENDERED, Comparison, Plan, Row, Setting, Validity
 from robustpose.study.store import write_atomically
 from robustpose.study.validity import Line, Offset

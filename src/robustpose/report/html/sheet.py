@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from robustpose.findings.drawing import Pixels
-from robustpose.report.pictures import draw_pose, png
+from robustpose.report.html.pictures import draw_pose, png
 from robustpose.types import Batch
 
 COLUMNS = 8

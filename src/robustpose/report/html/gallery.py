@@ -8,8 +8,8 @@ import numpy as np
 
 from robustpose.findings.drawing import Pixels
 from robustpose.metrics import Pck, Table
-from robustpose.report.pictures import amplify, draw_pose, jpeg, png
-from robustpose.report.scores import Net
+from robustpose.report.html.pictures import amplify, draw_pose, jpeg, png
+from robustpose.report.html.scores import Net
 from robustpose.study import Outcome, Setting, Shown
 
 MAX_PEOPLE = 8

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from robustpose.errors import RobustPoseError
 from robustpose.findings import Chart, Picture, Tabular, Verdict
 from robustpose.metrics import Estimate
-from robustpose.report.pictures import jpeg, png
+from robustpose.report.html.pictures import jpeg, png
 
 SHADE = 0.55
 """The strongest shade: text keeps a contrast of 4.5 on it, on the light page and on the dark one."""

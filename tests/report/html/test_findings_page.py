@@ -15,10 +15,10 @@ from robustpose.findings import FINDINGS, Chart, Curve, Found, Picture, Tabular,
 from robustpose.findings.finding import Holds
 from robustpose.metrics import Estimate
 from robustpose.metrics.table import Floats
-from robustpose.report import exhibits, write_findings, write_report
+from robustpose.report.html import exhibits, write_findings, write_report
 from robustpose.study import Plan, Setting, Study, make_plan
-from tests.report.fakes import FakePeople, fake_models, fake_study
-from tests.report.pages import Page
+from tests.report.html.fakes import FakePeople, fake_models, fake_study
+from tests.report.html.pages import Page
 
 NETS = ("maps", "direct")
 NAN = Estimate(math.nan, math.nan, math.nan, 3)

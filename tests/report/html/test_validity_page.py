@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from robustpose.metrics import ALL
-from robustpose.report import write_validity
-from robustpose.report.validity import telling
+from robustpose.report.html import write_validity
+from robustpose.report.html.validity import telling
 from robustpose.study import PHOTOS, RENDERED, Comparison, Plan, Validity
 from robustpose.study.validity import Agreement, Pair
-from tests.report.pages import Page
+from tests.report.html.pages import Page
 from tests.study.study_fakes import files
 from tests.study.validity.fakes import FGSM, IGSM, computed, sides
 

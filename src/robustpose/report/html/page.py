@@ -8,9 +8,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from robustpose.alarms import ALARMS
-from robustpose.report import figures, words
-from robustpose.report.gallery import Outcomes, portraits, targeted_tiles
-from robustpose.report.scores import (
+from robustpose.report.html import figures, words
+from robustpose.report.html.gallery import Outcomes, portraits, targeted_tiles
+from robustpose.report.html.scores import (
     Family,
     Net,
     families,
@@ -21,7 +21,7 @@ from robustpose.report.scores import (
     pictured,
     strongest,
 )
-from robustpose.report.tables import costs, groups, headlines, worst_of
+from robustpose.report.html.tables import costs, groups, headlines, worst_of
 from robustpose.study import Plan, Setting, Store, metric_of, outcome, watch_study
 from robustpose.study.store import write_atomically
 

@@ -5,10 +5,10 @@ import math
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
-from robustpose.console.progress import stdout
-from robustpose.console.words import interval
 from robustpose.data.check import Checked as CheckedFiles
 from robustpose.metrics import Estimate
+from robustpose.report.terminal.progress import stdout
+from robustpose.report.terminal.words import interval
 from robustpose.selfcheck import Checked, Tried
 
 

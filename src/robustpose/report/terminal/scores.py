@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
-from robustpose.console.progress import say, stdout
-from robustpose.console.words import interval
 from robustpose.findings import Found
 from robustpose.metrics import ALL, Estimate, Table, mpii_table
+from robustpose.report.terminal.progress import say, stdout
+from robustpose.report.terminal.words import interval
 from robustpose.study import (
     Outcome,
     Plan,

@@ -8,7 +8,7 @@ from robustpose.attacks.autopose import MOVES
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.offset_heads import CentreHead, OffsetHead
-from robustpose.report.scores import Family, Net
+from robustpose.report.html.scores import Family, Net
 from robustpose.study import Plan, Row, Setting, metric_of
 
 _UNITS = {"head_size": "head sizes", "box_side": "of the longer side of the person’s box"}

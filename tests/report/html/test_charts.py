@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 import pytest
 
 from robustpose.findings import Chart, Curve
-from robustpose.report import figures
-from robustpose.report.axes import GREY
-from robustpose.report.charts import COLORS, MARKERS, chart_svg, color_of, inline, marker_of, spoken
+from robustpose.report.html import figures
+from robustpose.report.html.axes import GREY
+from robustpose.report.html.charts import COLORS, MARKERS, chart_svg, color_of, inline, marker_of, spoken
 
 SVG = "{http://www.w3.org/2000/svg}"
 EPS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from robustpose.metrics import ALL
-from robustpose.report import words
-from robustpose.report.figures import GRID, INK, MUTED, SERIES
-from robustpose.report.pictures import amplify, draw_pose
+from robustpose.report.html import words
+from robustpose.report.html.figures import GRID, INK, MUTED, SERIES
+from robustpose.report.html.pictures import amplify, draw_pose
 from robustpose.study import Outcome, Plan, Row, Setting, metric_of
 
 _COLUMNS = ("attack", "eps", "score", "value", "n")

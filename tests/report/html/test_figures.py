@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from robustpose.report.figures import SERIES, Curve, Part, curves_svg, inline, parts_svg, spread
+from robustpose.report.html.figures import SERIES, Curve, Part, curves_svg, inline, parts_svg, spread
 from robustpose.study import Row
 
 

@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 import numpy as np
 
-from robustpose.console.scores import mpii_tables
 from robustpose.metrics import ALL, Estimate, Table, is_ranked, score
+from robustpose.report.terminal.scores import mpii_tables
 from robustpose.skeletons import COCO_17
 from robustpose.study import (
     Outcome,

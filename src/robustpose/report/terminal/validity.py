@@ -5,8 +5,8 @@ import math
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
-from robustpose.console.progress import stdout
 from robustpose.metrics import ALL, Estimate
+from robustpose.report.terminal.progress import stdout
 from robustpose.study import PHOTOS, RENDERED, Comparison
 
 _PAIRS_SHOWN = 12

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from robustpose.findings.drawing import LEFT, MIDDLE, RIGHT, Color, Pixels, limb_color
-from robustpose.report.pictures import MID_GREY, amplify, draw_pose, enlargement, jpeg, png
+from robustpose.report.html.pictures import MID_GREY, amplify, draw_pose, enlargement, jpeg, png
 from robustpose.skeletons import COCO_17, MPII_16, SKELETONS
 
 GREY = np.full((128, 128, 3), 90, np.uint8)

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from robustpose.report.scatter import Cross, Point, limits, place_names, scatter_svg
+from robustpose.report.html.scatter import Cross, Point, limits, place_names, scatter_svg
 
 SIDE = 316.0
 NAN = (math.nan, math.nan, math.nan)
