@@ -18,7 +18,7 @@ from robustpose.data.augment import TrainingPeople
 from robustpose.errors import RobustPoseError
 from robustpose.models.weights import load_facts, load_weights
 from robustpose.skeletons import Skeleton
-from robustpose.train import Recipe, courses, speaks, train
+from robustpose.train import Recipe, courses, is_main_process, train
 from robustpose.train import run as module
 from robustpose.train.lessons import rows_of_step
 from robustpose.train.processes import join
@@ -106,7 +106,7 @@ def take_part(out: Path) -> None:
         "numbers": seen.numbers,
         "losses": seen.losses,
         "refused": refused,
-        "speaks": speaks(),
+        "is_main_process": is_main_process(),
     }
     (out / f"told-{rank}.json").write_text(json.dumps(told))
 
@@ -194,7 +194,7 @@ def test_the_first_of_two_processes_writes_and_both_know_the_facts(pair: Pair) -
     assert sorted(path.name for path in folder.iterdir()) == [
         *("checkpoint.pt", "log.jsonl", "tiny.json", "tiny.safetensors")
     ]
-    assert (ours["speaks"], theirs["speaks"]) == (True, False)
+    assert (ours["is_main_process"], theirs["is_main_process"]) == (True, False)
 
 
 @pytest.mark.slow
@@ -225,11 +225,11 @@ def test_one_process_does_without_accelerate(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(("rank", "expected"), [(None, True), ("0", True), ("1", False), ("10", False)])
-def test_one_process_speaks(monkeypatch: pytest.MonkeyPatch, rank: str | None, expected: bool) -> None:
+def test_one_process_is_the_main_one(monkeypatch: pytest.MonkeyPatch, rank: str | None, expected: bool) -> None:
     monkeypatch.delenv("RANK", raising=False)
     if rank is not None:
         monkeypatch.setenv("RANK", rank)
-    assert speaks() == expected
+    assert is_main_process() == expected
 
 
 def test_the_package_runs_as_the_command_does(

@@ -13,7 +13,7 @@ from robustpose.data.rendered import RenderedPeople
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.models import MODELS, TASKS
 from robustpose.report import terminal
-from robustpose.train import Progress, Recipe, input_size_of, speaks, train
+from robustpose.train import Progress, Recipe, input_size_of, is_main_process, train
 from robustpose.types import PoseDataset
 
 
@@ -63,7 +63,7 @@ def train_net(
     def render() -> None:
         render_ahead(training, people, input_size=margined, padding=PADDING * MARGIN)
 
-    with terminal.steps_bar(f"train {name}", total=recipe.steps, silent=not speaks()) as show:
+    with terminal.steps_bar(f"train {name}", total=recipe.steps, silent=not is_main_process()) as show:
 
         def on_progress(progress: Progress) -> None:
             show(progress.step, f"loss {progress.loss:.5f}, {progress.metric} {progress.score:.1f}")
@@ -79,7 +79,7 @@ def train_net(
             on_checked=render,
             on_progress=on_progress,
         )
-    if not speaks():
+    if not is_main_process():
         return
     if facts.notes:
         terminal.say(facts.notes)

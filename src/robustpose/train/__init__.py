@@ -20,7 +20,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.models import TASKS, build
 from robustpose.models.weights import WeightFacts, load_facts, save_weights
 from robustpose.train.courses import evaluate
-from robustpose.train.processes import speaks
+from robustpose.train.processes import is_main_process
 from robustpose.train.recipe import Progress, Recipe
 from robustpose.train.run import Run
 from robustpose.types import HasTaskLabels, PoseDataset, PoseModel
@@ -192,4 +192,4 @@ def _finish(run: Run, *, training: PoseDataset, validation: PoseDataset, out: Pa
     return facts
 
 
-__all__ = ["ROUNDING_MAY_COST", "Progress", "Recipe", "evaluate", "input_size_of", "speaks", "train"]
+__all__ = ["ROUNDING_MAY_COST", "Progress", "Recipe", "evaluate", "input_size_of", "is_main_process", "train"]

@@ -40,7 +40,7 @@ class Processes:
         return self.index == 0
 
 
-def speaks() -> bool:
+def is_main_process() -> bool:
     """Tell whether this process talks to people: the first that a launcher started, or the only one."""
     return os.environ.get("RANK", "0") == "0"
 
