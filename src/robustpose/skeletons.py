@@ -115,6 +115,35 @@ MPII_16 = Skeleton(
     uncounted=("pelvis", "thorax"),
 )
 
+LSP_14 = Skeleton(
+    name="lsp_14",
+    keypoints=(
+        "right_ankle",
+        "right_knee",
+        "right_hip",
+        "left_hip",
+        "left_knee",
+        "left_ankle",
+        "right_wrist",
+        "right_elbow",
+        "right_shoulder",
+        "left_shoulder",
+        "left_elbow",
+        "left_wrist",
+        "upper_neck",
+        "head_top",
+    ),
+    limbs=(
+        *_ARMS_AND_LEGS,
+        ("right_hip", "left_hip"),
+        ("right_shoulder", "right_hip"),
+        ("left_shoulder", "left_hip"),
+        ("right_shoulder", "upper_neck"),
+        ("left_shoulder", "upper_neck"),
+        ("upper_neck", "head_top"),
+    ),
+)
+
 EFFICIENTPOSE_16 = Skeleton(
     name="efficientpose_16",
     keypoints=(
@@ -339,5 +368,5 @@ FACE = frozenset({"nose", "left_eye", "right_eye", "left_ear", "right_ear"})
 """Keypoints that say little of a pose: a close-up of a face has all five."""
 
 SKELETONS = {
-    s.name: s for s in (MPII_16, EFFICIENTPOSE_16, COCO_17, AIC_14, CROWDPOSE_14, OCHUMAN_19, BLAZEPOSE_33)
+    s.name: s for s in (MPII_16, LSP_14, EFFICIENTPOSE_16, COCO_17, AIC_14, CROWDPOSE_14, OCHUMAN_19, BLAZEPOSE_33)
 }

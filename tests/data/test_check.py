@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from robustpose.cli import main
-from robustpose.data.check import READERS, Checked, Finding, check_data, files_to_check
-from robustpose.data.sources import SOURCES
+from robustpose.data import DATASETS
+from robustpose.data.check import Checked, Finding, check_data, files_to_check
 from robustpose.errors import RobustPoseError
 
 from .files import (
@@ -164,9 +164,10 @@ def test_official_files_are_found_in_a_folder(tmp_path: Path) -> None:
     assert [file.name for file in files] == ["person_keypoints_train2017.json", "person_keypoints_val2017.json"]
 
 
-@pytest.mark.parametrize("name", sorted(SOURCES))
+@pytest.mark.parametrize("name", sorted(name for name, spec in DATASETS.items() if spec.source is not None))
 def test_where_nothing_lies_the_error_says_where_to_get_it(tmp_path: Path, name: str) -> None:
-    source = SOURCES[name]
+    source = DATASETS[name].source
+    assert source is not None
     for spec, what in [
         (f"{name}:{tmp_path}/none", "no such file or folder"),
         (f"{name}:{tmp_path}", f"holds none of {source.files[0]}"),
@@ -179,7 +180,7 @@ def test_where_nothing_lies_the_error_says_where_to_get_it(tmp_path: Path, name:
 
 
 def test_every_data_set_of_photos_has_a_source() -> None:
-    assert set(SOURCES) == set(READERS)
+    assert all((spec.read is None) == (spec.source is None) for spec in DATASETS.values())
     with pytest.raises(RobustPoseError, match="synthpose is rendered on this machine: there is nothing to check"):
         files_to_check("synthpose")
     with pytest.raises(RobustPoseError, match="unknown data set 'mpi'; did you mean 'mpii'"):

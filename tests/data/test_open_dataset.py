@@ -9,7 +9,7 @@ from .files import coco_annotation, coco_content, mpii_person, real_file, write_
 
 
 def test_the_registry_holds_what_the_documentation_names() -> None:
-    assert set(DATASETS) == {"synthpose", "coco", "mpii", "crowdpose", "ochuman"}
+    assert set(DATASETS) == {"synthpose", "coco", "mpii", "lsp", "lspet", "crowdpose", "ochuman"}
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,10 @@ def test_what_cannot_be_opened_is_said_in_a_line(tmp_path: Path) -> None:
     for spec, message in [
         (
             "coko:people.json",
-            "unknown data set 'coko'; did you mean 'coco'[?] known: coco, crowdpose, mpii, ochuman, synthpose",
+            "unknown data set 'coko'; did you mean 'coco'[?] "
+            "known: coco, crowdpose, lsp, lspet, mpii, ochuman, synthpose",
         ),
-        ("", "unknown data set ''; known: coco, crowdpose, mpii, ochuman, synthpose"),
+        ("", "unknown data set ''; known: coco, crowdpose, lsp, lspet, mpii, ochuman, synthpose"),
         ("synthpose:vall", "unknown split of synthpose 'vall'; did you mean 'val'[?] known: test, train, val"),
         ("synthpose:holdout", "unknown split of synthpose 'holdout'; known: test, train, val"),
         ("coco", "data set 'coco' needs an annotation file: coco:PATH"),

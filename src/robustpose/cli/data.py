@@ -21,7 +21,9 @@ from robustpose.types import PoseDataset
 
 
 def show_people(
-    data: Annotated[str, typer.Argument(help="synthpose | coco:PATH | mpii:PATH | crowdpose:PATH | ochuman:PATH")],
+    data: Annotated[
+        str, typer.Argument(help="synthpose | NAME:PATH of coco, mpii, lsp, lspet, crowdpose, ochuman")
+    ],
     out: Annotated[Path, typer.Option(help="The picture to write")] = Path("sheet.png"),
     n: Annotated[int, typer.Option("--n", min=1)] = 40,
     size: Annotated[int, typer.Option(help="Pixels a crop", min=32)] = 192,
@@ -76,7 +78,9 @@ def render_people(
 
 
 def check_files(
-    data: Annotated[str, typer.Argument(help="coco:PATH, mpii:, crowdpose: or ochuman:; a file or a folder")],
+    data: Annotated[
+        str, typer.Argument(help="NAME:PATH of coco, mpii, lsp, lspet, crowdpose, ochuman; a file or a folder")
+    ],
     images: ImagesOption = "",
     fast: Annotated[bool, typer.Option("--fast", help="Look whether photos are there, and open none")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON and nothing else")] = False,

@@ -14,7 +14,8 @@ DataOption = Annotated[
     str,
     typer.Option(
         "--data",
-        help="synthpose | synthpose:test | coco:PATH | mpii:PATH | crowdpose:PATH | ochuman:PATH",
+        help="synthpose | synthpose:test | NAME:PATH of coco, mpii, lsp, lspet, crowdpose, ochuman; "
+        "NAME:PATH[1-100] takes some of its people, A+B joins two",
     ),
 ]
 ImagesOption = Annotated[

@@ -25,7 +25,9 @@ def train_net(
         typer.Option(help="Where the net is scored; synthpose:val for rendered people, to be named for photos"),
     ] = "",
     size: Annotated[str, typer.Option(help="compact (128x128) or published (256x256)")] = "compact",
-    people: Annotated[int, typer.Option(help="Of the training set", min=1)] = Recipe.people,
+    people: Annotated[
+        int | None, typer.Option(help="Of the training set, from the first; 10,000 or all there are", min=1)
+    ] = None,
     samples: Annotated[int, typer.Option(help="Augmented crops to see", min=1)] = Recipe.samples,
     batch: Annotated[int, typer.Option(min=1)] = Recipe.batch,
     lr: Annotated[float, typer.Option(help="Peak learning rate")] = Recipe.lr,
@@ -44,24 +46,25 @@ def train_net(
     """Train a net, or continue its training; the weights and their facts lie in --out."""
     if name not in (known := {**MODELS, **TASKS}):
         raise unknown_name("model", name, known)
+    folder = out or Path("runs") / f"train-{name}"
+    photos = Path(images) if images else None
+    training, validating = _open_both(data, validation, photos=photos)
+    count = min(Recipe.people, len(training)) if people is None else people
     recipe = Recipe(
         architecture=name,
         size=size,
-        people=people,
+        people=count,
         samples=samples,
         batch=batch,
         lr=lr,
         half_body=half_body,
         seed=seed,
     )
-    folder = out or Path("runs") / f"train-{name}"
-    photos = Path(images) if images else None
-    training, validating = _open_both(data, validation, photos=photos)
     height, width = input_size_of(name, size=size)
     margined = (round(height * MARGIN), round(width * MARGIN))
 
     def render() -> None:
-        render_ahead(training, people, input_size=margined, padding=PADDING * MARGIN)
+        render_ahead(training, count, input_size=margined, padding=PADDING * MARGIN)
 
     with terminal.steps_bar(f"train {name}", total=recipe.steps, silent=not is_main_process()) as show:
 

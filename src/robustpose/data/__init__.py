@@ -1,26 +1,29 @@
 """Data sets: people with truth, whatever they come from. A new one is one file and one line of DATASETS."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-from robustpose.data.coco import open_coco
-from robustpose.data.crowdpose import open_crowdpose
+from robustpose.data.coco import COCO_DATA
+from robustpose.data.crowdpose import CROWDPOSE_DATA
+from robustpose.data.dataset import DataSpec
 from robustpose.data.detections import open_detected
-from robustpose.data.mpii import open_mpii
-from robustpose.data.ochuman import open_ochuman
+from robustpose.data.joined import SlicedPeople, joined, parts_of
+from robustpose.data.lsp import LSP_DATA, LSPET_DATA
+from robustpose.data.mpii import MPII_DATA
+from robustpose.data.ochuman import OCHUMAN_DATA
 from robustpose.data.people import PhotoPeople
-from robustpose.data.rendered import open_rendered
+from robustpose.data.rendered import SYNTHPOSE_DATA
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.types import PoseDataset
 
-DATASETS: dict[str, Callable[[str, Path | None], PoseDataset]] = {
-    "synthpose": open_rendered,
-    "coco": open_coco,
-    "mpii": open_mpii,
-    "crowdpose": open_crowdpose,
-    "ochuman": open_ochuman,
+DATASETS: dict[str, DataSpec] = {
+    "synthpose": SYNTHPOSE_DATA,
+    "coco": COCO_DATA,
+    "mpii": MPII_DATA,
+    "lsp": LSP_DATA,
+    "lspet": LSPET_DATA,
+    "crowdpose": CROWDPOSE_DATA,
+    "ochuman": OCHUMAN_DATA,
 }
-"""Openers by name; each takes what follows the name's colon, and the photo folder the user named."""
 
 
 def open_dataset(
@@ -31,21 +34,38 @@ def open_dataset(
     min_box: float = 0,
     detections: Path | None = None,
 ) -> PoseDataset:
-    """Open a data set by its spec: synthpose, synthpose:test, coco:PATH, mpii:PATH, crowdpose:PATH or
-    ochuman:PATH.
+    """Open a data set by its spec: synthpose, synthpose:test, or NAME:PATH of a data set of photos.
 
-    Of people in photos, only those with min_keypoints labelled keypoints and a box of min_box photo pixels take
-    part. `detections` is COCO's results JSON of a detector, whose boxes are then shown. Raises RobustPoseError for
-    an unknown name and for whatever is wrong with the file.
+    NAME:PATH[1001-1500] takes the people of these numbers, counted from 1. A+B joins data sets in one skeleton,
+    and 3*A+B shows the people of A three times as often in training: see data.joined. Of people in photos, only
+    those with min_keypoints labelled keypoints and a box of min_box photo pixels take part. `detections` is COCO's
+    results JSON of a detector, whose boxes are then shown. Raises RobustPoseError for an unknown name and for
+    whatever is wrong with the file.
     """
-    name, _, rest = spec.partition(":")
-    if name not in DATASETS:
-        raise unknown_name("data set", name, DATASETS)
-    if detections is not None and name != "coco":
+    if detections is not None and spec.partition(":")[0] != "coco":
+        name = spec.partition(":")[0]
         raise RobustPoseError(f"--detections: boxes of a detector are for coco:PATH, not {name}")
-    dataset = DATASETS[name](rest, images) if detections is None else open_detected(rest, detections, images)
-    if not (min_keypoints or min_box):
-        return dataset
-    if not isinstance(dataset, PhotoPeople):
-        raise RobustPoseError(f"--min-keypoints and --min-box choose people in photos; {dataset.name} has none")
-    return dataset.at_least(keypoints=min_keypoints, box_side=min_box)
+    parts = parts_of(spec, names=tuple(DATASETS))
+    if detections is not None and len(parts) > 1:
+        raise RobustPoseError("--detections: boxes of a detector are for one coco:PATH, not for joined data sets")
+    opened = []
+    for part in parts:
+        name, _, rest = part.spec.partition(":")
+        if name not in DATASETS:
+            raise unknown_name("data set", name, DATASETS)
+        dataset = (
+            DATASETS[name].open(rest, images) if detections is None else open_detected(rest, detections, images)
+        )
+        dataset = part.chosen(dataset)
+        if min_keypoints or min_box:
+            if not isinstance(dataset, PhotoPeople):
+                raise RobustPoseError(
+                    f"--min-keypoints and --min-box choose people in photos; {dataset.name} has none"
+                )
+            dataset = dataset.at_least(keypoints=min_keypoints, box_side=min_box)
+        opened.append(dataset)
+    if len(parts) == 1 and isinstance(opened[0], SlicedPeople):
+        raise RobustPoseError(
+            f"{spec}: rendered people are chosen by their number, --n; a range is for joined sets"
+        )
+    return joined(opened, weights=[part.weight for part in parts])

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,7 @@ class Annotations:
     photos    every photo that it names, with its size (H, W) where it says one
     named     how many people it holds, whoever takes part
     guesses   folders where the official tree keeps the photos
+    boxes     whether the file gives boxes, or they are derived from other numbers and may leave the photo
     """
 
     name: str
@@ -68,6 +69,7 @@ class Annotations:
     photos: Mapping[str, tuple[int, int] | None]
     named: int
     guesses: tuple[Path, ...] = ()
+    boxes: Literal["given", "derived"] = "given"
 
 
 @dataclass(frozen=True, eq=False)

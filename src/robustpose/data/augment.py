@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from robustpose.data.joined import JoinedPeople
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Floats, Pixels, crop_points, inside
 from robustpose.skeletons import Skeleton
@@ -23,6 +24,7 @@ PADDING = 1.25
 MARGIN = 1.25
 """A training crop is the box x PADDING x MARGIN, so that augmentation has real surroundings to turn in."""
 _HALF_PADDING = 1.5
+_AT_ONCE = 500
 _LARGEST_ZOOM = 2.0
 """Half a body fills a crop as HRNet's does, but is not blown up further than this."""
 
@@ -36,6 +38,7 @@ class TrainingPeople:
     visible    (N, K) bool
     unreadable one line for each person whose photo could not be read; they are not among the N
     labels     of other tasks, where the data set has them and they were asked for
+    weights    (N,) how often each person is shown, beside one of weight 1; None: all alike
     """
 
     images: Pixels
@@ -45,6 +48,7 @@ class TrainingPeople:
     margin: float
     unreadable: tuple[str, ...] = ()
     labels: TaskLabels | None = None
+    weights: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -61,17 +65,16 @@ def training_people(
     """Load the people of `rows` with a margin around each crop; RobustPoseError for labels that are not there."""
     size = (round(input_size[0] * margin), round(input_size[1] * margin))
     images, keypoints, visible = [], [], []
+    weights: list[Floats] = []
     unreadable: list[str] = []
     labels = None
     if with_labels:
         if not isinstance(dataset, HasTaskLabels):
             raise RobustPoseError(f"{dataset.name} has no labels of actions and parts; rendered people have")
         labels = dataset.task_labels(rows, input_size=size, padding=PADDING * margin)
-    chunk = 500
-    for start in range(rows.start, rows.stop, chunk):
-        batch = dataset.load(
-            range(start, min(start + chunk, rows.stop)), input_size=size, padding=PADDING * margin
-        )
+    for piece, weight in _pieces(dataset, rows):
+        batch = dataset.load(piece, input_size=size, padding=PADDING * margin)
+        weights.append(np.full(len(batch), weight))
         images.append((batch.images.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy())
         keypoints.append(batch.keypoints.double().numpy())
         visible.append(batch.visible.numpy())
@@ -84,7 +87,18 @@ def training_people(
         margin=margin,
         unreadable=tuple(unreadable),
         labels=labels,
+        weights=np.concatenate(weights) if isinstance(dataset, JoinedPeople) else None,
     )
+
+
+def _pieces(dataset: PoseDataset, rows: range) -> list[tuple[range, float]]:
+    """Cut rows into what is loaded at once, each piece of one weight."""
+    weighted = dataset.weighted(rows) if isinstance(dataset, JoinedPeople) else [(rows, 1.0)]
+    return [
+        (range(start, min(start + _AT_ONCE, of_weight.stop)), weight)
+        for of_weight, weight in weighted
+        for start in range(of_weight.start, of_weight.stop, _AT_ONCE)
+    ]
 
 
 def augmented(

@@ -11,26 +11,16 @@ from typing import Literal
 
 import numpy as np
 
+from robustpose.data import DATASETS
 from robustpose.data.annotations import Annotations, Person, Wrong, counted
-from robustpose.data.coco import read_coco
-from robustpose.data.crowdpose import read_crowdpose
-from robustpose.data.mpii import read_mpii
-from robustpose.data.ochuman import read_ochuman
+from robustpose.data.dataset import Source
 from robustpose.data.photos import UnreadablePhoto, photo_folder, read_photo
-from robustpose.data.sources import SOURCES, Source
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.geometry import inside
 
 _SHOWN = 3
 _SLACK = 1.0
 """Photo pixels by which a box may reach beyond its photo: rounding in the official files."""
-
-READERS: dict[str, Callable[..., Annotations]] = {
-    "coco": read_coco,
-    "mpii": read_mpii,
-    "crowdpose": read_crowdpose,
-    "ochuman": read_ochuman,
-}
 
 
 @dataclass(frozen=True)
@@ -72,10 +62,10 @@ def files_to_check(spec: str) -> tuple[str, list[Path]]:
     RobustPoseError for an unknown data set, and where there is no official file: it says where to get one.
     """
     name, _, path = spec.partition(":")
-    if name not in READERS:
-        if name == "synthpose":
-            raise RobustPoseError("synthpose is rendered on this machine: there is nothing to check")
-        raise unknown_name("data set", name, READERS)
+    if name not in DATASETS:
+        raise unknown_name("data set", name, DATASETS)
+    if DATASETS[name].read is None:
+        raise RobustPoseError(f"{name} is rendered on this machine: there is nothing to check")
     return name, annotation_files(name, path)
 
 
@@ -97,7 +87,7 @@ def check_data(
 
 def annotation_files(name: str, path: str) -> list[Path]:
     """Return the file, or the official ones in a folder; RobustPoseError where there is none."""
-    source = SOURCES[name]
+    source = _official(name)[1]
     where = f"get {source.title} {source.get}. Licence: {source.licence}"
     if not path:
         raise RobustPoseError(f"which file? {name}:FILE or {name}:FOLDER; {where}")
@@ -112,14 +102,22 @@ def annotation_files(name: str, path: str) -> list[Path]:
     return found
 
 
+def _official(name: str) -> tuple[Callable[..., Annotations], Source]:
+    """Return how a data set of photos is read, and where it comes from."""
+    read, source = DATASETS[name].read, DATASETS[name].source
+    assert read is not None
+    assert source is not None
+    return read, source
+
+
 def _check_file(
     name: str, file: Path, images: Path | None, open_photos: bool, on_photo: Callable[[int, int], None]
 ) -> Checked:
     faults: list[str] = []
     wrong: Wrong = lambda error: faults.append(str(error).removeprefix(f"{file}: "))  # noqa: E731
-    source = SOURCES[name]
+    read, source = _official(name)
     try:
-        annotations = READERS[name](file, wrong=wrong)
+        annotations = read(file, wrong=wrong)
     except RobustPoseError as error:
         what = str(error).removeprefix(f"{file}: ")
         return Checked(name, str(file), "", {}, (), (Finding("wrong", what, 1),), source)
@@ -187,7 +185,7 @@ def _of_people(annotations: Annotations, sizes: dict[str, tuple[int, int] | None
     outside = [person.id for person, size in there if _beyond(person, size) == "wholly"]
     partly = [person.id for person, size in there if _beyond(person, size) == "partly"]
     yield from _gathered("wrong", "people's boxes lie outside of their photo", outside)
-    if annotations.name != "mpii":  # whose boxes are squares around a centre
+    if annotations.boxes == "given":
         yield from _gathered("note", "people's boxes reach beyond their photo", partly)
     yield from _gathered("note", "people have labelled keypoints beyond their photo", keypoints)
     twice, seen = [], set()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from robustpose.data.annotations import Annotations, Wrong, annotation_file, refuse
 from robustpose.data.coco_like import Layout, read_layout
+from robustpose.data.dataset import DataSpec, Source
 from robustpose.data.people import PhotoPeople, opened
 from robustpose.skeletons import COCO_17
 
@@ -28,3 +29,18 @@ def open_coco(path: str | Path, images: Path | None = None) -> PhotoPeople:
 def read_coco(file: Path, *, wrong: Wrong = refuse) -> Annotations:
     """Read what the file says: see coco_like.read_layout."""
     return read_layout(COCO, file, wrong=wrong)
+
+
+COCO_DATA = DataSpec(
+    open=open_coco,
+    summary="COCO person keypoints: coco:PATH of a person_keypoints JSON, --detections for a detector's boxes",
+    read=read_coco,
+    source=Source(
+        title="COCO 2017 person keypoints",
+        files=("person_keypoints_*.json",),
+        get="from the COCO site's download page: 2017 Train/Val annotations (annotations_trainval2017.zip), and "
+        "2017 Val images (val2017.zip); unpacked, annotations/ lies beside val2017/",
+        licence="annotations CC BY 4.0; photos under Flickr's terms, each with the licence that the file names",
+        photos={"person_keypoints_val2017.json": 5000, "person_keypoints_train2017.json": 118_287},
+    ),
+)

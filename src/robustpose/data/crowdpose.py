@@ -8,6 +8,7 @@ from pathlib import Path
 
 from robustpose.data.annotations import Annotations, Wrong, annotation_file, refuse
 from robustpose.data.coco_like import Layout, read_layout
+from robustpose.data.dataset import DataSpec, Source
 from robustpose.data.people import PhotoPeople, opened
 from robustpose.skeletons import CROWDPOSE_14
 
@@ -31,3 +32,17 @@ def open_crowdpose(path: str | Path, images: Path | None = None) -> PhotoPeople:
 def read_crowdpose(file: Path, *, wrong: Wrong = refuse) -> Annotations:
     """Read what the file says: see coco_like.read_layout."""
     return read_layout(CROWDPOSE, file, wrong=wrong)
+
+
+CROWDPOSE_DATA = DataSpec(
+    open=open_crowdpose,
+    summary="CrowdPose: crowdpose:PATH of a crowdpose JSON",
+    read=read_crowdpose,
+    source=Source(
+        title="CrowdPose",
+        files=("crowdpose_*.json",),
+        get="from the links in the authors' repository, Jeff-sjtu/CrowdPose: images, and "
+        "crowdpose_{train,val,test}.json",
+        licence="the repository states none; its photos come from COCO, MPII and AI Challenger, whose terms hold",
+    ),
+)

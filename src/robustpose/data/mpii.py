@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from robustpose.data.annotations import Annotations, Wrong, annotation_file, refuse
+from robustpose.data.dataset import DataSpec, Source
 from robustpose.data.mpii_list import read_list
 from robustpose.data.mpii_release import read_release
 from robustpose.data.people import PhotoPeople, opened
@@ -37,4 +38,21 @@ def read_mpii(file: Path, *, wrong: Wrong = refuse) -> Annotations:
     people, photos, named = read(file, left_out, wrong)
     names: dict[str, tuple[int, int] | None] = dict.fromkeys(photos)  # neither form says how large they are
     guesses = (file.parent.parent / "images",)
-    return Annotations("mpii", MPII_16, tuple(people), left_out, names, named, guesses)
+    return Annotations("mpii", MPII_16, tuple(people), left_out, names, named, guesses, boxes="derived")
+
+
+MPII_DATA = DataSpec(
+    open=open_mpii,
+    summary="MPII: mpii:PATH of the release's .mat or of a JSON list made from it",
+    read=read_mpii,
+    source=Source(
+        title="MPII Human Pose",
+        files=("mpii_human_pose_v1_u12_*.mat", "valid.json", "train.json", "trainval.json"),
+        get="from the MPII Human Pose site of the Max Planck Institute for Informatics: images "
+        "(mpii_human_pose_v1.tar.gz) and annotations (mpii_human_pose_v1_u12_2.zip); the JSON lists valid.json "
+        "and train.json, with gt_valid.mat, come with SimpleBaseline's and HRNet's code",
+        licence="annotations under the Simplified BSD licence that lies in their archive; frames of videos, for "
+        "research",
+        people={"valid.json": 2958, "train.json": 22_246, "trainval.json": 25_204},
+    ),
+)

@@ -23,6 +23,7 @@ from robustpose.data.annotations import (
     shown,
 )
 from robustpose.data.coco_like import Layout, read_content, size_of
+from robustpose.data.dataset import DataSpec, Source
 from robustpose.data.people import PhotoPeople, opened
 from robustpose.errors import RobustPoseError
 from robustpose.skeletons import COCO_17, OCHUMAN_19
@@ -128,3 +129,19 @@ def _read_person(annotation: Any, photo: str, number: int, of_file: str, order: 
         visible=flags > 0,
         area=(x2 - x1) * (y2 - y1),
     )
+
+
+OCHUMAN_DATA = DataSpec(
+    open=open_ochuman,
+    summary="OCHuman: ochuman:PATH of ochuman.json or of its files in COCO's form",
+    read=read_ochuman,
+    source=Source(
+        title="OCHuman",
+        files=("ochuman.json", "ochuman_coco_format_*.json"),
+        get="through the form that the authors' repository, liruilong940607/OCHumanApi, links to: images and "
+        "annotations, with the val and test files of COCO's form",
+        licence="of photos and annotations none is stated in the repository, whose code is MIT; see the form",
+        photos={"ochuman.json": 5081},
+        people={"ochuman.json": 13_360},
+    ),
+)

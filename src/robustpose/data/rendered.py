@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from robustpose.data.dataset import DataSpec
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.skeletons import MPII_16, Skeleton
 from robustpose.types import Batch, TaskLabels
@@ -294,3 +295,8 @@ def open_rendered(spec: str = "", images: Path | None = None) -> RenderedPeople:
             )
     without = left_out([word.removeprefix("without-") for word in words if word != _PLAIN])
     return RenderedPeople(split, nuisance=_PLAIN not in words, without=tuple(sorted(without)))
+
+
+SYNTHPOSE_DATA = DataSpec(
+    open=open_rendered, summary="SynthPose: rendered people, no download: synthpose, synthpose:train|val|test"
+)

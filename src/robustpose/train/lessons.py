@@ -37,7 +37,9 @@ class Drawing(Dataset[Lesson]):
 
     def __getitem__(self, place: int) -> Lesson:
         recipe, step = self.recipe, self.first + place
-        rows = rows_of_step(step, people=len(self.people), batch=recipe.batch, seed=recipe.seed)
+        rows = rows_of_step(
+            step, people=len(self.people), batch=recipe.batch, seed=recipe.seed, weights=self.people.weights
+        )
         generator = np.random.default_rng([recipe.seed, 1, step, self.index])
         return self.course.draw(self.people, rows[self.index :: self.count], generator, half_body=recipe.half_body)
 
@@ -59,8 +61,16 @@ class Drawing(Dataset[Lesson]):
         return iter(loader)
 
 
-def rows_of_step(step: int, *, people: int, batch: int, seed: int) -> NDArray[np.int64]:
-    """Return the people of a step: each epoch is a new permutation of all, cut into batches."""
+def rows_of_step(
+    step: int, *, people: int, batch: int, seed: int, weights: NDArray[np.float64] | None = None
+) -> NDArray[np.int64]:
+    """Return the people of a step: each epoch is a new permutation of all, cut into batches.
+
+    With unequal weights (N,) a step draws its people by weight, nobody twice.
+    """
+    if weights is not None and np.ptp(weights) > 0:
+        generator = np.random.default_rng([seed, 0, step])
+        return generator.choice(people, size=batch, replace=False, p=weights / weights.sum())
     per_epoch = people // batch
     epoch, position = divmod(step, per_epoch)
     order = np.random.default_rng([seed, 0, epoch]).permutation(people)
