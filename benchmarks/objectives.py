@@ -12,11 +12,11 @@ from contenders import ZOO
 from robustpose import attacks
 from robustpose.attacks import APGD
 from robustpose.data import open_dataset
+from robustpose.jobs.workbench import as_table
 from robustpose.metrics import METRICS, Table, score
 from robustpose.metrics.estimate import Estimate, difference
 from robustpose.models import open_model
 from robustpose.objectives import OBJECTIVES
-from robustpose.study.workbench import as_table
 from robustpose.threats import Linf
 
 PCKH = METRICS["pckh"]

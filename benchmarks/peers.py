@@ -20,11 +20,11 @@ from torch import Tensor, nn
 
 from robustpose.attacks import predict
 from robustpose.data import open_dataset
+from robustpose.jobs.workbench import as_table
 from robustpose.metrics import METRICS, Pck, Table
 from robustpose.metrics.estimate import Estimate, difference, score
 from robustpose.models import open_model
 from robustpose.objectives import Margin, Objective, SoftMargin, TrainingLoss
-from robustpose.study.workbench import as_table
 from robustpose.threats import Linf
 from robustpose.types import Batch, PoseModel
 

@@ -22,10 +22,14 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch import nn
 
+from robustpose.analysis.official import all_rows
+from robustpose.analysis.scores import Outcome, Row, outcome, write_results
 from robustpose.attacks import usual_objective, usual_threat
 from robustpose.data import open_dataset
 from robustpose.data.batches import BatchPeople
 from robustpose.errors import RobustPoseError
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import Store
 from robustpose.metrics import ALL, Estimate
 from robustpose.models import OpenedModel, open_model
 from robustpose.models.cards import Card, make_card
@@ -34,19 +38,8 @@ from robustpose.report import html
 from robustpose.report.html import summary
 from robustpose.selfcheck import Checked
 from robustpose.selfcheck import check_card as _check_card
-from robustpose.study import (
-    Outcome,
-    Plan,
-    Row,
-    Setting,
-    Store,
-    Study,
-    all_rows,
-    make_plan,
-    outcome,
-    run_cells,
-    write_results,
-)
+from robustpose.study.definition import Study
+from robustpose.study.plan import Plan, make_plan, run_cells
 from robustpose.threats import known_threat, read_eps
 from robustpose.types import Batch, PoseDataset
 

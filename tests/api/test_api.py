@@ -15,10 +15,10 @@ import robustpose as rp
 from robustpose import attacks
 from robustpose.data.batches import BatchPeople
 from robustpose.errors import RobustPoseError
+from robustpose.jobs.workbench import as_table
 from robustpose.metrics import METRICS, relative, score
 from robustpose.models import OpenedModel
 from robustpose.objectives import TrainingLoss
-from robustpose.study.workbench import as_table
 from robustpose.threats import Linf
 from tests.conftest import LinearPose, TinyHeatmaps, tiny_batch
 

@@ -23,9 +23,9 @@ from robustpose.attacks import (
 )
 from robustpose.attacks.spatial import MotionLoss
 from robustpose.errors import RobustPoseError
+from robustpose.jobs.workbench import as_table
 from robustpose.metrics import METRICS
 from robustpose.models.heads import CoordinateHead
-from robustpose.study.workbench import as_table
 from robustpose.threats import MOTIONS, Motion, make_motion
 from robustpose.types import Batch, PoseOutput
 from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, one_person, tiny_batch

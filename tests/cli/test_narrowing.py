@@ -1,9 +1,9 @@
 """Making a study smaller: which attacks remain, and what the grid says."""
 
 from robustpose.cli.narrowing import narrowed, over
-from robustpose.study import Setting
-from robustpose.study.paper import PAPER
-from robustpose.study.quick import QUICK
+from robustpose.jobs.setting import Setting
+from robustpose.studies.paper import PAPER
+from robustpose.studies.quick import QUICK
 
 
 def test_without_options_a_study_stays_as_it_is() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from robustpose.findings import FINDINGS
-from robustpose.study.paper import PAPER
+from robustpose.studies.paper import PAPER
 from tests.cli.test_errors import run
 
 SMALL = ("study", "paper", "--models", "deeppose", "--n", "3", "--eps", "8", "--findings", "fig2a", "--out", "p")

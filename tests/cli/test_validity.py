@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from robustpose.report.terminal import print_agreement
-from robustpose.study.validity import Pair
+from robustpose.studies.validity.agreement import Pair
 from tests.cli.test_errors import run
 from tests.data.files import write_coco_people
-from tests.study.validity.fakes import computed, sides
+from tests.studies.validity.fakes import computed, sides
 
 NETS = "deeppose,resreg"
 

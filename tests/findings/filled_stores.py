@@ -10,14 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from robustpose.analysis.evidence import Evidence, NetAsk, UniversalAsk
 from robustpose.errors import RobustPoseError
 from robustpose.findings import Finding, Verdict
+from robustpose.jobs.attack import Cell
+from robustpose.jobs.results import CellResult, Pictures, UniversalResult
+from robustpose.jobs.store import Store
+from robustpose.jobs.transfer import Replay
 from robustpose.metrics import Table
 from robustpose.models import OpenedModel
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.skeletons import Skeleton
-from robustpose.study import CLEAN, Cell, Evidence, Grid, NetAsk, Pictures, Plan, Replay, Store, UniversalAsk, View
-from robustpose.study.stored import CellResult, UniversalResult
+from robustpose.study.plan import Plan
+from robustpose.study.view import CLEAN, Grid, View
 from robustpose.types import PoseOutput
 from tests.study.study_fakes import NoisePeople
 from tests.study.study_fakes import plan as tiny_plan

@@ -7,21 +7,16 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from robustpose.analysis.evidence import Ask, Evidence, cells_of
+from robustpose.jobs.attack import Cell
+from robustpose.jobs.results import CellResult, TaskResult
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import Store
+from robustpose.jobs.task import TaskCell
 from robustpose.metrics import Table
 from robustpose.models import OpenedModel, OpenedTask
-from robustpose.study import (
-    Ask,
-    Cell,
-    CellResult,
-    Evidence,
-    Grid,
-    Plan,
-    Setting,
-    Store,
-    TaskResult,
-    cells_of,
-)
-from robustpose.study.derived import TaskCell
+from robustpose.study.plan import Plan
+from robustpose.study.view import Grid
 from tests.conftest import TRIO, LinearPose, TinyHeatmaps
 from tests.study import study_fakes
 

@@ -7,13 +7,18 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor, nn
 
+from robustpose.analysis.evidence import Evidence, NetAsk, cells_of
 from robustpose.findings import Finding
+from robustpose.jobs.attack import Cell
+from robustpose.jobs.results import CellResult, Pictures
+from robustpose.jobs.store import Store
 from robustpose.metrics import Table
 from robustpose.models import OpenedModel
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.skeletons import MPII_16, Skeleton
-from robustpose.study import Cell, Evidence, NetAsk, Pictures, Plan, Store, Study, View, cells_of, make_plan
-from robustpose.study.stored import CellResult
+from robustpose.study.definition import Study
+from robustpose.study.plan import Plan, make_plan
+from robustpose.study.view import View
 from robustpose.types import PoseOutput
 from tests.study.study_fakes import NoisePeople
 

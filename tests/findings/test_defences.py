@@ -8,7 +8,7 @@ from robustpose.defences import DEFENCES
 from robustpose.findings.defences import FLIP, SIMPLE_DEFENCES, SMOOTHING
 from robustpose.findings.finding import Tabular
 from robustpose.metrics import Estimate
-from robustpose.study import View
+from robustpose.study.view import View
 from tests.findings.filled_stores import assert_reads_all_it_asks_for, filled, judged, opened, plan_of, value
 
 

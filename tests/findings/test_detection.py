@@ -8,11 +8,11 @@ from robustpose.errors import RobustPoseError
 from robustpose.findings import Chart, Found, Tabular
 from robustpose.findings.detection import DETECTION, WATCHED
 from robustpose.findings.roc import FALSE_ALARMS, alarm, auc, average, roc, told
+from robustpose.jobs.results import CellResult
 from robustpose.metrics import Estimate
 from robustpose.metrics.table import Floats
 from robustpose.skeletons import MPII_16
-from robustpose.study import View
-from robustpose.study.stored import CellResult
+from robustpose.study.view import View
 from tests.conftest import TRIO
 from tests.findings.mpii_fakes import Answer, apart, fill, silent_plan
 from tests.findings.test_plausibility import crowd, pose

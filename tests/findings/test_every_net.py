@@ -10,9 +10,13 @@ from torch import Tensor
 
 from robustpose.data import open_dataset
 from robustpose.findings import FINDINGS, asked, found
+from robustpose.jobs.run import run_all
+from robustpose.jobs.store import Store
 from robustpose.models import MODELS, TASKS, OpenedModel, OpenedTask, build
 from robustpose.report import html
-from robustpose.study import Grid, Store, Study, make_plan, run_all, workbench
+from robustpose.study.definition import Study
+from robustpose.study.plan import make_plan, workbench
+from robustpose.study.view import Grid
 from robustpose.types import Loss, PoseModel
 
 EIGHT = (8 / 255,)

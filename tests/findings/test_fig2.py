@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from robustpose.analysis.evidence import Evidence
 from robustpose.errors import RobustPoseError
 from robustpose.findings.deciding import within
 from robustpose.findings.fig2a import FIG2A
@@ -14,9 +15,10 @@ from robustpose.findings.fig2c import FIG2C
 from robustpose.findings.fig2d import FIG2D
 from robustpose.findings.fig2ef import FIG2EF
 from robustpose.findings.finding import Finding, Found, Verdict
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import Store
 from robustpose.metrics import Estimate
 from robustpose.models import OpenedModel
-from robustpose.study import Evidence, Setting, Store
 from tests.findings.hand_made import Right, evidence_of, hand_plan, heatmaps, regression, staged
 
 SIX = (regression("deeppose"), staged("shg2"), staged("shg8"), heatmaps("dlcm"))

@@ -6,7 +6,7 @@ import pytest
 
 from robustpose.findings.finding import Chart, Found, Tabular
 from robustpose.findings.objective import OBJECTIVE
-from robustpose.study import Setting
+from robustpose.jobs.setting import Setting
 from tests.findings.hand_made import Right, evidence_of, hand_plan, heatmaps, regression
 
 

@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from robustpose.analysis.evidence import NetAsk
 from robustpose.errors import RobustPoseError
 from robustpose.findings import Chart, Found, Picture, Tabular, perceptibility
 from robustpose.findings.perceptibility import PERCEPTIBILITY
+from robustpose.jobs.results import CellResult, Pictures
 from robustpose.metrics import Estimate
-from robustpose.study import Grid, NetAsk, Pictures, Plan, View
-from robustpose.study.stored import CellResult
+from robustpose.study.plan import Plan
+from robustpose.study.view import Grid, View
 from tests.findings.mpii_fakes import SIZE, apart, fill, silent_plan
 
 PEOPLE = 3

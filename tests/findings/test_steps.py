@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from robustpose.analysis.evidence import TaskAsk
 from robustpose.findings.finding import Chart, Found, Tabular
 from robustpose.findings.judging import Sample
 from robustpose.findings.steps import RULE, STEPS, first_below, first_passages
-from robustpose.study import Setting, TaskAsk
+from robustpose.jobs.setting import Setting
 from tests.findings.hand_made import Right, evidence_of, hand_plan, heatmaps, regression
 from tests.study.study_fakes import TASKS
 

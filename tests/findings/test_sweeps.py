@@ -19,8 +19,8 @@ from robustpose.findings.sweeps import (
     settings_of,
     staged_nets,
 )
+from robustpose.jobs.setting import Setting
 from robustpose.models import OpenedModel, build
-from robustpose.study import Setting
 from robustpose.types import PoseModel
 from tests.findings.hand_made import EPS, evidence_of, hand_plan, heatmaps, regression, staged
 

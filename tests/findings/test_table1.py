@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from robustpose.analysis.evidence import NetAsk
 from robustpose.findings.finding import Chart, Tabular
 from robustpose.findings.judging import Sample
 from robustpose.findings.matrix import (
@@ -18,7 +19,7 @@ from robustpose.findings.matrix import (
 )
 from robustpose.findings.table1 import EPS16, TABLE1
 from robustpose.metrics import Estimate
-from robustpose.study import Grid, NetAsk, View
+from robustpose.study.view import Grid, View
 from tests.findings.filled_stores import (
     TenPeople,
     assert_reads_all_it_asks_for,

@@ -8,10 +8,10 @@ from robustpose.errors import RobustPoseError
 from robustpose.findings import Found, Tabular
 from robustpose.findings.joints import NOWHERE, TWIN, parts_of, places
 from robustpose.findings.table2 import CLAIMS, TABLE2
+from robustpose.jobs.results import CellResult
 from robustpose.metrics import METRICS, Estimate, Table
 from robustpose.skeletons import MPII_16
-from robustpose.study import View
-from robustpose.study.stored import CellResult
+from robustpose.study.view import View
 from tests.conftest import TRIO
 from tests.findings.mpii_fakes import Answer, apart, fill, moved, sides, silent_plan
 

@@ -6,13 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from robustpose.analysis.evidence import Evidence
 from robustpose.errors import RobustPoseError
 from robustpose.findings.finding import Found, Tabular
 from robustpose.findings.task_scores import scored_task, tasks_of
 from robustpose.findings.tasks import OTHER_TASKS as FINDING
+from robustpose.jobs.results import TaskResult
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import Store
 from robustpose.metrics import Estimate, accuracy, mean_iou
 from robustpose.models import OpenedModel, OpenedTask
-from robustpose.study import Evidence, Setting, Store, TaskResult
 from tests.findings.hand_made import Right, evidence_of, hand_plan, heatmaps, regression
 from tests.study.study_fakes import TASKS
 

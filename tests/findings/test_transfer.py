@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from robustpose.analysis.evidence import NetAsk
 from robustpose.findings.finding import Tabular
 from robustpose.findings.table1 import TABLE1
 from robustpose.findings.transfer import IGSM, TRANSFER
 from robustpose.metrics import Estimate
-from robustpose.study import NetAsk, View
+from robustpose.study.view import View
 from tests.findings.filled_stores import assert_reads_all_it_asks_for, filled, judged, opened, plan_of, value
 
 

@@ -3,12 +3,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from robustpose.analysis.scores import outcome
 from robustpose.errors import RobustPoseError
+from robustpose.jobs.store import Store
 from robustpose.metrics import METRICS
 from robustpose.models import OpenedModel
 from robustpose.skeletons import Skeleton
-from robustpose.study import Plan, Store, Study, make_plan, outcome, run_cells
-from robustpose.study.plan import open_plan
+from robustpose.study.definition import Study
+from robustpose.study.plan import Plan, make_plan, open_plan, run_cells
 from tests.conftest import TinyHeatmaps
 from tests.study.study_fakes import NoisePeople, models, plan
 

@@ -6,20 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from robustpose.analysis.official import all_rows
 from robustpose.errors import RobustPoseError
-from robustpose.study import (
-    Replay,
-    Store,
-    all_rows,
-    load_study,
-    open_store,
-    run_all,
-    run_cells,
-    save_study,
-    workbench,
-)
-from robustpose.study.cell import code_version
-from robustpose.study.saved import versions_of
+from robustpose.jobs.job import code_version
+from robustpose.jobs.run import run_all
+from robustpose.jobs.store import Store
+from robustpose.jobs.transfer import Replay
+from robustpose.study.plan import run_cells, workbench
+from robustpose.study.saved import load_study, open_store, save_study, versions_of
 from tests.study.study_fakes import SETTINGS, plan
 
 ELSEWHERE = "0.0.9+0123456789ab+torch1.0"

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from robustpose.study import LocalEngine, Plan, Store, run_all, save_study, workbench
+from robustpose.jobs.local import LocalEngine
+from robustpose.jobs.run import run_all
+from robustpose.jobs.store import Store
+from robustpose.study.plan import Plan, workbench
+from robustpose.study.saved import save_study
 from tests.cli.test_errors import run
 from tests.study.study_fakes import SETTINGS, plan
 from tests.userstudy.observers import answers, made_up_trials, write

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from robustpose.errors import RobustPoseError
-from robustpose.study import LocalEngine, Setting, Store, run_all, workbench
+from robustpose.jobs.local import LocalEngine
+from robustpose.jobs.run import run_all
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import Store
+from robustpose.study.plan import workbench
 from robustpose.userstudy import CATCH_EPS, Design, UserStudy, draw_trials, read_stimuli, sign_noise
 from tests.study.study_fakes import plan
 from tests.userstudy.observers import EPS, stimuli

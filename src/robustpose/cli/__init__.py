@@ -22,7 +22,7 @@ from robustpose.findings import FINDINGS
 from robustpose.metrics import METRICS
 from robustpose.models import MODELS, TASKS, model_specs
 from robustpose.models.weights import load_facts, shipped_architectures, shipped_weights
-from robustpose.study import STUDIES
+from robustpose.studies import STUDIES
 from robustpose.threats import MOTIONS, THREATS
 
 app = typer.Typer(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from robustpose.analysis.scores import outcome
 from robustpose.attacks import usual_objective, usual_threat
 from robustpose.cli.options import (
     CardOption,
@@ -23,10 +24,11 @@ from robustpose.cli.ownphoto import attack_own_photo
 from robustpose.cli.running import report_people_left_out, run_study, say_where
 from robustpose.cli.watching import watch_net
 from robustpose.errors import RobustPoseError
+from robustpose.jobs.setting import Setting
 from robustpose.objectives import OBJECTIVES
 from robustpose.ownphoto.box import AUTO
 from robustpose.report import terminal
-from robustpose.study import Setting, Study, outcome
+from robustpose.study.definition import Study
 from robustpose.threats import known_threat, read_eps
 
 _OF_DATA_SETS = {"data", "targeted", "n", "images", "min_keypoints", "min_box", "detections", "metric"}

@@ -8,10 +8,10 @@ import typer
 from robustpose.cli.options import CardOption, DataOption, ImagesOption, MinBoxOption, MinKeypointsOption
 from robustpose.cli.running import render_ahead
 from robustpose.data import open_dataset
+from robustpose.jobs.workbench import input_size_of, padding_of
 from robustpose.models import open_model
 from robustpose.report import terminal
 from robustpose.selfcheck import check_card
-from robustpose.study.workbench import input_size_of, padding_of
 
 
 def check(

@@ -7,7 +7,9 @@ import typer
 
 from robustpose.cli.running import How
 from robustpose.errors import RobustPoseError, unknown_name
-from robustpose.study import LocalEngine, RayEngine, Shard
+from robustpose.jobs.local import LocalEngine
+from robustpose.jobs.ray import RayEngine
+from robustpose.jobs.run import Shard
 
 EngineOption = Annotated[str, typer.Option("--engine", help="local, this process; ray, many (extra `ray`)")]
 AddressOption = Annotated[

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from robustpose.errors import RobustPoseError
-from robustpose.study import Setting, Study
+from robustpose.jobs.setting import Setting
+from robustpose.study.definition import Study
 from robustpose.threats import read_eps
 
 EpsOption = Annotated[

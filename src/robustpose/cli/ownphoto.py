@@ -9,15 +9,15 @@ import numpy as np
 from robustpose.data.photos import read_photo, read_upright
 from robustpose.errors import RobustPoseError, writing_to
 from robustpose.geometry import Pixels, box_crop
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import write_atomically
+from robustpose.jobs.workbench import padding_of
 from robustpose.models import OpenedModel, open_model
 from robustpose.objectives import OBJECTIVES
 from robustpose.ownphoto import PhotoAttacked, Seen, attack_photo, beyond, find_box, kept, parse_box, see
 from robustpose.report import html, terminal
 from robustpose.report.html.ownphoto import ADVERSARIAL, RESULT, lines
 from robustpose.report.html.pictures import png
-from robustpose.study import Setting
-from robustpose.study.store import write_atomically
-from robustpose.study.workbench import padding_of
 from robustpose.threats import format_eps, make_threat
 
 

@@ -15,9 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from robustpose.study import Engine, LocalEngine, RayEngine, Shard
-from robustpose.study.cell import Job, code_version
-from robustpose.study.store import write_atomically
+from robustpose.jobs.job import Job, code_version
+from robustpose.jobs.local import LocalEngine
+from robustpose.jobs.ray import RayEngine
+from robustpose.jobs.run import Engine, Shard
+from robustpose.jobs.store import write_atomically
 
 
 def write_provenance(

@@ -5,32 +5,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from robustpose import findings
+from robustpose.analysis.factors import factor_rows, write_factors
+from robustpose.analysis.official import all_rows, unranked
+from robustpose.analysis.scores import Outcome, Row, write_results
 from robustpose.cli.provenance import write_provenance
 from robustpose.data.rendered import RenderedPeople
+from robustpose.jobs.compute import AnyCell
+from robustpose.jobs.local import LocalEngine
+from robustpose.jobs.run import Engine, Shard, run_all
+from robustpose.jobs.store import Store
+from robustpose.jobs.transfer import Replay
+from robustpose.jobs.workbench import input_size_of, padding_of
 from robustpose.report import html, terminal
-from robustpose.study import (
-    AnyCell,
-    Engine,
-    LocalEngine,
-    Outcome,
-    Plan,
-    Replay,
-    Row,
-    Shard,
-    Store,
-    Study,
-    all_rows,
-    factor_rows,
-    open_plan,
-    open_store,
-    run_all,
-    save_study,
-    unranked,
-    workbench,
-    write_factors,
-    write_results,
-)
-from robustpose.study.workbench import input_size_of, padding_of
+from robustpose.study.definition import Study
+from robustpose.study.plan import Plan, open_plan, workbench
+from robustpose.study.saved import open_store, save_study
 from robustpose.types import PoseDataset
 
 

@@ -6,6 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from robustpose.analysis.alarms import watch_study
+from robustpose.analysis.official import all_rows
+from robustpose.analysis.scores import outcome
 from robustpose.cli.engines import (
     AddressOption,
     DeviceOption,
@@ -43,18 +46,11 @@ from robustpose.cli.validity import compare_orders
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.findings import FINDINGS
 from robustpose.report import terminal
-from robustpose.study import (
-    STUDIES,
-    Realism,
-    Validity,
-    all_rows,
-    load_study,
-    open_plan,
-    open_store,
-    outcome,
-    run_realism,
-    watch_study,
-)
+from robustpose.studies import STUDIES
+from robustpose.studies.realism import Realism, run_realism
+from robustpose.studies.validity.sides import Validity
+from robustpose.study.plan import open_plan
+from robustpose.study.saved import load_study, open_store
 
 _ALIKE = {"name", "models", "data", "n", "seed", "min_keypoints", "min_box", "out"}
 _ENGINES = {"engine", "device", "address", "workers", "threads", "gpus", "shard", "reuse"}

@@ -12,9 +12,10 @@ from rich.table import Table
 
 from robustpose.cli.options import SeedOption
 from robustpose.errors import RobustPoseError
+from robustpose.jobs.store import write_atomically
 from robustpose.report import terminal
-from robustpose.study import load_study, open_plan, open_store
-from robustpose.study.store import write_atomically
+from robustpose.study.plan import open_plan
+from robustpose.study.saved import load_study, open_store
 from robustpose.threats import format_eps
 from robustpose.userstudy import (
     Analysis,

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+from robustpose.analysis.alarms import watch_study
+from robustpose.analysis.scores import outcome
 from robustpose.cli.running import How, report_people_left_out, run_plan
 from robustpose.report import html, terminal
-from robustpose.study import Validity, compare, open_sides, outcome, watch_study, write_comparison
+from robustpose.studies.validity.comparison import compare, write_comparison
+from robustpose.studies.validity.sides import Validity, open_sides
 
 
 def compare_orders(study: Validity, folder: Path, *, how: How, reuse: bool) -> None:

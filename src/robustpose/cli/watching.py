@@ -1,12 +1,15 @@
-"""What alarms tell of one net under one attack; of a study's attacks: study/watching.py."""
+"""What alarms tell of one net under one attack; of a study's attacks: analysis/alarms.py."""
 
 from robustpose.alarms import Alarm, probe
+from robustpose.analysis.alarms import weaker_than
 from robustpose.attacks import needs
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import Store
+from robustpose.jobs.workbench import input_size_of, padding_of
 from robustpose.metrics import METRICS
 from robustpose.models import OpenedModel
 from robustpose.objectives import OBJECTIVES, Margin, Objective, TrainingLoss
-from robustpose.study import Plan, Setting, Store, weaker_than
-from robustpose.study.workbench import input_size_of, padding_of
+from robustpose.study.plan import Plan
 from robustpose.threats import make_threat
 
 _LOOKED_AT = 4

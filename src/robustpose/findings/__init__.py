@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from robustpose.analysis.evidence import Evidence, NetAsk, cells_of
 from robustpose.errors import unknown_name
 from robustpose.findings.defences import SIMPLE_DEFENCES
 from robustpose.findings.detection import DETECTION
@@ -20,7 +21,10 @@ from robustpose.findings.table2 import TABLE2
 from robustpose.findings.tasks import OTHER_TASKS
 from robustpose.findings.transfer import TRANSFER
 from robustpose.findings.universal_pictures import UNIVERSAL_PICTURES
-from robustpose.study import CLEAN, AnyCell, Evidence, NetAsk, Plan, Store, cells_of
+from robustpose.jobs.compute import AnyCell
+from robustpose.jobs.store import Store
+from robustpose.study.plan import Plan
+from robustpose.study.view import CLEAN
 
 FINDINGS: dict[str, Finding] = {
     "fig2a": FIG2A,

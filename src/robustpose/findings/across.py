@@ -4,10 +4,12 @@ Jain et al. (arXiv 1908.06401) do not leave MPII here. Scores there are by the m
 where no head sizes are known, PCK.
 """
 
+from robustpose.analysis.evidence import Ask, Evidence, NetAsk
 from robustpose.findings.finding import Tabular
 from robustpose.findings.judging import Sample, kept, scored
 from robustpose.findings.sweeps import relative_sample
-from robustpose.study import CLEAN, Ask, Evidence, Learn, NetAsk, Plan, View
+from robustpose.study.plan import Plan
+from robustpose.study.view import CLEAN, Learn, View
 
 _THERE = View(on="other")
 

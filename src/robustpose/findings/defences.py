@@ -9,14 +9,17 @@ names none. No attacker here knows of the filter, which flatters every defence: 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from robustpose.analysis.evidence import Ask, Evidence, NetAsk
 from robustpose.findings.deciding import verdict
 from robustpose.findings.drawing import stem_of
 from robustpose.findings.finding import Finding, Found, Tabular, Verdict
 from robustpose.findings.judging import Sample, mean, ratio
 from robustpose.findings.matrix import lost
 from robustpose.findings.sweeps import EPS8, relative_sample
+from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate
-from robustpose.study import CLEAN, Ask, Evidence, Learn, NetAsk, Plan, Setting, View
+from robustpose.study.plan import Plan
+from robustpose.study.view import CLEAN, Learn, View
 
 IMAGE_SPECIFIC = View(Setting("igsm", EPS8))
 UNIVERSAL = View(universal=Learn(16 / 255))

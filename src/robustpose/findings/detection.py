@@ -4,7 +4,7 @@ Jain et al. (arXiv 1908.06401) report that attacked heatmaps stay Gaussian (Kull
 attacked skeletons look plausible, so that neither tells an attack. They show examples; here each is a detector of
 one number a person, judged by its ROC curve over clean and attacked pictures of the same people at 8/255:
 
-KL            mean over joints of the divergence of the map from its Gaussian: see study.signals
+KL            mean over joints of the divergence of the map from its Gaussian: see jobs/signals.py
 peak          mean over joints of the head's score; lower is more suspicious
 plausibility  of the predicted skeleton: see plausibility; true poses of the first half of the people teach it, the
               other half is judged
@@ -18,15 +18,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robustpose.analysis.evidence import Ask, Evidence
 from robustpose.findings.deciding import verdict_below
 from robustpose.findings.finding import Chart, Curve, Finding, Found, Tabular, Verdict
 from robustpose.findings.judging import Sample, mean
 from robustpose.findings.plausibility import can_judge, implausibility, learn
 from robustpose.findings.roc import FALSE_ALARMS, Alarm, alarm, auc, average, roc, told
 from robustpose.findings.sweeps import EPS8, asks_of, heatmap_nets, regression_nets, slot_of
+from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate, Table
 from robustpose.metrics.table import Floats
-from robustpose.study import CLEAN, Ask, Evidence, Plan, Setting, View
+from robustpose.study.plan import Plan
+from robustpose.study.view import CLEAN, View
 
 WATCHED = (Setting("fgsm", EPS8), Setting("igsm", EPS8), Setting("igsm", EPS8, targeted=True))
 KL, PEAK, PLAUSIBILITY = "KL", "peak", "plausibility"

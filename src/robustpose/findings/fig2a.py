@@ -4,6 +4,7 @@ After Jain et al. (arXiv 1908.06401). Where the paper names an order of nets und
 contrast at 8/255, and a table of the same contrast at every budget stands beside it.
 """
 
+from robustpose.analysis.evidence import Ask, Evidence
 from robustpose.findings.contrasts import PEOPLE_NOT_NETS, Contrast, contrasts_over_eps, leads
 from robustpose.findings.deciding import verdict, verdict_of_all
 from robustpose.findings.finding import Chart, Finding, Found, Verdict
@@ -21,7 +22,9 @@ from robustpose.findings.sweeps import (
     settings_of,
     staged_nets,
 )
-from robustpose.study import Ask, Evidence, Plan, Setting, View
+from robustpose.jobs.setting import Setting
+from robustpose.study.plan import Plan
+from robustpose.study.view import View
 
 _CLAIMED = 50.0
 """Under one step at 8/255 the paper's heatmap nets keep 58 to 77%: more than half."""

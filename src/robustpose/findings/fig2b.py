@@ -4,6 +4,7 @@ After Jain et al. (arXiv 1908.06401). Where the paper names an order of nets, ou
 and a table of the same contrast at every budget stands beside it.
 """
 
+from robustpose.analysis.evidence import Ask, Evidence
 from robustpose.findings.contrasts import PEOPLE_NOT_NETS, Contrast, contrasts_over_eps
 from robustpose.findings.finding import Chart, Finding, Found
 from robustpose.findings.orders import (
@@ -23,7 +24,9 @@ from robustpose.findings.sweeps import (
     settings_of,
     staged_nets,
 )
-from robustpose.study import Ask, Evidence, Plan, Setting, View
+from robustpose.jobs.setting import Setting
+from robustpose.study.plan import Plan
+from robustpose.study.view import View
 
 
 def untargeted(eps: float, *, all_stages: bool = False) -> View:

@@ -5,6 +5,7 @@ here resreg is regression on the very backbone of resdec. "No difference at smal
 equivalence, for a difference that is not found is no proof that there is none.
 """
 
+from robustpose.analysis.evidence import Ask, Evidence
 from robustpose.findings.contrasts import PEOPLE_NOT_NETS, Contrast, contrasts_over_eps
 from robustpose.findings.deciding import verdict_within
 from robustpose.findings.fig2b import untargeted
@@ -19,8 +20,10 @@ from robustpose.findings.sweeps import (
     relative_sample,
     settings_of,
 )
+from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate
-from robustpose.study import CLEAN, Ask, Evidence, Plan, Setting
+from robustpose.study.plan import Plan
+from robustpose.study.view import CLEAN
 
 _SHOWN = ("deeppose", "resreg", "resdec", "resdec_pre")
 _SMALL_EPS = 1 / 255

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from robustpose.analysis.evidence import Ask, Evidence
 from robustpose.findings.contrasts import Contrast, contrasts_over_eps
 from robustpose.findings.deciding import verdict
 from robustpose.findings.fig2b import untargeted
@@ -30,7 +31,9 @@ from robustpose.findings.sweeps import (
     staged_nets,
     target_sample,
 )
-from robustpose.study import Ask, Evidence, Plan, Setting, View
+from robustpose.jobs.setting import Setting
+from robustpose.study.plan import Plan
+from robustpose.study.view import View
 
 _LOW, _HIGH = 1 / 255, 16 / 255
 """Between these budgets nets converge or diverge."""

@@ -8,6 +8,7 @@ steps change orders of nets: in the paper that of 2 and 8 stacks reverses.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from robustpose.analysis.evidence import Ask, Evidence
 from robustpose.findings.contrasts import PEOPLE_NOT_NETS
 from robustpose.findings.deciding import verdict, verdict_of_all
 from robustpose.findings.finding import Chart, Finding, Found, Tabular, Verdict
@@ -24,8 +25,10 @@ from robustpose.findings.sweeps import (
     staged_nets,
     target_sample,
 )
+from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate
-from robustpose.study import CLEAN, Ask, Evidence, Plan, Setting, View
+from robustpose.study.plan import Plan
+from robustpose.study.view import CLEAN, View
 
 _BARS_U = {10: "igsm_u_10_relative_pckh", 100: "igsm_u_100_relative_pckh"}
 _BARS_T = {20: "igsm_t_20_target_pckh", 100: "igsm_t_100_target_pckh"}

@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from robustpose.analysis.evidence import Ask, Evidence
 from robustpose.metrics import Estimate
-from robustpose.study import Ask, Evidence, Plan
+from robustpose.study.plan import Plan
 
 Holds = Literal["holds", "does not hold", "undecided"]
 

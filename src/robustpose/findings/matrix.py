@@ -9,14 +9,16 @@ parts of a photo: such pairs are left out.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from robustpose.analysis.evidence import Ask, Evidence, NetAsk
 from robustpose.findings.deciding import verdict, verdict_of_all
 from robustpose.findings.finding import Tabular, Verdict
 from robustpose.findings.judging import Sample, mean
 from robustpose.findings.reported import paper_name
 from robustpose.findings.sweeps import relative_sample
+from robustpose.jobs.workbench import input_size_of, padding_of
 from robustpose.metrics import Estimate
-from robustpose.study import CLEAN, Ask, Evidence, NetAsk, Plan, View
-from robustpose.study.workbench import input_size_of, padding_of
+from robustpose.study.plan import Plan
+from robustpose.study.view import CLEAN, View
 
 FAMILIES = {
     "shg2": "hourglass",

@@ -5,15 +5,18 @@ gradient on those that are not. Both at equal gradients: ten steps of IGSM over 
 paper's strongest attack, whose step size adapts.
 """
 
+from robustpose.analysis.evidence import Ask, Evidence
 from robustpose.findings.contrasts import PEOPLE_NOT_NETS
 from robustpose.findings.deciding import verdict
 from robustpose.findings.finding import Chart, Finding, Found, Tabular
 from robustpose.findings.judging import mean
 from robustpose.findings.sweeps import EPS8, asks_of, curves_over_eps, relative_sample, settings_of
+from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate
 from robustpose.models import OpenedModel
 from robustpose.objectives import Margin
-from robustpose.study import Ask, Evidence, Plan, Setting, View
+from robustpose.study.plan import Plan
+from robustpose.study.view import View
 
 _MARGIN = "margin"
 

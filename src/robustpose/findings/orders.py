@@ -7,10 +7,10 @@ of the target pose is not hit. More is better.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from robustpose.analysis.evidence import Evidence
 from robustpose.findings.contrasts import Contrast, leads
 from robustpose.findings.judging import Sample, mean
 from robustpose.findings.sweeps import EPS8, design_of, heatmap_nets, net_of, regression_nets
-from robustpose.study import Evidence
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robustpose.analysis.evidence import Ask, Evidence, NetAsk
 from robustpose.findings.deciding import verdict
 from robustpose.findings.drawing import side_by_side
 from robustpose.findings.finding import Chart, Curve, Finding, Found, Picture, Tabular, Verdict
 from robustpose.findings.judging import mean
 from robustpose.findings.roc import average
 from robustpose.findings.sweeps import EPS8, curve, heatmap_nets, levels, settings_of, slot_of
+from robustpose.jobs.results import Pictures
+from robustpose.jobs.setting import Setting
 from robustpose.metrics import gmsd, psnr, ssim
 from robustpose.metrics.perceptual import PEAK, Pixels
 from robustpose.metrics.table import Floats
-from robustpose.study import Ask, Evidence, NetAsk, Pictures, Plan, Setting, View
+from robustpose.study.plan import Plan
+from robustpose.study.view import View
 
 SHOWN = ("fgsm", "igsm")
 

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robustpose.analysis.evidence import Ask, Evidence, TaskAsk
 from robustpose.findings.deciding import verdict, verdict_below
 from robustpose.findings.finding import Chart, Finding, Found, Tabular, Verdict
 from robustpose.findings.judging import Sample
 from robustpose.findings.sweeps import EPS8, asks_of, curve, mean_relative, paper_steps, relative_sample, slot_of
 from robustpose.findings.task_scores import slot_of_task, task_relative, tasks_of
+from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate
 from robustpose.metrics.table import Floats
-from robustpose.study import Ask, Evidence, Plan, Setting, TaskAsk, View
+from robustpose.study.plan import Plan
+from robustpose.study.view import View
 
 RULE = min(math.ceil(1.25 * 8), 8 + 4)
 """Steps that the rule gives at 8/255."""

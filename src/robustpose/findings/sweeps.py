@@ -7,16 +7,19 @@ from functools import cache
 import torch
 
 from robustpose import attacks
+from robustpose.analysis.evidence import Ask, Evidence, NetAsk
 from robustpose.findings.finding import Curve
 from robustpose.findings.judging import Sample, kept, mean, scored
 from robustpose.findings.reported import paper_name, reported
+from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate, Pck
 from robustpose.models import OpenedModel
 from robustpose.models.architectures.dlcm import PartsHead
 from robustpose.models.architectures.integral import Integral
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.models.offset_heads import CentreHead, OffsetHead
-from robustpose.study import CLEAN, Ask, Evidence, NetAsk, Plan, Setting, View
+from robustpose.study.plan import Plan
+from robustpose.study.view import CLEAN, View
 
 EPS8 = 8 / 255
 """Where the paper and the field compare."""

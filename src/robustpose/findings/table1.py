@@ -7,6 +7,7 @@ grid, and learned on shares of the data: the number of updates stays, only the p
 
 from collections.abc import Iterable
 
+from robustpose.analysis.evidence import Ask, Evidence, NetAsk
 from robustpose.findings.across import across_asks, across_table
 from robustpose.findings.deciding import verdict
 from robustpose.findings.finding import Chart, Curve, Finding, Found, Tabular, Verdict
@@ -24,7 +25,9 @@ from robustpose.findings.matrix import (
 )
 from robustpose.findings.reported import reported
 from robustpose.findings.sweeps import curve, relative_sample, slot_of, staged_nets
-from robustpose.study import Ask, Evidence, Learn, NetAsk, Plan, Setting, View
+from robustpose.jobs.setting import Setting
+from robustpose.study.plan import Plan
+from robustpose.study.view import Learn, View
 from robustpose.threats import format_eps
 from robustpose.types import PoseDataset
 

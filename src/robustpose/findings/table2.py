@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from robustpose.analysis.evidence import Ask, Evidence
 from robustpose.findings.deciding import verdict, verdict_of_all
 from robustpose.findings.drawing import stem_of
 from robustpose.findings.finding import Finding, Found, Tabular, Verdict
@@ -18,8 +19,10 @@ from robustpose.findings.joints import NOWHERE, TWIN, by_part, parts_of, places
 from robustpose.findings.judging import Sample, mean, ratio
 from robustpose.findings.reported import paper_name, reported
 from robustpose.findings.sweeps import EPS8, as_target, asks_of
+from robustpose.jobs.setting import Setting
 from robustpose.metrics import ALL, Estimate, Pck, Table, pair
-from robustpose.study import CLEAN, Ask, Evidence, Plan, Setting, View
+from robustpose.study.plan import Plan
+from robustpose.study.view import CLEAN, View
 
 UNTARGETED = Setting("igsm", EPS8)
 TARGETED = Setting("igsm", EPS8, targeted=True)

@@ -6,11 +6,14 @@ accuracy  share of people whose class is right; mean IoU: see metrics.tasks
 import numpy as np
 import torch
 
+from robustpose.analysis.evidence import Evidence
 from robustpose.findings.draws import redraws
 from robustpose.findings.judging import Sample, ratio
 from robustpose.findings.sweeps import net_of
+from robustpose.jobs.results import TaskResult
+from robustpose.jobs.setting import Setting
 from robustpose.metrics.table import Floats
-from robustpose.study import Evidence, Plan, Setting, TaskResult
+from robustpose.study.plan import Plan
 from robustpose.types import HasTaskLabels
 
 TASK_SCORES = {"action": "accuracy", "parts": "mean IoU"}

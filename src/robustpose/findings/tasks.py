@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from robustpose.analysis.evidence import Ask, Evidence, TaskAsk
 from robustpose.data.synthpose import PARTS
 from robustpose.findings.deciding import verdict
 from robustpose.findings.finding import Chart, Finding, Found, Tabular, Verdict
@@ -34,8 +35,10 @@ from robustpose.findings.task_scores import (
     task_score,
     tasks_of,
 )
+from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate
-from robustpose.study import CLEAN, Ask, Evidence, Plan, Setting, TaskAsk, View
+from robustpose.study.plan import Plan
+from robustpose.study.view import CLEAN, View
 
 _SAME_BACKBONE = ("resdec", "resdec_pre", "resreg")
 _SHORT = 10

@@ -4,6 +4,7 @@ Jain et al. (arXiv 1908.06401): other nets lose 30 to 40% on average, and DeepPo
 perturbations on. The paper prints its matrix for universal perturbations only: see table1.
 """
 
+from robustpose.analysis.evidence import Ask, Evidence
 from robustpose.findings.finding import Finding, Found
 from robustpose.findings.matrix import (
     Source,
@@ -15,7 +16,9 @@ from robustpose.findings.matrix import (
     regression_as_source,
 )
 from robustpose.findings.sweeps import EPS8
-from robustpose.study import Ask, Evidence, Plan, Setting, View
+from robustpose.jobs.setting import Setting
+from robustpose.study.plan import Plan
+from robustpose.study.view import View
 
 IGSM = Setting("igsm", EPS8)
 

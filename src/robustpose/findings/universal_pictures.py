@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from robustpose.analysis.evidence import Ask, Evidence, NetAsk, UniversalAsk
 from robustpose.findings.deciding import verdict
 from robustpose.findings.drawing import (
     draw_skeleton,
@@ -26,7 +27,8 @@ from robustpose.findings.judging import Sample, mean, resampled
 from robustpose.findings.sweeps import heatmap_nets
 from robustpose.metrics import Table, pair
 from robustpose.metrics.table import Floats
-from robustpose.study import CLEAN, Ask, Evidence, Learn, NetAsk, Plan, UniversalAsk, View
+from robustpose.study.plan import Plan
+from robustpose.study.view import CLEAN, Learn, View
 
 LEARN = Learn(16 / 255)
 UNDER = View(universal=LEARN)

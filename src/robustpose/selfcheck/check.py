@@ -13,6 +13,7 @@ import numpy as np
 
 from robustpose import attacks
 from robustpose.errors import RobustPoseError
+from robustpose.jobs.workbench import as_table
 from robustpose.metrics import ALL, METRICS, Estimate, Pck, Table, difference, join, score
 from robustpose.metrics.estimate import from_draws, redraws
 from robustpose.metrics.table import Floats, pair
@@ -21,7 +22,6 @@ from robustpose.models.cards import Card
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.selfcheck.variants import SIDES, Variant, variants_of
 from robustpose.study.plan import choose_metric
-from robustpose.study.workbench import as_table
 from robustpose.types import PoseDataset
 
 _AT_ONCE = 25

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from robustpose.study.cell import Setting
+from robustpose.jobs.setting import Setting
 from robustpose.study.view import Grid
 
 

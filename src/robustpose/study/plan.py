@@ -7,15 +7,21 @@ from pathlib import Path
 
 from robustpose.data import open_dataset
 from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.jobs.attack import Cell
+from robustpose.jobs.compute import AnyCell
+from robustpose.jobs.run import OnProgress, run_all
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import Store
+from robustpose.jobs.task import TaskCell
+from robustpose.jobs.transfer import Replay
+from robustpose.jobs.universal import UniversalCell
+from robustpose.jobs.workbench import Workbench
 from robustpose.metrics import METRICS, Pck
 from robustpose.models import OpenedModel, OpenedTask, open_model, open_task, takes_card
 from robustpose.objectives import ASK_FOR_A_RADIUS
 from robustpose.skeletons import Skeleton
-from robustpose.study.cell import Cell, Setting
 from robustpose.study.definition import Study
-from robustpose.study.derived import AnyCell, Replay, TaskCell, UniversalCell
 from robustpose.study.view import Learn, On, View
-from robustpose.study.workbench import Workbench
 from robustpose.types import HasTaskLabels, PoseDataset
 
 
@@ -275,6 +281,11 @@ def workbench(plan: Plan) -> Workbench:
         datasets={dataset.fingerprint: dataset for dataset in datasets},
         tasks={task.fingerprint: task for task in plan.tasks},
     )
+
+
+def run_cells(plan: Plan, store: Store, *, on_progress: OnProgress = lambda progress: None) -> int:
+    """Compute what the store lacks of a plan, committing cell by cell; return how many were computed."""
+    return run_all(plan.all_cells(), workbench(plan), store, on_progress=on_progress)
 
 
 def blocks(n: int, *, per_cell: int) -> list[range]:

@@ -10,9 +10,10 @@ from typing import Any
 
 from robustpose.errors import RobustPoseError
 from robustpose.fields import wrong_field
-from robustpose.study.cell import Setting, code_version
+from robustpose.jobs.job import code_version
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import Store, write_atomically
 from robustpose.study.definition import Study
-from robustpose.study.store import Store, write_atomically
 from robustpose.study.view import Grid
 
 FILE = "study.json"

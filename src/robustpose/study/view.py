@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from robustpose.study.cell import Setting
+from robustpose.jobs.setting import Setting
 
 PAPER_EPS = tuple(level / 255 for level in (0.25, 0.5, 1, 2, 4, 8, 16, 32))
 """The paper's budgets."""

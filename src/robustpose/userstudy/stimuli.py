@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from robustpose.errors import RobustPoseError, unknown_name
-from robustpose.study import Plan, Setting, Store
-from robustpose.study.stored import Pixels
+from robustpose.jobs.results import Pixels
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import Store
+from robustpose.study.plan import Plan
 from robustpose.threats import format_eps
 
 _TINY = 1e-9

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from robustpose.errors import RobustPoseError
-from robustpose.study.stored import Pixels
+from robustpose.jobs.results import Pixels
 from robustpose.threats import format_eps
 from robustpose.userstudy.stimuli import Pair, Stimuli, sign_noise
 

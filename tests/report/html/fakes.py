@@ -8,10 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import Store
 from robustpose.models import OpenedModel
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.skeletons import MPII_16, Skeleton
-from robustpose.study import Plan, Setting, Store, Study, make_plan, run_cells
+from robustpose.study.definition import Study
+from robustpose.study.plan import Plan, make_plan, run_cells
 from robustpose.types import Batch, PoseOutput
 
 SIDE = 32

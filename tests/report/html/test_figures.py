@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from robustpose.analysis.scores import Row
 from robustpose.report.html.figures import SERIES, Curve, Part, curves_svg, inline, parts_svg, spread
-from robustpose.study import Row
 
 
 def row(value: float) -> Row:

@@ -13,10 +13,12 @@ import pytest
 from robustpose.errors import RobustPoseError
 from robustpose.findings import FINDINGS, Chart, Curve, Found, Picture, Tabular, Verdict
 from robustpose.findings.finding import Holds
+from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate
 from robustpose.metrics.table import Floats
 from robustpose.report.html import exhibits, write_findings, write_report
-from robustpose.study import Plan, Setting, Study, make_plan
+from robustpose.study.definition import Study
+from robustpose.study.plan import Plan, make_plan
 from tests.report.html.fakes import FakePeople, fake_models, fake_study
 from tests.report.html.pages import Page
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from robustpose.models import OpenedModel
 from robustpose.report.html import words, write_findings
-from robustpose.study import Study, make_plan
+from robustpose.study.definition import Study
+from robustpose.study.plan import make_plan
 from tests.models.importers.test_imported import CENTRE, HEATMAPS, OFFSETS, POINTS, colours, opened, parts, points
 from tests.study.study_fakes import NoisePeople, models
 from tests.study.study_fakes import plan as tiny_plan

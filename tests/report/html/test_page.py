@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from robustpose.analysis.scores import Row, result_rows
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import Store
 from robustpose.report.html import write_report
-from robustpose.study import Plan, Row, Setting, Store, result_rows
+from robustpose.study.plan import Plan
 from tests.report.html.fakes import SETTINGS, FakePeople, fake_study
 
 FGSM = Setting("fgsm", 8 / 255)

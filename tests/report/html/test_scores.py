@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from robustpose.analysis.scores import Row
 from robustpose.attacks import ATTACKS, ENSEMBLES, SPATIAL, usual_objective, usual_threat
+from robustpose.jobs.setting import Setting
 from robustpose.objectives import OBJECTIVES
 from robustpose.report.html.scores import (
     Family,
@@ -20,7 +22,6 @@ from robustpose.report.html.scores import (
 )
 from robustpose.report.html.tables import print_cell, worst_of
 from robustpose.report.html.words import how, listed
-from robustpose.study import Row, Setting
 
 
 def row(setting: Setting, value: float, *, n: int = 9) -> Row:

@@ -10,11 +10,13 @@ import pytest
 from robustpose.metrics import ALL
 from robustpose.report.html import write_validity
 from robustpose.report.html.validity import telling
-from robustpose.study import PHOTOS, RENDERED, Comparison, Plan, Validity
-from robustpose.study.validity import Agreement, Pair
+from robustpose.studies.validity.agreement import Agreement, Pair
+from robustpose.studies.validity.comparison import Comparison
+from robustpose.studies.validity.sides import PHOTOS, RENDERED, Validity
+from robustpose.study.plan import Plan
 from tests.report.html.pages import Page
+from tests.studies.validity.fakes import FGSM, IGSM, computed, sides
 from tests.study.study_fakes import files
-from tests.study.validity.fakes import FGSM, IGSM, computed, sides
 
 STUDY = Validity(photos="coco:people.json")
 Written = tuple[dict[str, Plan], Comparison, Path]

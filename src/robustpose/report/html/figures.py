@@ -14,7 +14,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from robustpose.study import Row
+from robustpose.analysis.scores import Row
 
 INK, MUTED, GRID, SURFACE = "#1d2630", "#5d6b7a", "#dfe4ea", "#fefefe"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#7a5195", "#6e6e6e")

@@ -13,12 +13,12 @@ from markupsafe import Markup
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.findings import FINDINGS, Chart, Found, Picture, Tabular
 from robustpose.findings.deciding import FEWEST
+from robustpose.jobs.store import write_atomically
 from robustpose.report.html import charts, exhibits, words
 from robustpose.report.html.downloads import chart_csv, table_csv, verdicts_csv
 from robustpose.report.html.exhibits import Judged, Sheet, Shown
 from robustpose.report.html.page import environment
-from robustpose.study import Plan, metric_of
-from robustpose.study.store import write_atomically
+from robustpose.study.plan import Plan, metric_of
 
 FOLDER = "findings"
 _VERDICTS = "verdicts"

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from robustpose.analysis.scores import Outcome, Shown
 from robustpose.findings.drawing import Pixels
+from robustpose.jobs.setting import Setting
 from robustpose.metrics import Pck, Table
 from robustpose.report.html.pictures import amplify, draw_pose, jpeg, png
 from robustpose.report.html.scores import Net
-from robustpose.study import Outcome, Setting, Shown
 
 MAX_PEOPLE = 8
 _TARGETED_PEOPLE = 3

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 
 from robustpose.findings.drawing import OUTLINE, Pixels
+from robustpose.jobs.store import write_atomically
 from robustpose.ownphoto import Box, PhotoAttacked, Seen, distances
 from robustpose.ownphoto.attack import CORRECT
 from robustpose.report.html.page import environment
 from robustpose.report.html.pictures import amplify, draw_pose, enlargement, png
 from robustpose.report.html.words import spoken
-from robustpose.study.store import write_atomically
 
 PAGE, ADVERSARIAL, RESULT = "index.html", "adversarial.png", "result.json"
 

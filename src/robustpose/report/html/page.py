@@ -8,6 +8,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from robustpose.alarms import ALARMS
+from robustpose.analysis.alarms import watch_study
+from robustpose.analysis.scores import outcome
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import Store, write_atomically
 from robustpose.report.html import figures, words
 from robustpose.report.html.gallery import Outcomes, portraits, targeted_tiles
 from robustpose.report.html.scores import (
@@ -22,8 +26,7 @@ from robustpose.report.html.scores import (
     strongest,
 )
 from robustpose.report.html.tables import costs, groups, headlines, worst_of
-from robustpose.study import Plan, Setting, Store, metric_of, outcome, watch_study
-from robustpose.study.store import write_atomically
+from robustpose.study.plan import Plan, metric_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _PART_ORDER = (

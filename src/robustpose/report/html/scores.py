@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robustpose.analysis.scores import Row, result_rows
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import Store
 from robustpose.metrics import ALL
-from robustpose.study import Plan, Row, Setting, Store, result_rows
+from robustpose.study.plan import Plan
 
 MAIN_EPS = 8 / 255
 """The budget that the field compares at."""

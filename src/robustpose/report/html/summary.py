@@ -9,11 +9,13 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from robustpose.analysis.scores import Outcome, Row
+from robustpose.jobs.setting import Setting
 from robustpose.metrics import ALL
 from robustpose.report.html import words
 from robustpose.report.html.figures import GRID, INK, MUTED, SERIES
 from robustpose.report.html.pictures import amplify, draw_pose
-from robustpose.study import Outcome, Plan, Row, Setting, metric_of
+from robustpose.study.plan import Plan, metric_of
 
 _COLUMNS = ("attack", "eps", "score", "value", "n")
 _PEOPLE = 3

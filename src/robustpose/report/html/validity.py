@@ -10,16 +10,20 @@ from pathlib import Path
 import numpy as np
 from markupsafe import Markup
 
+from robustpose.analysis.scores import Row
 from robustpose.findings import Tabular
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import write_atomically
 from robustpose.metrics import ALL, Estimate
 from robustpose.report.html import charts, exhibits, words
 from robustpose.report.html.exhibits import Sheet
 from robustpose.report.html.findings import Drawn
 from robustpose.report.html.page import environment
 from robustpose.report.html.scatter import Point, scatter_svg
-from robustpose.study import PHOTOS, RENDERED, Comparison, Plan, Row, Setting, Validity
-from robustpose.study.store import write_atomically
-from robustpose.study.validity import Line, Offset
+from robustpose.studies.validity.comparison import Comparison, Line
+from robustpose.studies.validity.offsets import Offset
+from robustpose.studies.validity.sides import PHOTOS, RENDERED, Validity
+from robustpose.study.plan import Plan
 
 Scored = tuple[str, Setting | None]
 """A score: 'clean' without a setting; 'attacked' or 'relative' under one."""

@@ -3,13 +3,15 @@
 import math
 from collections.abc import Sequence
 
+from robustpose.analysis.scores import Row
 from robustpose.attacks import needs
 from robustpose.attacks.autopose import MOVES
+from robustpose.jobs.setting import Setting
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.report.html.scores import Family, Net
-from robustpose.study import Plan, Row, Setting, metric_of
+from robustpose.study.plan import Plan, metric_of
 
 _UNITS = {"head_size": "head sizes", "box_side": "of the longer side of the person’s box"}
 _SIMILAR = "a keypoint is correct when its term of COCO’s object keypoint similarity is at least"

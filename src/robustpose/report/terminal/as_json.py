@@ -7,18 +7,13 @@ from dataclasses import asdict
 
 import numpy as np
 
+from robustpose.analysis.minimum_norm import smallest_curve
+from robustpose.analysis.official import has_detections, official_estimates
+from robustpose.analysis.scores import Outcome, estimates
 from robustpose.metrics import ALL, Estimate, Table, is_ranked, score
 from robustpose.report.terminal.scores import mpii_tables
 from robustpose.skeletons import COCO_17
-from robustpose.study import (
-    Outcome,
-    Plan,
-    estimates,
-    has_detections,
-    metric_of,
-    official_estimates,
-    smallest_curve,
-)
+from robustpose.study.plan import Plan, metric_of
 from robustpose.threats.motion import PARTS
 
 

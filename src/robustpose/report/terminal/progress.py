@@ -15,9 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from robustpose.study import (
-    CellProgress,
-)
+from robustpose.jobs.run import CellProgress
 
 stdout = Console()
 stderr = Console(stderr=True)

@@ -6,19 +6,15 @@ from collections.abc import Mapping, Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
+from robustpose.analysis.minimum_norm import smallest_curve
+from robustpose.analysis.official import official_name
+from robustpose.analysis.scores import Outcome, Row
 from robustpose.findings import Found
 from robustpose.metrics import ALL, Estimate, Table, mpii_table
 from robustpose.report.terminal.progress import say, stdout
 from robustpose.report.terminal.words import interval
-from robustpose.study import (
-    Outcome,
-    Plan,
-    Row,
-    Worth,
-    metric_of,
-    official_name,
-    smallest_curve,
-)
+from robustpose.studies.realism import Worth
+from robustpose.study.plan import Plan, metric_of
 
 _WIDE = 110
 """Columns from which the paper's numbers fit beside ours; the page always has them."""

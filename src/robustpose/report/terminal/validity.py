@@ -7,7 +7,8 @@ from rich.table import Table as RichTable
 
 from robustpose.metrics import ALL, Estimate
 from robustpose.report.terminal.progress import stdout
-from robustpose.study import PHOTOS, RENDERED, Comparison
+from robustpose.studies.validity.comparison import Comparison
+from robustpose.studies.validity.sides import PHOTOS, RENDERED
 
 _PAIRS_SHOWN = 12
 _WORDS = ("score", "attack", "eps", "tau", "one order")

@@ -1,0 +1,1 @@
+"""Analysis: from the stored results of a study to its numbers."""

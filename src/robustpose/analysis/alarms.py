@@ -1,0 +1,71 @@
+"""A study's attacks beside each other: alarms where one that should be stronger left more.
+
+docs/alarms.md says what each alarm means; they change no score.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from robustpose.alarms import Alarm, black_box_beats, more_hurts_less
+from robustpose.analysis.scores import outcome
+from robustpose.attacks import needs
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import Store
+from robustpose.metrics import METRICS
+from robustpose.models import OpenedModel
+from robustpose.study.plan import Plan
+
+
+@dataclass(frozen=True)
+class Watched:
+    """An alarm that the attacks on one net set off."""
+
+    net: str
+    alarm: Alarm
+
+    @property
+    def line(self) -> str:
+        """One line for people."""
+        return f"{self.net}: {self.alarm.line}"
+
+
+def watch_study(plan: Plan, store: Store) -> list[Watched]:
+    """Compare attacks that differ in nothing but eps, or in nothing but steps, and black boxes with the others."""
+    seen = []
+    for model in plan.models:
+        alarms = [alarm for family in _families(plan) for alarm in weaker_than(plan, store, model, family)]
+        alarms += _black_boxes(plan, store, model)
+        seen += [Watched(model.name, alarm) for alarm in alarms]
+    return seen
+
+
+def weaker_than(plan: Plan, store: Store, model: OpenedModel, settings: Sequence[Setting | None]) -> list[Alarm]:
+    """Compare attacks on one net, weakest first (None: clean): alarms of those that a weaker one outdoes."""
+    if len(settings) < 2:
+        return []
+    tables = [
+        ("clean" if each is None else each.title, outcome(plan, store, model, each).table) for each in settings
+    ]
+    return more_hurts_less(tables, METRICS[plan.metric])
+
+
+def _families(plan: Plan) -> list[list[Setting]]:
+    """Gather the settings that differ in nothing but eps, then those in nothing but steps, weakest first."""
+    families: dict[tuple[str, Setting], list[Setting]] = {}
+    for without in ("eps", "steps"):
+        for setting in plan.study.settings:
+            alike = replace(setting, eps=0.0) if without == "eps" else replace(setting, steps=None)
+            families.setdefault((without, alike), []).append(setting)
+    return [sorted(family, key=lambda each: (each.eps, each.steps or 0)) for family in families.values()]
+
+
+def _black_boxes(plan: Plan, store: Store, model: OpenedModel) -> list[Alarm]:
+    alarms = []
+    settings = [each for each in plan.study.settings if not (each.targeted or each.has_own_objective)]
+    whites = [each for each in settings if needs(each.make()) == "gradients"]
+    for black in (each for each in settings if each not in whites):
+        for white in whites:
+            if (white.eps, white.threat) == (black.eps, black.threat):
+                one, other = ((each.title, outcome(plan, store, model, each).table) for each in (white, black))
+                alarms += black_box_beats(one, other, METRICS[plan.metric])
+    return alarms

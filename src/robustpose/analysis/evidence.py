@@ -1,0 +1,151 @@
+"""What findings are made of: the stored answers of a plan's nets, asked for by what the nets were shown."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robustpose.errors import RobustPoseError
+from robustpose.jobs.attack import Cell
+from robustpose.jobs.compute import AnyCell
+from robustpose.jobs.results import CellResult, Floats, Pictures, TaskResult, UniversalResult
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import Store
+from robustpose.metrics import METRICS, Pck, Table, join
+from robustpose.study.plan import Plan, choose_metric
+from robustpose.study.view import Learn, On, View
+
+T = TypeVar("T", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class NetAsk:
+    """One net shown what a view says."""
+
+    net: str
+    view: View
+
+
+@dataclass(frozen=True)
+class TaskAsk:
+    """One net of another task, clean (None) or under an attack."""
+
+    task: str
+    setting: Setting | None
+
+
+@dataclass(frozen=True)
+class UniversalAsk:
+    """A universal perturbation itself."""
+
+    net: str
+    learn: Learn
+
+
+Ask = NetAsk | TaskAsk | UniversalAsk
+
+
+def cells_of(plan: Plan, asks: Sequence[Ask]) -> list[AnyCell]:
+    """Return the cells that answer what is asked."""
+    cells: list[AnyCell] = []
+    for ask in asks:
+        if isinstance(ask, NetAsk):
+            cells += plan.seen_cells(ask.net, ask.view)
+        elif isinstance(ask, TaskAsk):
+            cells += plan.task_cells(ask.task, ask.setting)
+        else:
+            cells.append(plan.universal_cell(ask.net, ask.learn))
+    return cells
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The answers that a store holds for a plan; RobustPoseError where a cell has not been computed."""
+
+    plan: Plan
+    store: Store
+    _results: dict[tuple[str, View], CellResult] = field(default_factory=dict)
+
+    @property
+    def nets(self) -> tuple[str, ...]:
+        """The names of the study's nets, in its order."""
+        return tuple(model.name for model in self.plan.models)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The names of the study's nets of other tasks."""
+        return tuple(task.name for task in self.plan.tasks)
+
+    @property
+    def metric(self) -> Pck:
+        """The study's metric, against the truth."""
+        return METRICS[self.plan.metric]
+
+    def metric_on(self, on: On) -> Pck:
+        """Return the metric that suits the people that a view says: head sizes are not everywhere."""
+        return METRICS[choose_metric(self.plan.models, self.plan.dataset_of(on))]
+
+    def table(self, net: str, view: View) -> Table:
+        """Return what a net answered, over the joints that all nets of the study share."""
+        return self._answer(net, view).table.over(self.plan.joints)
+
+    def signals(self, net: str, view: View) -> dict[str, Floats]:
+        """Return what its output said beside the keypoints, (N, K) each: see jobs/signals.py."""
+        return dict(self._answer(net, view).signals)
+
+    def pictures(self, net: str, view: View) -> Pictures:
+        """Return the pictures that the net saw, of the first people, as many as the view keeps."""
+        if not (view.is_plain and view.pictures):
+            raise ValueError("pictures are kept of plain views that ask for them")
+        cells = [c for c in self.plan.seen_cells(net, view) if isinstance(c, Cell) and c.keep_images]
+        for cell in cells:
+            if cell not in self.store:
+                raise RobustPoseError(f"{cell.title}: not computed, or with too few pictures kept")
+        every = [self.store.pictures(cell) for cell in cells]
+        kept = [each for each in every if len(each.clean)]
+        if not kept:
+            raise RobustPoseError("no pictures are kept: none of the photos could be read")
+        return Pictures(
+            clean=np.concatenate([each.clean for each in kept])[: view.pictures],
+            adversarial=np.concatenate([each.adversarial for each in kept])[: view.pictures],
+        )
+
+    def universal(self, net: str, learn: Learn) -> NDArray[np.float32]:
+        """Return a universal perturbation (3, H, W) in [0, 1] units."""
+        return self.store.read(self.plan.universal_cell(net, learn), UniversalResult).perturbation
+
+    def task(self, task: str, setting: Setting | None) -> TaskResult:
+        """Return what a net of another task answered."""
+        found = [self.store.read(cell, TaskResult) for cell in self.plan.task_cells(task, setting)]
+        return TaskResult(
+            ids=tuple(name for each in found for name in each.ids),
+            correct=_stacked(each.correct for each in found),
+            intersections=_stacked(each.intersections for each in found),
+            unions=_stacked(each.unions for each in found),
+            forwards=sum(each.forwards for each in found),
+            backwards=sum(each.backwards for each in found),
+        )
+
+    def _answer(self, net: str, view: View) -> CellResult:
+        if (net, view) not in self._results:
+            found = [self.store.get(cell) for cell in self.plan.seen_cells(net, view)]
+            people = [each for each in found if len(each.table)]
+            if not people:
+                raise RobustPoseError("none of the photos could be read")
+            self._results[net, view] = CellResult(
+                table=join([each.table for each in people]),
+                signals={
+                    name: np.concatenate([each.signals[name] for each in people]) for name in people[0].signals
+                },
+                forwards=sum(each.forwards for each in found),
+                backwards=sum(each.backwards for each in found),
+                unreadable=tuple(line for each in found for line in each.unreadable),
+            )
+        return self._results[net, view]
+
+
+def _stacked(arrays: Iterable[NDArray[T] | None]) -> NDArray[T] | None:
+    there = [array for array in arrays if array is not None]
+    return np.concatenate(there) if there else None

@@ -1,0 +1,110 @@
+"""Scores by factor: does what broke depend on the camera, the light, the clothes, what the person does?
+
+A factor of words has a level for each word; a factor of numbers has one for each number where there are at most
+three, else thirds of the people, uneven where many share a value. Every level is scored like the whole, with its
+own n and interval; small ones say little, and with many levels some intervals part by chance.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from robustpose.analysis.scores import estimates, outcome, score_clean
+from robustpose.jobs.store import Store, write_atomically
+from robustpose.metrics import ALL
+from robustpose.study.plan import Plan
+from robustpose.types import HasFactors
+
+_FEW = 3
+
+
+@dataclass(frozen=True)
+class FactorRow:
+    """One line of factors.csv: a net under an attack, over the people of one level of one factor.
+
+    level    the word or number, or 'LOW to HIGH' for a third of the people
+    measure  as in results.csv; percent with a 95% interval over n people
+    """
+
+    model: str
+    attack: str
+    eps: str
+    factor: str
+    level: str
+    measure: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def factor_rows(plan: Plan, store: Store) -> list[FactorRow]:
+    """Score every setting by factor; none where the data set knows of no factors."""
+    if not isinstance(plan.dataset, HasFactors):
+        return []
+    return [row for model in range(len(plan.models)) for row in _of_model(plan, store, model)]
+
+
+def write_factors(rows: Sequence[FactorRow], path: Path) -> None:
+    """Write factors.csv in one atomic act; where there are no rows, there is none."""
+    if not rows:
+        path.unlink(missing_ok=True)
+    else:
+        frame = pl.DataFrame([asdict(row) for row in rows]).with_columns(
+            pl.col("value", "low", "high").fill_nan(None).round(3)
+        )
+        write_atomically(path, frame.write_csv(float_precision=3).encode())
+
+
+def levels(values: Sequence[float | str]) -> dict[str, list[int]]:
+    """Return the rows of each level of a factor."""
+    distinct = sorted(set(values), key=lambda value: (isinstance(value, str), value))
+    if len(distinct) <= _FEW or any(isinstance(value, str) for value in values):
+        return {_name(level): [i for i, value in enumerate(values) if value == level] for level in distinct}
+    numbers = np.asarray(values, dtype=float)
+    ranked = np.sort(numbers)
+    # the largest value of the first and of the second third; equal values stay together, so thirds may be uneven
+    bounds = [ranked[-(-len(ranked) // 3) - 1], ranked[-(-2 * len(ranked) // 3) - 1]]
+    third = np.searchsorted(np.unique(bounds), numbers, side="left")
+    found = {number: np.flatnonzero(third == number).tolist() for number in np.unique(third).tolist()}
+    return {f"{_name(numbers[rows].min())} to {_name(numbers[rows].max())}": rows for rows in found.values()}
+
+
+def _name(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}"
+
+
+def _of_model(plan: Plan, store: Store, number: int) -> Iterator[FactorRow]:
+    model = plan.models[number]
+    clean = outcome(plan, store, model, None).table
+    assert isinstance(plan.dataset, HasFactors)
+    input_size = (int(model.net.input_size[0]), int(model.net.input_size[1]))
+    known = plan.dataset.factors(range(plan.n), input_size=input_size)
+    by_level = [
+        (factor, level, rows) for factor, values in known.items() for level, rows in levels(values).items()
+    ]
+    for setting in (None, *plan.study.settings):
+        attacked = None if setting is None else outcome(plan, store, model, setting).table
+        for factor, level, rows in by_level:
+            before = clean.take(rows)
+            if attacked is None:
+                scores = {"clean": score_clean(plan, before)}
+            else:
+                scores = estimates(plan, before, attacked.take(rows))
+            for measure, by_part in scores.items():
+                found = by_part[ALL]
+                yield FactorRow(
+                    model=model.name,
+                    attack="clean" if setting is None else setting.label,
+                    eps="0/255" if setting is None else setting.budget,
+                    factor=factor,
+                    level=level,
+                    measure=measure,
+                    value=found.value,
+                    low=found.low,
+                    high=found.high,
+                    n=found.n,
+                )

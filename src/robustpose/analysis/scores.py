@@ -1,0 +1,202 @@
+"""From stored cells to numbers: every row a score with its interval and its number of people."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from robustpose.errors import RobustPoseError
+from robustpose.jobs.results import CellResult, Floats, Pictures
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.signals import BEATEN, MOTION
+from robustpose.jobs.store import Store, write_atomically
+from robustpose.metrics import ALL, Estimate, Table, join, relative, score
+from robustpose.models import OpenedModel
+from robustpose.study.plan import Plan, metric_of
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of results.csv.
+
+    attack    the paper's name of the setting, or 'clean'
+    rounded   whether the pictures were rounded to 8 bits before scoring
+    metric    the study's, or one of COCO's official scores: 'OKS AP', ..., 'mean OKS'; see official.py
+    measure   'clean', 'attacked', 'relative' (100 x attacked / clean) or 'target' (hits of the target pose); of
+              ensembles 'joints': 'relative', or 'target', with each keypoint's own worst picture
+    part      'all', or a body part with left and right averaged
+    value     percent, with its 95% interval low to high over n people
+    """
+
+    model: str
+    data: str
+    attack: str
+    eps: str
+    steps: int
+    objective: str
+    rounded: bool
+    measure: str
+    metric: str
+    part: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Shown:
+    """People whose pictures were kept: a block's predictions, and the pictures of its first people."""
+
+    table: Table
+    pictures: Pictures
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One model under one setting: the joined tables, what they cost, and the first block's pictures."""
+
+    model: OpenedModel
+    setting: Setting | None
+    table: Table
+    results: tuple[CellResult, ...]
+    shown: Shown
+
+    @property
+    def each_joint(self) -> Table | None:
+        """The table in which each keypoint has its own worst picture; None for all but ensembles."""
+        if any(BEATEN not in result.signals for result in self.results if len(result.table)):
+            return None
+        beaten = np.concatenate([result.signals[BEATEN] for result in self.results if len(result.table)]) > 0
+        lost = np.nan if self.table.target is None else self.table.target
+        return replace(self.table, predicted=np.where(beaten[..., None], lost, self.table.predicted))
+
+    @property
+    def motions(self) -> Floats | None:
+        """How each person (N, 4) was moved; None for all but spatial attacks."""
+        if any(MOTION not in result.signals for result in self.results if len(result.table)):
+            return None
+        return np.concatenate([result.signals[MOTION] for result in self.results if len(result.table)])
+
+    @property
+    def forwards(self) -> int:
+        """Passes of one image through the net that the attack asked for."""
+        return sum(result.forwards for result in self.results)
+
+    @property
+    def backwards(self) -> int:
+        """Gradients of one image that the attack asked for."""
+        return sum(result.backwards for result in self.results)
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """One line for each person whose photo could not be read."""
+        return tuple(line for result in self.results for line in result.unreadable)
+
+
+def outcome(plan: Plan, store: Store, model: OpenedModel, setting: Setting | None) -> Outcome:
+    """Join the stored blocks of one model under one setting; RobustPoseError where no photo could be read."""
+    cells = plan.cells(model, setting)
+    results = tuple(store.get(cell) for cell in cells)
+    shown = Shown(table=results[0].table, pictures=store.pictures(cells[0]))
+    table = join([result.table for result in results]).over(plan.joints)
+    found = Outcome(model=model, setting=setting, table=table, results=results, shown=shown)
+    if len(table) == 0:
+        raise RobustPoseError(f"none of the {plan.n} photos could be read; the first: {found.unreadable[0]}")
+    return found
+
+
+def estimates(
+    plan: Plan, clean: Table, attacked: Table, *, each_joint: Table | None = None
+) -> dict[str, dict[str, Estimate]]:
+    """Score an attack: {'attacked' | 'relative' | 'target' | 'joints': {part: estimate}}.
+
+    `each_joint` is Outcome.each_joint.
+    """
+    metric = metric_of(plan)
+    scores = {"attacked": score(attacked, metric), "relative": relative(clean, attacked, metric)}
+    if attacked.target is not None:
+        scores["target"] = score(attacked, replace(metric, against="target"))
+    if each_joint is not None:
+        aimed = each_joint.target is not None
+        scores["joints"] = (
+            score(each_joint, replace(metric, against="target")) if aimed else relative(clean, each_joint, metric)
+        )
+    return scores
+
+
+def score_clean(plan: Plan, clean: Table) -> dict[str, Estimate]:
+    """Score what a net predicted without an attack."""
+    return score(clean, metric_of(plan))
+
+
+def result_rows(plan: Plan, store: Store) -> list[Row]:
+    """Score every cell of a plan by its metric."""
+    rows: list[Row] = []
+    for model in plan.models:
+        clean = outcome(plan, store, model, None).table
+        rows += _rows(plan, model, None, {"clean": score_clean(plan, clean)})
+        for setting in plan.study.settings:
+            found = outcome(plan, store, model, setting)
+            scores = estimates(plan, clean, found.table, each_joint=found.each_joint)
+            rows += _rows(plan, model, setting, scores)
+    return rows
+
+
+def write_results(rows: Sequence[Row], path: Path) -> None:
+    """Write results.csv in one atomic act: percent with three decimals, empty where undefined."""
+    frame = pl.DataFrame([asdict(row) for row in rows]).with_columns(
+        pl.col("value", "low", "high").fill_nan(None).round(3)
+    )
+    write_atomically(path, frame.write_csv(float_precision=3).encode())
+
+
+def row_of(
+    plan: Plan,
+    model: OpenedModel,
+    setting: Setting | None,
+    *,
+    measure: str,
+    metric: str,
+    part: str,
+    estimate: Estimate,
+) -> Row:
+    """Write one score of one model under one setting as a row."""
+    return Row(
+        model=model.name,
+        data=plan.dataset.name,
+        attack="clean" if setting is None else setting.label,
+        eps="0/255" if setting is None else setting.budget,
+        steps=0 if setting is None else setting.gradients,
+        objective="" if setting is None else setting.objective,
+        rounded=setting is None or setting.round_to_8bit,
+        measure=measure,
+        metric=metric,
+        part=part,
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        n=estimate.n,
+    )
+
+
+def _rows(
+    plan: Plan, model: OpenedModel, setting: Setting | None, scores: dict[str, dict[str, Estimate]]
+) -> list[Row]:
+    metric = metric_of(plan)
+    return [
+        row_of(
+            plan,
+            model,
+            setting,
+            measure=measure,
+            metric=replace(metric, against="target").name if measure == "target" else metric.name,
+            part=part,
+            estimate=estimate,
+        )
+        for measure, by_part in scores.items()
+        for part, estimate in by_part.items()
+        if part == ALL or estimate.n > 0
+    ]

@@ -1,0 +1,1 @@
+"""Jobs: what one unit of work is, how it is computed, and where its result lies."""

@@ -1,0 +1,36 @@
+"""The local engine: computes walks one after the other in this process."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from robustpose.errors import RobustPoseError
+from robustpose.jobs.compute import AnyCell, Computed, Sources, compute
+from robustpose.jobs.workbench import Workbench
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """This process.
+
+    threads  of torch; 0 leaves them as they are; results of other numbers of threads differ in the last bit
+    """
+
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise RobustPoseError(f"threads must be at least 0, got {self.threads}")
+
+    def compute(
+        self, walks: Sequence[Sequence[AnyCell]], bench: Workbench, sources: Sources
+    ) -> Iterator[list[Computed]]:
+        """Yield what each walk computed, in order."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads or before)
+        try:
+            for walk in walks:
+                yield compute(walk, bench, sources)
+        finally:
+            torch.set_num_threads(before)

@@ -1,0 +1,166 @@
+"""What jobs find, and how each lies in a file: a few facts as JSON and named arrays."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robustpose.metrics import Table
+from robustpose.skeletons import SKELETONS, Skeleton
+
+Arrays = dict[str, NDArray[Any]]
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+
+_TABLE_ARRAYS = ("predicted", "keypoints", "visible", "head_size", "box_side")
+_MORE_ARRAYS = ("target", "target_visible", "score", "area", "crops", "photo")
+_SIGNAL = "signal_"
+
+
+class Stored(Protocol):
+    """A result that can lie in a file."""
+
+    def to_arrays(self) -> tuple[dict[str, object], Arrays]:
+        """Return facts for JSON, and arrays."""
+        ...
+
+    @classmethod
+    def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> Self:
+        """Read it back; KeyError or ValueError where something lacks."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What a cell's net was shown.
+
+    clean, adversarial  (M, H, W, 3) uint8, the crops of the block's first M people
+    """
+
+    clean: Pixels
+    adversarial: Pixels
+
+    @classmethod
+    def none(cls) -> "Pictures":
+        """No pictures."""
+        return cls(clean=np.zeros((0, 1, 1, 3), np.uint8), adversarial=np.zeros((0, 1, 1, 3), np.uint8))
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What a net answered.
+
+    table       the predictions beside the truth
+    signals     (N, K) each, what the net's output says beside the keypoints: 'score', and of heatmaps 'divergence'
+                (jobs/signals.py); of spatial attacks also how each person was moved
+    forwards    passes of one image through the net that the attack asked for
+    backwards   gradients of one image that it asked for
+    unreadable  one line for each person whose photo could not be read
+    """
+
+    table: Table
+    signals: Mapping[str, Floats] = field(default_factory=dict)
+    forwards: int = 0
+    backwards: int = 0
+    unreadable: tuple[str, ...] = ()
+
+    def to_arrays(self) -> tuple[dict[str, object], Arrays]:
+        """Return facts for JSON, and arrays."""
+        table = self.table
+        arrays: Arrays = {name: getattr(table, name) for name in _TABLE_ARRAYS}
+        more = {name: getattr(table, name) for name in _MORE_ARRAYS}
+        arrays |= {name: values for name, values in more.items() if values is not None}
+        arrays |= {_SIGNAL + name: np.asarray(values, np.float32) for name, values in self.signals.items()}
+        about: dict[str, object] = {
+            "ids": table.ids,
+            "skeleton": {"name": table.skeleton.name, "keypoints": table.skeleton.keypoints},
+            "uncounted": table.skeleton.uncounted,
+            "forwards": self.forwards,
+            "backwards": self.backwards,
+            "unreadable": self.unreadable,
+        }
+        return about, arrays
+
+    @classmethod
+    def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> "CellResult":
+        """Read it back."""
+        name, keypoints = about["skeleton"]["name"], tuple(about["skeleton"]["keypoints"])
+        skeleton = SKELETONS.get(name)
+        if skeleton is None or skeleton.keypoints != keypoints:
+            skeleton = Skeleton(name=name, keypoints=keypoints, limbs=(), uncounted=tuple(about["uncounted"]))
+        more: dict[str, Any] = {name: arrays.get(name) for name in _MORE_ARRAYS}
+        table = Table(
+            ids=tuple(about["ids"]),
+            skeleton=skeleton,
+            **{array: arrays[array] for array in _TABLE_ARRAYS},
+            **more,
+        )
+        return cls(
+            table=table,
+            signals={
+                name.removeprefix(_SIGNAL): values.astype(np.float64)
+                for name, values in arrays.items()
+                if name.startswith(_SIGNAL)
+            },
+            forwards=about["forwards"],
+            backwards=about["backwards"],
+            unreadable=tuple(about["unreadable"]),
+        )
+
+
+@dataclass(frozen=True)
+class UniversalResult:
+    """A universal perturbation.
+
+    perturbation  (3, H, W) float32 in [0, 1] units
+    losses        (U,) the mean loss of each mini-batch, before its update
+    """
+
+    perturbation: NDArray[np.float32]
+    losses: Floats
+
+    def to_arrays(self) -> tuple[dict[str, object], Arrays]:
+        """Return facts for JSON, and arrays."""
+        return {}, {"perturbation": self.perturbation, "losses": self.losses}
+
+    @classmethod
+    def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> "UniversalResult":
+        """Read it back."""
+        return cls(perturbation=arrays["perturbation"], losses=arrays["losses"])
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What a net of another task answered.
+
+    correct        (N,) of classifiers: whether the class is right; None for segmenters
+    intersections  (N, C) of segmenters: pixels in both the predicted and the true region of each class
+    unions         (N, C) and in either
+    """
+
+    ids: tuple[str, ...]
+    correct: NDArray[np.bool_] | None = None
+    intersections: Floats | None = None
+    unions: Floats | None = None
+    forwards: int = 0
+    backwards: int = 0
+
+    def to_arrays(self) -> tuple[dict[str, object], Arrays]:
+        """Return facts for JSON, and arrays."""
+        named = {"correct": self.correct, "intersections": self.intersections, "unions": self.unions}
+        arrays: Arrays = {name: values for name, values in named.items() if values is not None}
+        return {"ids": self.ids, "forwards": self.forwards, "backwards": self.backwards}, arrays
+
+    @classmethod
+    def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> "TaskResult":
+        """Read it back."""
+        return cls(
+            ids=tuple(about["ids"]),
+            correct=arrays.get("correct"),
+            intersections=arrays.get("intersections"),
+            unions=arrays.get("unions"),
+            forwards=about["forwards"],
+            backwards=about["backwards"],
+        )

@@ -1,0 +1,134 @@
+"""What cells are computed with: the opened nets and data sets that they name, and truths loaded once."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from robustpose import attacks
+from robustpose.data.augment import PADDING
+from robustpose.errors import RobustPoseError
+from robustpose.jobs.attack import Cell
+from robustpose.jobs.held import hold
+from robustpose.jobs.results import Floats
+from robustpose.jobs.task import TaskCell
+from robustpose.jobs.universal import UniversalCell
+from robustpose.metrics import Table, join
+from robustpose.models import OpenedModel, OpenedTask
+from robustpose.skeletons import Skeleton
+from robustpose.types import Batch, PoseDataset
+
+TRUTHS_AT_ONCE = 100
+"""People whose crops are in memory while their truths are collected."""
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """The opened nets and data sets by the fingerprints that cells name; the nets lie on `device`."""
+
+    models: Mapping[str, OpenedModel]
+    datasets: Mapping[str, PoseDataset]
+    tasks: Mapping[str, OpenedTask] = field(default_factory=dict)
+    device: str = "cpu"
+    _truths: dict[tuple[str, int, tuple[int, int], float, Skeleton], Table] = field(default_factory=dict)
+
+    def on(self, device: str) -> "Workbench":
+        """Return the bench with its nets moved to a device; RobustPoseError where it is not there."""
+        nets = [*(each.net for each in self.models.values()), *(each.net for each in self.tasks.values())]
+        for net in nets:
+            if isinstance(net, nn.Module):
+                try:
+                    net.to(device)
+                except (RuntimeError, AssertionError) as error:
+                    raise RobustPoseError(
+                        f"device {device!r} cannot be used here: {str(error).splitlines()[0]}"
+                    ) from None
+        return replace(self, device=device)
+
+    def model(self, cell: Cell | UniversalCell) -> OpenedModel:
+        """Return the net of a cell."""
+        return self.models[cell.model_fingerprint]
+
+    def batch(self, cell: Cell) -> Batch:
+        """Load the people of a cell as its net takes them."""
+        net = self.model(cell).net
+        loaded = self.datasets[cell.data_fingerprint].load(
+            range(cell.start, cell.stop), input_size=input_size_of(net), padding=padding_of(net)
+        )
+        return loaded.in_skeleton(net.skeleton).to(self.device)
+
+    def truths(self, cell: Cell, *, model: OpenedModel) -> Table:
+        """Load the true poses of the first `cell.pool` people, as cropped for a net; kept for the next cell."""
+        skeleton, input_size, padding = model.net.skeleton, input_size_of(model.net), padding_of(model.net)
+        key = (cell.data_fingerprint, cell.pool, input_size, padding, skeleton)
+        if key not in self._truths:
+            dataset = self.datasets[cell.data_fingerprint]
+            tables = []
+            for start in range(0, cell.pool, TRUTHS_AT_ONCE):
+                rows = range(start, min(start + TRUTHS_AT_ONCE, cell.pool))
+                batch = dataset.load(rows, input_size=input_size, padding=padding).in_skeleton(skeleton)
+                tables.append(as_table(batch, batch.keypoints))
+            self._truths[key] = join(tables)
+        return self._truths[key]
+
+    def lessons(self, cell: UniversalCell, *, steps: int) -> Iterator[Batch]:
+        """Yield mini-batches of a universal perturbation's training people, each pass in a new order."""
+        net = self.model(cell).net
+        dataset, input_size = self.datasets[cell.data_fingerprint], input_size_of(net)
+        people = cell.stop - cell.start
+        order = np.concatenate(
+            [
+                np.random.default_rng([cell.seed, epoch]).permutation(people)
+                for epoch in range(-(-steps * cell.batch // people))
+            ]
+        )
+        chosen = (cell.start + order[: steps * cell.batch]).tolist()
+        held = hold(dataset, sorted(set(chosen)), input_size=input_size, padding=padding_of(net))
+        for start in range(0, len(chosen), cell.batch):
+            batch = held.take(chosen[start : start + cell.batch])
+            yield batch.in_skeleton(net.skeleton).to(self.device)
+
+    def task(self, cell: TaskCell) -> OpenedTask:
+        """Return the net of another task."""
+        return self.tasks[cell.fingerprint]
+
+
+def input_size_of(net: object) -> tuple[int, int]:
+    """Return the crop (H, W) that a net takes, as plain numbers."""
+    height, width = net.input_size  # type: ignore[attr-defined]
+    return int(height), int(width)
+
+
+def padding_of(net: object) -> float:
+    """Return by how much a net's crop is larger than the person's box."""
+    return float(getattr(net, "padding", PADDING))
+
+
+def as_table(
+    batch: Batch, predicted: Tensor, *, scores: Tensor | None = None, target: attacks.Target | None = None
+) -> Table:
+    """Lay predictions (N, K, 2), and how sure the net is of them (N, K), beside a batch's truth."""
+    unknown = np.full(len(batch), np.nan)
+    return Table(
+        ids=batch.ids,
+        skeleton=batch.skeleton,
+        predicted=as_float64(predicted),
+        keypoints=as_float64(batch.keypoints),
+        visible=batch.visible.cpu().numpy(),
+        head_size=as_float64(batch.head_size),
+        box_side=as_float64(batch.box_side),
+        target=None if target is None else as_float64(target.keypoints),
+        target_visible=None if target is None else target.visible.cpu().numpy(),
+        score=unknown if scores is None else as_float64(scores).mean(axis=1),
+        area=unknown if batch.area is None else as_float64(batch.area),
+        crops=as_float64(batch.crops),
+        photo=np.array(batch.photos or batch.ids, dtype=np.str_),
+    )
+
+
+def as_float64(values: Tensor) -> Floats:
+    """Turn a tensor into an array."""
+    array: Floats = values.detach().cpu().to(torch.float64).numpy()
+    return array

@@ -1,0 +1,42 @@
+"""The paper study: all nets, all findings, all of the paper's grid, on 1,000 rendered people."""
+
+from robustpose.jobs.setting import Setting
+from robustpose.study.definition import Study
+from robustpose.study.view import PAPER_EPS
+
+ALL_FINDINGS = (
+    "fig2a",
+    "fig2b",
+    "fig2c",
+    "fig2d",
+    "fig2ef",
+    "objective",
+    "steps",
+    "tasks",
+    "table1",
+    "transfer",
+    "universal_pictures",
+    "table2",
+    "detection",
+    "defences",
+    "perceptibility",
+)
+
+PAPER = Study(
+    name="paper",
+    title="The paper again, on rendered people",
+    models=(
+        *("deeppose", "shg2", "shg8", "chained", "attention_hg", "dlcm"),
+        *("resreg", "resdec", "resdec_pre"),
+    ),
+    data="synthpose:val",
+    settings=(
+        *(Setting("fgsm", eps) for eps in PAPER_EPS),
+        *(Setting("igsm", eps) for eps in PAPER_EPS),
+        *(Setting("igsm", eps, targeted=True) for eps in PAPER_EPS),
+    ),
+    n=1000,
+    findings=ALL_FINDINGS,
+    tasks=("action", "parts"),
+    training="synthpose:train",
+)

@@ -1,0 +1,31 @@
+"""The quick study: what `make study` runs. Enough nets, people and budgets to decide the paper's main claims.
+
+Four nets, two of them heatmaps and regression on one backbone; a classifier and a segmenter on the same backbone.
+Universal perturbations and a hundred steps are left to the paper study: they cost more than all of this.
+"""
+
+from robustpose.jobs.setting import Setting
+from robustpose.studies.paper import PAPER
+from robustpose.study.definition import Study
+from robustpose.study.view import Grid
+
+EPS = tuple(level / 255 for level in (1, 2, 8, 32))
+TARGETED_EPS = tuple(level / 255 for level in (2, 8, 32))
+_LEFT_OUT = ("fig2ef", "table1", "universal_pictures")
+
+QUICK = Study(
+    name="quick",
+    title="Four nets, rendered people, the paper's attacks",
+    models=("shg2", "deeppose", "resdec", "resreg"),
+    data="synthpose:val",
+    settings=(
+        *(Setting("fgsm", eps) for eps in EPS),
+        *(Setting("igsm", eps) for eps in EPS),
+        Setting("igsm", 8 / 255, objective="training_loss_all"),
+        *(Setting("igsm", eps, targeted=True) for eps in TARGETED_EPS),
+    ),
+    n=50,
+    findings=tuple(name for name in PAPER.findings if name not in _LEFT_OUT),
+    grid=Grid(eps=EPS, targeted_eps=TARGETED_EPS, walk=(1, 2, 5, 10, 20), long=20),
+    tasks=("action", "parts"),
+)

@@ -1,0 +1,26 @@
+"""The real study: nets that people ship, on photos: one step, ten steps, and the margin."""
+
+from robustpose.jobs.setting import Setting
+from robustpose.study.definition import Study
+
+EPS = tuple(level / 255 for level in (1, 2, 4, 8))
+
+REAL = Study(
+    name="real",
+    title="The nets people ship",
+    models=(
+        *("movenet-lightning", "movenet-thunder", "posenet"),
+        *("blazepose-lite", "blazepose-full", "blazepose-heavy", "efficientpose-ii-lite"),
+    ),
+    data="",
+    settings=tuple(
+        setting
+        for eps in EPS
+        for setting in (
+            Setting("fgsm", eps),
+            Setting("igsm", eps),
+            Setting("apgd", eps, steps=30, objective="margin"),
+        )
+    ),
+    n=None,
+)

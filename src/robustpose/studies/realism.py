@@ -1,0 +1,202 @@
+"""What each ingredient of the rendered people is worth: nets trained without it, held against one with all.
+
+Every net has the same architecture, recipe and seed, and scenes drawn alike, but for what is left out of them
+(data/synthpose/ingredients.py says which are the same scenes otherwise). All are scored on the same people:
+rendered ones of val, which have every ingredient, and people in photos. Nets that others trained, which never saw
+a rendered person, are scored beside them. Worth is the paired difference, in points, of the net without the
+ingredient from the net with all: negative where leaving it out hurts.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from robustpose import attacks
+from robustpose.data import open_dataset
+from robustpose.data.rendered import RenderedPeople
+from robustpose.data.synthpose.cache import end_with_parent
+from robustpose.data.synthpose.ingredients import INGREDIENTS
+from robustpose.errors import RobustPoseError
+from robustpose.jobs.store import write_atomically
+from robustpose.jobs.workbench import as_table
+from robustpose.metrics import ALL, METRICS, Table, difference, join, score
+from robustpose.models import OpenedModel, open_model
+from robustpose.models.weights import facts_path, load_facts
+from robustpose.train import Recipe, train
+from robustpose.types import PoseDataset
+
+EVERYTHING = "everything"
+
+VARIANTS = (EVERYTHING, *(f"without-{name}" for name in INGREDIENTS))
+
+_AT_ONCE = 50
+
+
+@dataclass(frozen=True)
+class Realism:
+    """The study: nets to train, people to score them on, and nets of others to score beside them.
+
+    photos         a data set of people in photos, 'coco:PATH'; empty for none
+    others         nets trained elsewhere, 'tflite:PATH'
+    min_keypoints, min_box  who of the photos takes part: labelled keypoints, longer side in photo pixels
+    processes      trainings at a time, one thread each
+    """
+
+    name: str = "realism"
+    title: str = "What each ingredient of the rendered people is worth"
+    recipe: Recipe = field(default_factory=lambda: Recipe(architecture="shg2", people=3_000, samples=24_000))
+    n: int = 1000
+    photos: str = ""
+    others: tuple[str, ...] = ()
+    min_keypoints: int = 0
+    min_box: float = 0
+    processes: int = os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Worth:
+    """One line of realism.csv: a net's score on a data set, and its difference from the net with everything.
+
+    Percent and percentage points, with 95% intervals over n people; NaN where there is no difference to take.
+    """
+
+    net: str
+    data: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+    difference: float
+    difference_low: float
+    difference_high: float
+
+
+def run_realism(
+    study: Realism, folder: Path, *, on_progress: Callable[[int, int, str], None] = lambda done, total, name: None
+) -> list[Worth]:
+    """Train what is not trained yet, score all nets, write realism.csv and return its lines.
+
+    on_progress is told (trainings done, all, the one just done). A killed study goes on where it was.
+    """
+    if study.n < 1:
+        raise RobustPoseError(f"--n must be at least 1, got {study.n}")
+    datasets = _datasets(study)
+    others = [open_model(spec) for spec in study.others]
+    names = [*VARIANTS, *(model.name for model in others)]
+    if len(set(names)) < len(names):
+        raise RobustPoseError(f"two nets share a name, so no table could tell them apart: {', '.join(names)}")
+    _train_all(study, folder, on_progress)
+    nets = [
+        (name, open_model(f"{study.recipe.architecture}:{_weights(study, folder, name)}")) for name in VARIANTS
+    ]
+    nets += [(model.name, model) for model in others]
+    lines = [line for dataset in datasets for line in _score_all(nets, dataset, study.n)]
+    frame = pl.DataFrame([asdict(line) for line in lines]).with_columns(
+        pl.col("value", "low", "high", "difference", "difference_low", "difference_high").fill_nan(None).round(3)
+    )
+    write_atomically(folder / "realism.csv", frame.write_csv(float_precision=3).encode())
+    return lines
+
+
+def _datasets(study: Realism) -> list[PoseDataset]:
+    rendered = open_dataset("synthpose:val")
+    if not study.photos:
+        return [rendered]
+    if study.photos.startswith("synthpose"):
+        raise RobustPoseError(f"the realism study holds rendered people against photos; got --data {study.photos}")
+    photos = open_dataset(study.photos, min_keypoints=study.min_keypoints, min_box=study.min_box)
+    return [rendered, photos]
+
+
+def _weights(study: Realism, folder: Path, variant: str) -> Path:
+    return folder / "nets" / variant / f"{study.recipe.architecture}.safetensors"
+
+
+def _train_all(study: Realism, folder: Path, on_progress: Callable[[int, int, str], None]) -> None:
+    """Train the variants that have no weights yet, several at a time, each in a process of one thread."""
+    missing = [name for name in VARIANTS if not _is_trained(_weights(study, folder, name), study.recipe, name)]
+    done = len(VARIANTS) - len(missing)
+    on_progress(done, len(VARIANTS), "")
+    if not missing:
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        max(1, min(study.processes, len(missing))), spawn, initializer=end_with_parent
+    ) as pool:
+        tasks = {pool.submit(_train_one, study.recipe, name, folder / "nets" / name): name for name in missing}
+        try:
+            for task in as_completed(tasks):
+                task.result()
+                done += 1
+                on_progress(done, len(VARIANTS), tasks[task])
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _is_trained(weights: Path, recipe: Recipe, variant: str) -> bool:
+    """Say whether weights are there with their facts; RobustPoseError where they are of another training."""
+    if not facts_path(weights).exists():  # the facts are written last
+        return False
+    facts = load_facts(weights)
+    if facts.recipe != asdict(recipe):
+        raise RobustPoseError(f"{weights} is of another recipe; choose another --out")
+    if facts.data_fingerprint != open_dataset(_people_of(variant)).fingerprint:
+        raise RobustPoseError(f"{weights} was trained on people of another renderer; choose another --out")
+    return True
+
+
+def _people_of(variant: str) -> str:
+    return "synthpose:train" if variant == EVERYTHING else f"synthpose:train,{variant}"
+
+
+def _train_one(recipe: Recipe, variant: str, out: Path) -> None:
+    torch.set_num_threads(1)
+    train(recipe, training=open_dataset(_people_of(variant)), validation=open_dataset("synthpose:val"), out=out)
+
+
+def _score_all(nets: Sequence[tuple[str, OpenedModel]], dataset: PoseDataset, n: int) -> Iterator[Worth]:
+    """Score nets on the first n people: PCK@0.1 over the keypoints that all share, and PCKh where they have it."""
+    tables = {name: _predictions(model, dataset, min(n, len(dataset))) for name, model in nets}
+    shared = frozenset(dataset.skeleton.keypoints).intersection(
+        *(table.skeleton.keypoints for table in tables.values())
+    )
+    for metric in ("pck", "pckh") if dataset.has_head_sizes else ("pck",):
+        for name, _ in nets:
+            table = tables[name].over(shared)
+            found = score(table, METRICS[metric])[ALL]
+            alike = name in VARIANTS and name != EVERYTHING
+            change = difference(tables[EVERYTHING].over(shared), table, METRICS[metric])[ALL] if alike else None
+            nan = float("nan")
+            yield Worth(
+                net=name,
+                data=dataset.name,
+                metric=METRICS[metric].name,
+                value=found.value,
+                low=found.low,
+                high=found.high,
+                n=found.n,
+                difference=change.value if change else nan,
+                difference_low=change.low if change else nan,
+                difference_high=change.high if change else nan,
+            )
+
+
+def _predictions(model: OpenedModel, dataset: PoseDataset, n: int) -> Table:
+    """Return what a net predicts for the first n people, in its own skeleton."""
+    input_size = (int(model.net.input_size[0]), int(model.net.input_size[1]))
+    if isinstance(dataset, RenderedPeople):
+        dataset.prepare(n, input_size=input_size)
+    tables = []
+    for start in range(0, n, _AT_ONCE):
+        loaded = dataset.load(range(start, min(start + _AT_ONCE, n)), input_size=input_size)
+        batch = loaded.in_skeleton(model.net.skeleton)
+        predicted = attacks.predict(model.net, batch.images, ids=batch.ids).keypoints
+        tables.append(as_table(batch, predicted))
+    return join(tables)

@@ -1,0 +1,104 @@
+"""The validity study: one study of real nets, twice: on rendered people and on photos.
+
+Each side is the real study in a folder of its own, so its cells may be computed anywhere by
+`robustpose study real`; comparison.py sets the two beside each other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from robustpose.errors import RobustPoseError
+from robustpose.jobs.setting import Setting
+from robustpose.studies.real import REAL
+from robustpose.study.definition import Study
+from robustpose.study.plan import Plan, open_plan
+
+RENDERED, PHOTOS = "rendered", "photos"
+"""The two sides, and the folders of their results."""
+
+METRIC = "pck"
+"""Of both sides: photos of COCO have no head sizes, and a score by another rule is no score to be compared."""
+
+
+@dataclass(frozen=True)
+class Validity:
+    """The study: nets that others trained, on rendered people and on people in photos.
+
+    photos         a data set of people in photos, 'coco:PATH'
+    n              people of each side, from the first; all of a side that has fewer; None: all
+    images         the photo folder, where it is not beside the annotations
+    min_keypoints, min_box  who of the photos takes part: labelled keypoints, longer side in photo pixels
+    """
+
+    name: str = "validity"
+    title: str = "Do rendered people order nets as photos do?"
+    models: tuple[str, ...] = REAL.models
+    rendered: str = "synthpose:val"
+    photos: str = ""
+    settings: tuple[Setting, ...] = REAL.settings
+    n: int | None = 500
+    seed: int = 0
+    card: str = ""
+    images: str = ""
+    min_keypoints: int = 0
+    min_box: float = 0
+    per_cell: int = REAL.per_cell
+
+
+def studies_of(study: Validity) -> dict[str, Study]:
+    """Return the two sides: what `robustpose study real` makes of the same options, for each side's data.
+
+    RobustPoseError for fewer than two nets, and for photos that are none.
+    """
+    if not study.photos:
+        raise RobustPoseError(f"study {study.name} is of photos too: name them with --data, such as coco:PATH")
+    if study.photos.partition(":")[0] == "synthpose":
+        raise RobustPoseError(
+            f"study {study.name} holds rendered people against photos; got --data {study.photos}"
+        )
+    if len(study.models) < 2:
+        raise RobustPoseError(f"an order needs two nets at least, got {', '.join(study.models) or 'none'}")
+    rendered = replace(
+        REAL,
+        models=study.models,
+        data=study.rendered,
+        settings=study.settings,
+        n=study.n,
+        seed=study.seed,
+        card=study.card,
+        per_cell=study.per_cell,
+        metric=METRIC,
+    )
+    photos = replace(
+        rendered,
+        data=study.photos,
+        images=study.images,
+        min_keypoints=study.min_keypoints,
+        min_box=study.min_box,
+    )
+    return {RENDERED: rendered, PHOTOS: photos}
+
+
+def open_sides(study: Validity) -> dict[str, Plan]:
+    """Open both sides with the same nets: {'rendered' | 'photos': plan}.
+
+    RobustPoseError for fewer than two keypoints that all share, and for what a plan refuses.
+    """
+    studies = studies_of(study)
+    rendered = open_plan(studies[RENDERED])
+    photos = open_plan(studies[PHOTOS], models=rendered.models)
+    sides = {RENDERED: rendered, PHOTOS: photos}
+    if len(shared := shared_joints(sides)) < 2:
+        raise RobustPoseError(
+            f"study {study.name} needs two keypoints at least that {rendered.dataset.name}, {photos.dataset.name} "
+            f"and all nets share and count; they share {', '.join(sorted(shared)) or 'none'}"
+        )
+    return sides
+
+
+def shared_joints(sides: Mapping[str, Plan]) -> frozenset[str]:
+    """Return the keypoints that both sides and all nets have, less those that any of them leaves out."""
+    skeletons = [plan.dataset.skeleton for plan in sides.values()]
+    skeletons += [model.net.skeleton for plan in sides.values() for model in plan.models]
+    left_out = {name for skeleton in skeletons for name in skeleton.uncounted}
+    return frozenset(skeletons[0].keypoints).intersection(*(each.keypoints for each in skeletons)) - left_out

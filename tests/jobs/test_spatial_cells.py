@@ -1,0 +1,103 @@
+"""Spatial attacks in studies: stored truth that moved, keys, JSON, pages, and the Python interface."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import robustpose as rp
+from robustpose.analysis.official import all_rows
+from robustpose.analysis.scores import outcome
+from robustpose.errors import RobustPoseError
+from robustpose.jobs.setting import Setting
+from robustpose.jobs.store import Store
+from robustpose.metrics import METRICS, score
+from robustpose.report.html import write_report
+from robustpose.report.terminal import attack_json
+from robustpose.study.plan import run_cells
+from tests.conftest import TinyHeatmaps, tiny_batch
+from tests.study.study_fakes import NoisePeople, models, plan
+
+SETTINGS = (
+    Setting("spatial", 30.0, steps=9, threat="rotation"),
+    Setting("worst_of_k", 20.0, steps=3, threat="spatial"),
+)
+
+
+def test_what_is_stored_is_scored_against_the_moved_truth(tmp_path: Path) -> None:
+    made = plan(n=30, people=NoisePeople(broken=(2,)), settings=SETTINGS, nets=models()[1:])
+    store = Store(tmp_path)
+    assert run_cells(made, store) == 6
+    assert run_cells(made, store) == 0
+    clean, attacked = (outcome(made, store, made.models[0], each) for each in (None, SETTINGS[0]))
+    assert attacked.motions is not None and attacked.motions.shape == (29, 4)
+    assert clean.motions is None
+    turned = (attacked.motions[:, 0] != 0) & attacked.table.visible.any(axis=1)
+    assert turned.any()
+    assert (attacked.table.keypoints[turned] != clean.table.keypoints[turned]).any(axis=(1, 2)).all()
+    stay = ~(attacked.motions != 0).any(axis=1)
+    np.testing.assert_array_equal(attacked.table.keypoints[stay], clean.table.keypoints[stay])
+    before, after = (METRICS["pck"].hits(each.table) for each in (clean, attacked))
+    assert ((after == 0).sum(axis=1) >= (before == 0).sum(axis=1)).all()
+    assert attacked.forwards <= 29 * 9
+    content = json.loads(attack_json(made, clean=clean, attacked=attacked, cells=(), seconds=0.0))
+    assert content["attack"] == "SPATIAL-U-9"
+    assert (content["threat"], content["eps"], content["objective"]) == ("rotation", "30 degrees", None)
+    assert content["n"] == content["relative"]["n"] == 29
+    assert content["attacked"]["value"] <= content["clean"]["value"]
+    assert content["motion"]["moved"] == int(turned.sum() + (~turned & ~stay).sum())
+    gone = int((clean.table.visible & ~attacked.table.visible).sum())
+    assert content["motion"]["keypoints_that_left"] == gone
+    assert content["attacked"]["value"] == pytest.approx(
+        score(attacked.table, METRICS["pck"])["all"].value, abs=1e-3
+    )
+
+
+def test_pages_show_the_truth_that_moved(tmp_path: Path) -> None:
+    made = plan(n=6, settings=SETTINGS)
+    store = Store(tmp_path / "store")
+    run_cells(made, store)
+    page = write_report(made, store, tmp_path / "page").read_text()
+    assert "the truth, moved along" in page
+    assert "may turn the picture by eps degrees, the truth moving along" in page
+    rows = [row for row in all_rows(made, store) if row.measure == "relative"]
+    assert {row.eps for row in rows} == {"30 degrees", "20 degrees and 0.0667 of the side"}
+
+
+def test_keys_tell_threats_budgets_and_steps_apart() -> None:
+    several = [
+        *SETTINGS,
+        replace(SETTINGS[0], eps=20.0),
+        replace(SETTINGS[0], threat="spatial"),
+        replace(SETTINGS[0], steps=11),
+    ]
+    (net,) = models()[:1]
+    keys = {plan(settings=(each,)).cells(net, each)[0].key for each in several}
+    assert len(keys) == len(several)
+    cell = plan(settings=SETTINGS).cells(net, SETTINGS[0])[0]
+    assert cell.metric == "pck"
+    assert SETTINGS[0].round_to_8bit and replace(SETTINGS[0], eps=0.001).round_to_8bit
+
+
+def test_a_curve_from_python(tmp_path: Path) -> None:
+    net = TinyHeatmaps().train()
+    found = rp.attack(net, tiny_batch(8), attack="spatial", eps=(10, "40"), steps=9)
+    assert net.training
+    assert found.score("attacked", eps=10).value <= found.score("clean").value
+    assert found.score("attacked", eps=40).n == 8
+    assert "40 degrees and 0.133 of the side" in str(found)
+    assert found.save(tmp_path / "figure.png").stat().st_size > 10_000
+    turned = rp.attack(net, tiny_batch(4), attack="worst_of_k", threat="rotation", eps=15)
+    assert "15 degrees" in str(turned)
+    with pytest.raises(
+        RobustPoseError, match="'spatial' serves spatial, rotation, translation, scaling, got linf"
+    ):
+        rp.attack(net, tiny_batch(2), attack="spatial", threat="linf")
+
+
+def test_other_threats_from_python(tmp_path: Path) -> None:
+    found = rp.attack(TinyHeatmaps().eval(), tiny_batch(3), attack="igsm", threat="l2", eps=("1", "2"), steps=2)
+    assert found.score("relative", eps=1).n == 3
+    assert "2 in L2" in str(found)
