@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from robustpose.attacks.lean import lean_copy
+from robustpose.attacks.acceleration import fused_copy
 from robustpose.models import build
 
 KINDS = {
@@ -84,20 +84,20 @@ def ways(
 ) -> Iterator[tuple[str, Callable[[Tensor], Tensor], float]]:
     """Yield ways to search: a name, what gives the gradient, and the ceiling of its arithmetic in TFLOP/s."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    copy: Any = lean_copy(net, images[:1])  # type: ignore[arg-type]
-    assert copy is not None, "the net has no lean copy"
+    copy: Any = fused_copy(net, images[:1])  # type: ignore[arg-type]
+    assert copy is not None, "the net has no fused copy"
     fp32, tf32, bf16 = (
         matrix_ceiling(dtype, tf32=tf32)
         for dtype, tf32 in ((torch.float32, False), (torch.float32, True), (torch.bfloat16, False))
     )
     yield "the net, fp32", plain(net, None, tf32=False), fp32
-    yield "lean copy, fp32", plain(copy, None, tf32=False), fp32
-    yield "lean copy, TF32", plain(copy, None, tf32=True), tf32
+    yield "fused copy, fp32", plain(copy, None, tf32=False), fp32
+    yield "fused copy, TF32", plain(copy, None, tf32=True), tf32
     step = plain(copy, torch.bfloat16, tf32=False)
-    yield "lean copy, bf16", step, bf16
-    yield "lean copy, bf16, CUDA graph", graphed(step, images), bf16
+    yield "fused copy, bf16", step, bf16
+    yield "fused copy, bf16, CUDA graph", graphed(step, images), bf16
     if with_compile:
-        yield "lean copy, bf16, compiled", plain(torch.compile(copy), torch.bfloat16, tf32=False), bf16
+        yield "fused copy, bf16, compiled", plain(torch.compile(copy), torch.bfloat16, tf32=False), bf16
 
 
 def plain(net: Callable[..., object], precision: torch.dtype | None, *, tf32: bool) -> Callable[[Tensor], Tensor]:

@@ -322,8 +322,8 @@ class Searched:
 class Attack(Protocol):
     """A frozen dataclass of hyper-parameters with one verb.
 
-    `settles: ClassVar[bool] = True` says that an attack is done with a person of whom a picture reached a loss's
-    cap: it would look at other pictures, but return that one or one as high. Without it, it gets every pass.
+    `stops_at_cap: ClassVar[bool] = True` says that an attack is done with a person once an image of theirs reached
+    the loss's cap: every image that it could still return is as good. Without it, the attack gets every pass.
     """
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:

@@ -17,7 +17,7 @@ from robustpose.attacks import (
     usual_objective,
     usual_threat,
 )
-from robustpose.attacks.restarts import stacked
+from robustpose.attacks.gradient import stacked
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import OBJECTIVES, Aim, Keypoints, Objective, TrainingLoss, correct_radius
 from robustpose.threats import THREATS, Linf, make_threat

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robustpose.attacks import APGD, PGD, run
 from robustpose.attacks.apgd import checkpoints
-from robustpose.attacks.restarts import best_try, stacked
+from robustpose.attacks.gradient import best_try, stacked
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import TrainingLoss
 from robustpose.threats import Linf

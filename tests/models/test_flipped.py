@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustpose.attacks.lean import lean_copy
+from robustpose.attacks.acceleration import fused_copy
 from robustpose.errors import RobustPoseError
 from robustpose.models import build, open_model, takes_card
 from robustpose.models.architectures.dlcm import BONES, LIMBS, PartsHead
@@ -152,6 +152,6 @@ def test_opened_by_name() -> None:
 
 def test_searched_by_a_folded_copy() -> None:
     net = open_model("flip:shg2").net
-    copy: object = lean_copy(net, torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(3)))
+    copy: object = fused_copy(net, torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(3)))
     assert isinstance(copy, nn.Module)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in copy.modules())

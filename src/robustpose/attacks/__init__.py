@@ -5,13 +5,13 @@ Those of ENSEMBLES and SPATIAL need more, and have doors of their own.
 
 from collections.abc import Callable
 
+from robustpose.attacks.acceleration import SEARCHES, FusedModel
 from robustpose.attacks.apgd import APGD, apgd
 from robustpose.attacks.autopose import Autopose, autopose
-from robustpose.attacks.eot import EotPatch, LearnedPatch, eot_patch, learn_patch, show_patch
 from robustpose.attacks.fgsm import FGSM, fgsm
 from robustpose.attacks.fmn import FMN, fmn, fmn_each
 from robustpose.attacks.igsm import IGSM, igsm
-from robustpose.attacks.lean import SEARCHES, Lean
+from robustpose.attacks.patch import EotPatch, LearnedPatch, eot_patch, learn_patch, show_patch
 from robustpose.attacks.pgd import PGD, pgd
 from robustpose.attacks.rays import RayS, rays
 from robustpose.attacks.run import Attacked, AttackError, Crafted, Target, craft, predict, run, run_along
@@ -80,8 +80,8 @@ __all__ = [
     "Crafted",
     "EotPatch",
     "FirstOrder",
+    "FusedModel",
     "Lattice",
-    "Lean",
     "LearnedPatch",
     "Moved",
     "RayS",

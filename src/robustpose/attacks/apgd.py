@@ -3,7 +3,7 @@ Attacks", ICML 2020, arXiv 2003.01690, algorithm 1.
 
 PGD that chooses its own step size: it begins with 2 eps, and at checkpoints that come ever sooner halves the step
 and goes back to the best picture so far where the loss no longer rises. The paper starts at random; here the first
-try starts at the picture (attacks.restarts), so that one try is the same for everyone in any batch.
+try starts at the picture (gradient.stacked), so that one try is the same for everyone in any batch.
 """
 
 import math
@@ -13,9 +13,8 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from robustpose.attacks.gradient import loss_and_gradient
+from robustpose.attacks.gradient import best_try, loss_and_gradient, stacked
 from robustpose.attacks.pgd import higher
-from robustpose.attacks.restarts import best_try, stacked
 from robustpose.errors import RobustPoseError
 from robustpose.types import Loss, Threat
 
@@ -33,7 +32,7 @@ class APGD:
     restarts  tries; the first starts at the picture
     """
 
-    settles: ClassVar[bool] = True
+    stops_at_cap: ClassVar[bool] = True
     steps: int = 100
     restarts: int = 1
 

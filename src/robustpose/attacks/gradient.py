@@ -1,10 +1,11 @@
-"""The one way attacks take gradients: to the images alone, never to the weights."""
+"""What attacks share: gradients to the images alone, each person's own random numbers, several tries at once."""
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from robustpose.errors import RobustPoseError
-from robustpose.types import Loss, PoseModel
+from robustpose.threats.levels import LEVELS
+from robustpose.types import Loss, PoseModel, Threat
 
 
 def input_gradient(loss: Loss, adv: Tensor) -> Tensor:
@@ -48,3 +49,40 @@ def check_gradient(attack: object, model: PoseModel) -> None:
         f"attacks that need none: {names or 'none is here yet'}; or attack a net of your own and show it those "
         "pictures"
     )
+
+
+def each_persons(images: Tensor, generator: Generator) -> list[Generator]:
+    """Make a generator for every image (N, 3, H, W), from the seed and the image, not from its place."""
+    base = int(torch.randint(2**31, (1,), generator=generator))
+    levels = (images.detach() * LEVELS).round().to(torch.int64).flatten(1)
+    places = torch.arange(levels.shape[1], device=levels.device) % 8191 + 1
+    return [torch.Generator().manual_seed(base + int(mark)) for mark in (levels * places).sum(dim=1)]
+
+
+def stacked(
+    images: Tensor, threat: Threat, generator: Generator, *, restarts: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return where each try starts (R N, 3, H, W), its origin of the same shape, and whose it is (R N,).
+
+    R tries of N people are R x N images in every pass.
+    The first try starts at the picture itself, so an attack of one try draws nothing; the others start at random
+    within the threat, where the person's picture and the seed say, whoever else is in the batch.
+    """
+    starts = [images]
+    if restarts > 1 and len(images):
+        own = each_persons(images, generator)
+        starts += [
+            torch.cat([threat.sample(picture[None], each) for picture, each in zip(images, own, strict=True)])
+            for _ in range(restarts - 1)
+        ]
+    else:
+        starts += [images] * (restarts - 1)
+    rows = torch.arange(len(images), device=images.device).repeat(restarts)
+    return torch.cat(starts), images.repeat(restarts, 1, 1, 1), rows
+
+
+def best_try(adv: Tensor, losses: Tensor, *, restarts: int) -> Tensor:
+    """Return each person's try of the highest loss (N, 3, H, W), of tries that lie as `stacked` lays them."""
+    n = len(adv) // restarts
+    best = losses.reshape(restarts, n).argmax(dim=0)
+    return adv.reshape(restarts, n, *adv.shape[1:])[best, torch.arange(n, device=adv.device)]

@@ -29,7 +29,7 @@ class IGSM:
     step_size  as a share of eps
     """
 
-    settles: ClassVar[bool] = True
+    stops_at_cap: ClassVar[bool] = True
     steps: int = 10
     step_size: float = UNTARGETED_STEP
 

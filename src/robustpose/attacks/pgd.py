@@ -11,8 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from robustpose.attacks.gradient import loss_and_gradient
-from robustpose.attacks.restarts import best_try, stacked
+from robustpose.attacks.gradient import best_try, loss_and_gradient, stacked
 from robustpose.errors import RobustPoseError
 from robustpose.types import Loss, Threat
 
@@ -27,7 +26,7 @@ class PGD:
     momentum   share of the gathered gradients that is kept; 0 is plain PGD, 1 is MI-FGSM
     """
 
-    settles: ClassVar[bool] = True
+    stops_at_cap: ClassVar[bool] = True
     steps: int = 40
     step_size: float = 1 / 8
     restarts: int = 1

@@ -11,9 +11,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from robustpose.attacks.finished import Unfinished
+from robustpose.attacks.acceleration import FusedModel, Unfinished
 from robustpose.attacks.gradient import check_gradient
-from robustpose.attacks.lean import Lean
 from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import Pck
@@ -162,7 +161,7 @@ def run_along(
     pose = batch if target is None else target
     aim = Aim(pose.keypoints, pose.visible, correct_radius(batch, metric))
     with untouched(model):
-        loss = objective.bind(Lean(model, search=search), aim, targeted=target is not None)
+        loss = objective.bind(FusedModel(model, search=search), aim, targeted=target is not None)
         crafted = craft(
             attack, loss, batch.images, ids=batch.ids, at=at, threat=threat, seed=seed, round_to_8bit=round_to_8bit
         )
@@ -196,7 +195,7 @@ def craft(
     counter = _Counter(ids)
     generator = torch.Generator().manual_seed(seed)
     counted = counter.counted(loss)
-    if getattr(attack, "settles", False) and isinstance(loss, CappedLoss):
+    if getattr(attack, "stops_at_cap", False) and isinstance(loss, CappedLoss):
         counted = Unfinished(counted, loss.cap)
     made: dict[int, Crafted] = {}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from robustpose.attacks.lean import Lean
+from robustpose.attacks.acceleration import FusedModel
 from robustpose.attacks.run import AttackError
 from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
@@ -77,12 +77,12 @@ def learn_universal(
     height, width = model.input_size
     perturbation = torch.zeros(3, int(height), int(width))
     losses: list[float] = []
-    lean = Lean(model)
+    fused = FusedModel(model)
     with untouched(model):
         for batch in batches:
             if len(batch) == 0:
                 continue
-            gradient, loss = _gradient(perturbation.to(batch.images), lean, batch, objective)
+            gradient, loss = _gradient(perturbation.to(batch.images), fused, batch, objective)
             perturbation = perturbation + how.step_size * how.eps * gradient.sign().cpu()
             perturbation = perturbation.clamp(-how.eps, how.eps)
             losses.append(loss)

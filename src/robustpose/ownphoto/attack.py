@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from robustpose.attacks import craft
-from robustpose.attacks.lean import Lean
+from robustpose.attacks.acceleration import FusedModel
 from robustpose.attacks.untouched import untouched
 from robustpose.geometry import Floats, Pixels, box_crop
 from robustpose.objectives import Aim, Objective
@@ -97,7 +97,7 @@ def attack_photo(
     before = see(model, photo, crop)
     with untouched(model):
         aim = _aim(model, photo, crop, radius=CORRECT * max(box[2:]) * float(crop[0, 0]), seed=seed)
-        loss = surface.through(objective.bind(Lean(model, search=search), aim, targeted=False))
+        loss = surface.through(objective.bind(FusedModel(model, search=search), aim, targeted=False))
         (crafted,) = craft(
             attack, loss, surface.cut(photo), ids=("photo",), at=None, threat=threat, seed=seed, round_to_8bit=True
         ).values()

@@ -1,12 +1,20 @@
-"""What attacks search with: a copy of the net that gives the same gradients for less time.
+"""What makes attacks cheap: a fused copy of the model, and no more passes for people who are finished.
 
-In eval mode a batch norm is a scale and a shift, so where it follows a convolution it is folded into that one's
-weights; elsewhere it becomes one fused multiplication and addition. Weights and pictures lie channels last. The
-copy is used only after it has given the outputs and gradients of the untouched net on pictures of the batch; a net
-that cannot be copied, or whose copy says anything else, is searched as it is. Scores never come from the copy.
+**Fused copy.** In eval mode a batch norm is a scale and a shift. Where it follows a convolution it is folded into
+that convolution's weights; elsewhere it becomes one fused multiplication and addition. Weights and images are
+stored channels last. The copy is used only after it has given the outputs and gradients of the model on an image
+of the batch. A model that cannot be copied, or whose copy gives other values, is used as it is. Scores never come
+from the copy.
+
+**Finished people.** A saturating loss (types.CappedLoss) states the highest value that each person can reach. Once
+an image of a person reached it, no other image of that person does better, and the gradient at that image is 0. An
+attack that returns the best image, or that stops moving where the gradient is 0, ends with the result that it
+would have had anyway; such an attack declares `stops_at_cap` (types.StopsAtCap). An attack that shrinks a
+perturbation after it succeeded does not declare it, and gets every pass.
 """
 
 from copy import deepcopy
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import torch
@@ -14,7 +22,7 @@ from torch import Tensor, nn
 
 from robustpose.errors import unknown_name
 from robustpose.skeletons import Skeleton
-from robustpose.types import Head, PoseModel, PoseOutput
+from robustpose.types import Head, Loss, PoseModel, PoseOutput
 
 Search = Literal["fp32", "bf16"]
 SEARCHES: tuple[str, ...] = get_args(Search)
@@ -29,9 +37,11 @@ _SAME_SIGNS = 0.999
 then."""
 _SAME_GRADIENT = 0.05
 """How far the gradient may lie from the net's, as a share of its length, for the same reason."""
+_NEAR_CAP = 1e-6
+"""Rounding of a mean over keypoints."""
 
 
-class Lean:
+class FusedModel:
     """A PoseModel that answers as another does, for the search alone.
 
     The first pass is the net's own: an attack of one step gains nothing from a copy. The copy is made, and held
@@ -64,7 +74,7 @@ class Lean:
         """Find keypoints in images (N, 3, H, W), with outputs in float32."""
         self._passes += 1
         if self._passes > 1 and self._searched is None and len(images):
-            self._searched = lean_copy(self._model, images.detach()[:_LOOKED_AT]) or self._model
+            self._searched = fused_copy(self._model, images.detach()[:_LOOKED_AT]) or self._model
         searched = self._searched or self._model
         if searched is not self._model:
             images = images.contiguous(memory_format=torch.channels_last)
@@ -79,8 +89,8 @@ class Lean:
         )
 
 
-def lean_copy(model: PoseModel, images: Tensor) -> PoseModel | None:
-    """Return a lean copy that agrees with a net in eval mode on images (N, 3, H, W); None where there is none.
+def fused_copy(model: PoseModel, images: Tensor) -> PoseModel | None:
+    """Return a fused copy that agrees with a net in eval mode on images (N, 3, H, W); None where there is none.
 
     There is none of a net without plain convolutions, of one with hooks, and of one that draws: whatever differs
     from its net is not used.
@@ -219,3 +229,35 @@ def _answer(model: PoseModel, images: Tensor, weights: torch.Generator) -> tuple
         ).sum()
     (gradient,) = torch.autograd.grad(total, images)
     return tuple(stage.detach() for stage in stages), gradient
+
+
+@dataclass
+class Unfinished:
+    """A loss that runs the net only for people of whom no picture has reached their `cap` (N,).
+
+    The others' pictures have the loss -inf, so that none of them replaces the one that got there, and the
+    gradient 0.
+    """
+
+    loss: Loss
+    cap: Tensor
+    finished: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.finished = torch.zeros_like(self.cap, dtype=torch.bool)
+
+    def __call__(self, adv: Tensor, rows: Tensor) -> Tensor:
+        """Return the losses (M,) of images (M, 3, H, W) of the people `rows`."""
+        alive = ~self.finished[rows]
+        if bool(alive.all()):
+            losses = self.loss(adv, rows)
+        elif bool(alive.any()):
+            # The pictures of the finished stay in the graph, with nothing that depends on them.
+            losses = adv.new_full((len(rows),), -torch.inf).masked_scatter(
+                alive, self.loss(adv[alive], rows[alive])
+            )
+        else:
+            return adv.flatten(1).sum(dim=1) * 0 - torch.inf
+        there = losses.detach() >= self.cap[rows] - _NEAR_CAP
+        self.finished[rows[there]] = True
+        return losses

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from robustpose.attacks import EotPatch, learn_patch, run, show_patch
-from robustpose.attacks.draws import each_persons
-from robustpose.attacks.eot import Squares, mean_gradient
+from robustpose.attacks.gradient import each_persons
+from robustpose.attacks.patch import Squares, mean_gradient
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import lay_squares
 from robustpose.objectives import Aim, Margin, TrainingLoss

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustpose.attacks import Lean, make_attack, run
-from robustpose.attacks.lean import lean_copy
+from robustpose.attacks import FusedModel, make_attack, run
+from robustpose.attacks.acceleration import fused_copy
 from robustpose.errors import RobustPoseError
 from robustpose.models.heads import HeatmapHead
 from robustpose.objectives import Margin, TrainingLoss
@@ -64,22 +64,22 @@ def test_batch_norms_are_folded_and_nothing_else_changes() -> None:
     net = Normed().double()
     images = IMAGES.double()
     before = state(net)
-    lean = lean_copy(net, images[:2])
-    assert isinstance(lean, Normed)
-    torch.testing.assert_close(lean(images).stages[-1], net(images).stages[-1], rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(gradient(lean, images), gradient(net, images), rtol=1e-8, atol=1e-8)
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in lean.modules())
-    assert [type(lean.down[1]), type(lean.up[1])] == [nn.Identity, nn.Identity]
-    assert not isinstance(lean.after_twice, nn.Identity), "its convolution runs twice"
+    fused = fused_copy(net, images[:2])
+    assert isinstance(fused, Normed)
+    torch.testing.assert_close(fused(images).stages[-1], net(images).stages[-1], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(gradient(fused, images), gradient(net, images), rtol=1e-8, atol=1e-8)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in fused.modules())
+    assert [type(fused.down[1]), type(fused.up[1])] == [nn.Identity, nn.Identity]
+    assert not isinstance(fused.after_twice, nn.Identity), "its convolution runs twice"
     assert_same(before, state(net))
 
 
 def test_a_norm_of_the_batch_stays() -> None:
     net = Normed()
     net.after_sum = nn.BatchNorm2d(8, track_running_stats=False)
-    lean = lean_copy(net.eval(), IMAGES[:2])
-    assert isinstance(lean, Normed)
-    assert isinstance(lean.after_sum, nn.BatchNorm2d)
+    fused = fused_copy(net.eval(), IMAGES[:2])
+    assert isinstance(fused, Normed)
+    assert isinstance(fused.after_sum, nn.BatchNorm2d)
 
 
 class Leaking(Normed):
@@ -126,7 +126,7 @@ def broken() -> Normed:
 
 @pytest.mark.parametrize("make", [Leaking, Drawing, Locked, Blind, hooked, broken, LinearPose])
 def test_what_does_not_agree_is_not_used(make: type[Normed]) -> None:
-    assert lean_copy(make().eval(), IMAGES[:2]) is None
+    assert fused_copy(make().eval(), IMAGES[:2]) is None
 
 
 class Counting(Normed):
@@ -142,15 +142,15 @@ class Counting(Normed):
 
 def test_the_first_pass_is_the_nets_own() -> None:
     net = Counting()
-    lean = Lean(net)
-    first = lean(IMAGES)
+    fused = FusedModel(net)
+    first = fused(IMAGES)
     assert Counting.passes == 1
     assert torch.equal(first.stages[-1], net(IMAGES).stages[-1])
-    second = lean(IMAGES)
+    second = fused(IMAGES)
     used = Counting.passes
     assert used <= 5, "to copy it and to hold the copy against it"
     torch.testing.assert_close(second.stages[-1], first.stages[-1])
-    lean(IMAGES)
+    fused(IMAGES)
     assert Counting.passes == used, "the copy is searched"
 
 
@@ -191,7 +191,7 @@ def test_search_in_bf16_is_scored_in_fp32(make: type[Normed] | type[TinyHeatmaps
 
 def test_an_unknown_precision_is_named() -> None:
     with pytest.raises(RobustPoseError, match="unknown search 'bf61'; did you mean 'bf16'"):
-        Lean(TinyHeatmaps(), search="bf61")
+        FusedModel(TinyHeatmaps(), search="bf61")
 
 
 def test_side_effects_of_the_copy() -> None:

@@ -18,8 +18,8 @@ import torch
 from torch import Generator, Tensor
 
 from robustpose import geometry
-from robustpose.attacks.draws import each_persons
-from robustpose.attacks.lean import Lean
+from robustpose.attacks.acceleration import FusedModel
+from robustpose.attacks.gradient import each_persons
 from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import Aim, Objective, correct_radius
@@ -128,13 +128,13 @@ def learn_patch(
         raise RobustPoseError(f"a patch's side must be 1 to {min(model.input_size)} pixels, got {side}")
     generator = torch.Generator().manual_seed(seed)
     patch, losses = _noise(side, generator), list[float]()
-    lean = Lean(model)
+    fused = FusedModel(model)
     with untouched(model):
         for step, batch in enumerate(batches):
             if len(batch) == 0:
                 continue
             aim = Aim(batch.keypoints, batch.visible, correct_radius(batch))
-            loss = objective.bind(lean, aim, targeted=False)
+            loss = objective.bind(fused, aim, targeted=False)
             rows = torch.arange(len(batch), device=batch.images.device)
             drawn = [how.draw(batch.images, side, [generator] * len(batch)) for _ in range(how.draws)]
             with torch.no_grad():

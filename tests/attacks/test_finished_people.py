@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from robustpose.attacks import APGD, IGSM, PGD, Attacked, Target, run
-from robustpose.attacks.finished import Unfinished
+from robustpose.attacks.acceleration import Unfinished
 from robustpose.objectives import Margin, TrainingLoss
 from robustpose.threats import Linf
 from robustpose.types import Attack, Batch
 from tests.conftest import LinearPose, aim_at, tiny_batch
 
-SETTLING: tuple[Attack, ...] = (
+STOPPING: tuple[Attack, ...] = (
     IGSM(steps=12),
     PGD(steps=12, restarts=2, momentum=0.5),
     APGD(steps=12),
@@ -28,14 +28,14 @@ def people(net: LinearPose) -> Batch:
     return replace(batch, keypoints=seen + 0.05, head_size=torch.full((6,), 0.5))
 
 
-def attacked(attack: Attack, *, target: Tensor | None, settles: bool) -> tuple[Attacked, Tensor]:
+def attacked(attack: Attack, *, target: Tensor | None, stops_at_cap: bool) -> tuple[Attacked, Tensor]:
     """Attack, and say which keypoints end within the radius of the truth or the target, as the score does."""
     net = LinearPose().eval()
     batch = people(net)
     aim = batch.keypoints if target is None else batch.keypoints + target
     with pytest.MonkeyPatch.context() as patch:
-        if not settles:
-            patch.setattr(type(attack), "settles", False)
+        if not stops_at_cap:
+            patch.setattr(type(attack), "stops_at_cap", False)
         found = run(
             attack,
             net,
@@ -48,10 +48,10 @@ def attacked(attack: Attack, *, target: Tensor | None, settles: bool) -> tuple[A
 
 
 @pytest.mark.parametrize("target", [None, torch.tensor([0.2, 0.2])], ids=["untargeted", "targeted"])
-@pytest.mark.parametrize("attack", SETTLING, ids=lambda attack: f"{type(attack).__name__}")
+@pytest.mark.parametrize("attack", STOPPING, ids=lambda attack: f"{type(attack).__name__}")
 def test_the_finished_cost_nothing_and_score_as_they_would(attack: Attack, target: Tensor | None) -> None:
-    every, within = attacked(attack, target=target, settles=False)
-    left_out, still_within = attacked(attack, target=target, settles=True)
+    every, within = attacked(attack, target=target, stops_at_cap=False)
+    left_out, still_within = attacked(attack, target=target, stops_at_cap=True)
     assert torch.equal(within, still_within)
     assert left_out.backwards < 0.8 * every.backwards, "most people are done early here"
     assert left_out.forwards < 0.8 * every.forwards
