@@ -40,7 +40,7 @@ ORDER = (
 
 REGISTRIES = (
     *("DATASETS", "MODELS", "IMPORTERS", "PULLS", "TASKS", "METRICS", "THREATS", "OBJECTIVES"),
-    *("MOTIONS", "ATTACKS", "ENSEMBLES", "SPATIAL", "DEFENCES", "ALARMS", "STUDIES", "FINDINGS"),
+    *("ATTACKS", "ENSEMBLES", "SPATIAL", "DEFENCES", "ALARMS", "STUDIES", "FINDINGS"),
 )
 """Each is a literal dict: no decorators, no import side effects."""
 

@@ -110,7 +110,7 @@ def attack(
     attack     of robustpose.attacks.ATTACKS, ENSEMBLES or SPATIAL; steps None is the attack's own number
     eps        the threat's budget: of linf the largest change of a pixel value, in [0, 1] units or written
                '8/255', which it is unless told; of spatial degrees; several make a curve
-    threat     of robustpose.threats.THREATS or MOTIONS; linf, or spatial, unless told
+    threat     of robustpose.threats.THREATS; linf, or spatial, unless told
     targeted   towards a random pose, not just away
     objective  of robustpose.objectives.OBJECTIVES; the attack's own unless told
     n          people, from the first; all by default

@@ -20,13 +20,15 @@ from robustpose.attacks import (
 from robustpose.attacks.gradient import stacked
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import OBJECTIVES, Aim, Keypoints, Objective, TrainingLoss, correct_radius
-from robustpose.threats import THREATS, Linf, make_threat
+from robustpose.threats import Linf, make_threat, threats_of
 from robustpose.types import Attack, Batch, PoseModel, SearchingAttack, Threat
 from tests.conftest import LinearPose, TinyHeatmaps, one_person, tiny_batch
 
 EPS = 8 / 255
 PAIRS = [
-    (name, threat) for name in ATTACKS for threat in getattr(make_attack(name, targeted=False), "threats", THREATS)
+    (name, threat)
+    for name in ATTACKS
+    for threat in getattr(make_attack(name, targeted=False), "threats", threats_of("values"))
 ]
 """Every attack with every threat that it serves."""
 LAZY = ["rays", *(name for name in ATTACKS if isinstance(make_attack(name, targeted=False), SearchingAttack))]

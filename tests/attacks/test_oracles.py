@@ -10,7 +10,7 @@ from torch import Tensor
 
 from robustpose.attacks import ATTACKS, Target, make_attack, run, usual_objective
 from robustpose.objectives import Aim
-from robustpose.threats import Linf, make_threat
+from robustpose.threats import THREATS, Linf, make_threat, threats_of
 from robustpose.types import Loss, PoseModel
 from tests.conftest import TINY, TRIO, LinearPose, tiny_batch
 
@@ -20,6 +20,11 @@ GRADIENT_ATTACKS = [
     name for name in ATTACKS if usual_objective(name) == "training_loss" and name not in ("di", "ti")
 ]
 """Attacks that raise any loss along its own gradient; the others have tests of their own."""
+
+BUDGETS = [
+    *(("linf", levels / 255) for levels in (1, 8, 32)),
+    *(("l2", 0.3), ("l2", 4.0), ("l1", 0.6), ("l1", 12.0), ("l0", 2), ("l0", 20), ("patch", 3)),
+]
 
 
 @dataclass(frozen=True)
@@ -48,45 +53,14 @@ def gradient(net: LinearPose, u: Tensor) -> Floats:
 
 def best_move(threat: str, eps: float, room: Floats, slope: Floats) -> Floats:
     """The changes (3, H, W), as large as 0 and `room`, that gain most by a slope >= 0: in closed form."""
-    if threat == "linf":
-        return np.minimum(eps, room)
-    if threat == "l2":  # longer and longer along the slope, each value up to its room
-        low, high = 0.0, 1e9
-        for _ in range(200):
-            middle = (low * high) ** 0.5 if low else high / 2
-            within = np.linalg.norm(np.minimum(middle * slope, room)) <= eps
-            low, high = (middle, high) if within else (low, middle)
-        return np.minimum(low * slope, room)
-    move = np.zeros_like(room)
-    if threat == "l1":  # the steepest values first, each as far as it can go
-        left = eps
-        for place in np.argsort(-slope, axis=None):
-            move.flat[place] = min(float(room.flat[place]), left)
-            left -= float(move.flat[place])
-        return move
-    worth = (slope * room).sum(axis=0)
-    if threat == "patch":  # the square that gains most
-        side = int(eps)
-        corners = [(y, x) for y in range(worth.shape[0] - side + 1) for x in range(worth.shape[1] - side + 1)]
-        y, x = max(corners, key=lambda at: worth[at[0] : at[0] + side, at[1] : at[1] + side].sum())
-        move[:, y : y + side, x : x + side] = room[:, y : y + side, x : x + side]
-        return move
-    # the pixels that gain most
-    for place in np.argsort(-worth, axis=None)[: int(eps)]:
-        row, column = np.unravel_index(place, worth.shape)
-        move[:, row, column] = room[:, row, column]
-    return move
+    known = THREATS[threat].best_move
+    assert known is not None
+    return known(eps, room, slope)
 
 
 @pytest.mark.parametrize("targeted", [False, True], ids=["untargeted", "targeted"])
 @pytest.mark.parametrize("levels", [(60, 190), (0, 255)], ids=["inner levels", "all levels"])
-@pytest.mark.parametrize(
-    ("threat", "eps"),
-    [
-        *(("linf", levels / 255) for levels in (1, 8, 32)),
-        *(("l2", 0.3), ("l2", 4.0), ("l1", 0.6), ("l1", 12.0), ("l0", 2), ("l0", 20), ("patch", 3)),
-    ],
-)
+@pytest.mark.parametrize(("threat", "eps"), BUDGETS)
 @pytest.mark.parametrize("name", GRADIENT_ATTACKS)
 def test_best_gain_on_a_linear_net(
     name: str, threat: str, eps: float, levels: tuple[int, int], targeted: bool
@@ -108,6 +82,10 @@ def test_best_gain_on_a_linear_net(
     gain = ((attacked.images.double().numpy() - images) * uphill).sum(axis=(1, 2, 3))
     assert (gain >= ENOUGH * best).all()
     assert (gain <= best * (1 + 1e-5)).all()
+
+
+def test_every_threat_to_pixel_values_is_compared_with_its_best_move() -> None:
+    assert {threat for threat, _ in BUDGETS} == {*threats_of("values")}
 
 
 def test_the_oracle_is_the_dual_norm_where_the_range_never_binds() -> None:

@@ -26,12 +26,12 @@ from robustpose.errors import RobustPoseError
 from robustpose.jobs.workbench import as_table
 from robustpose.metrics import METRICS
 from robustpose.models.heads import CoordinateHead
-from robustpose.threats import MOTIONS, Motion, make_motion
+from robustpose.threats import Motion, make_motion, threats_of
 from robustpose.types import Batch, PoseOutput
 from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, one_person, tiny_batch
 
 SIDE = 48
-EVERY = [(name, threat) for name in SPATIAL for threat in MOTIONS]
+EVERY = [(name, threat) for name in SPATIAL for threat in threats_of("motion")]
 every_pair = pytest.mark.parametrize(("name", "threat"), EVERY)
 EPS = {"spatial": 30.0, "rotation": 40.0, "translation": 0.2, "scaling": 0.3}
 

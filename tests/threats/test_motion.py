@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from robustpose.errors import RobustPoseError
-from robustpose.threats import MOTIONS, format_eps, make_motion, parse_eps
+from robustpose.threats import format_eps, make_motion, parse_eps, threats_of
 
 
 def test_what_a_budget_reaches() -> None:
@@ -40,7 +40,7 @@ def test_a_lattice_is_the_finest_that_fits(name: str, count: int, places: tuple[
     assert torch.equal(motions.flip(0).sort(dim=0).values, (-motions).sort(dim=0).values)
 
 
-@pytest.mark.parametrize("name", MOTIONS)
+@pytest.mark.parametrize("name", threats_of("motion"))
 def test_draws_lie_within_reach_and_projection_is_the_identity_there(name: str) -> None:
     threat = make_motion(name, 0.7)
     drawn = threat.sample(200, generator=torch.Generator().manual_seed(0))

@@ -10,25 +10,28 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from robustpose.threats import L1, L2, THREATS, Linf, make_threat
+from robustpose.errors import RobustPoseError
+from robustpose.threats import L1, L2, Linf, make_threat, threats_of
 
 SHAPE = (2, 3, 2, 3)
 ROUNDING = 2e-6
 FEW = settings(max_examples=40, deadline=None, derandomize=True)
-SCALES = {"linf": 1.0, "l2": 3.0, "l1": 9.0, "l0": 6.0, "patch": 3.0}
-"""The largest size that a change of pictures of SHAPE is asked to have."""
 
 pictures = arrays(np.float32, SHAPE, elements=st.floats(0, 1, width=32)).map(torch.from_numpy)
 levels = arrays(np.uint8, SHAPE).map(lambda found: torch.from_numpy(found).float() / 255)
 anything = arrays(np.float32, SHAPE, elements=st.floats(-3, 3, width=32)).map(torch.from_numpy)
 shares = st.sampled_from([0.0, 0.25 / 255, 1 / 255, 8 / 255, 0.1, 0.35, 1.0])
-every_threat = pytest.mark.parametrize("name", THREATS)
+every_threat = pytest.mark.parametrize("name", threats_of("values"))
 lengths = pytest.mark.parametrize(("make", "power"), [(Linf, np.inf), (L2, 2), (L1, 1)], ids=["linf", "l2", "l1"])
 
 
 def budget(name: str, share: float) -> float:
-    eps = share * SCALES[name]
-    return float(int(eps)) if name in ("l0", "patch") else eps
+    """A share of the largest change of pictures of SHAPE; of threats in whole pixels the next lower number."""
+    eps = share * float(make_threat(name, 1).size(torch.zeros(SHAPE), torch.ones(SHAPE)).max())
+    try:
+        return make_threat(name, eps).eps
+    except RobustPoseError:
+        return float(int(eps))
 
 
 @every_threat

@@ -34,7 +34,7 @@ from robustpose.attacks.universal import Universal, apply_universal, learn_unive
 from robustpose.attacks.worst import Worst, run_ensemble
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.objectives import ASK_FOR_A_RADIUS
-from robustpose.threats import MOTIONS
+from robustpose.threats import threats_of
 from robustpose.types import Attack
 
 ATTACKS: dict[str, Callable[..., Attack]] = {
@@ -172,7 +172,12 @@ def describe(name: str) -> dict[str, object]:
     if name in SPATIAL:
         moving = SPATIAL[name](targeted=False)
         steps = getattr(moving, "steps", 1)
-        return {"needs": needs(moving), "threats": list(MOTIONS), "objective": "its own", "steps": steps}
+        return {
+            "needs": needs(moving),
+            "threats": list(threats_of("motion")),
+            "objective": "its own",
+            "steps": steps,
+        }
     attack = ATTACKS[name](targeted=False)
     return {
         "needs": needs(attack),

@@ -23,7 +23,7 @@ from robustpose.metrics import METRICS
 from robustpose.models import MODELS, TASKS, model_specs
 from robustpose.models.weights import load_facts, shipped_architectures, shipped_weights
 from robustpose.studies import STUDIES
-from robustpose.threats import MOTIONS, THREATS
+from robustpose.threats import THREATS
 
 app = typer.Typer(
     add_completion=False,
@@ -48,7 +48,7 @@ def list_names(
         "tasks": [*TASKS],
         "datasets": [*DATASETS],
         "attacks": [*ATTACKS, *ENSEMBLES, *SPATIAL],
-        "threats": [*THREATS, *MOTIONS],
+        "threats": [*THREATS],
         "metrics": [*METRICS],
         "studies": [*STUDIES],
         "findings": [*FINDINGS],

@@ -17,7 +17,7 @@ from robustpose.attacks import (
 from robustpose.attacks.autopose import VERSION as AUTOPOSE_VERSION
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.objectives import OBJECTIVES
-from robustpose.threats import MOTIONS, format_eps, make_motion, make_threat
+from robustpose.threats import THREATS, format_eps, known_threat, make_threat, threats_of
 from robustpose.types import Attack
 
 
@@ -39,10 +39,7 @@ class Setting:
     search: str = "fp32"
 
     def __post_init__(self) -> None:
-        if self.threat in MOTIONS:
-            make_motion(self.threat, self.eps)
-        else:
-            make_threat(self.threat, self.eps)
+        THREATS[known_threat(self.threat)].make(self.eps)
         if self.objective not in OBJECTIVES:
             raise unknown_name("objective", self.objective, OBJECTIVES)
         if self.search not in SEARCHES:
@@ -51,7 +48,7 @@ class Setting:
             raise unknown_name("attack", self.attack, (*ATTACKS, *ENSEMBLES, *SPATIAL))
         if self.has_own_objective and self.objective != "training_loss":
             raise RobustPoseError(f"{self.attack} has objectives of its own: leave {self.objective!r} out")
-        if self.is_spatial or self.threat in MOTIONS:
+        if self.is_spatial or THREATS[self.threat].kind == "motion":
             self._check_spatial()
         elif self.is_ensemble:
             self.ensemble()
@@ -64,8 +61,9 @@ class Setting:
                 f"attack {self.attack!r} changes pixel values, threat {self.threat!r} moves the picture: "
                 f"that do {', '.join(SPATIAL)}"
             )
-        if self.threat not in MOTIONS:
-            raise RobustPoseError(f"attack {self.attack!r} serves {', '.join(MOTIONS)}, got {self.threat}")
+        if THREATS[self.threat].kind != "motion":
+            served = ", ".join(threats_of("motion"))
+            raise RobustPoseError(f"attack {self.attack!r} serves {served}, got {self.threat}")
         if self.search != "fp32":
             raise RobustPoseError(
                 f"attack {self.attack!r} looks through the net as it is: leave {self.search!r} out"

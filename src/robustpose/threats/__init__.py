@@ -1,69 +1,116 @@
-"""The allowed perturbations: of pixel values (types.Threat), or motions of the whole picture (motion.Motion)."""
+"""The allowed perturbations: of pixel values (types.Threat), or motions of the whole picture (motion.Motion).
 
-from collections.abc import Callable
+Each file holds all that is known of a threat, as a ThreatSpec.
+"""
 
-from robustpose.errors import unknown_name
-from robustpose.threats.budgets import EXAMPLES, check_eps, format_eps, parse_eps, read_eps
-from robustpose.threats.l0 import L0
-from robustpose.threats.l1 import L1
-from robustpose.threats.l2 import L2
-from robustpose.threats.linf import Linf
-from robustpose.threats.motion import Motion, rotation, scaling, spatial, translation
-from robustpose.threats.patch import Patch
+from typing import Literal
+
+from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.threats.l0 import L0, L0_SPEC
+from robustpose.threats.l1 import L1, L1_SPEC
+from robustpose.threats.l2 import L2, L2_SPEC
+from robustpose.threats.linf import LINF_SPEC, Linf
+from robustpose.threats.motion import ROTATION_SPEC, SCALING_SPEC, SPATIAL_SPEC, TRANSLATION_SPEC, Motion
+from robustpose.threats.patch import PATCH_SPEC, Patch
+from robustpose.threats.spec import ThreatSpec, format_budget, parse_budget
 from robustpose.types import Threat
 
-THREATS: dict[str, Callable[[float], Threat]] = {
-    "linf": Linf,
-    "l2": L2,
-    "l1": L1,
-    "l0": L0,
-    "patch": Patch,
+THREATS: dict[str, ThreatSpec[Threat] | ThreatSpec[Motion]] = {
+    "linf": LINF_SPEC,
+    "l2": L2_SPEC,
+    "l1": L1_SPEC,
+    "l0": L0_SPEC,
+    "patch": PATCH_SPEC,
+    "spatial": SPATIAL_SPEC,
+    "rotation": ROTATION_SPEC,
+    "translation": TRANSLATION_SPEC,
+    "scaling": SCALING_SPEC,
 }
-
-MOTIONS: dict[str, Callable[[float], Motion]] = {
-    "spatial": spatial,
-    "rotation": rotation,
-    "translation": translation,
-    "scaling": scaling,
-}
-"""Threats that move the picture, and the truth with it: no attack on pixel values serves them."""
 
 __all__ = [
-    "EXAMPLES",
     "L0",
     "L1",
     "L2",
-    "MOTIONS",
     "THREATS",
     "Linf",
     "Motion",
     "Patch",
-    "check_eps",
+    "ThreatSpec",
     "format_eps",
     "known_threat",
     "make_motion",
     "make_threat",
     "parse_eps",
     "read_eps",
+    "threats_of",
 ]
 
 
+def threats_of(kind: Literal["values", "motion"]) -> tuple[str, ...]:
+    """Return the names of the threats of a kind: those that bound pixel values, or those that move the picture."""
+    return tuple(name for name, spec in THREATS.items() if spec.kind == kind)
+
+
 def known_threat(name: str) -> str:
-    """Return the name of a threat, of pixel values or of motion; RobustPoseError for an unknown one."""
-    if name not in THREATS and name not in MOTIONS:
-        raise unknown_name("threat", name, (*THREATS, *MOTIONS))
+    """Return the name of a threat; RobustPoseError for an unknown one."""
+    if name not in THREATS:
+        raise unknown_name("threat", name, THREATS)
     return name
 
 
 def make_motion(name: str, eps: float) -> Motion:
-    """Make a threat of MOTIONS; RobustPoseError for an unknown name or a budget that it cannot have."""
-    if name not in MOTIONS:
-        raise unknown_name("threat", name, (*THREATS, *MOTIONS))
-    return MOTIONS[name](eps)
+    """Make a threat that moves the picture; RobustPoseError for an unknown name or a wrong budget."""
+    made = THREATS[known_threat(name)].make(eps)
+    if not isinstance(made, Motion):
+        raise unknown_name("threat", name, threats_of("motion"))
+    return made
 
 
 def make_threat(name: str, eps: float) -> Threat:
-    """Make a threat; RobustPoseError for an unknown name or a budget that it cannot have."""
-    if name not in THREATS:
-        raise unknown_name("threat", name, THREATS)
-    return THREATS[name](eps)
+    """Make a threat to pixel values; RobustPoseError for an unknown name or a wrong budget."""
+    if name not in threats_of("values"):
+        raise unknown_name("threat", name, threats_of("values"))
+    made = THREATS[name].make(eps)
+    assert not isinstance(made, Motion), f"threat {name} says that it bounds pixel values"
+    return made
+
+
+def parse_eps(text: str, threat: str = "linf") -> float:
+    """Read eps as people write it: '8/255' or '0.031'; of other threats '2', '12', '100'.
+
+    >>> parse_eps("8/255") == 8 / 255
+    True
+    >>> parse_eps("0.5", "l2")
+    0.5
+    """
+    return parse_budget(THREATS[threat], text)
+
+
+def read_eps(given: float | str | None, threat: str = "linf") -> float:
+    """Return the budget of an attack, as people give it; None or '' is the threat's default, 8/255 of linf.
+
+    RobustPoseError for what the threat cannot have, for nothing where it has no default, and for 0, under which
+    nothing is attacked.
+    """
+    spec = THREATS[threat]
+    if given is None or given == "":
+        if spec.default_eps is None:
+            raise RobustPoseError(f"threat {threat} needs eps, such as {spec.example}")
+        return spec.default_eps
+    if isinstance(given, str):
+        eps = parse_budget(spec, given)
+    else:
+        eps = float(given)
+        spec.make(eps)
+    if eps == 0:
+        raise RobustPoseError("a budget of 0 is no attack")
+    return eps
+
+
+def format_eps(eps: float, threat: str = "linf") -> str:
+    """Write eps as people read it: 8/255, 0.25/255; 2 in L2, 12 in L1, 100 pixels, 30 degrees.
+
+    >>> format_eps(0.5, "l2")
+    '0.5 in L2'
+    """
+    return format_budget(THREATS[threat], eps)

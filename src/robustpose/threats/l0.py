@@ -6,10 +6,11 @@ Counted in pixels, not in values: Croce, Hein, "Sparse and Imperceivable Adversa
 
 from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
 
-from robustpose.threats.levels import per_picture
-from robustpose.threats.replacing import Replacing
+from robustpose.threats.levels import Replacing, per_picture
+from robustpose.threats.spec import Floats, ThreatSpec
 
 
 @dataclass(frozen=True)
@@ -30,3 +31,22 @@ class L0(Replacing):
     def size(self, images: Tensor, adv: Tensor, /) -> Tensor:
         """Return the number of pixels that differ in each picture (N,)."""
         return (adv != images).any(dim=1).flatten(1).sum(dim=1).to(images.dtype)
+
+
+def _best_move(eps: float, room: Floats, slope: Floats) -> Floats:
+    """Move the pixels that gain most as far as they can go."""
+    move = np.zeros_like(room)
+    worth = (slope * room).sum(axis=0)
+    for place in np.argsort(-worth, axis=None)[: int(eps)]:
+        row, column = np.unravel_index(place, worth.shape)
+        move[:, row, column] = room[:, row, column]
+    return move
+
+
+L0_SPEC = ThreatSpec(
+    make=L0,
+    rule="may change eps pixels",
+    example="100",
+    unit="pixels",
+    best_move=_best_move,
+)

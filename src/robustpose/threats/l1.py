@@ -7,11 +7,12 @@ the budget, for none can move by more than its room.
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from robustpose.threats.budgets import check_eps
 from robustpose.threats.levels import LEVELS, per_picture, room_towards, round_in_ball
+from robustpose.threats.spec import Floats, ThreatSpec, check_budget
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class L1:
     eps: float
 
     def __post_init__(self) -> None:
-        check_eps(self.eps, self.name)
+        check_budget(self.eps, self.name)
 
     @property
     def name(self) -> str:
@@ -93,3 +94,23 @@ def _shrinkage(size: Tensor, room: Tensor, eps: Tensor) -> Tensor:
     surplus = sums.gather(1, place) - eps
     found = knots.gather(1, place) + surplus / rising.gather(1, place - 1).clamp(min=1.0)
     return torch.where(beyond.any(dim=1, keepdim=True), found, 0.0)
+
+
+def _best_move(eps: float, room: Floats, slope: Floats) -> Floats:
+    """Move the steepest values first, each as far as it can go."""
+    move = np.zeros_like(room)
+    left = eps
+    for place in np.argsort(-slope, axis=None):
+        move.flat[place] = min(float(room.flat[place]), left)
+        left -= float(move.flat[place])
+    return move
+
+
+L1_SPEC = ThreatSpec(
+    make=L1,
+    rule="may change pixel values by eps together, in units of the whole range (in L1)",
+    example="12 or 0.5",
+    unit="L1",
+    format=lambda eps: f"{eps:g} in L1",
+    best_move=_best_move,
+)

@@ -6,11 +6,12 @@ move for a linear loss on the ray along its gradient. Clipping after scaling, as
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from robustpose.threats.budgets import check_eps
 from robustpose.threats.levels import LEVELS, per_picture, room_towards, round_in_ball
+from robustpose.threats.spec import Floats, ThreatSpec, check_budget
 
 _ROUNDS = 100
 """More than the sets of full values that were ever seen to follow each other; each round ends nearer."""
@@ -26,7 +27,7 @@ class L2:
     eps: float
 
     def __post_init__(self) -> None:
-        check_eps(self.eps, self.name)
+        check_budget(self.eps, self.name)
 
     @property
     def name(self) -> str:
@@ -88,3 +89,23 @@ def _reach(change: Tensor, room: Tensor, eps: Tensor) -> Tensor:
             break
         reach = torch.maximum(reach, ahead)
     return reach
+
+
+def _best_move(eps: float, room: Floats, slope: Floats) -> Floats:
+    """Move longer and longer along the slope, each value up to its room."""
+    low, high = 0.0, 1e9
+    for _ in range(200):
+        middle = (low * high) ** 0.5 if low else high / 2
+        within = np.linalg.norm(np.minimum(middle * slope, room)) <= eps
+        low, high = (middle, high) if within else (low, middle)
+    return np.minimum(low * slope, room)
+
+
+L2_SPEC = ThreatSpec(
+    make=L2,
+    rule="may change the picture by a vector of at most eps, in units of the whole range (in L2)",
+    example="2 or 0.5",
+    unit="L2",
+    format=lambda eps: f"{eps:g} in L2",
+    best_move=_best_move,
+)

@@ -1,7 +1,12 @@
-"""What the threats share: room in [0, 1], and rounding to the 8 bits of a picture inside a ball."""
+"""What threats to pixel values share: room in [0, 1], rounding to 8 bits inside a ball, and replaced pixels."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
+
+from robustpose.threats.spec import check_budget
 
 LEVELS = 255
 _SLACK = 1e-5
@@ -41,3 +46,51 @@ def round_in_ball(images: Tensor, adv: Tensor, *, eps: float, power: int) -> Ten
     levels = whole + torch.zeros_like(whole).scatter(1, order, up.double())
     rounded = (origin + change.sign() * levels).clamp(0, LEVELS) / LEVELS
     return rounded.to(images.dtype).reshape(images.shape)
+
+
+@dataclass(frozen=True)
+class Replacing(ABC):
+    """Chosen pixels, of L0 or a patch, may become anything in all channels; all others stay as they were.
+
+    RobustPoseError unless eps is a whole number from 0.
+    """
+
+    eps: float
+
+    def __post_init__(self) -> None:
+        check_budget(self.eps, self.name, whole=True)
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """As it stands in results."""
+
+    @abstractmethod
+    def chosen(self, worth: Tensor, eps: float | Tensor, /) -> Tensor:
+        """Mark the pixels (N, 1, H, W) that may change, of the highest worth (N, H, W) together."""
+
+    @property
+    def holds_8bit(self) -> bool:
+        """Whether a pixel may change."""
+        return self.eps >= 1
+
+    def project(self, images: Tensor, adv: Tensor, /, *, eps: Tensor | None = None) -> Tensor:
+        """Keep the pixels that changed most, clipped to [0, 1]; the others are as they were."""
+        inside = adv.clamp(0.0, 1.0)
+        saved = ((adv - images).square() - (adv - inside).square()).sum(dim=1)
+        return torch.where(self.chosen(saved, self.eps if eps is None else eps), inside, images)
+
+    def step(self, grad: Tensor, images: Tensor, /) -> Tensor:
+        """Return the pixels that gain most, each to the end of [0, 1]: eps times it is that move."""
+        move = grad.sign() * room_towards(images, grad)
+        return torch.where(self.chosen((grad * move).sum(dim=1), self.eps), move / max(self.eps, 1.0), 0.0)
+
+    def sample(self, images: Tensor, /, generator: Generator | None = None) -> Tensor:
+        """Draw which pixels change, and uniform values for them."""
+        values = torch.rand(images.shape, generator=generator, dtype=images.dtype).to(images.device)
+        worth = torch.rand(images[:, 0].shape, generator=generator, dtype=images.dtype).to(images.device)
+        return torch.where(self.chosen(worth, self.eps), values, images)
+
+    def round_to_8bit(self, images: Tensor, adv: Tensor, /) -> Tensor:
+        """Round every value that changed to its nearest level k/255; what did not change stays, bit for bit."""
+        return torch.where(adv == images, images, (adv * LEVELS).round().clamp(0, LEVELS) / LEVELS)

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from robustpose.threats.budgets import check_eps
+from robustpose.errors import RobustPoseError
 from robustpose.threats.levels import LEVELS
+from robustpose.threats.spec import Floats, ThreatSpec, parse_number
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,9 @@ class Linf:
     eps: float
 
     def __post_init__(self) -> None:
-        check_eps(self.eps)
+        if not 0.0 <= self.eps <= 1.0:
+            guess = f"; did you mean {self.eps:g}/255?" if 1.0 < self.eps <= 255.0 else ""
+            raise RobustPoseError(f"eps must be in [0, 1], got {self.eps:g}{guess}")
 
     @property
     def name(self) -> str:
@@ -55,3 +59,29 @@ class Linf:
         origin = (images * LEVELS).round()
         rounded = torch.clamp((adv * LEVELS).round(), min=origin - reach, max=origin + reach)
         return rounded.clamp(0, LEVELS) / LEVELS
+
+
+def _parse(text: str) -> float:
+    """Read '8/255' or '0.03'; RobustPoseError for '0.5', which may have been meant as 0.5/255."""
+    eps = parse_number(text, example="8/255 or 0.03")
+    if "/" not in text and 0.25 <= eps <= 1.0:
+        raise RobustPoseError(f"eps {text} of [0, 1] is {eps * 255:g}/255; write {text}/255 or {eps * 255:g}/255")
+    return eps
+
+
+def _best_move(eps: float, room: Floats, slope: Floats) -> Floats:
+    """Move every value by eps."""
+    return np.minimum(eps, room)
+
+
+LINF_SPEC = ThreatSpec(
+    make=Linf,
+    rule="may move every pixel value, 0 to 255, by at most eps",
+    example="8/255 or 0.03",
+    unit="255ths",
+    scale=255,
+    default_eps=8 / 255,
+    parse=_parse,
+    format=lambda eps: f"{round(eps * 255, 6):g}/255",
+    best_move=_best_move,
+)

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from robustpose import geometry
-from robustpose.threats.budgets import SHIFT_OF_A_DEGREE, check_eps
+from robustpose.threats.spec import ThreatSpec, check_budget
 
 PARTS = ("degrees", "right", "down", "zoom")
 """Of a motion: degrees clockwise, shifts in shares of the picture's width and height, natural log of the zoom."""
@@ -30,8 +30,7 @@ class Motion:
     degrees  to either side
     shift    to either side, as a share of the picture's width and height
     zoom     up to 1 + zoom times as large, and as small
-
-    RobustPoseError for an eps that `name` cannot have.
+    largest  budget that `name` can have; RobustPoseError for a larger one, or one that is no number from 0
     """
 
     name: str
@@ -39,9 +38,10 @@ class Motion:
     degrees: float = 0.0
     shift: float = 0.0
     zoom: float = 0.0
+    largest: float = math.inf
 
     def __post_init__(self) -> None:
-        check_eps(self.eps, self.name)
+        check_budget(self.eps, self.name, largest=self.largest)
 
     @property
     def reach(self) -> Tensor:
@@ -95,27 +95,50 @@ def moved_maps(motions: Tensor, *, size: tuple[int, int]) -> Tensor:
     return geometry.turning(degrees=degrees, shift=shift, zoom=zoom.exp(), size=size)
 
 
-def spatial(eps: float) -> Motion:
-    """Turns of up to eps degrees, with shifts of a tenth of the picture for every 30 of them."""
-    return Motion("spatial", eps, degrees=eps, shift=eps * SHIFT_OF_A_DEGREE)
-
-
-def rotation(eps: float) -> Motion:
-    """Turns of up to eps degrees."""
-    return Motion("rotation", eps, degrees=eps)
-
-
-def translation(eps: float) -> Motion:
-    """Shifts of up to eps of the picture's width and height."""
-    return Motion("translation", eps, shift=eps)
-
-
-def scaling(eps: float) -> Motion:
-    """Up to 1 + eps times as large, and as small."""
-    return Motion("scaling", eps, zoom=eps)
-
-
 def _odd(number: float) -> int:
     """Return the largest odd number that is not above a number from 1."""
     whole = int(number + 1e-9)
     return max(whole - (whole + 1) % 2, 1)
+
+
+SHIFT_OF_A_DEGREE = 0.1 / 30
+"""Of the picture's side, in a spatial budget: a tenth with 30 degrees, as Engstrom et al.'s 3 of 32 pixels."""
+
+
+def _spatial(eps: float) -> Motion:
+    """Turns of up to eps degrees, with shifts of a tenth of the picture for every 30 of them."""
+    return Motion("spatial", eps, degrees=eps, shift=eps * SHIFT_OF_A_DEGREE, largest=180.0)
+
+
+SPATIAL_SPEC = ThreatSpec(
+    kind="motion",
+    make=_spatial,
+    rule="may turn the picture by eps degrees and shift it by a tenth for every 30, the truth moving along",
+    example="30, degrees",
+    unit="degrees",
+    format=lambda eps: f"{eps:g} degrees and {eps * SHIFT_OF_A_DEGREE:.3g} of the side",
+)
+
+ROTATION_SPEC = ThreatSpec(
+    kind="motion",
+    make=lambda eps: Motion("rotation", eps, degrees=eps, largest=180.0),
+    rule="may turn the picture by eps degrees, the truth moving along",
+    example="30, degrees",
+    unit="degrees",
+)
+
+TRANSLATION_SPEC = ThreatSpec(
+    kind="motion",
+    make=lambda eps: Motion("translation", eps, shift=eps, largest=1.0),
+    rule="may shift the picture by a share eps of it, the truth moving along",
+    example="0.1, a share of the picture",
+    unit="of the side",
+)
+
+SCALING_SPEC = ThreatSpec(
+    kind="motion",
+    make=lambda eps: Motion("scaling", eps, zoom=eps, largest=1.0),
+    rule="may make the picture 1 + eps times as large or as small, the truth moving along",
+    example="0.1, a tenth larger or smaller",
+    unit="of the size",
+)

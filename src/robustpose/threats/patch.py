@@ -6,12 +6,13 @@ picture: the attack also chooses where the square lies, and nothing asks it to h
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from robustpose.threats.levels import per_picture
-from robustpose.threats.replacing import Replacing
+from robustpose.threats.levels import Replacing, per_picture
+from robustpose.threats.spec import Floats, ThreatSpec
 
 
 @dataclass(frozen=True)
@@ -58,3 +59,24 @@ def _extent(lines: Tensor) -> Tensor:
     first = torch.where(lines, place, lines.shape[1]).amin(dim=1)
     last = torch.where(lines, place, -1).amax(dim=1)
     return (last - first + 1).clamp(min=0)
+
+
+def _best_move(eps: float, room: Floats, slope: Floats) -> Floats:
+    """Move the square that gains most as far as it can go."""
+    move = np.zeros_like(room)
+    worth = (slope * room).sum(axis=0)
+    tall, wide = (min(int(eps), side) for side in worth.shape)
+    corners = [(y, x) for y in range(worth.shape[0] - tall + 1) for x in range(worth.shape[1] - wide + 1)]
+    y, x = max(corners, key=lambda at: float(worth[at[0] : at[0] + tall, at[1] : at[1] + wide].sum()))
+    move[:, y : y + tall, x : x + wide] = room[:, y : y + tall, x : x + wide]
+    return move
+
+
+PATCH_SPEC = ThreatSpec(
+    make=Patch,
+    rule="may change a square of eps by eps pixels, wherever it lies",
+    example="32",
+    unit="pixels of its side",
+    format=lambda eps: f"{eps:g} x {eps:g} pixels",
+    best_move=_best_move,
+)

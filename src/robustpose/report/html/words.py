@@ -12,6 +12,7 @@ from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.report.html.scores import Family, Net
 from robustpose.study.plan import Plan, metric_of
+from robustpose.threats import THREATS
 
 _UNITS = {"head_size": "head sizes", "box_side": "of the longer side of the person’s box"}
 _SIMILAR = "a keypoint is correct when its term of COCO’s object keypoint similarity is at least"
@@ -67,23 +68,10 @@ def score_rule(plan: Plan) -> str:
     return f"{rule}; {listed(uncounted)} {'is' if len(uncounted) == 1 else 'are'} left out."
 
 
-_THREATS = {
-    "linf": "may move every pixel value, 0 to 255, by at most eps",
-    "l2": "may change the picture by a vector of at most eps, in units of the whole range (in L2)",
-    "l1": "may change pixel values by eps together, in units of the whole range (in L1)",
-    "l0": "may change eps pixels",
-    "patch": "may change a square of eps by eps pixels, wherever it lies",
-    "spatial": "may turn the picture by eps degrees and shift it by a tenth for every 30, the truth moving along",
-    "rotation": "may turn the picture by eps degrees, the truth moving along",
-    "translation": "may shift the picture by a share eps of it, the truth moving along",
-    "scaling": "may make the picture 1 + eps times as large or as small, the truth moving along",
-}
-
-
 def threat_rule(settings: Sequence[Setting]) -> str:
     """Say what the attackers of a study may do."""
     named = dict.fromkeys(setting.threat for setting in settings)
-    return f"The attacker {', or '.join(_THREATS[name] for name in named or ('linf',))}."
+    return f"The attacker {', or '.join(THREATS[name].rule for name in named or ('linf',))}."
 
 
 _LOSSES = {

@@ -15,6 +15,7 @@ from robustpose.report.terminal.progress import say, stdout
 from robustpose.report.terminal.words import interval
 from robustpose.studies.realism import Worth
 from robustpose.study.plan import Plan, metric_of
+from robustpose.threats import THREATS
 
 _WIDE = 110
 """Columns from which the paper's numbers fit beside ours; the page always has them."""
@@ -114,17 +115,16 @@ def print_smallest(plan: Plan, attacked: Outcome) -> None:
     table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)
     setting = attacked.setting
     assert setting is not None
-    unit = {"linf": "255ths", "l0": "pixels", "patch": "pixels of its side"}.get(
-        setting.threat, setting.threat.upper()
-    )
-    scale = 255 if setting.threat == "linf" else 1
-    written = [f"{eps * scale:.3g}" for eps in curve.eps]
+    threat = THREATS[setting.threat]
+    written = [f"{eps * threat.scale:.3g}" for eps in curve.eps]
     for column in ("keypoint", *written, "median", "n"):
         table.add_column(column, no_wrap=True, justify="left" if column == "keypoint" else "right")
     for line in curve.lines:
-        median = "> eps" if math.isinf(line.median) else f"{line.median * scale:.3g}"
+        median = "> eps" if math.isinf(line.median) else f"{line.median * threat.scale:.3g}"
         table.add_row(line.part, *(f"{left:.1f}" for left in line.left), median, str(line.n))
-    title = f"{metric_of(plan).name} left by perturbations up to eps, %; the median smallest eps; eps in {unit}"
+    title = (
+        f"{metric_of(plan).name} left by perturbations up to eps, %; the median smallest eps; eps in {threat.unit}"
+    )
     stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
     stdout.print(table, markup=False)
 

@@ -1,0 +1,90 @@
+"""Pieces that a user adds: one file outside the package and one entry of a registry, then the command line."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from robustpose.threats import THREATS
+from tests.cli.test_errors import run
+
+
+@pytest.fixture(autouse=True)
+def in_a_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def module_of(source: str, folder: Path) -> ModuleType:
+    """Write a module to a folder, and import it."""
+    path = folder / "mine.py"
+    path.write_text(source)
+    spec = importlib.util.spec_from_file_location("mine", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+THREAT = '''
+"""Columns: eps whole columns of pixels may change, the first ones."""
+
+from dataclasses import dataclass
+
+import torch
+
+from robustpose.threats import ThreatSpec
+from robustpose.threats.spec import check_budget
+
+
+@dataclass(frozen=True)
+class Columns:
+    eps: float
+    name = "mine"
+    holds_8bit = True
+
+    def __post_init__(self):
+        check_budget(self.eps, "mine", largest=64)
+
+    def inside(self, images, eps):
+        reach = torch.as_tensor(self.eps if eps is None else eps).reshape(-1, 1, 1, 1)
+        return torch.arange(images.shape[3]) < reach
+
+    def project(self, images, adv, /, *, eps=None):
+        return torch.where(self.inside(images, eps), adv.clamp(0, 1), images)
+
+    def step(self, grad, images, /):
+        move = torch.where(grad > 0, 1 - images, -images) * (grad != 0)
+        return torch.where(self.inside(images, None), move / self.eps, 0.0)
+
+    def sample(self, images, /, generator=None):
+        return self.project(images, torch.rand(images.shape, generator=generator))
+
+    def size(self, images, adv, /):
+        differs = (adv != images).flatten(1, 2).any(dim=1)
+        return (differs * torch.arange(1, images.shape[3] + 1)).amax(dim=1).to(images.dtype)
+
+    def round_to_8bit(self, images, adv, /):
+        return (adv * 255).round() / 255
+
+
+SPEC = ThreatSpec(make=Columns, rule="may repaint eps columns on the left", example="3", unit="columns", version=4)
+'''
+
+
+def test_a_threat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(THREATS, "mine", module_of(THREAT, tmp_path).SPEC)
+    attack = ("attack", "--model", "deeppose", "--attack", "pgd", "--threat", "mine", "--n", "2", "--steps", "3")
+    assert run(monkeypatch, *attack, "--eps", "3", "--out", "out") == 0
+    assert "3 columns" in capsys.readouterr().out
+    page = (tmp_path / "out" / "report" / "index.html").read_text()
+    assert "The attacker may repaint eps columns on the left." in page
+    assert "eps 3 columns" in page
+    assert run(monkeypatch, "list", "threats") == 0
+    assert " mine," in capsys.readouterr().out
+    assert run(monkeypatch, *attack, "--eps", "65") == 2
+    assert "eps of mine must be 64 at most, got 65" in capsys.readouterr().err
+    assert run(monkeypatch, *attack) == 2
+    assert "threat mine needs eps, such as 3" in capsys.readouterr().err
