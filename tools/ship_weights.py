@@ -1,6 +1,8 @@
 """Puts the weights of finished trainings into the package: `python tools/ship_weights.py runs/train-shg8 ...`.
 
-Without a run it scores every shipped net again, for a validation set that has changed, and rewrites its facts.
+Weights of photographs get a tag: `--tag photos --validation mpii:valid.json` makes shg8@photos of the same run.
+Without a run it scores every shipped net of rendered people again, for a validation set that has changed, and
+rewrites its facts.
 
 Each net is rounded to 8 bits with a scale a channel, or, where that costs more than 0.2 points of its score on
 SynthPose val, to float16: a history of weights stays small. What is written is what was measured: the score of the
@@ -8,7 +10,7 @@ rounded net, and what rounding cost.
 """
 
 import shutil
-import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from robustpose.data import open_dataset
 from robustpose.metrics import Estimate
 from robustpose.models import build_for
 from robustpose.models.weights import (
+    TAG,
     WeightFacts,
     load_facts,
     load_weights,
@@ -39,9 +42,17 @@ LARGEST = 3_000_000
 
 def main() -> None:
     """Ship the weights of every run named, or score again what is shipped."""
-    for folder in map(Path, sys.argv[1:]):
-        ship(folder)
-    if not sys.argv[1:]:
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="*", type=Path)
+    parser.add_argument("--tag", default="", help="what the weights were trained on, where not rendered people")
+    parser.add_argument("--validation", default="synthpose:val", help="whom they are scored on")
+    parser.add_argument("--data", default="", help="name of the training set in the facts, instead of the run's")
+    parser.add_argument("--notes", default="", help="what else the facts should say")
+    given = parser.parse_args()
+    validation = open_dataset(given.validation)
+    for folder in given.runs:
+        ship(folder, validation=validation, tag=given.tag, data=given.data, notes=given.notes)
+    if not given.runs:
         for architecture in shipped_architectures():
             score_again(architecture)
 
@@ -72,14 +83,13 @@ def with_score(facts: WeightFacts, scored: Estimate, validation: PoseDataset) ->
     )
 
 
-def ship(folder: Path) -> None:
+def ship(folder: Path, *, validation: PoseDataset, tag: str, data: str, notes: str) -> None:
     """Ship the weights of one run; SystemExit where rounding costs too much."""
     state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
     weights = next(iter(sorted(folder.glob("*.safetensors"))))
     facts = load_facts(weights)
     net = build_for(facts.architecture, weights)
     net.load_state_dict(state["average"])
-    validation = open_dataset("synthpose:val")
     exact = measured(facts.architecture, net, validation)
     for stored in ("int8", "float16"):
         net.load_state_dict(unpacked(packed(state["average"], stored=stored)))
@@ -91,9 +101,11 @@ def ship(folder: Path) -> None:
         raise SystemExit(f"{facts.architecture}: rounding costs {cost:.2f} points")
     if (size := size_of(net, stored=stored)) > LARGEST:
         raise SystemExit(f"{facts.architecture}: {size:,} bytes as {stored}, more than {LARGEST:,}")
-    shipped = shipped_weights(facts.architecture)
+    shipped = shipped_weights(facts.architecture + (f"{TAG}{tag}" if tag else ""))
     facts = replace(
         with_score(facts, scored, validation),
+        data=data or facts.data,
+        notes=notes or facts.notes,
         stored=stored,
         rounding_cost=round(cost, 2),
         trained_sha256=facts.sha256,
@@ -101,7 +113,7 @@ def ship(folder: Path) -> None:
     facts = save_weights(net, shipped, facts)
     shutil.copy(folder / "log.jsonl", shipped.with_suffix(".log.jsonl"))
     interval = f"{facts.score} [{facts.low}, {facts.high}]"
-    print(f"{facts.architecture}: {facts.metric} {interval}, {stored}, which costs {cost:.2f}")
+    print(f"{shipped.stem}: {facts.metric} {interval}, {stored}, which costs {cost:.2f}")
 
 
 def measured(architecture: str, net: nn.Module, validation: PoseDataset) -> Estimate:

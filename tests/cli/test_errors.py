@@ -133,8 +133,11 @@ def coco_file(folder: Path, **change: object) -> Path:
         (["report", "nowhere"], "holds no study"),
         (["list", "nets"], "unknown kind 'nets'"),
         (["train", "resnet"], "unknown model 'resnet'"),
-        (["train", "shg2", "--data", "synthpose:val"], "the training set is the validation set too"),
-        (["train", "shg2", "--validation", "synthpose:train"], "the training set is the validation set too"),
+        (["train", "shg2", "--data", "synthpose:val"], "the training set holds people of the validation set"),
+        (
+            ["train", "shg2", "--validation", "synthpose:train"],
+            "the training set holds people of the validation set",
+        ),
         (["data", "show", "synthpose", "--images", "photos"], "takes no photo folder"),
         (["paint"], "No such command 'paint'"),
     ],

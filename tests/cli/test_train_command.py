@@ -49,22 +49,25 @@ def test_a_named_split_is_taken_at_its_word(opened: Opened) -> None:
     assert opened("--validation", "synthpose:test") == ("synthpose:train", "synthpose:test")
 
 
-def coco_file(path: Path, *, people: int) -> Path:
+def coco_file(path: Path, *, people: int, first: int = 1) -> Path:
     write_photo(path.parent / "images" / "000007.png")
-    return write_json(path, coco_content([coco_annotation(number, 7) for number in range(1, people + 1)]))
+    return write_json(path, coco_content([coco_annotation(number, 7) for number in range(first, first + people)]))
 
 
 def test_who_learns_from_photos_names_who_it_is_scored_on(
     opened: Opened, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    many, few = coco_file(tmp_path / "many.json", people=3), coco_file(tmp_path / "few.json", people=2)
+    many, others = coco_file(tmp_path / "a.json", people=3), coco_file(tmp_path / "b.json", people=2, first=4)
     assert run(monkeypatch, "train", "deeppose", "--data", f"coco:{many}") == 2
     shown = capsys.readouterr().err
     assert "name who the net is scored on with --validation, such as coco:PATH" in shown
     assert len(shown.splitlines()) == 1
     assert run(monkeypatch, "train", "deeppose", "--data", f"coco:{many}", "--validation", f"coco:{many}") == 2
-    assert "the training set is the validation set too" in capsys.readouterr().err
-    assert opened("--data", f"coco:{many}", "--validation", f"coco:{few}") == ("coco", "coco")
+    assert "the training set holds people of the validation set" in capsys.readouterr().err
+    some = coco_file(tmp_path / "c.json", people=2, first=3)
+    assert run(monkeypatch, "train", "deeppose", "--data", f"coco:{many}", "--validation", f"coco:{some}") == 2
+    assert "holds people of the validation set, coco:000007:3 among them" in capsys.readouterr().err
+    assert opened("--data", f"coco:{many}", "--validation", f"coco:{others}") == ("coco", "coco")
     assert opened("--data", f"coco:{many}", "--validation", "synthpose") == ("coco", "synthpose:val")
 
 

@@ -8,7 +8,7 @@ import torch
 
 from robustpose.data import open_dataset
 from robustpose.data.augment import training_people
-from robustpose.data.joined import Part, parts_of
+from robustpose.data.joined import Part, parts_of, people_named
 from robustpose.errors import RobustPoseError
 from robustpose.skeletons import MPII_16
 from robustpose.train.lessons import rows_of_step
@@ -100,3 +100,9 @@ def test_weights_reach_the_training(lsp: Path, tmp_path: Path) -> None:
 def test_equal_weights_are_epochs_as_before() -> None:
     plain = rows_of_step(5, people=12, batch=4, seed=3)
     assert rows_of_step(5, people=12, batch=4, seed=3, weights=np.full(12, 2.0)).tolist() == plain.tolist()
+
+
+def test_whoever_is_in_a_joined_set_is_named(lsp: Path, tmp_path: Path) -> None:
+    lspet = write_lspet(tmp_path / "lspet", [standing()])
+    joined = open_dataset(f"lsp:{lsp}[1-2]+lspet:{lspet}+synthpose:val[1-2]")
+    assert people_named(joined) == {"lsp:im0001", "lsp:im0002", "lspet:im00001", "synthpose:val"}

@@ -130,3 +130,18 @@ def test_the_real_files() -> None:
     noisy = open_dataset(f"lspet:{lspet}")
     assert len(noisy) == 7091
     assert not noisy.has_head_sizes
+
+
+def test_the_few_people_without_a_head_size_take_no_part_in_scores_but_are_learned_from(tmp_path: Path) -> None:
+    many = write_lspet(tmp_path / "many", [standing()] * 10)
+    array = np.stack([np.column_stack([standing(), np.ones(14)])] * 10, axis=-1)
+    array[13, :, 4] = 0  # one of ten has no head top
+    savemat(many / "joints.mat", {"joints": array})
+    scored = open_dataset(f"lspet:{many}")
+    assert len(scored) == 9
+    assert scored.has_head_sizes
+    assert scored.left_out == ("without a head size, which PCKh needs: 1",)
+    assert len(open_dataset(f"lspet:{many}", to_learn=True)) == 10
+    array[13, :, 5] = 0
+    savemat(many / "joints.mat", {"joints": array})
+    assert len(open_dataset(f"lspet:{many}")) == 10, "two of ten are not few: the set has no head sizes"

@@ -5,13 +5,22 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from robustpose.data import open_dataset
 from robustpose.data.rendered import SAME_TRAINING_PEOPLE, RenderedPeople
 from robustpose.errors import RobustPoseError
 from robustpose.models import MODELS, TASKS, build, open_model, open_task
-from robustpose.models.weights import facts_path, load_facts, load_weights, shipped_architectures, shipped_weights
+from robustpose.models.weights import (
+    facts_path,
+    load_facts,
+    load_weights,
+    shipped_architectures,
+    shipped_models,
+    shipped_weights,
+)
 from robustpose.train.courses import course_of
+from tests.data.files import real_file
 from tools.zoo_page import AIMS
 
 MEGABYTE = 1_000_000
@@ -23,6 +32,9 @@ def validation_people() -> RenderedPeople:
     assert isinstance(people, RenderedPeople)
     people.prepare(len(people), input_size=(128, 128))
     return people
+
+
+PHOTOS = [name for name in shipped_models() if name.endswith("@photos")]
 
 
 @pytest.mark.slow
@@ -41,7 +53,35 @@ def test_the_score_is_what_the_row_says(name: str) -> None:
     assert (scored.low, scored.high) == pytest.approx((facts.low, facts.high), abs=0.2)
 
 
-@pytest.mark.parametrize("name", shipped_architectures())
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PHOTOS)
+def test_the_score_on_photographs_is_what_the_row_says(name: str) -> None:
+    valid = open_dataset(f"mpii:{real_file('mpii_part/valid.json')}")
+    opened, facts = open_model(name), load_facts(shipped_weights(name))
+    assert isinstance(opened.net, nn.Module)
+    scored = course_of(facts.architecture, opened.net).score(opened.net, valid, n=len(valid))
+    assert (facts.n, facts.metric) == (448, "PCKh@0.5")
+    assert scored.value == pytest.approx(facts.score, abs=0.1)
+    assert opened.name == name
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_weights_of_photographs_say_whom_they_learned_from(name: str) -> None:
+    facts = load_facts(shipped_weights(name))
+    assert name == f"{facts.architecture}@photos"
+    assert "lsp" in facts.data
+    assert "research" in facts.notes, "the terms of the photographs"
+
+
+def test_a_tag_that_is_not_there_and_a_path_beside_a_tag() -> None:
+    with pytest.raises(RobustPoseError, match="unknown model 'shg2@fotos'"):
+        open_model("shg2@fotos")
+    for name in PHOTOS[:1]:
+        with pytest.raises(RobustPoseError, match=f"{name} names weights of the package"):
+            open_model(f"{name}:mine.safetensors")
+
+
+@pytest.mark.parametrize("name", shipped_models())
 def test_weights_are_small_and_complete(name: str) -> None:
     weights: Path = shipped_weights(name)
     assert weights.stat().st_size <= 3 * MEGABYTE
@@ -59,7 +99,7 @@ def test_weights_are_small_and_complete(name: str) -> None:
 
 
 def test_all_weights_together_are_small() -> None:
-    assert sum(shipped_weights(name).stat().st_size for name in shipped_architectures()) <= 40 * MEGABYTE
+    assert sum(shipped_weights(name).stat().st_size for name in shipped_models()) <= 40 * MEGABYTE
 
 
 def test_an_architecture_without_weights_says_how_to_make_them() -> None:

@@ -21,7 +21,7 @@ from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.findings import FINDINGS
 from robustpose.metrics import METRICS
 from robustpose.models import MODELS, TASKS, model_specs
-from robustpose.models.weights import load_facts, shipped_architectures, shipped_weights
+from robustpose.models.weights import load_facts, shipped_models, shipped_weights
 from robustpose.studies import STUDIES
 from robustpose.threats import THREATS
 
@@ -69,10 +69,10 @@ def _with_facts(kind: str, names: Sequence[str]) -> list[str] | dict[str, object
     """
     if kind == "attacks":
         return {name: describe(name) for name in sorted(names)}
-    ours = {"models": sorted(MODELS), "tasks": sorted(TASKS)}
+    ours = {"models": sorted({*MODELS, *shipped_models()} - {*TASKS}), "tasks": sorted(TASKS)}
     if kind not in ours:
         return sorted(names)
-    shipped = shipped_architectures()
+    shipped = shipped_models()
     return {name: asdict(load_facts(shipped_weights(name))) if name in shipped else None for name in ours[kind]}
 
 

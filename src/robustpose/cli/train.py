@@ -9,6 +9,7 @@ from robustpose.cli.options import DataOption, ImagesOption, SeedOption
 from robustpose.cli.running import render_ahead
 from robustpose.data import open_dataset
 from robustpose.data.augment import MARGIN, PADDING
+from robustpose.data.joined import people_named
 from robustpose.data.rendered import RenderedPeople
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.models import MODELS, TASKS
@@ -96,7 +97,9 @@ def _open_both(data: str, validation: str, *, photos: Path | None) -> tuple[Pose
     synthpose, with no split named, is here the training split. What learned from photos is not scored on rendered
     people unless that is asked for.
     """
-    training = open_dataset("synthpose:train" if data.rstrip(":") == "synthpose" else data, images=photos)
+    training = open_dataset(
+        "synthpose:train" if data.rstrip(":") == "synthpose" else data, images=photos, to_learn=True
+    )
     if not validation:
         if not isinstance(training, RenderedPeople):
             raise RobustPoseError(
@@ -105,8 +108,9 @@ def _open_both(data: str, validation: str, *, photos: Path | None) -> tuple[Pose
         validation = "synthpose:val"
     # rendered people have no photos; a validation set of photos lies where the training set's do
     validating = open_dataset(validation, images=None if validation.startswith("synthpose") else photos)
-    if training.fingerprint == validating.fingerprint:
+    if both := people_named(training) & people_named(validating):
         raise RobustPoseError(
-            f"{data}: the training set is the validation set too; a net is scored on people it has not seen"
+            f"{data}: the training set holds people of the validation set, {sorted(both)[0]} among them; "
+            "a model is scored on people it has not seen"
         )
     return training, validating

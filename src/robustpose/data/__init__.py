@@ -33,14 +33,16 @@ def open_dataset(
     min_keypoints: int = 0,
     min_box: float = 0,
     detections: Path | None = None,
+    to_learn: bool = False,
 ) -> PoseDataset:
     """Open a data set by its spec: synthpose, synthpose:test, or NAME:PATH of a data set of photos.
 
     NAME:PATH[1001-1500] takes the people of these numbers, counted from 1. A+B joins data sets in one skeleton,
     and 3*A+B shows the people of A three times as often in training: see data.joined. Of people in photos, only
     those with min_keypoints labelled keypoints and a box of min_box photo pixels take part. `detections` is COCO's
-    results JSON of a detector, whose boxes are then shown. Raises RobustPoseError for an unknown name and for
-    whatever is wrong with the file.
+    results JSON of a detector, whose boxes are then shown. Where nine of ten people have a head size, the others
+    take no part, unless a model is to learn from them (`to_learn`). Raises RobustPoseError for an unknown name and
+    for whatever is wrong with the file.
     """
     if detections is not None and spec.partition(":")[0] != "coco":
         name = spec.partition(":")[0]
@@ -57,6 +59,8 @@ def open_dataset(
             DATASETS[name].open(rest, images) if detections is None else open_detected(rest, detections, images)
         )
         dataset = part.chosen(dataset)
+        if isinstance(dataset, PhotoPeople) and not to_learn:
+            dataset = dataset.with_head_sizes()
         if min_keypoints or min_box:
             if not isinstance(dataset, PhotoPeople):
                 raise RobustPoseError(

@@ -229,6 +229,15 @@ def joined(parts: Sequence[PoseDataset], *, weights: Sequence[float]) -> PoseDat
     return JoinedPeople(tuple(parts), tuple(weights), skeleton)
 
 
+def people_named(dataset: PoseDataset) -> set[str]:
+    """Return the ids of people in photos; of rendered people, whom nobody lists, the name of their whole set."""
+    if isinstance(dataset, JoinedPeople):
+        return set().union(*map(people_named, dataset.parts))
+    if isinstance(dataset, SlicedPeople):
+        return people_named(dataset.whole)
+    return {person.id for person in dataset.people} if isinstance(dataset, PhotoPeople) else {dataset.name}
+
+
 def _stacked(batches: Sequence[Batch]) -> Batch:
     """Stack batches of one skeleton and crop size, in order."""
     if len(batches) == 1:

@@ -68,6 +68,15 @@ class PhotoPeople:
             digest.update(sha256(content).digest())
         return digest.hexdigest()
 
+    def with_head_sizes(self) -> "PhotoPeople":
+        """Leave out the few people who have no head size, where nine of ten have one: PCKh is then defined."""
+        few = [person for person in self.people if not math.isfinite(person.head_size)]
+        if not 0 < len(few) <= 0.1 * len(self.people):
+            return self
+        people = tuple(person for person in self.people if math.isfinite(person.head_size))
+        reason = counted(Counter({"without a head size, which PCKh needs": len(few)}))
+        return replace(self, people=people, left_out=(*self.left_out, *reason))
+
     def at_least(self, *, keypoints: int, box_side: float) -> "PhotoPeople":
         """Return the people with so many labelled keypoints and so long a box, in photo pixels.
 

@@ -5,6 +5,7 @@ Figures were read off its vector drawings (about +-0.1); tables are as printed. 
 """
 
 import csv
+import re
 from functools import cache
 from importlib import resources
 
@@ -22,8 +23,8 @@ PAPER_NAMES = {
 
 
 def paper_name(net: str) -> str:
-    """Name a net as the paper does where it is one of its designs: `shg2:mine` is 2-SHG too."""
-    return PAPER_NAMES.get(net.partition(":")[0], net)
+    """Name a net as the paper does where it is one of its designs: `shg2:mine` and `shg2@photos` are 2-SHG too."""
+    return PAPER_NAMES.get(re.split("[:@]", net)[0], net)
 
 
 @cache

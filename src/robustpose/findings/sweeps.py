@@ -1,5 +1,6 @@
 """Curves over eps, which several figures of the paper are: of which nets, by which score."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -63,8 +64,8 @@ def staged_nets(plan: Plan) -> list[str]:
 
 
 def design_of(net: str) -> str:
-    """Return a net's design: that of `shg2:mine` is shg2."""
-    return net.partition(":")[0]
+    """Return a net's design: that of `shg2:mine` and of `shg2@photos` is shg2."""
+    return re.split("[:@]", net)[0]
 
 
 def net_of(nets: Sequence[str], design: str) -> str | None:

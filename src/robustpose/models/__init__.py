@@ -19,7 +19,14 @@ from robustpose.models.flipped import flip_tested
 from robustpose.models.importers import IMPORTERS, PLACES
 from robustpose.models.opened import OpenedModel as OpenedModel
 from robustpose.models.pulled import PULLS, pulled_path
-from robustpose.models.weights import load_facts, load_weights, shipped_architectures, shipped_weights
+from robustpose.models.weights import (
+    TAG,
+    load_facts,
+    load_weights,
+    shipped_architectures,
+    shipped_models,
+    shipped_weights,
+)
 from robustpose.skeletons import SKELETONS
 from robustpose.types import PoseModel
 
@@ -29,7 +36,8 @@ FLIP = "flip"
 
 def model_specs() -> list[str]:
     """Return how models are written: names, and places of files."""
-    return [*MODELS, *PULLS, *PLACES.values(), f"{FLIP}:MODEL"]
+    tagged = [name for name in shipped_models() if TAG in name]
+    return [*MODELS, *tagged, *PULLS, *PLACES.values(), f"{FLIP}:MODEL"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,9 @@ class OpenedTask:
 
 
 def open_model(spec: str, *, card: Path | Card | None = None) -> OpenedModel:
-    """Open a net by name: 'shg2', 'shg2:PATH.safetensors' (own weights), one of PULLS, or 'tfjs:PATH'.
+    """Open a model by name: 'shg2', 'shg2:PATH.safetensors' (own weights), one of PULLS, or 'tfjs:PATH'.
+
+    'shg2@photos' has the package's weights that were trained on photographs.
 
     'flip:' before any of them adds a flip test. `card` describes an imported net that is not among the known ones.
     The net comes in eval mode. RobustPoseError for what cannot be opened.
@@ -63,8 +73,12 @@ def open_model(spec: str, *, card: Path | Card | None = None) -> OpenedModel:
     if spec in PULLS:
         importer, file = pulled_path(spec)
         return IMPORTERS[importer](str(file), None)
-    if kind not in MODELS:
+    if kind.partition(TAG)[0] not in MODELS or (TAG in kind and kind not in shipped_models()):
         raise unknown_name("model", kind, model_specs())
+    if TAG in kind and path:
+        raise RobustPoseError(
+            f"{kind} names weights of the package; for those at {path} write {kind.partition(TAG)[0]}:{path}"
+        )
     name, net, fingerprint = _with_weights(kind, path)
     assert isinstance(net, PoseModel)
     return OpenedModel(name=name, net=net, fingerprint=fingerprint)
@@ -97,9 +111,10 @@ def build_for(architecture: str, weights: Path) -> nn.Module:
     return build(architecture, size=facts.size, skeleton=SKELETONS[facts.skeleton])
 
 
-def _with_weights(architecture: str, path: str) -> tuple[str, nn.Module, str]:
+def _with_weights(kind: str, path: str) -> tuple[str, nn.Module, str]:
     """Build a net with the package's weights, or those at `path`; return its name, itself, the weights' sha256."""
-    weights = Path(path) if path else shipped_weights(architecture)
+    architecture = kind.partition(TAG)[0]
+    weights = Path(path) if path else shipped_weights(kind)
     if not path and not weights.is_file():
         raise RobustPoseError(
             f"{architecture} has no weights in the package yet "
@@ -110,4 +125,4 @@ def _with_weights(architecture: str, path: str) -> tuple[str, nn.Module, str]:
     fingerprint = load_weights(net, weights, architecture=architecture)
     net.eval().requires_grad_(False)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on a CPU
-    return (f"{architecture}:{weights.stem}" if path else architecture), net, fingerprint
+    return (f"{architecture}:{weights.stem}" if path else kind), net, fingerprint

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from robustpose.errors import RobustPoseError
 from robustpose.fields import wrong_field
 
+TAG = "@"
+"""Between an architecture and what its weights learned from, where these are no rendered people: 'shg2@photos'."""
 _INT8 = 127
 _SCALE = ".scale"
 _SHOWN = 3
@@ -61,15 +63,20 @@ class WeightFacts:
     skeleton: str = "mpii_16"
 
 
-def shipped_weights(architecture: str) -> Path:
-    """Return where the package keeps an architecture's weights; the file may not exist."""
+def shipped_weights(name: str) -> Path:
+    """Return where the package keeps the weights of 'shg2' or 'shg2@photos'; the file may not exist."""
     with resources.as_file(resources.files("robustpose.models") / "weights") as folder:
-        return folder / f"{architecture}.safetensors"
+        return folder / f"{name}.safetensors"
+
+
+def shipped_models() -> list[str]:
+    """Return the models that have weights in the package: 'shg2' of rendered people, 'shg2@photos' of photos."""
+    return sorted(path.stem for path in shipped_weights("any").parent.glob("*.safetensors"))
 
 
 def shipped_architectures() -> list[str]:
-    """Return the architectures that have weights in the package."""
-    return sorted(path.stem for path in shipped_weights("any").parent.glob("*.safetensors"))
+    """Return the architectures that have weights of rendered people in the package."""
+    return [name for name in shipped_models() if TAG not in name]
 
 
 def facts_path(weights: Path) -> Path:
