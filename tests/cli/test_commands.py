@@ -245,7 +245,7 @@ def test_rendered_people_are_the_same_for_any_number_of_processes(
     assert (found["two"]["data"], found["two"]["people"], found["two"]["processes"]) == ("synthpose:val", 60, 2)
     folder = tmp_path / "one"
     assert len(list((folder / "images").glob("*.png"))) == len(list((folder / "segmentation").glob("*.png"))) == 60
-    assert not list(folder.glob("tmp*"))
+    assert {path.name for path in folder.iterdir()} == {"annotations.json", "images", "segmentation", "truth.csv"}
     with (folder / "truth.csv").open() as file:
         rows = list(csv.DictReader(file))
     person = render_person("val", 7, size=48)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from robustpose.data import synthpose
+from robustpose.data.export import export_people
 from robustpose.data.rendered import PEOPLE, RenderedPeople, open_rendered
 from robustpose.data.synthpose.splits import split_named
 from robustpose.errors import RobustPoseError
@@ -112,3 +113,18 @@ def test_real_pictures_are_of_the_same_person_however_large(
     assert torch.allclose(2 * small.box_side, large.box_side, rtol=1e-3)
     reduced = torch.nn.functional.avg_pool2d(large.images, 2)
     assert (reduced - small.images).abs().mean() < (reduced.flip(0) - small.images).abs().mean() / 2
+
+
+def test_writing_people_removes_only_what_a_killed_rendering_left(renderer: StubRenderer, tmp_path: Path) -> None:
+    for name in ("shards-2024", "shards-", ".robustpose-shards-mine", ".robustpose-shards-left"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "kept").write_text("mine")
+    (tmp_path / ".robustpose-shards-left" / ".made-by-robustpose").touch()
+    (tmp_path / ".robustpose-shards-link").symlink_to(tmp_path / ".robustpose-shards-left")
+    export_people(open_rendered("test"), tmp_path, n=2, size=32)
+    assert {path.parent.name for path in tmp_path.glob("*/kept")} == {
+        "shards-2024",
+        "shards-",
+        ".robustpose-shards-mine",
+    }
+    assert (tmp_path / "annotations.json").exists()

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 50
 _PADDING = 1.25
-_SHARDS = "shards-"
+_SHARDS = ".robustpose-shards-"
+_OURS = ".made-by-robustpose"
+"""A file in a folder of shards: what holds none was not made here, and is never removed."""
 
 
 def export_people(
@@ -115,6 +117,7 @@ def _export_rendered(
     annotations = _begin(folder)
     (folder / "segmentation").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=_SHARDS) as shards:
+        (Path(shards) / _OURS).touch()
         dataset.warm_up(size=size)
         started = time.perf_counter()
         people = dataset.render(n, size=size, folder=Path(shards), processes=processes, on_progress=on_progress)
@@ -183,7 +186,8 @@ def _begin(folder: Path) -> Path:
     if annotations.exists():
         raise RobustPoseError(f"{annotations} exists already; choose another folder")
     for left in folder.glob(_SHARDS + "*"):
-        shutil.rmtree(left)
+        if (left / _OURS).is_file() and not left.is_symlink():
+            shutil.rmtree(left)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     return annotations
 
