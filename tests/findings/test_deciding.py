@@ -6,9 +6,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from robustpose.findings.deciding import (
+from robustpose.findings.finding import Verdict
+from robustpose.findings.statistics import (
     FEWEST,
+    Sample,
     decided,
+    mean,
+    ratio,
+    scored,
     smallest,
     verdict,
     verdict_below,
@@ -16,8 +21,6 @@ from robustpose.findings.deciding import (
     verdict_within,
     widened,
 )
-from robustpose.findings.finding import Verdict
-from robustpose.findings.judging import Sample, mean, ratio, scored
 from robustpose.metrics import METRICS, Estimate
 from robustpose.metrics.estimate import redraws
 from tests.findings.hand_made import table

@@ -8,13 +8,9 @@ import pytest
 
 from robustpose.analysis.evidence import Evidence
 from robustpose.errors import RobustPoseError
-from robustpose.findings.deciding import within
-from robustpose.findings.fig2a import FIG2A
-from robustpose.findings.fig2b import FIG2B
-from robustpose.findings.fig2c import FIG2C
-from robustpose.findings.fig2d import FIG2D
-from robustpose.findings.fig2ef import FIG2EF
+from robustpose.findings.fig2 import FIG2A, FIG2B, FIG2C, FIG2D, FIG2EF
 from robustpose.findings.finding import Finding, Found, Verdict
+from robustpose.findings.statistics import within
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.metrics import Estimate

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from robustpose.findings.deciding import decided
-from robustpose.findings.judging import Sample
 from robustpose.findings.spread import log_odds, spread, variance
+from robustpose.findings.statistics import Sample, decided
 from robustpose.metrics.estimate import redraws
 
 NETS = 6

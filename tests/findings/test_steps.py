@@ -7,7 +7,7 @@ import pytest
 
 from robustpose.analysis.evidence import TaskAsk
 from robustpose.findings.finding import Chart, Found, Tabular
-from robustpose.findings.judging import Sample
+from robustpose.findings.statistics import Sample
 from robustpose.findings.steps import RULE, STEPS, first_below, first_passages
 from robustpose.jobs.setting import Setting
 from tests.findings.hand_made import Right, evidence_of, hand_plan, heatmaps, regression

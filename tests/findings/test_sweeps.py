@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 
 from robustpose.findings.contrasts import leads
-from robustpose.findings.deciding import smallest
-from robustpose.findings.judging import Sample
+from robustpose.findings.reported import paper_curves, paper_steps
+from robustpose.findings.statistics import Sample, smallest
 from robustpose.findings.sweeps import (
+    IGSM_T,
+    IGSM_U,
     asks_of,
-    curves_over_eps,
+    curves,
     heatmap_nets,
     net_of,
-    paper_curves,
-    paper_steps,
     regression_nets,
-    settings_of,
     staged_nets,
 )
 from robustpose.jobs.setting import Setting
@@ -46,7 +45,7 @@ def test_part_maps_are_heatmaps_and_integral_regression_is_neither() -> None:
 
 
 def test_settings_cover_the_grid() -> None:
-    made = settings_of(hand_plan(*NETS), "igsm", targeted=True, all_stages=True)
+    made = IGSM_T.over(hand_plan(*NETS), all_stages=True)
     assert [each.eps for each in made] == list(EPS)
     assert {each.label for each in made} == {"IGSM-T-20-ALL"}
 
@@ -56,11 +55,11 @@ def test_curves_are_relative_untargeted_and_of_the_target_targeted(tmp_path: Pat
         return 20 if setting is None else 30 if setting.targeted else 5
 
     plan = hand_plan(*NETS)
-    settings, targeted = settings_of(plan, "igsm"), settings_of(plan, "igsm", targeted=True)
+    settings, targeted = IGSM_U.over(plan), IGSM_T.over(plan)
     evidence = evidence_of(plan, asks_of(["shg2"], [*settings, *targeted]), tmp_path, right)
-    (line,) = curves_over_eps(evidence, ["shg2"], settings, suffix="-ALL")
+    (line,) = curves(evidence, ["shg2"], settings, suffix="-ALL")
     assert (line.name, line.slot, line.dashed, line.y) == ("shg2-ALL", 2, True, (25.0, 25.0, 25.0))
-    (line,) = curves_over_eps(evidence, ["shg2"], targeted)
+    (line,) = curves(evidence, ["shg2"], targeted)
     assert line.y == (75.0, 75.0, 75.0) and not line.dashed
     assert all(low < 75.0 < high for low, high in zip(line.low, line.high, strict=True))
 

@@ -8,7 +8,6 @@ import pytest
 
 from robustpose.analysis.evidence import NetAsk
 from robustpose.findings.finding import Chart, Tabular
-from robustpose.findings.judging import Sample
 from robustpose.findings.matrix import (
     Matrix,
     Source,
@@ -17,6 +16,7 @@ from robustpose.findings.matrix import (
     misfits,
     regression_as_source,
 )
+from robustpose.findings.statistics import Sample
 from robustpose.findings.table1 import EPS16, TABLE1
 from robustpose.metrics import Estimate
 from robustpose.study.view import Grid, View

@@ -6,15 +6,11 @@ from robustpose.analysis.evidence import Evidence, NetAsk, cells_of
 from robustpose.errors import unknown_name
 from robustpose.findings.defences import SIMPLE_DEFENCES
 from robustpose.findings.detection import DETECTION
-from robustpose.findings.fig2a import FIG2A
-from robustpose.findings.fig2b import FIG2B
-from robustpose.findings.fig2c import FIG2C
-from robustpose.findings.fig2d import FIG2D
-from robustpose.findings.fig2ef import FIG2EF
+from robustpose.findings.fig2 import FIG2A, FIG2B, FIG2C, FIG2D, FIG2EF
 from robustpose.findings.finding import Chart, Curve, Exhibit, Finding, Found, Picture, Tabular, Verdict
-from robustpose.findings.judging import scored
 from robustpose.findings.objective import OBJECTIVE
 from robustpose.findings.perceptibility import PERCEPTIBILITY
+from robustpose.findings.statistics import scored
 from robustpose.findings.steps import STEPS
 from robustpose.findings.table1 import TABLE1
 from robustpose.findings.table2 import TABLE2

@@ -6,7 +6,7 @@ where no head sizes are known, PCK.
 
 from robustpose.analysis.evidence import Ask, Evidence, NetAsk
 from robustpose.findings.finding import Tabular
-from robustpose.findings.judging import Sample, kept, scored
+from robustpose.findings.statistics import Sample, kept, scored
 from robustpose.findings.sweeps import relative_sample
 from robustpose.study.plan import Plan
 from robustpose.study.view import CLEAN, Learn, View

@@ -1,15 +1,26 @@
 """Contrasts: by how much one score lies above another, judged at 8/255 and shown at every budget.
 
-Orders of nets change with the strength of an attack, so no contrast is shown at one budget only.
+Orders of models change with the strength of an attack, so no contrast is shown at one budget only. An Order is a
+contrast between groups of models that any attack can be put to.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from robustpose.findings.deciding import smallest, verdict_of_all
+from robustpose.analysis.evidence import Evidence
 from robustpose.findings.finding import Tabular, Verdict
-from robustpose.findings.judging import Sample
-from robustpose.findings.sweeps import EPS8
+from robustpose.findings.statistics import Sample, mean, smallest, verdict_of_all
+from robustpose.findings.sweeps import (
+    EPS8,
+    Sweep,
+    all_nets,
+    design_of,
+    heatmap_nets,
+    net_of,
+    regression_nets,
+    staged_nets,
+)
+from robustpose.study.plan import Plan
 
 PEOPLE_NOT_NETS = "Intervals are over people. Each design is one trained net; another training of it may differ."
 
@@ -49,3 +60,142 @@ def contrasts_over_eps(
 def leads(sample: Sample, others: Sequence[Sample]) -> list[Sample]:
     """Return by how much a sample lies above each of others."""
     return [sample - other for other in others]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Models that one side of an order is made of.
+
+    called   the group in a table; empty for the model's own name
+    extreme  whether the order must hold for each of them: 'best', 'worst' say which of them decides; else their
+             mean counts
+    """
+
+    nets: Callable[[Plan], Sequence[str]]
+    called: str = ""
+    extreme: str = ""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A claim of the paper that some models are more robust than others.
+
+    claim    in one sentence; {attack} is the attack's name
+    lacking  what is said where a side has no model
+    """
+
+    claim: str
+    above: Group
+    below: Group
+    lacking: str
+
+    def under(self, sweep: Sweep, evidence: Evidence, *, paper: str) -> Contrast | str:
+        """Return the claim under an attack; a remark where a side has no model."""
+        sides = [list(group.nets(evidence.plan)) for group in (self.above, self.below)]
+        if not all(sides):
+            return self.lacking
+
+        def at(eps: float) -> list[Sample]:
+            above, below = ([sweep.robust(evidence, net, eps) for net in nets] for nets in sides)
+            if self.above.extreme or self.below.extreme:
+                return [one - other for one in above for other in below]
+            return [mean(above) - mean(below)]
+
+        groups = list(zip((self.above, self.below), sides, strict=True))
+        above, below = (_in_words(group, nets, sweep, evidence) for group, nets in groups)
+        averaged = "mean " if any(group.called and not group.extreme for group, _ in groups) else ""
+        return Contrast(
+            line=" - ".join(group.called or nets[0] for group, nets in groups),
+            claim=self.claim.format(attack=sweep.name),
+            at=at,
+            paper=paper,
+            measured=f"{averaged}{sweep.robust_name(evidence.metric)} of {above} minus that of {below}, in points",
+        )
+
+
+def _in_words(group: Group, nets: Sequence[str], sweep: Sweep, evidence: Evidence) -> str:
+    if not group.extreme:
+        return ", ".join(nets)
+    if group.extreme == "worst":
+        return f"{group.called} (found anew in every bootstrap draw)"
+    best = max(nets, key=lambda net: float(sweep.robust(evidence, net, EPS8).value))
+    return f"{group.called} (here {best}; found anew in every bootstrap draw)"
+
+
+def _design(name: str) -> Callable[[Plan], list[str]]:
+    return lambda plan: [net for net in (net_of(all_nets(plan), name),) if net is not None]
+
+
+def _but(design: str, nets: Callable[[Plan], list[str]]) -> Callable[[Plan], list[str]]:
+    return lambda plan: [net for net in nets(plan) if design_of(net) != design]
+
+
+def one(design: str) -> Group:
+    """Return the group of the first model of a design."""
+    return Group(_design(design))
+
+
+HEATMAPS_ABOVE_REGRESSION = Order(
+    claim="Under {attack} at 8/255 heatmap nets keep more of their score than regression nets.",
+    above=Group(heatmap_nets, "heatmap nets"),
+    below=Group(regression_nets, "regression nets"),
+    lacking="Heatmaps against regression: not judged, it needs a net of each kind.",
+)
+DLCM_ABOVE_OTHERS = Order(
+    claim="DLCM is the most robust net under {attack} at 8/255.",
+    above=one("dlcm"),
+    below=Group(_but("dlcm", all_nets), "the best other net", extreme="best"),
+    lacking="Structure: not judged, it needs dlcm and another net.",
+)
+EIGHT_ABOVE_TWO = Order(
+    claim="Under {attack} at 8/255 8 stacks keep more than 2.",
+    above=one("shg8"),
+    below=one("shg2"),
+    lacking="8 stacks against 2: not judged, it needs shg2 and shg8.",
+)
+CHAINED_BELOW_OTHERS = Order(
+    claim="Chained is the least robust heatmap net under {attack} at 8/255.",
+    above=Group(_but("chained", heatmap_nets), "the worst other heatmap net", extreme="worst"),
+    below=one("chained"),
+    lacking="Chained predictions: not judged, it needs chained and another heatmap net.",
+)
+HEATMAPS_ON_ONE_BACKBONE = Order(
+    claim="On one backbone heatmaps keep more than direct regression under {attack} at 8/255.",
+    above=one("resdec"),
+    below=one("resreg"),
+    lacking="Heatmaps against regression on one backbone: not judged, it needs resdec and resreg.",
+)
+PRE_TRAINED_ABOVE_NOT = Order(
+    claim="Pre-training helps: more is left under {attack} at 8/255.",
+    above=one("resdec_pre"),
+    below=one("resdec"),
+    lacking="Pre-training: not judged, it needs resdec and resdec_pre.",
+)
+
+
+def all_stages_stronger(sweep: Sweep, claim: str, paper: str) -> Callable[[Evidence], Iterable[Contrast | str]]:
+    """Claim that attacking all stages is stronger than attacking the last."""
+
+    def find(evidence: Evidence) -> Iterable[Contrast | str]:
+        staged, sides = staged_nets(evidence.plan), ("last stage attacked", "all stages attacked")
+        if not staged:
+            yield "The attack through all stages: not judged, no net with several stages takes part."
+            return
+        through = ("all stages", "the last") if sweep.targeted else ("the last stage", "all")
+        yield Contrast(
+            line=" - ".join(reversed(sides) if sweep.targeted else sides),
+            claim=claim,
+            at=lambda eps: [
+                mean(
+                    [
+                        sweep.robust(evidence, net, eps) - sweep.robust(evidence, net, eps, all_stages=True)
+                        for net in staged
+                    ]
+                )
+            ],
+            paper=paper,
+            measured=f"{sweep.score_name(evidence.metric)} under {sweep.name} at 8/255 through {through[0]} minus "
+            f"that through {through[1]}, mean of {', '.join(staged)}, in points",
+        )
+
+    return find

@@ -10,11 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from robustpose.analysis.evidence import Ask, Evidence, NetAsk
-from robustpose.findings.deciding import verdict
 from robustpose.findings.drawing import stem_of
 from robustpose.findings.finding import Finding, Found, Tabular, Verdict
-from robustpose.findings.judging import Sample, mean, ratio
-from robustpose.findings.matrix import lost
+from robustpose.findings.statistics import Sample, lost, mean, ratio, verdict
 from robustpose.findings.sweeps import EPS8, relative_sample
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate

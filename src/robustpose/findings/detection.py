@@ -19,11 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from robustpose.analysis.evidence import Ask, Evidence
-from robustpose.findings.deciding import verdict_below
 from robustpose.findings.finding import Chart, Curve, Finding, Found, Tabular, Verdict
-from robustpose.findings.judging import Sample, mean
 from robustpose.findings.plausibility import can_judge, implausibility, learn
 from robustpose.findings.roc import FALSE_ALARMS, Alarm, alarm, auc, average, roc, told
+from robustpose.findings.statistics import Sample, mean, verdict_below
 from robustpose.findings.sweeps import EPS8, asks_of, heatmap_nets, regression_nets, slot_of
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate, Table

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from robustpose.findings.draws import redraws
-from robustpose.findings.judging import Sample
+from robustpose.findings.statistics import Sample, redraws
 from robustpose.metrics import ALL, Pck, Table
 from robustpose.metrics.estimate import weighted_totals
 from robustpose.metrics.pck import percentages, totals

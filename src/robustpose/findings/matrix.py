@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from robustpose.analysis.evidence import Ask, Evidence, NetAsk
-from robustpose.findings.deciding import verdict, verdict_of_all
 from robustpose.findings.finding import Tabular, Verdict
-from robustpose.findings.judging import Sample, mean
 from robustpose.findings.reported import paper_name
+from robustpose.findings.statistics import Sample, lost, mean, verdict, verdict_of_all
 from robustpose.findings.sweeps import relative_sample
 from robustpose.jobs.workbench import input_size_of, padding_of
 from robustpose.metrics import Estimate
@@ -129,11 +128,6 @@ def matrix_table(matrix: Matrix, *, stem: str, title: str, note: str) -> Tabular
         shade=True,
         note=note,
     )
-
-
-def lost(left: Sample) -> Sample:
-    """Return the share of the clean score that is lost, in percent."""
-    return Sample(value=100.0 - left.value, draws=100.0 - left.draws, n=left.n, rests=left.rests_on)
 
 
 def black_box_loss(matrix: Matrix, *, kind: str, metric: str) -> list[Verdict]:

@@ -7,10 +7,9 @@ paper's strongest attack, whose step size adapts.
 
 from robustpose.analysis.evidence import Ask, Evidence
 from robustpose.findings.contrasts import PEOPLE_NOT_NETS
-from robustpose.findings.deciding import verdict
 from robustpose.findings.finding import Chart, Finding, Found, Tabular
-from robustpose.findings.judging import mean
-from robustpose.findings.sweeps import EPS8, asks_of, curves_over_eps, relative_sample, settings_of
+from robustpose.findings.statistics import mean, verdict
+from robustpose.findings.sweeps import EPS8, IGSM_U, asks_of, curves, relative_sample
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate
 from robustpose.models import OpenedModel
@@ -23,7 +22,7 @@ _MARGIN = "margin"
 
 def _asks(plan: Plan) -> list[Ask]:
     nets = _nets(plan)
-    return asks_of(nets, [*settings_of(plan, "igsm"), *_margins(plan), *_at_eight(plan).values()])
+    return asks_of(nets, [*IGSM_U.over(plan), *_margins(plan), *_at_eight(plan).values()])
 
 
 def _find(evidence: Evidence) -> Found:
@@ -40,8 +39,8 @@ def _find(evidence: Evidence) -> Found:
         x_label="eps, of 255",
         y_label=f"relative {evidence.metric.name}, %",
         curves=(
-            *curves_over_eps(evidence, nets, settings_of(plan, "igsm")),
-            *curves_over_eps(evidence, nets, _margins(plan), suffix=f", {_MARGIN}"),
+            *curves(evidence, nets, IGSM_U.over(plan)),
+            *curves(evidence, nets, _margins(plan), suffix=f", {_MARGIN}"),
         ),
     )
     short, better = (Setting("igsm", EPS8, objective=objective) for objective in ("training_loss", _MARGIN))

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from robustpose.analysis.evidence import Ask, Evidence, NetAsk
-from robustpose.findings.deciding import verdict
 from robustpose.findings.drawing import side_by_side
 from robustpose.findings.finding import Chart, Curve, Finding, Found, Picture, Tabular, Verdict
-from robustpose.findings.judging import mean
 from robustpose.findings.roc import average
-from robustpose.findings.sweeps import EPS8, curve, heatmap_nets, levels, settings_of, slot_of
+from robustpose.findings.statistics import mean, verdict
+from robustpose.findings.sweeps import EPS8, IGSM_U, Sweep, curve, heatmap_nets, levels, slot_of
 from robustpose.jobs.results import Pictures
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import gmsd, psnr, ssim
@@ -60,7 +59,7 @@ MEASURES = (
 
 def budgets(plan: Plan, attack: str) -> list[Setting]:
     """Return an attack at the grid's budgets of at least one 8-bit level."""
-    return [setting for setting in settings_of(plan, attack) if setting.eps > 0 and setting.round_to_8bit]
+    return [setting for setting in Sweep(attack).over(plan) if setting.eps > 0 and setting.round_to_8bit]
 
 
 def _asks(plan: Plan) -> list[Ask]:
@@ -209,7 +208,7 @@ def _words(measure: Measure, values: Sequence[Floats]) -> str:
 
 
 def _left_out(plan: Plan) -> tuple[str, ...]:
-    left_out = [setting for setting in settings_of(plan, "igsm") if setting not in budgets(plan, "igsm")]
+    left_out = [setting for setting in IGSM_U.over(plan) if setting not in budgets(plan, "igsm")]
     if not left_out:
         return ()
     listed = ", ".join(setting.budget for setting in left_out)

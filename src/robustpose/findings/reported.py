@@ -1,13 +1,16 @@
-"""The numbers that the paper reports, as data: findings/paper/*.csv.
+"""The numbers that the paper reports, as data: findings/paper/*.csv, and its curves.
 
-Jain, Shah, Kumar, Jain: "On the Robustness of Human Pose Estimation", arXiv 1908.06401, CVPR Workshops 2019.
+Jain, Shah, Sharma, Jain: "On the Robustness of Human Pose Estimation", arXiv 1908.06401, CVPR Workshops 2019.
 Figures were read off its vector drawings (about +-0.1); tables are as printed. MPII, PCKh@0.5.
 """
 
 import csv
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
+
+from robustpose.findings.finding import Curve
 
 PAPER_NAMES = {
     "deeppose": "DeepPose",
@@ -47,3 +50,34 @@ def reported(table: str) -> dict[str, dict[str, float]]:
                 for row in rows
             }
     raise KeyError(table)
+
+
+def paper_curves(table: str, nets: Sequence[str]) -> list[Curve]:
+    """Draw the paper's own curves of these nets and of their -ALL variants, where it has them, in grey."""
+    rows = reported(table)
+    names = {paper_name(net) + suffix for net in nets for suffix in ("", "-ALL")}
+    found = [(row, values) for row, values in rows.items() if row.partition(" (")[0] in names]
+    return [
+        Curve(
+            name=f"{row.partition(' (')[0]}, paper",
+            x=tuple(float(eps) for eps in values),
+            y=tuple(values.values()),
+            dashed=row.endswith("-ALL"),
+        )
+        for row, values in found
+    ]
+
+
+def paper_steps(nets: Sequence[str], columns: Mapping[int, str]) -> list[Curve]:
+    """Draw the paper's bars of figures 2e and 2f as curves over steps, in grey: {steps: column}."""
+    bars = reported("fig2ef")
+    designs = dict.fromkeys(paper_name(net) for net in nets)
+    return [
+        Curve(
+            name=f"{design}, paper",
+            x=tuple(float(steps) for steps in columns),
+            y=tuple(bars[design][column] for column in columns.values()),
+        )
+        for design in designs
+        if design in bars
+    ]

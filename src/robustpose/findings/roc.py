@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robustpose.findings.draws import redraws
-from robustpose.findings.judging import Sample
+from robustpose.findings.statistics import Sample, redraws
 from robustpose.metrics.estimate import DRAWS
 from robustpose.metrics.table import Floats
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from robustpose.analysis.evidence import Ask, Evidence, TaskAsk
-from robustpose.findings.deciding import verdict, verdict_below
 from robustpose.findings.finding import Chart, Finding, Found, Tabular, Verdict
-from robustpose.findings.judging import Sample
-from robustpose.findings.sweeps import EPS8, asks_of, curve, mean_relative, paper_steps, relative_sample, slot_of
+from robustpose.findings.reported import paper_steps
+from robustpose.findings.statistics import Sample, verdict, verdict_below
+from robustpose.findings.sweeps import EPS8, asks_of, curve, mean_relative, relative_sample, slot_of
 from robustpose.findings.task_scores import slot_of_task, task_relative, tasks_of
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate

@@ -1,8 +1,8 @@
-"""Curves over eps, which several figures of the paper are: of which nets, by which score."""
+"""Sweeps of an attack over eps or steps: which models, which scores, which curves."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
@@ -10,8 +10,7 @@ import torch
 from robustpose import attacks
 from robustpose.analysis.evidence import Ask, Evidence, NetAsk
 from robustpose.findings.finding import Curve
-from robustpose.findings.judging import Sample, kept, mean, scored
-from robustpose.findings.reported import paper_name, reported
+from robustpose.findings.statistics import Sample, kept, lost, mean, scored
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate, Pck
 from robustpose.models import OpenedModel
@@ -26,31 +25,68 @@ EPS8 = 8 / 255
 """Where the paper and the field compare."""
 
 
-def settings_of(
-    plan: Plan, attack: str, *, targeted: bool = False, all_stages: bool = False, steps: int | None = None
-) -> list[Setting]:
-    """Return an attack over the grid's budgets, with the paper's number of steps unless told."""
-    grid = plan.study.grid
-    return [
-        Setting(
-            attack,
-            eps,
-            steps=steps,
-            targeted=targeted,
-            objective="training_loss_all" if all_stages else "training_loss",
-        )
-        for eps in (grid.targeted_eps if targeted else grid.eps)
-    ]
+@dataclass(frozen=True)
+class Sweep:
+    """One of the paper's attacks, at any eps, through a model's last stage or through all of its stages."""
+
+    attack: str
+    targeted: bool = False
+
+    @property
+    def name(self) -> str:
+        """The attack in the paper's words: IGSM-U-10."""
+        return self.at(EPS8).label
+
+    def at(self, eps: float, *, steps: int | None = None, all_stages: bool = False) -> Setting:
+        """Return the attack at a budget, with the paper's number of steps unless told."""
+        objective = "training_loss_all" if all_stages else "training_loss"
+        return Setting(self.attack, eps, steps=steps, targeted=self.targeted, objective=objective)
+
+    def over(self, plan: Plan, *, all_stages: bool = False) -> list[Setting]:
+        """Return the attack at the budgets of a plan's grid."""
+        grid = plan.study.grid
+        return [self.at(eps, all_stages=all_stages) for eps in (grid.targeted_eps if self.targeted else grid.eps)]
+
+    def sample(self, evidence: Evidence, net: str, setting: Setting) -> Sample:
+        """Score what the paper draws: the target score of a targeted attack, the relative score of another."""
+        return (target_sample if self.targeted else relative_sample)(evidence, net, View(setting))
+
+    def robust(self, evidence: Evidence, net: str, eps: float, *, all_stages: bool = False) -> Sample:
+        """Score how robust a model is: the relative score, or 100 minus the target score."""
+        return self.robust_under(evidence, net, self.at(eps, all_stages=all_stages))
+
+    def robust_under(self, evidence: Evidence, net: str, setting: Setting) -> Sample:
+        """Score how robust a model is under one of the attack's settings."""
+        sample = self.sample(evidence, net, setting)
+        return lost(sample) if self.targeted else sample
+
+    def score_name(self, metric: Pck) -> str:
+        """Name the score of `sample`."""
+        return f"{'target' if self.targeted else 'relative'} {metric.name}"
+
+    def robust_name(self, metric: Pck) -> str:
+        """Name the score of `robust`."""
+        return f"{'100 minus ' if self.targeted else ''}{self.score_name(metric)}"
+
+
+FGSM_U = Sweep("fgsm")
+IGSM_U = Sweep("igsm")
+IGSM_T = Sweep("igsm", targeted=True)
+
+
+def all_nets(plan: Plan) -> list[str]:
+    """Name every model."""
+    return [model.name for model in plan.models]
 
 
 def heatmap_nets(plan: Plan) -> list[str]:
-    """Name the nets that write heatmaps, with maps of bones or of offsets beside them or without."""
+    """Name the models that write heatmaps, with maps of bones or of offsets beside them or without."""
     kinds = HeatmapHead | PartsHead | OffsetHead | CentreHead
     return [model.name for model in plan.models if isinstance(model.net.head, kinds)]
 
 
 def regression_nets(plan: Plan) -> list[str]:
-    """Name the nets that write coordinates and no map: integral regression averages one, so it is neither."""
+    """Name the models that write coordinates and no map: integral regression averages one, so it is neither."""
     return [
         model.name
         for model in plan.models
@@ -59,7 +95,7 @@ def regression_nets(plan: Plan) -> list[str]:
 
 
 def staged_nets(plan: Plan) -> list[str]:
-    """Name the nets with several supervised stages, for which attacking all of them is an attack of its own."""
+    """Name the models with several supervised stages, for which attacking all of them is an attack of its own."""
     return [model.name for model in plan.models if _stages(model) > 1]
 
 
@@ -69,32 +105,32 @@ def design_of(net: str) -> str:
 
 
 def net_of(nets: Sequence[str], design: str) -> str | None:
-    """Return the first net of a design; None where there is none."""
+    """Return the first model of a design; None where there is none."""
     return next((net for net in nets if design_of(net) == design), None)
 
 
 def slot_of(evidence: Evidence, net: str) -> int:
-    """Return a net's place in the study, and so its colour in every chart."""
+    """Return a model's place in the study, and so its colour in every chart."""
     return evidence.nets.index(net)
 
 
 def asks_of(nets: Sequence[str], settings: Sequence[Setting]) -> list[Ask]:
-    """Ask for nets clean and under settings."""
+    """Ask for models clean and under settings."""
     return [NetAsk(net, view) for net in nets for view in (CLEAN, *map(View, settings))]
 
 
 def relative_sample(evidence: Evidence, net: str, view: View) -> Sample:
-    """Score what is left of a net's clean score: 100 x attacked / clean."""
+    """Score a model relative to its clean score: 100 x attacked / clean."""
     return kept(evidence.table(net, CLEAN), evidence.table(net, view), evidence.metric)
 
 
 def target_sample(evidence: Evidence, net: str, view: View) -> Sample:
-    """Score how much of the target pose a net sees."""
+    """Score how much of the target pose a model sees."""
     return scored(evidence.table(net, view), as_target(evidence.metric))
 
 
 def mean_relative(evidence: Evidence, nets: Sequence[str], view: View) -> Sample:
-    """Average what is left of the clean scores of nets."""
+    """Average relative scores over models."""
     return mean([relative_sample(evidence, net, view) for net in nets])
 
 
@@ -118,19 +154,24 @@ def curve(
     )
 
 
-def curves_over_eps(
-    evidence: Evidence, nets: Sequence[str], settings: Sequence[Setting], *, suffix: str = ""
+def curves(
+    evidence: Evidence,
+    nets: Sequence[str],
+    settings: Sequence[Setting],
+    *,
+    x: Sequence[float] | None = None,
+    suffix: str = "",
 ) -> list[Curve]:
-    """Draw nets over the budgets of settings: the target score of targeted ones, the relative score of others.
+    """Draw models under settings: the target score of targeted ones, the relative score of others.
 
-    With a suffix the curves are dashed: the same nets under another objective.
+    x is the budgets in 255ths unless told. Curves with a suffix are dashed: the models under another objective.
     """
     sample = target_sample if settings and settings[0].targeted else relative_sample
     return [
         curve(
             net + suffix,
             [sample(evidence, net, View(setting)).estimate for setting in settings],
-            levels(settings),
+            levels(settings) if x is None else x,
             slot=slot_of(evidence, net),
             dashed=bool(suffix),
         )
@@ -138,39 +179,8 @@ def curves_over_eps(
     ]
 
 
-def paper_curves(table: str, nets: Sequence[str]) -> list[Curve]:
-    """Draw the paper's own curves of these nets and of their -ALL variants, where it has them, in grey."""
-    rows = reported(table)
-    names = {paper_name(net) + suffix for net in nets for suffix in ("", "-ALL")}
-    found = [(row, values) for row, values in rows.items() if row.partition(" (")[0] in names]
-    return [
-        Curve(
-            name=f"{row.partition(' (')[0]}, paper",
-            x=tuple(float(eps) for eps in values),
-            y=tuple(values.values()),
-            dashed=row.endswith("-ALL"),
-        )
-        for row, values in found
-    ]
-
-
-def paper_steps(nets: Sequence[str], columns: Mapping[int, str]) -> list[Curve]:
-    """Draw the paper's bars of figures 2e and 2f as curves over steps, in grey: {steps: column}."""
-    bars = reported("fig2ef")
-    designs = dict.fromkeys(paper_name(net) for net in nets)
-    return [
-        Curve(
-            name=f"{design}, paper",
-            x=tuple(float(steps) for steps in columns),
-            y=tuple(bars[design][column] for column in columns.values()),
-        )
-        for design in designs
-        if design in bars
-    ]
-
-
-def levels(settings: Sequence[Setting]) -> list[float]:
-    """Return the budgets in 255ths."""
+def levels(settings: Iterable[Setting]) -> list[float]:
+    """Return the budgets of settings in 255ths."""
     return [round(setting.eps * 255, 6) for setting in settings]
 
 

@@ -9,14 +9,11 @@ from collections.abc import Iterable
 
 from robustpose.analysis.evidence import Ask, Evidence, NetAsk
 from robustpose.findings.across import across_asks, across_table
-from robustpose.findings.deciding import verdict
 from robustpose.findings.finding import Chart, Curve, Finding, Found, Tabular, Verdict
-from robustpose.findings.judging import Sample, kept, mean
 from robustpose.findings.matrix import (
     Source,
     alike_and_unlike,
     black_box_loss,
-    lost,
     matrix_asks,
     matrix_table,
     misfits,
@@ -24,6 +21,7 @@ from robustpose.findings.matrix import (
     regression_as_source,
 )
 from robustpose.findings.reported import reported
+from robustpose.findings.statistics import Sample, kept, lost, mean, verdict
 from robustpose.findings.sweeps import curve, relative_sample, slot_of, staged_nets
 from robustpose.jobs.setting import Setting
 from robustpose.study.plan import Plan

@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from robustpose.analysis.evidence import Ask, Evidence
-from robustpose.findings.deciding import verdict, verdict_of_all
 from robustpose.findings.drawing import stem_of
 from robustpose.findings.finding import Finding, Found, Tabular, Verdict
 from robustpose.findings.joints import NOWHERE, TWIN, by_part, parts_of, places
-from robustpose.findings.judging import Sample, mean, ratio
 from robustpose.findings.reported import paper_name, reported
+from robustpose.findings.statistics import Sample, mean, ratio, verdict, verdict_of_all
 from robustpose.findings.sweeps import EPS8, as_target, asks_of
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import ALL, Estimate, Pck, Table, pair

@@ -7,8 +7,7 @@ import numpy as np
 import torch
 
 from robustpose.analysis.evidence import Evidence
-from robustpose.findings.draws import redraws
-from robustpose.findings.judging import Sample, ratio
+from robustpose.findings.statistics import Sample, ratio, redraws
 from robustpose.findings.sweeps import net_of
 from robustpose.jobs.results import TaskResult
 from robustpose.jobs.setting import Setting

@@ -13,9 +13,8 @@ import numpy as np
 
 from robustpose.analysis.evidence import Ask, Evidence, TaskAsk
 from robustpose.data.synthpose import PARTS
-from robustpose.findings.deciding import verdict
 from robustpose.findings.finding import Chart, Finding, Found, Tabular, Verdict
-from robustpose.findings.judging import Sample, kept, ratio, scored
+from robustpose.findings.statistics import Sample, kept, ratio, scored, verdict
 from robustpose.findings.sweeps import (
     EPS8,
     asks_of,

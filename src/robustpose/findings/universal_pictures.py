@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustpose.analysis.evidence import Ask, Evidence, NetAsk, UniversalAsk
-from robustpose.findings.deciding import verdict
 from robustpose.findings.drawing import (
     draw_skeleton,
     enlarged,
@@ -23,7 +22,7 @@ from robustpose.findings.drawing import (
     visible,
 )
 from robustpose.findings.finding import Finding, Found, Picture, Tabular, Verdict
-from robustpose.findings.judging import Sample, mean, resampled
+from robustpose.findings.statistics import Sample, mean, resampled, verdict
 from robustpose.findings.sweeps import heatmap_nets
 from robustpose.metrics import Table, pair
 from robustpose.metrics.table import Floats

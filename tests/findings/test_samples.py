@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from robustpose.findings.deciding import decided
-from robustpose.findings.judging import Sample, kept, mean, ratio, resampled, scored
+from robustpose.findings.statistics import Sample, decided, kept, mean, ratio, resampled, scored
 from robustpose.metrics import METRICS
 from tests.findings.hand_made import table
 

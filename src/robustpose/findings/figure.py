@@ -1,0 +1,228 @@
+"""Figures of the paper that show every model under one attack, over eps or over steps, and their claims."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from robustpose.analysis.evidence import Ask, Evidence
+from robustpose.findings.contrasts import PEOPLE_NOT_NETS, Contrast, contrasts_over_eps
+from robustpose.findings.finding import Chart, Exhibit, Finding, Found, Tabular, Verdict
+from robustpose.findings.reported import paper_curves, paper_name, paper_steps, reported
+from robustpose.findings.statistics import Sample, mean, scored, verdict, verdict_of_all
+from robustpose.findings.sweeps import EPS8, Sweep, all_nets, asks_of, curves, net_of, staged_nets
+from robustpose.jobs.setting import Setting
+from robustpose.metrics import Estimate
+from robustpose.study.plan import Plan
+from robustpose.study.view import CLEAN
+
+Claim = Callable[[Evidence], Iterable[Contrast | Verdict | Exhibit | str]]
+"""What is read off a figure: contrasts, which are judged and laid out over eps, verdicts, exhibits, remarks."""
+
+
+@dataclass(frozen=True)
+class OverEps:
+    """A figure of models under one attack over eps, judged at 8/255.
+
+    stem       of its chart; paper: the table of the paper's own curves
+    contrasts  the title of the table of contrasts
+    also       what is asked for beside the attack over the grid's budgets and at 8/255
+    nets       who takes part; lacking says why nothing is made without them
+    budgets    of the table of contrasts
+    """
+
+    stem: str
+    paper: str
+    title: str
+    chart: str
+    contrasts: str
+    sweep: Sweep
+    claims: tuple[Claim, ...]
+    also: Callable[[Plan], Sequence[Ask]] = lambda plan: ()
+    nets: Callable[[Plan], list[str]] = all_nets
+    lacking: str = ""
+    budgets: Callable[[Plan], Sequence[float]] = lambda plan: plan.study.grid.eps
+
+    def finding(self) -> Finding:
+        """Return the finding of this row."""
+        return Finding(title=self.title, asks=self._asks, find=self._find)
+
+    def _asks(self, plan: Plan) -> list[Ask]:
+        if not (nets := self.nets(plan)):
+            return []
+        staged = [net for net in staged_nets(plan) if net in nets]
+        return [
+            *asks_of(nets, [*self.sweep.over(plan), self.sweep.at(EPS8)]),
+            *asks_of(staged, self.sweep.over(plan, all_stages=True)),
+            *self.also(plan),
+        ]
+
+    def _find(self, evidence: Evidence) -> Found:
+        if not self.nets(evidence.plan):
+            return Found(remarks=(self.lacking,))
+        read = [each for claim in self.claims for each in claim(evidence)]
+        of = "" if self.sweep.targeted else f" of {self.sweep.score_name(evidence.metric)}"
+        table = contrasts_over_eps(
+            self.budgets(evidence.plan),
+            [each for each in read if isinstance(each, Contrast)],
+            stem=f"{self.stem}_contrasts",
+            title=self.contrasts,
+            note=f"Differences{of} in points, paired over people.",
+        )
+        judged = [each.judged() if isinstance(each, Contrast) else each for each in read]
+        return Found(
+            exhibits=(self._chart(evidence), *table, *(each for each in judged if isinstance(each, Exhibit))),
+            verdicts=tuple(each for each in judged if isinstance(each, Verdict)),
+            remarks=(*(each for each in judged if isinstance(each, str)), PEOPLE_NOT_NETS),
+        )
+
+    def _chart(self, evidence: Evidence) -> Chart:
+        plan, nets = evidence.plan, self.nets(evidence.plan)
+        staged = [net for net in staged_nets(plan) if net in nets]
+        return Chart(
+            stem=self.stem,
+            title=self.chart,
+            x_label="eps, of 255",
+            y_label=f"{self.sweep.score_name(evidence.metric)}, %",
+            curves=(
+                *paper_curves(self.paper, nets),
+                *curves(evidence, nets, self.sweep.over(plan)),
+                *curves(evidence, staged, self.sweep.over(plan, all_stages=True), suffix="-ALL"),
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class OverSteps:
+    """A figure of models at 8/255 over steps: 10, 20 and as many as the grid's longest attacks take.
+
+    short     steps of the paper's shorter attack
+    bars      the paper's columns by steps
+    longer    the claim that the longest attacks are stronger than the short one, and the paper's numbers
+    reverses  the claim that 8 stacks are ahead after few steps and behind after many, and the paper's numbers
+    """
+
+    stem: str
+    sweep: Sweep
+    short: int
+    bars: Mapping[int, str]
+    longer: tuple[str, str]
+    reverses: tuple[str, str]
+
+    def settings(self, plan: Plan, *, all_stages: bool = False) -> list[Setting]:
+        """Return the attack after each number of steps."""
+        return [self.sweep.at(EPS8, steps=steps, all_stages=all_stages) for steps in steps_of(plan)]
+
+    def asks(self, plan: Plan) -> list[Ask]:
+        """Ask for every model, and for those with several stages attacked through all of them."""
+        return [
+            *asks_of(all_nets(plan), self.settings(plan)),
+            *asks_of(staged_nets(plan), self.settings(plan, all_stages=True)),
+        ]
+
+    def exhibits(self, evidence: Evidence) -> tuple[Chart, Tabular]:
+        """Draw the figure and lay out its numbers."""
+        plan, steps = evidence.plan, steps_of(evidence.plan)
+        score, attack = self.sweep.score_name(evidence.metric), self.sweep.name.rpartition("-")[0]
+        ours = [
+            *curves(evidence, evidence.nets, self.settings(plan), x=steps),
+            *curves(evidence, staged_nets(plan), self.settings(plan, all_stages=True), x=steps, suffix="-ALL"),
+        ]
+        chart = Chart(
+            stem=self.stem,
+            title=f"{attack} at 8/255: more steps",
+            x_label="steps",
+            y_label=f"{score}, %",
+            curves=(*paper_steps(evidence.nets, self.bars), *ours),
+        )
+        table = Tabular(
+            stem=f"{self.stem}_bars",
+            title=f"{score}, {attack} at 8/255, %",
+            columns=(
+                f"clean {evidence.metric.name}",
+                *(f"{each} steps" for each in steps),
+                *(f"{each} steps, paper" for each in self.bars),
+            ),
+            rows=(
+                *(self._row(evidence, net) for net in evidence.nets),
+                *(self._row(evidence, net, all_stages=True) for net in staged_nets(plan)),
+            ),
+            shade=True,
+        )
+        return chart, table
+
+    def _row(
+        self, evidence: Evidence, net: str, *, all_stages: bool = False
+    ) -> tuple[str, tuple[Estimate | float | str | None, ...]]:
+        settings = self.settings(evidence.plan, all_stages=all_stages)
+        theirs = {} if all_stages else reported("fig2ef").get(paper_name(net), {})
+        return f"{net}-ALL" if all_stages else net, (
+            scored(evidence.table(net, CLEAN), evidence.metric).estimate,
+            *(self.sweep.sample(evidence, net, setting).estimate for setting in settings),
+            *(theirs.get(column) for column in self.bars.values()),
+        )
+
+    def stronger(self, evidence: Evidence) -> Verdict:
+        """Judge that the longest attacks are stronger than the short one."""
+        nets, long = evidence.nets, evidence.plan.study.grid.long
+        first, second = (long, self.short) if self.sweep.targeted else (self.short, long)
+        return verdict(
+            self.longer[0].format(short=self.short, long=long),
+            mean([self._robust(evidence, net, self.short) - self._robust(evidence, net, long) for net in nets]),
+            above=0.0,
+            paper=self.longer[1],
+            measured=f"{self.sweep.score_name(evidence.metric)} after {first} steps minus that after {second}, "
+            f"mean of {', '.join(nets)}, in points",
+        )
+
+    def reversal(self, evidence: Evidence, two: str, eight: str) -> Verdict:
+        """Judge that 8 stacks are ahead of 2 after few steps and behind after many: both leads must be above 0."""
+        short, long = self.short, evidence.plan.study.grid.long
+        (two_early, two_late), (eight_early, eight_late) = (
+            [self._robust(evidence, net, steps) for steps in (short, long)] for net in (two, eight)
+        )
+        return verdict_of_all(
+            self.reverses[0].format(short=short, long=long),
+            [eight_early - two_early, two_late - eight_late],
+            above=0.0,
+            paper=self.reverses[1],
+            measured=f"the smaller of {eight}'s lead after {short} steps and {two}'s lead after {long}, in points "
+            f"of {self.sweep.score_name(evidence.metric)}",
+        )
+
+    def _robust(self, evidence: Evidence, net: str, steps: int) -> Sample:
+        return self.sweep.robust_under(evidence, net, self.sweep.at(EPS8, steps=steps))
+
+
+SHORT = (10, 20)
+"""Steps of the paper's shorter attacks, untargeted and targeted."""
+
+
+def steps_of(plan: Plan) -> list[int]:
+    """Return the steps after which models are scored; none where no attack is longer than the short ones."""
+    long = plan.study.grid.long
+    return sorted({*SHORT, long}) if long > max(SHORT) else []
+
+
+def finding_over_steps(title: str, figures: Sequence[OverSteps], *, remark: str) -> Finding:
+    """Return the finding of figures over steps; a remark where the study's attacks are not longer than theirs."""
+
+    def asks(plan: Plan) -> list[Ask]:
+        return [ask for each in figures for ask in each.asks(plan)] if steps_of(plan) else []
+
+    def find(evidence: Evidence) -> Found:
+        if not steps_of(evidence.plan):
+            long = evidence.plan.study.grid.long
+            line = f"Left out: this study's longest attacks take {long} steps, no more than {max(SHORT)}."
+            return Found(remarks=(line,))
+        verdicts = [figure.stronger(evidence) for figure in figures]
+        lacking = "2 stacks against 8: not judged, it needs shg2 and shg8."
+        two, eight = net_of(evidence.nets, "shg2"), net_of(evidence.nets, "shg8")
+        if two is not None and eight is not None:
+            verdicts += [figure.reversal(evidence, two, eight) for figure in figures]
+            lacking = ""
+        return Found(
+            exhibits=tuple(each for figure in figures for each in figure.exhibits(evidence)),
+            verdicts=tuple(verdicts),
+            remarks=(*filter(None, [lacking]), remark, PEOPLE_NOT_NETS),
+        )
+
+    return Finding(title=title, asks=asks, find=find)
