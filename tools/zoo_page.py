@@ -18,16 +18,16 @@ AIMS = {
     "action": (80.0, 70.0),
     "parts": (65.0, 55.0),
 }
-"""What a shipped net should reach on SynthPose val, and the least that is shipped."""
+"""The score that a shipped model should reach on SynthPose val, and the lowest that is shipped."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A shipped net as the page shows it.
+    """A shipped model as the page shows it.
 
-    million_macs       multiply-adds of one picture
+    million_macs       multiply-adds of one image
     images_per_second  see Timing
-    scores             on SynthPose val; of a pose net by joint group too
+    scores             on SynthPose val; for a pose model by joint group too
     """
 
     facts: WeightFacts
@@ -58,19 +58,28 @@ def page(entries: Sequence[Entry], timing: Timing) -> str:
     poses = [entry for entry in entries if entry.name in MODELS]
     tasks = [entry for entry in entries if entry.name in TASKS]
     missing = sorted({*MODELS, *TASKS} - {entry.name for entry in entries})
-    columns = ("net", "parameters", "million MACs", "images/s", "score", "samples seen", "device, seconds")
+    columns = ("model", "parameters", "million MACs", "images/s", "score", "samples seen", "device, seconds")
     lines = [
-        "# The zoo",
+        "# Model zoo",
         "",
         *wrap(
-            "Written by `python -m tools.write_zoo`, which measures every number here, but for what a training saw"
-            " and how long it took. Nets of the compact size, 128 x 128, trained on SynthPose's training split. "
-            f"Scores in percent on its validation set, n = {entries[0].scores[ALL].n:,}, single crop, no flip, "
-            "with 95% bootstrap intervals over people: PCKh@0.5 of the labelled joints in the crop, pelvis "
-            "and thorax left out as MPII does; accuracy of the action classifier; mean IoU of the part segmenter. "
-            f"Images/s: forward passes of {timing.batch} pictures in float32 on {threads(timing.threads)} of "
-            f"{timing.cpu}, "
-            f"the median of {timing.repeats} repeats in which the nets take turns."
+            "The models that come with the package, in their compact size of 128 x 128, trained on the training "
+            "split of [SynthPose](synthpose.md). `python -m tools.write_zoo` writes this page and measures every "
+            "number on it, except the samples and the time of a training."
+        ),
+        "",
+        *wrap(
+            f"Scores are in percent on SynthPose's validation set, n = {entries[0].scores[ALL].n:,}, with one "
+            "crop per person and without a flip test. Brackets are 95% bootstrap intervals over people. Pose models "
+            "are scored by [PCKh@0.5](scores.md) of the labelled joints in the crop, without pelvis and thorax, "
+            "as MPII does. The action classifier is scored by accuracy, the part segmentation model by mean IoU "
+            "(intersection over union)."
+        ),
+        "",
+        *wrap(
+            "MACs are multiply-adds of one image. Images/s is the speed of forward passes of "
+            f"{timing.batch} images in float32 on {threads(timing.threads)} of {timing.cpu}, "
+            f"the median of {timing.repeats} repeats in which the models take turns."
         ),
         "",
         *table(columns, [summary(entry, rows) for entry in [*poses, *tasks]]),
@@ -79,22 +88,24 @@ def page(entries: Sequence[Entry], timing: Timing) -> str:
         "",
         "## By joint",
         "",
-        "PCKh@0.5, left and right averaged.",
+        "PCKh@0.5; left and right are averaged.",
         "",
-        *table(("net", *GROUPS), [[e.name, *(interval(e.scores[group]) for group in GROUPS)] for e in poses]),
+        *table(("model", *GROUPS), [[e.name, *(interval(e.scores[group]) for group in GROUPS)] for e in poses]),
         "",
-        "## Aim, floor, reached",
+        "## Aims",
         "",
-        *table(("net", "score", "aim", "floor", "reached", ""), [judged(entry) for entry in [*poses, *tasks]]),
+        "The aim is the score that a model should reach; the floor is the lowest score that is shipped.",
+        "",
+        *table(("model", "score", "aim", "floor", "reached", ""), [judged(entry) for entry in [*poses, *tasks]]),
         "",
         "## The same ten people",
         "",
         *wrap(
-            "The first ten of the validation set. A ring marks a joint that counts and lies further than half a "
-            "head size from the truth."
+            "The first ten people of the validation set. A ring marks a joint that counts as wrong: it lies "
+            "further than half a head size from the truth."
         ),
         "",
-        "![The truth and each net's predictions for the same ten people](pictures/zoo.jpg)",
+        "![The truth and each model's predictions for the same ten people](pictures/zoo.jpg)",
         "",
         "## Training",
         "",
@@ -105,7 +116,7 @@ def page(entries: Sequence[Entry], timing: Timing) -> str:
         *(f"- `{command(facts, rows)}`" for facts in rows),
     ]
     if missing:
-        lines += ["", f"Defined, and without weights in the package: {', '.join(missing)}."]
+        lines += ["", f"Architectures without weights in the package: {', '.join(missing)}."]
     return "\n".join(lines) + "\n"
 
 
@@ -124,7 +135,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def summary(entry: Entry, rows: Sequence[WeightFacts]) -> list[str]:
-    """Write a net's row of the first table."""
+    """Write a model's row of the first table."""
     facts = entry.facts
     score = interval(entry.scores[ALL])
     return [
@@ -140,20 +151,20 @@ def summary(entry: Entry, rows: Sequence[WeightFacts]) -> list[str]:
 
 def watched(nets: Sequence[WeightFacts]) -> str:
     """Say what the training curves show."""
-    words = "Scores of the first 200 people of the validation set while the nets learned."
+    words = "Scores on the first 200 people of the validation set during training."
     posed = [facts for facts in nets if facts.metric.startswith("PCKh")]
     later = [facts.architecture for facts in posed if facts.data_fingerprint not in SAME_TRAINING_PEOPLE]
     if len(later) < len(posed):
-        whose = f"Those of PCKh@0.5, but for {', '.join(later)}," if later else "Those of PCKh@0.5"
+        whose = f"The curves of PCKh@0.5 (except {', '.join(later)})" if later else "The curves of PCKh@0.5"
         words += (
-            f" {whose} were drawn before head sizes were calibrated to MPII's, when its thresholds were "
-            "smaller by a factor of 1.254: they end below the scores above."
+            f" {whose} were drawn before head sizes were calibrated to MPII's. Their thresholds were too small by "
+            "a factor of 1.254, so they end below the scores above. Use the scores above."
         )
     return words
 
 
 def judged(entry: Entry) -> list[str]:
-    """Hold a net's score against its aim and its floor."""
+    """Compare a model's score with its aim and its floor."""
     scored = entry.scores[ALL]
     aim, floor = AIMS.get(entry.name, (float("nan"), float("nan")))
     if scored.value >= aim:
@@ -166,13 +177,13 @@ def judged(entry: Entry) -> list[str]:
 
 
 def parent(facts: WeightFacts, rows: Sequence[WeightFacts]) -> WeightFacts | None:
-    """Return the row of the weights that a training began with; None where it began anew, or with others."""
+    """Return the facts of the weights that a training began with; None if it began from scratch or from others."""
     begun = facts.recipe.get("warm_start")
     return next((row for row in rows if begun and begun in (row.sha256, row.trained_sha256)), None)
 
 
 def parent_name(facts: WeightFacts, rows: Sequence[WeightFacts]) -> str:
-    """Name the weights that a training began with: a shipped net, or a hash; empty where it began anew."""
+    """Name the weights that a training began with: a shipped model or a hash; empty if from scratch."""
     begun = str(facts.recipe.get("warm_start", ""))
     if (row := parent(facts, rows)) is not None:
         return row.architecture
@@ -180,7 +191,7 @@ def parent_name(facts: WeightFacts, rows: Sequence[WeightFacts]) -> str:
 
 
 def samples_seen(facts: WeightFacts, rows: Sequence[WeightFacts]) -> str:
-    """Count what a net saw, and what those saw that it began from."""
+    """Write the samples that a model saw, and those of the models it was initialised from."""
     words = f"{facts.samples:,}"
     if (row := parent(facts, rows)) is not None:
         return f"{words} + {row.architecture}'s {samples_seen(row, rows)}"
@@ -188,28 +199,31 @@ def samples_seen(facts: WeightFacts, rows: Sequence[WeightFacts]) -> str:
 
 
 def all_samples(facts: WeightFacts, rows: Sequence[WeightFacts]) -> int:
-    """Count the samples of a net and of the shipped ones it began from."""
+    """Count the samples of a model and of the shipped ones that it was initialised from."""
     row = parent(facts, rows)
     return facts.samples + (all_samples(row, rows) if row is not None else 0)
 
 
 def effort(nets: Sequence[WeightFacts], rows: Sequence[WeightFacts]) -> str:
-    """Say how unequally nets that are compared with each other were trained."""
+    """Say how unequally the models that are compared were trained."""
     seen = {facts.architecture: all_samples(facts, rows) for facts in nets}
     least, most = min(seen, key=lambda name: seen[name]), max(seen, key=lambda name: seen[name])
     ratio = seen[most] / seen[least]
     fewest, largest = f"{least} saw {seen[least]:,} samples", f"{most} {seen[most]:,}"
     sentences = [
-        f"Effort is not equal: {fewest}, {largest}, {ratio:.1f} times as many."
+        f"The training differs: {fewest}, {largest}, which is {ratio:.1f} times as many."
         if ratio > 1.1
-        else f"The nets saw about as many samples, {seen[least]:,} to {seen[most]:,}."
+        else f"The models saw about as many samples, {seen[least]:,} to {seen[most]:,}."
     ]
     begun = {facts.architecture: parent(facts, rows) for facts in nets if facts.recipe.get("warm_start")}
     if known := [f"{name} from {row.architecture}" for name, row in begun.items() if row is not None]:
-        sentences.append(f"Counted are those of the nets that others began from ({', '.join(known)}).")
+        sentences.append(
+            f"This includes the samples of the models they were initialised from ({', '.join(known)})."
+        )
     if unknown := [name for name, row in begun.items() if row is None]:
         sentences.append(
-            f"{', '.join(unknown)} began from weights outside the package, whose samples are not counted."
+            f"{' and '.join(unknown)} {'was' if len(unknown) == 1 else 'were'} initialised from weights outside "
+            "the package, whose samples are not counted."
         )
     ranges = [
         f"{word} ({min(values):,g} to {max(values):,g})"
@@ -219,8 +233,8 @@ def effort(nets: Sequence[WeightFacts], rows: Sequence[WeightFacts]) -> str:
         if min(values) < max(values)
     ]
     if ranges:
-        sentences.append(f"Recipes differ in {', '.join(ranges)}.")
-    sentences.append("So a difference between two rows is one of design and of training together.")
+        sentences.append(f"The recipes differ in {', '.join(ranges)}.")
+    sentences.append("So a difference between two rows is due to design and training together.")
     return " ".join(sentences)
 
 

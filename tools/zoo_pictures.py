@@ -1,4 +1,4 @@
-"""The pictures of docs/zoo.md: what every net says of the same ten people, and how the nets learned."""
+"""The pictures of docs/zoo.md: every model's predictions for the same ten people, and the training curves."""
 
 import colorsys
 import json

@@ -114,23 +114,23 @@ def test_a_training_is_named_by_its_command() -> None:
 
 def test_unequal_effort_is_said_in_numbers() -> None:
     said = effort([SHG2, SHG8, PRE], ROWS)
-    assert "resdec_pre saw 154,000 samples, shg8 260,000, 1.7 times as many." in said
+    assert "resdec_pre saw 154,000 samples, shg8 260,000, which is 1.7 times as many." in said
     assert "(shg8 from shg2, resdec_pre from action)" in said
-    assert "Recipes differ" not in said
+    assert "recipes differ" not in said
     other = replace(SHG2, architecture="deeppose", recipe={**RECIPE, "batch": 32, "lr": 0.002})
     said = effort([SHG2, other, LOST], ROWS)
-    assert said.startswith("The nets saw about as many samples, 160,000 to 160,000.")
-    assert "resdec began from weights outside the package" in said
-    assert "Recipes differ in batch (16 to 32), lr (0.002 to 0.003)." in said
+    assert said.startswith("The models saw about as many samples, 160,000 to 160,000.")
+    assert "resdec was initialised from weights outside the package" in said
+    assert "The recipes differ in batch (16 to 32), lr (0.002 to 0.003)." in said
 
 
 def test_the_page_holds_every_net() -> None:
     scores = [78.4, 71.0, 67.9, 69.5, 61.0]
     lines = page([entry(f, value=v) for f, v in zip(ROWS, scores, strict=True)], TIMING).splitlines()
-    assert lines[0] == "# The zoo"
+    assert lines[0] == "# Model zoo"
     text = " ".join(lines)
-    assert "forward passes of 25 pictures in float32 on one thread of a CPU, the median of 9 repeats" in text
-    header = "| net | parameters | million MACs | images/s | score | samples seen | device, seconds |"
+    assert "forward passes of 25 images in float32 on one thread of a CPU, the median of 9 repeats" in text
+    header = "| model | parameters | million MACs | images/s | score | samples seen | device, seconds |"
     first = lines.index(header)
     assert lines[first + 2 : first + 7] == [
         "| shg2 | 421,744 | 140 | 134 | 78.4 [77.4, 79.4] | 160,000 | cpu, 2,415 |",
@@ -140,7 +140,7 @@ def test_the_page_holds_every_net() -> None:
         "| cpu, 2,415 |",
         "| action | 421,744 | 140 | 134 | accuracy 71.0 [70.0, 72.0] | 64,000 | cpu, 2,415 |",
     ]
-    judged = lines.index("| net | score | aim | floor | reached |  |")
+    judged = lines.index("| model | score | aim | floor | reached |  |")
     assert lines[judged + 2 : judged + 7] == [
         "| shg2 | PCKh@0.5 | 78 | 68 | 78.4 [77.4, 79.4] | aim reached |",
         "| shg8 | PCKh@0.5 | 78 | 68 | 67.9 [66.9, 68.9] | 0.1 below the floor |",
@@ -148,7 +148,7 @@ def test_the_page_holds_every_net() -> None:
         "| resdec | PCKh@0.5 | 72 | 62 | 61.0 [60.0, 62.0] | 1.0 below the floor |",
         "| action | accuracy | 80 | 70 | 71.0 [70.0, 72.0] | 9.0 below the aim |",
     ]
-    by_joint = lines.index("| net | " + " | ".join(GROUPS) + " |")
+    by_joint = lines.index("| model | " + " | ".join(GROUPS) + " |")
     assert [line.split(" | ")[0] for line in lines[by_joint + 2 : by_joint + 6]] == [
         *("| shg2", "| shg8", "| resdec_pre", "| resdec")
     ]
@@ -161,6 +161,6 @@ def test_whose_training_curves_have_the_smaller_thresholds() -> None:
     before, after = next(iter(SAME_TRAINING_PEOPLE)), "synthpose:train:0123456789abcdef"
     shg2, action = replace(SHG2, data_fingerprint=before), replace(SHG2, metric="accuracy", data_fingerprint=after)
     later = replace(SHG2, architecture="dlcm", data_fingerprint=after)
-    assert "Those of PCKh@0.5 were drawn before" in watched([shg2, action])
-    assert "Those of PCKh@0.5, but for dlcm, were drawn before" in watched([shg2, later, action])
+    assert "The curves of PCKh@0.5 were drawn before" in watched([shg2, action])
+    assert "The curves of PCKh@0.5 (except dlcm) were drawn before" in watched([shg2, later, action])
     assert "drawn before" not in watched([later, action])
