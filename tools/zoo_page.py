@@ -70,10 +70,10 @@ def page(entries: Sequence[Entry], timing: Timing) -> str:
         "",
         *wrap(
             f"Scores are in percent on SynthPose's validation set, n = {entries[0].scores[ALL].n:,}, with one "
-            "crop per person and without a flip test. Brackets are 95% bootstrap intervals over people. Pose models "
-            "are scored by [PCKh@0.5](scores.md) of the labelled joints in the crop, without pelvis and thorax, "
-            "as MPII does. The action classifier is scored by accuracy, the part segmentation model by mean IoU "
-            "(intersection over union)."
+            "crop per person and without a flip test. Brackets are 95% bootstrap intervals over people. "
+            "Pose models are scored by [PCKh@0.5](scores.md) of the labelled joints in the crop, without pelvis "
+            "and thorax, as MPII does. The action classifier is scored by accuracy, the part segmentation "
+            "model by mean IoU (intersection over union)."
         ),
         "",
         *wrap(
