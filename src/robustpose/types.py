@@ -146,6 +146,57 @@ class MirroringHead(Head, Protocol):
         ...
 
 
+Margins = Callable[[Tensor, Tensor], Tensor]
+"""(raw output of M people, their rows of the batch) -> margins (M, K), above 0 where the keypoint is wrong."""
+
+
+@runtime_checkable
+class MarginHead(Head, Protocol):
+    """A head that says of its raw output how near each keypoint is to being wrong."""
+
+    @property
+    def places_compete(self) -> bool:
+        """Whether a margin compares places of a map, so that a softness changes its gradient."""
+        ...
+
+    def margins(self, keypoints: Tensor, radius: Tensor, /, *, softness: float = 0.0) -> Margins:
+        """Return what turns raw outputs into margins; a keypoint is right within radius (N, K) of its (N, K, 2).
+
+        softness  in peaks of the training bump: how far below the highest place outside the radius another one may
+                  lie and still get a share of the gradient; 0 gives all to the highest. The margins are the same.
+        """
+        ...
+
+
+@runtime_checkable
+class DescribedHead(Head, Protocol):
+    """A head that says what it is."""
+
+    @property
+    def kind(self) -> str:
+        """What it writes: 'heatmaps', 'offsets' (heatmaps with offsets), 'coordinates', 'integral', 'classes'."""
+        ...
+
+    @property
+    def loss_name(self) -> str:
+        """Its training loss for people: 'the mean squared error of its heatmaps'."""
+        ...
+
+    @property
+    def decodes_scores(self) -> bool:
+        """Whether its raw output holds the scores; if not, a flip test averages those that the model gives."""
+        ...
+
+
+@runtime_checkable
+class SignallingHead(Head, Protocol):
+    """A head whose raw output says more of each keypoint than its place and score."""
+
+    def signals(self, raw: Tensor, keypoints: Tensor, /) -> dict[str, Tensor]:
+        """Return signals (N, K) by name, of raw outputs and the keypoints (N, K, 2) read from them."""
+        ...
+
+
 @runtime_checkable
 class PoseModel(Protocol):
     """Anything that finds keypoints in crops; an nn.Module with these three attributes is one.

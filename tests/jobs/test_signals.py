@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from robustpose.jobs.signals import divergence, signals_of
+from robustpose.jobs.signals import signals_of
 from robustpose.models.architectures.dlcm import Compositional
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.types import PoseOutput
@@ -23,7 +23,7 @@ def bump(row: int, column: int, *, sigma: float = 1.0) -> torch.Tensor:
 
 def divergence_of(cells: torch.Tensor, *, head: HeatmapHead = HEAD) -> float:
     maps = cells[None, None]
-    return float(divergence(head, maps, head.decode(maps)[0]))
+    return float(head.signals(maps, head.decode(maps)[0])["divergence"])
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (1, 2), (3, 5)])
@@ -104,7 +104,7 @@ def test_the_divergence_of_a_net_with_bones_is_that_of_its_keypoints_maps() -> N
     joints = len(net.skeleton)
     maps = output.stages[-1]
     assert maps.shape[1] > joints
-    alone = divergence(net.head.joints, maps[:, :joints], output.keypoints)
+    alone = net.head.joints.signals(maps[:, :joints], output.keypoints)["divergence"]
     torch.testing.assert_close(torch.from_numpy(signals_of(net, output)["divergence"]), alone, equal_nan=True)
 
 

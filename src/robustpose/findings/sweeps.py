@@ -14,12 +14,9 @@ from robustpose.findings.statistics import Sample, kept, lost, mean, scored
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate, Pck
 from robustpose.models import OpenedModel
-from robustpose.models.architectures.dlcm import PartsHead
-from robustpose.models.architectures.integral import Integral
-from robustpose.models.heads import CoordinateHead, HeatmapHead
-from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.study.plan import Plan
 from robustpose.study.view import CLEAN, View
+from robustpose.types import DescribedHead
 
 EPS8 = 8 / 255
 """Where the paper and the field compare."""
@@ -81,17 +78,18 @@ def all_nets(plan: Plan) -> list[str]:
 
 def heatmap_nets(plan: Plan) -> list[str]:
     """Name the models that write heatmaps, with maps of bones or of offsets beside them or without."""
-    kinds = HeatmapHead | PartsHead | OffsetHead | CentreHead
-    return [model.name for model in plan.models if isinstance(model.net.head, kinds)]
+    return [model.name for model in plan.models if _kind(model) in ("heatmaps", "offsets")]
 
 
 def regression_nets(plan: Plan) -> list[str]:
     """Name the models that write coordinates and no map: integral regression averages one, so it is neither."""
-    return [
-        model.name
-        for model in plan.models
-        if isinstance(model.net.head, CoordinateHead) and not isinstance(model.net, Integral)
-    ]
+    return [model.name for model in plan.models if _kind(model) == "coordinates"]
+
+
+def _kind(model: OpenedModel) -> str:
+    """Return what a model's head writes; '' where it does not say."""
+    head = model.net.head
+    return head.kind if isinstance(head, DescribedHead) else ""
 
 
 def staged_nets(plan: Plan) -> list[str]:

@@ -9,20 +9,16 @@ smallest    (N, K) of attacks of least size, which is no signal of the net: see 
 """
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from robustpose.jobs.results import Floats
-from robustpose.models.architectures.dlcm import PartsHead
-from robustpose.models.heads import HeatmapHead
-from robustpose.types import PoseModel, PoseOutput
+from robustpose.types import PoseModel, PoseOutput, SignallingHead
 
 BEATEN = "beaten"
 """Name of what is stored beside the signals of an ensemble's worst pictures, (N, K): 1 where any picture of the
 person, not only the worst, gave the attacker the keypoint."""
 MOTION = "motion"
 """Name of what is stored beside the signals of a spatial attack, (N, 4): how each person was moved."""
-_SMALLEST = 1e-12
 
 
 def signals_of(net: PoseModel, output: PoseOutput, *, smallest: Tensor | None = None) -> dict[str, Floats]:
@@ -30,22 +26,10 @@ def signals_of(net: PoseModel, output: PoseOutput, *, smallest: Tensor | None = 
     signals = {"score": _array(output.scores)}
     if smallest is not None:
         signals["smallest"] = _array(smallest)
-    if isinstance(net.head, HeatmapHead):
-        signals["divergence"] = _array(divergence(net.head, output.stages[-1], output.keypoints))
-    elif isinstance(net.head, PartsHead):
-        joints = output.stages[-1][:, : net.head.keypoints]
-        signals["divergence"] = _array(divergence(net.head.joints, joints, output.keypoints))
+    if isinstance(net.head, SignallingHead):
+        more = net.head.signals(output.stages[-1], output.keypoints)
+        signals |= {name: _array(values) for name, values in more.items()}
     return signals
-
-
-def divergence(head: HeatmapHead, maps: Tensor, keypoints: Tensor) -> Tensor:
-    """Return KL(map || Gaussian at the keypoint) (N, K) of heatmaps (N, K, h, w)."""
-    positive = maps.clamp_min(0).flatten(2).double()
-    ours = positive / positive.sum(dim=2, keepdim=True)
-    ideal = head.encode(keypoints.double()).flatten(2)
-    ideal = (ideal / ideal.sum(dim=2, keepdim=True)).clamp_min(_SMALLEST)
-    terms = torch.where(ours > 0, ours * (ours.clamp_min(_SMALLEST).log() - ideal.log()), 0.0)
-    return torch.where(positive.sum(dim=2) > 0, terms.sum(dim=2), float("nan"))
 
 
 def _array(values: Tensor) -> Floats:

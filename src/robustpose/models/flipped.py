@@ -12,17 +12,16 @@ from torch import Tensor, nn
 
 from robustpose import geometry
 from robustpose.errors import RobustPoseError
-from robustpose.models.heads import CoordinateHead
 from robustpose.models.opened import OpenedModel
 from robustpose.skeletons import Skeleton
-from robustpose.types import MirroringHead, PoseModel, PoseOutput
+from robustpose.types import DescribedHead, MirroringHead, PoseModel, PoseOutput
 
 
 class FlipTested(nn.Module):
     """A net with a flip test; satisfies PoseModel.
 
-    forward: images (N, 3, H, W) in [0, 1] -> PoseOutput, each stage the mean of two. Coordinate nets' scores are
-    averaged; others' are read from the averaged maps.
+    forward: images (N, 3, H, W) in [0, 1] -> PoseOutput, each stage the mean of two. The scores that a head
+    decodes are read from the means; those that a net gives beside its coordinates are averaged.
     """
 
     head: MirroringHead
@@ -55,7 +54,7 @@ class FlipTested(nn.Module):
         both = self.net(torch.cat([images, geometry.flip_images(images)]))
         stages = tuple(self._mean(raw) for raw in both.stages)
         keypoints, scores = self.head.decode(stages[-1])
-        if isinstance(self.head, CoordinateHead):
+        if isinstance(self.head, DescribedHead) and not self.head.decodes_scores:
             plain, mirrored = both.scores.chunk(2)
             scores = (plain + mirrored[:, list(self.skeleton.flip_order)]) / 2
         return PoseOutput(keypoints=keypoints, scores=scores, stages=stages)

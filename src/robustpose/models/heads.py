@@ -9,13 +9,18 @@ What is not visible counts for nothing, whatever stands in its place, NaN includ
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from robustpose import geometry
+from robustpose.models.margins import decided, distances, highest
+from robustpose.types import Margins
+
+_SMALLEST = 1e-12
+"""Share of a map: below it a logarithm is cut off."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,11 @@ class HeatmapHead:
                               'quarter': moved a quarter cell towards the higher neighbour (Newell et al. 2016)
     lattice                   where the cells lie in the picture: geometry.Lattice
     """
+
+    kind: ClassVar[str] = "heatmaps"
+    loss_name: ClassVar[str] = "the mean squared error of its heatmaps"
+    decodes_scores: ClassVar[bool] = True
+    places_compete: ClassVar[bool] = True
 
     input_size: tuple[int, int]
     heatmap_size: tuple[int, int]
@@ -91,6 +101,40 @@ class HeatmapHead:
             mirrored = torch.cat([mirrored[..., :1], mirrored[..., :-1]], dim=-1)
         return mirrored
 
+    def margins(self, keypoints: Tensor, radius: Tensor, /, *, softness: float = 0.0) -> Margins:
+        """Compare the highest cell outside the radius with the highest inside, in peaks; see types.MarginHead."""
+        h, w = self.heatmap_size
+        row, column = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+        cells = torch.stack([column, row], dim=-1).to(keypoints)
+        distance = torch.linalg.vector_norm(
+            self.place(cells) - keypoints[:, :, None, None], dim=-1
+        )  # (N, K, h, w)
+        inside = (distance <= radius[:, :, None, None]).flatten(2)
+        step = float(torch.linalg.vector_norm(self.place(torch.ones(2)) - self.place(torch.zeros(2))))
+        far = distance.flatten(2).amin(dim=2) > radius + step
+        open_ = inside.any(dim=2) & ~inside.all(dim=2)
+        given = decided(inside.any(dim=2), far)
+
+        def margins(raw: Tensor, rows: Tensor) -> Tensor:
+            heights = raw.flatten(2)
+            within = highest(heights, ~inside[rows], softness=0.0)
+            beyond = highest(heights, inside[rows], softness=softness * self.peak)
+            return torch.where(open_[rows], (beyond - within) / self.peak, given[rows])
+
+        return margins
+
+    def signals(self, raw: Tensor, keypoints: Tensor, /) -> dict[str, Tensor]:
+        """Return the divergence: KL(map || Gaussian of its keypoint), in nats (N, K); see types.SignallingHead.
+
+        Of a map its negative cells are 0 and its sum is 1; NaN where it has no positive cell.
+        """
+        positive = raw.clamp_min(0).flatten(2).double()
+        ours = positive / positive.sum(dim=2, keepdim=True)
+        ideal = self.encode(keypoints.double()).flatten(2)
+        ideal = (ideal / ideal.sum(dim=2, keepdim=True)).clamp_min(_SMALLEST)
+        terms = torch.where(ours > 0, ours * (ours.clamp_min(_SMALLEST).log() - ideal.log()), 0.0)
+        return {"divergence": torch.where(positive.sum(dim=2) > 0, terms.sum(dim=2), float("nan"))}
+
 
 def _rise(raw: Tensor, column: Tensor, row: Tensor) -> Tensor:
     """Return the sign (N, K, 2) of the difference of the two neighbours; 0 at the map's border."""
@@ -111,10 +155,20 @@ class CoordinateHead:
     """Two numbers for each keypoint, the picture's edges being -0.5 and 0.5.
 
     error  what the loss averages: 'squared' as in DeepPose, or 'absolute' as in integral regression (L1)
+    kind   'coordinates', or 'integral' where they are the mean place of a map
     """
+
+    decodes_scores: ClassVar[bool] = False
+    places_compete: ClassVar[bool] = False
 
     input_size: tuple[int, int]
     error: Literal["squared", "absolute"] = "squared"
+    kind: Literal["coordinates", "integral"] = "coordinates"
+
+    @property
+    def loss_name(self) -> str:
+        """For people."""
+        return f"the {self.error} distance of its coordinates"
 
     def encode(self, keypoints: Tensor, /) -> Tensor:
         """Scale keypoints (N, K, 2) in input pixels to [-0.5, 0.5]."""
@@ -134,6 +188,10 @@ class CoordinateHead:
         """Mirror coordinates; see types.MirroringHead."""
         return raw[:, list(order)] * raw.new_tensor([-1.0, 1.0])
 
+    def margins(self, keypoints: Tensor, radius: Tensor, /, *, softness: float = 0.0) -> Margins:
+        """Return the distance in radii, less 1; see types.MarginHead."""
+        return lambda raw, rows: distances(self.decode(raw)[0], keypoints[rows], radius[rows])
+
 
 @dataclass(frozen=True)
 class SimCCHead:
@@ -142,6 +200,11 @@ class SimCCHead:
     split  bins a pixel
     sigma  of the Gaussian that the target distribution is, in bins
     """
+
+    kind: ClassVar[str] = "classes"
+    loss_name: ClassVar[str] = "the Kullback-Leibler divergence of its classes"
+    decodes_scores: ClassVar[bool] = True
+    places_compete: ClassVar[bool] = True
 
     input_size: tuple[int, int]
     split: float = 2.0
@@ -183,6 +246,41 @@ class SimCCHead:
         """Mirror the logits of x; see types.MirroringHead."""
         x, y = self._axes(raw[:, list(order)])
         return torch.cat([x.flip(-1), y], dim=-1)
+
+    def margins(self, keypoints: Tensor, radius: Tensor, /, *, softness: float = 0.0) -> Margins:
+        """Compare as HeatmapHead does, a cell being a pair of bins, as high as both logits; see types.MarginHead.
+
+        The unit is the margin that the training target has.
+        """
+        ly, lx = self.bins
+        cells = torch.arange(max(lx, ly)).to(keypoints)
+        centres = geometry.cells_to_pixels(
+            torch.stack([cells, cells], dim=-1), heatmap_size=self.bins, input_size=self.input_size
+        )
+        across = (centres[:lx, 0] - keypoints[..., 0:1]).abs()  # (N, K, Lx)
+        along, order = (centres[:ly, 1] - keypoints[..., 1:2]).abs().sort(dim=-1)  # (N, K, Ly), nearest first
+        reach = (radius[:, :, None].square() - across.square()).clamp(min=0).sqrt()
+        # How many rows of each column lie within the radius: the first so many of the sorted.
+        rows_in = torch.where(across <= radius[:, :, None], torch.searchsorted(along, reach, right=True), 0)
+        inside, beyond = rows_in > 0, rows_in < ly  # (N, K, Lx)
+        step = float(torch.linalg.vector_norm(centres[1] - centres[0]))
+        far = torch.hypot(across.amin(dim=-1), along[..., 0]) > radius + step
+        open_ = inside.any(dim=-1) & beyond.any(dim=-1)
+        given = decided(inside.any(dim=-1), far)
+        # A perfect model's logits fall by this much from the keypoint to the edge of the radius.
+        unit = (radius * self.split).square() / (2 * self.sigma**2)
+
+        def margins(raw: Tensor, rows: Tensor) -> Tensor:
+            x, y = raw[..., :lx], raw[..., lx : lx + ly].gather(-1, order[rows])
+            nearest = y.cummax(dim=-1).values  # of the first so many rows
+            furthest = y.flip(-1).cummax(dim=-1).values.flip(-1)  # of the others
+            within = x + nearest.gather(-1, (rows_in[rows] - 1).clamp(min=0))
+            without = x + furthest.gather(-1, rows_in[rows].clamp(max=ly - 1))
+            best_in = highest(within, ~inside[rows], softness=0.0)
+            best_out = highest(without, ~beyond[rows], softness=softness * unit[rows] if softness else 0.0)
+            return torch.where(open_[rows], (best_out - best_in) / unit[rows], given[rows])
+
+        return margins
 
     def _axes(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Cut (N, K, Lx + Ly) into x and y."""

@@ -10,12 +10,15 @@ visible counts for nothing, whatever stands in its place, NaN included.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from robustpose import geometry
+from robustpose.models.margins import highest
+from robustpose.types import Margins
 
 _SURE = 12.0
 """A logit so high that its sigmoid is 1 for all purposes of a loss."""
@@ -30,6 +33,11 @@ class OffsetHead:
 
     radius  of the disks, in input pixels: PersonLab's 32
     """
+
+    kind: ClassVar[str] = "offsets"
+    loss_name: ClassVar[str] = "the logistic loss of its heatmaps with the Huber loss of its offsets"
+    decodes_scores: ClassVar[bool] = True
+    places_compete: ClassVar[bool] = True
 
     input_size: tuple[int, int]
     heatmap_size: tuple[int, int]
@@ -75,6 +83,10 @@ class OffsetHead:
         logits, y, x = (part[:, list(order)].flip(-1) for part in raw.chunk(3, dim=1))
         return torch.cat([logits, y, -x], dim=1)
 
+    def margins(self, keypoints: Tensor, radius: Tensor, /, *, softness: float = 0.0) -> Margins:
+        """Compare the highest cells that point outside and inside the radius; see types.MarginHead."""
+        return _margins(self, keypoints, radius, softness)
+
     def _cells(self, like: Tensor) -> Tensor:
         """Return the cells (h, w, 2) in input pixels."""
         (h, w), (height, width) = self.heatmap_size, self.input_size
@@ -93,6 +105,13 @@ class CentreHead:
     sigma   of the bumps in training, in cells
     slack   cells added to distances that maps are divided by
     """
+
+    kind: ClassVar[str] = "offsets"
+    loss_name: ClassVar[str] = (
+        "the focal loss of its heatmaps with the L1 distance of its offsets and of its rough pose"
+    )
+    decodes_scores: ClassVar[bool] = True
+    places_compete: ClassVar[bool] = True
 
     input_size: tuple[int, int]
     heatmap_size: tuple[int, int]
@@ -156,6 +175,10 @@ class CentreHead:
             ways.append(turned.flatten(1, 2))
         return torch.cat([logits[:, rows], *ways, centre[:, None]], dim=1)
 
+    def margins(self, keypoints: Tensor, radius: Tensor, /, *, softness: float = 0.0) -> Margins:
+        """Compare the highest cells that point outside and inside the radius; see types.MarginHead."""
+        return _margins(self, keypoints, radius, softness)
+
     def _parts(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Cut into logits (N, K, h, w), offsets and regression (N, K, h, w, 2) as (x, y), centre (N, h, w)."""
         k = (raw.shape[1] - 1) // 5
@@ -184,6 +207,19 @@ class CentreHead:
     def _in_pixels(self, cells: Tensor) -> Tensor:
         """Map cells counted from the map's outer edge to input pixels."""
         return geometry.cells_to_pixels(cells - 0.5, heatmap_size=self.heatmap_size, input_size=self.input_size)
+
+
+def _margins(head: OffsetHead | CentreHead, keypoints: Tensor, radius: Tensor, softness: float) -> Margins:
+    def margins(raw: Tensor, rows: Tensor) -> Tensor:
+        heights = head.heights(raw).flatten(2)
+        offset = head.places(raw).detach() - keypoints[rows][:, :, None, None]
+        inside = (torch.linalg.vector_norm(offset, dim=-1) <= radius[rows][:, :, None, None]).flatten(2)
+        within = highest(heights, ~inside, softness=0.0)
+        beyond = highest(heights, inside, softness=softness)
+        # Heights are above 0, so 0 stands for no cell: where none is inside the keypoint is wrong, whatever comes.
+        return beyond.clamp(min=0) - within.clamp(min=0)
+
+    return margins
 
 
 def _grid(size: tuple[int, int], like: Tensor) -> Tensor:

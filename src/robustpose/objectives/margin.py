@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.heads import CoordinateHead
+from robustpose.models.margins import distances
 from robustpose.objectives.aim import Aim, counting
-from robustpose.objectives.by_head import distances, has_margins, margins_of
-from robustpose.types import Head, Loss, LossOfParts, PoseModel
+from robustpose.types import Head, Loss, LossOfParts, MarginHead, PoseModel
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Margin:
     @staticmethod
     def serves(head: Head) -> bool:
         """Say whether a net with this head has margins."""
-        return has_margins(head)
+        return isinstance(head, MarginHead)
 
     def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> LossOfParts:
         """Return the mean margin of the visible keypoints; RobustPoseError for a head that has none."""
@@ -62,7 +61,7 @@ class SoftMargin:
 
     def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> LossOfParts:
         """Return the mean margin of the visible keypoints; RobustPoseError for a head that has none."""
-        if isinstance(model.head, CoordinateHead):
+        if isinstance(model.head, MarginHead) and not model.head.places_compete:
             return Margin().bind(model, aim, targeted=targeted)
         return _of_the_last_stage(model, aim, targeted=targeted, enough=self.enough, softness=self.softness)
 
@@ -83,7 +82,7 @@ class Keypoints:
         """Return the mean margin of the visible keypoints."""
         known = counting(model, aim)
         return MeanMargin(
-            of=lambda adv, rows: distances(model(adv).keypoints, known, rows),
+            of=lambda adv, rows: distances(model(adv).keypoints, known.keypoints[rows], known.radius[rows]),
             counted=known.visible,
             enough=self.enough,
             sign=-1.0 if targeted else 1.0,
@@ -121,8 +120,13 @@ class MeanMargin:
 def _of_the_last_stage(
     model: PoseModel, aim: Aim, *, targeted: bool, enough: float, softness: float = 0.0
 ) -> MeanMargin:
+    if not isinstance(model.head, MarginHead):
+        raise RobustPoseError(
+            f"margins need heatmaps, coordinates or classes, this net has a {type(model.head).__name__}; "
+            "use training_loss, or keypoints for an attack without gradients"
+        )
     known = counting(model, aim)
-    margins = margins_of(model.head, known, softness=softness)
+    margins = model.head.margins(known.keypoints, known.radius, softness=softness)
     return MeanMargin(
         of=lambda adv, rows: margins(model(adv).stages[-1], rows),
         counted=known.visible,

@@ -64,7 +64,7 @@ def test_the_net_says_the_mean_of_its_maps_in_pixels() -> None:
 def test_the_loss_is_l1() -> None:
     net = build("integral")
     assert isinstance(net, Integral)
-    assert net.head == CoordinateHead(input_size=(128, 128), error="absolute")
+    assert net.head == CoordinateHead(input_size=(128, 128), error="absolute", kind="integral")
 
 
 def test_published_integral_is_the_net_of_the_simple_baselines() -> None:

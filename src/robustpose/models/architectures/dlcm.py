@@ -18,6 +18,7 @@ hourglass; the successor's code has pyramid modules on the way up. The compact s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.models.architectures.hourglass import Hourglass, Residual
 from robustpose.models.heads import HeatmapHead
 from robustpose.skeletons import MPII_16, Skeleton
-from robustpose.types import PoseOutput
+from robustpose.types import Margins, PoseOutput
 
 BONES = (
     ("right_ankle", "right_knee"),
@@ -56,6 +57,11 @@ class PartsHead:
     bones      rows of the two keypoints of each bone
     limbs      rows of the bones of each limb
     """
+
+    kind: ClassVar[str] = "heatmaps"
+    loss_name: ClassVar[str] = "the mean squared error of its heatmaps"
+    decodes_scores: ClassVar[bool] = True
+    places_compete: ClassVar[bool] = True
 
     joints: HeatmapHead
     keypoints: int
@@ -103,6 +109,15 @@ class PartsHead:
             rows += [start + row for row in order]
             start += len(order)
         return self.joints.mirrored(raw, rows)
+
+    def margins(self, keypoints: Tensor, radius: Tensor, /, *, softness: float = 0.0) -> Margins:
+        """Return those of the first level; see types.MarginHead."""
+        joints = self.joints.margins(keypoints, radius, softness=softness)
+        return lambda raw, rows: joints(raw[:, : self.keypoints], rows)
+
+    def signals(self, raw: Tensor, keypoints: Tensor, /) -> dict[str, Tensor]:
+        """Return those of the first level, which keypoints are read from; see types.SignallingHead."""
+        return self.joints.signals(raw[:, : self.keypoints], keypoints)
 
     def _draw_bones(self, keypoints: Tensor) -> Tensor:
         """Draw a Gaussian ridge (N, B, h, w) along each bone, as high as a keypoint's bump."""

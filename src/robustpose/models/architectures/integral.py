@@ -45,7 +45,7 @@ class Integral(nn.Module):
         super().__init__()
         self.skeleton = skeleton
         self.input_size = input_size
-        self.head = CoordinateHead(input_size=input_size, error="absolute")
+        self.head = CoordinateHead(input_size=input_size, error="absolute", kind="integral")
         self.standardise = Standardise()
         self.backbone = backbone
         self.decoder = Deconvolution(backbone.channels, len(skeleton), width=width)

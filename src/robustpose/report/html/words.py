@@ -7,12 +7,11 @@ from robustpose.analysis.scores import Row
 from robustpose.attacks import needs
 from robustpose.attacks.autopose import MOVES
 from robustpose.jobs.setting import Setting
-from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.models.importers.imported import ImportedPose
-from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.report.html.scores import Family, Net
 from robustpose.study.plan import Plan, metric_of
 from robustpose.threats import THREATS
+from robustpose.types import DescribedHead, Head
 
 _UNITS = {"head_size": "head sizes", "box_side": "of the longer side of the person’s box"}
 _SIMILAR = "a keypoint is correct when its term of COCO’s object keypoint similarity is at least"
@@ -139,26 +138,19 @@ def answer(plan: Plan, found: Sequence[Net], worst: Sequence[tuple[Setting, Row 
     )
 
 
-_STANDING_IN: dict[type, str] = {
-    HeatmapHead: "the mean squared error of its heatmaps",
-    CoordinateHead: "the squared distance of its coordinates",
-    OffsetHead: "the logistic loss of its heatmaps with the Huber loss of its offsets",
-    CentreHead: "the focal loss of its heatmaps with the L1 distance of its offsets and of its rough pose",
-}
-"""What stands for the training loss, by head."""
-
-
 def guessed_losses(plan: Plan) -> str:
     """Say what stands for the training loss of nets that others trained; empty without such nets."""
     standing_in = {
-        model.name: _STANDING_IN.get(type(model.net.head), "the loss of its head")
-        for model in plan.models
-        if isinstance(model.net, ImportedPose)
+        model.name: _loss_name(model.net.head) for model in plan.models if isinstance(model.net, ImportedPose)
     }
     if not standing_in:
         return ""
     said = listed([f"of {name} {loss}" for name, loss in standing_in.items()])
     return f"What others trained a net with is not known; {said} is attacked in its place."
+
+
+def _loss_name(head: Head) -> str:
+    return head.loss_name if isinstance(head, DescribedHead) else "the loss of its head"
 
 
 def why_undefined(measure: str, row: Row | None) -> str:
