@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from robustpose.data.synthpose import ACTIONS, render_person
-from robustpose.models import MODELS
+from robustpose.models import MODELS, model_specs
 from robustpose.models.weights import shipped_architectures
 from robustpose.skeletons import COCO_17, MPII_16
+from robustpose.threats import THREATS
 from tests.cli.test_errors import run
 from tests.data.files import write_coco_people
 
@@ -287,21 +288,23 @@ def test_a_contact_sheet_shows_as_many_people_as_asked(monkeypatch: pytest.Monke
 def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "list") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines == [
-        "models: attention_hg, blazepose-full, blazepose-full-tflite, blazepose-heavy, blazepose-lite, "
-        "callable:MODULE:FUNCTION, chained, deeppose, dlcm, efficientpose-ii-lite, flip:MODEL, hf:FOLDER, hrnet, "
-        "integral, movenet-lightning, movenet-thunder, onnx:PATH, posenet, resdec, resdec_pre, resreg, shg2, "
-        "shg8, simcc, tfjs:PATH, tflite:PATH, torch:MODULE:FACTORY, torchscript:PATH, vitpose",
-        "tasks: action, parts",
-        "datasets: coco, crowdpose, mpii, ochuman, synthpose",
-        "attacks: apgd, autopose, di, eot_patch, fgsm, fmn, fmn_each, igsm, mi, pgd, rays, spatial, "
-        "spatial_gradient, square, ti, worst_of_k",
-        "threats: l0, l1, l2, linf, patch, rotation, scaling, spatial, translation",
-        "metrics: ks, pck, pckh",
-        "studies: paper, quick, real, realism, validity",
-        "findings: defences, detection, fig2a, fig2b, fig2c, fig2d, fig2ef, objective, perceptibility, steps, "
-        "table1, table2, tasks, transfer, universal_pictures",
+    listed = {kind: names.split(", ") for kind, names in (line.split(": ", 1) for line in lines)}
+    assert list(listed) == [
+        *("models", "tasks", "datasets", "attacks", "threats", "objectives", "metrics", "studies", "findings"),
     ]
+    assert all(names == sorted(names) for names in listed.values())
+    assert listed["models"] == sorted(model_specs())
+    assert listed["tasks"] == ["action", "parts"]
+    assert listed["threats"] == sorted(THREATS)
+
+
+def test_one_kind_is_listed_with_what_each_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "list", "threats") == 0
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert [name for name, _ in lines] == sorted(THREATS)
+    assert dict(lines)["rotation"].startswith("may turn the picture by eps degrees")
 
 
 def test_listed_attacks_carry_what_they_need(

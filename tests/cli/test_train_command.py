@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from robustpose.cli import train as command
 from robustpose.models.weights import load_facts, shipped_weights
 from robustpose.types import PoseDataset
 from tests.cli.test_errors import run
@@ -27,7 +26,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Opened:
     def reach(*given: object, training: PoseDataset, validation: PoseDataset, **named: object) -> None:
         raise ReachedError(training.name, validation.name)
 
-    monkeypatch.setattr(command, "train", reach)
+    monkeypatch.setattr("robustpose.train.train", reach)
 
     def open_them(*args: str) -> tuple[str, str]:
         with pytest.raises(ReachedError) as reached:

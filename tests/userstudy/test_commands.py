@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         assert study == made.study
         return made
 
-    monkeypatch.setattr("robustpose.cli.userstudy.open_plan", opened)
+    monkeypatch.setattr("robustpose.study.plan.open_plan", opened)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -1,79 +1,27 @@
-"""The command line: one function a command. Errors are one line on stderr and exit code 2."""
+"""The command line: one function a command. Errors are one line on stderr and exit code 2.
 
-import json
+Commands import what computes when they run, so that help, lists and completion do not wait for torch.
+"""
+
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
-from robustpose.attacks import ATTACKS, ENSEMBLES, SPATIAL, describe
 from robustpose.cli.attack import attack
 from robustpose.cli.card import check
 from robustpose.cli.data import check_files, render_people, show_people
+from robustpose.cli.listing import list_names
 from robustpose.cli.pull import pull_nets
 from robustpose.cli.study import make_report, study
 from robustpose.cli.train import train_net
 from robustpose.cli.userstudy import analyse_user_study, make_user_study
-from robustpose.data import DATASETS
-from robustpose.errors import RobustPoseError, unknown_name
-from robustpose.findings import FINDINGS
-from robustpose.metrics import METRICS
-from robustpose.models import MODELS, TASKS, model_specs
-from robustpose.models.weights import load_facts, shipped_models, shipped_weights
-from robustpose.studies import STUDIES
-from robustpose.threats import THREATS
+from robustpose.errors import RobustPoseError
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="How robust is a human pose estimator? Attack it, measure what breaks, see why.",
 )
-
-
-def list_names(
-    kind: Annotated[
-        str, typer.Argument(help="models, tasks, datasets, attacks, threats, metrics, studies, findings")
-    ] = "",
-    as_json: Annotated[
-        bool,
-        typer.Option("--json", help="Models and tasks with the facts of their weights, attacks with their needs"),
-    ] = False,
-) -> None:
-    """List what there is, by name."""
-    kinds = {
-        "models": model_specs(),
-        "tasks": [*TASKS],
-        "datasets": [*DATASETS],
-        "attacks": [*ATTACKS, *ENSEMBLES, *SPATIAL],
-        "threats": [*THREATS],
-        "metrics": [*METRICS],
-        "studies": [*STUDIES],
-        "findings": [*FINDINGS],
-    }
-    if kind and kind not in kinds:
-        raise unknown_name("kind", kind, kinds)
-    if as_json:
-        print(json.dumps({name: _with_facts(name, kinds[name]) for name in ([kind] if kind else kinds)}, indent=2))
-        return
-    for name in [kind] if kind else kinds:
-        print(f"{name}: {', '.join(sorted(kinds[name]))}")
-
-
-def _with_facts(kind: str, names: Sequence[str]) -> list[str] | dict[str, object]:
-    """Return names; of our nets each with its row of facts, null where no weights are in the package.
-
-    Of attacks with what they need: see docs/attacks.md.
-    """
-    if kind == "attacks":
-        return {name: describe(name) for name in sorted(names)}
-    ours = {"models": sorted({*MODELS, *shipped_models()} - {*TASKS}), "tasks": sorted(TASKS)}
-    if kind not in ours:
-        return sorted(names)
-    shipped = shipped_models()
-    return {name: asdict(load_facts(shipped_weights(name))) if name in shipped else None for name in ours[kind]}
 
 
 app.command("list")(list_names)
@@ -99,7 +47,7 @@ app.add_typer(user_app, name="userstudy")
 def main() -> None:
     """Run the command line; every expected error is one line on stderr and exit code 2."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="robustpose", standalone_mode=False)
     except RobustPoseError as error:
         code = _fail(str(error))
     except typer.TyperException as error:

@@ -1,4 +1,4 @@
-"""`robustpose attack`: one net, one data set or photo, one attack."""
+"""`robustpose attack`: one model, one data set or photo, one attack."""
 
 import re
 import time
@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from robustpose.analysis.scores import outcome
-from robustpose.attacks import usual_objective, usual_threat
+from robustpose.cli.catalogue import known, literal
 from robustpose.cli.options import (
     CardOption,
     DataOption,
@@ -18,18 +17,12 @@ from robustpose.cli.options import (
     MinBoxOption,
     MinKeypointsOption,
     SeedOption,
+    completing,
     refuse_options,
 )
-from robustpose.cli.ownphoto import attack_own_photo
-from robustpose.cli.running import report_people_left_out, run_study, say_where
-from robustpose.cli.watching import watch_net
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.setting import Setting
-from robustpose.objectives import OBJECTIVES
-from robustpose.ownphoto.box import AUTO
-from robustpose.report import terminal
-from robustpose.study.definition import Study
-from robustpose.threats import known_threat, read_eps
+
+AUTO: str = literal("robustpose.ownphoto.box", "AUTO")
 
 _OF_DATA_SETS = {"data", "targeted", "n", "images", "min_keypoints", "min_box", "detections", "metric"}
 """What one photo has not."""
@@ -41,17 +34,25 @@ def attack(
     *,
     model: Annotated[
         str,
-        typer.Option(help="shg2 | shg2:WEIGHTS | movenet-thunder | onnx:PATH | flip:shg2; `list models`"),
+        typer.Option(
+            help="shg2 | shg2:WEIGHTS | movenet-thunder | onnx:PATH | flip:shg2; `list models`",
+            autocompletion=completing("models"),
+        ),
     ],
     data: DataOption = "synthpose",
     attack: Annotated[
-        str, typer.Option(help="igsm | apgd | fmn | square | autopose ...; see `robustpose list attacks`")
+        str,
+        typer.Option(
+            help="igsm | apgd | fmn | square | autopose ...; see `robustpose list attacks`",
+            autocompletion=completing("attacks"),
+        ),
     ] = "igsm",
     threat: Annotated[
         str,
         typer.Option(
             help="What may change: linf (the default) | l2 | l1 | l0 | patch; of --attack spatial, worst_of_k: "
-            "spatial (the default) | rotation | translation | scaling"
+            "spatial (the default) | rotation | translation | scaling",
+            autocompletion=completing("threats"),
         ),
     ] = "",
     eps: Annotated[
@@ -67,7 +68,10 @@ def attack(
     targeted: Annotated[bool, typer.Option("--targeted", help="Towards a random pose, not just away")] = False,
     objective: Annotated[
         str,
-        typer.Option(help=f"{' | '.join(OBJECTIVES)}; the attack's own by default"),
+        typer.Option(
+            help=f"{' | '.join(known('objectives'))}; the attack's own by default",
+            autocompletion=completing("objectives"),
+        ),
     ] = "",
     search: Annotated[str, typer.Option(help="fp32 | bf16, precision of the search; scores are fp32")] = "fp32",
     n: Annotated[int | None, typer.Option("--n", help="People, from the first; all by default")] = None,
@@ -83,6 +87,16 @@ def attack(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else")] = False,
 ) -> None:
     """Attack one net on one data set, and say what is left of its score; or on one photo without labels."""
+    from robustpose.analysis.scores import outcome
+    from robustpose.attacks import usual_objective, usual_threat
+    from robustpose.cli.ownphoto import attack_own_photo
+    from robustpose.cli.running import report_people_left_out, run_study, say_where
+    from robustpose.cli.watching import watch_net
+    from robustpose.jobs.setting import Setting
+    from robustpose.report import terminal
+    from robustpose.study.definition import Study
+    from robustpose.threats import known_threat, read_eps
+
     started = time.perf_counter()
     threat = threat or usual_threat(attack)
     setting = Setting(

@@ -5,17 +5,24 @@ from typing import Annotated
 
 import typer
 
-from robustpose.cli.options import CardOption, DataOption, ImagesOption, MinBoxOption, MinKeypointsOption
-from robustpose.cli.running import render_ahead
-from robustpose.data import open_dataset
-from robustpose.jobs.workbench import input_size_of, padding_of
-from robustpose.models import open_model
-from robustpose.report import terminal
-from robustpose.selfcheck import check_card
+from robustpose.cli.options import (
+    CardOption,
+    DataOption,
+    ImagesOption,
+    MinBoxOption,
+    MinKeypointsOption,
+    completing,
+)
 
 
 def check(
-    model: Annotated[str, typer.Argument(help="onnx:PATH | torch:MODULE:FACTORY | ...; `robustpose list models`")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="onnx:PATH | torch:MODULE:FACTORY | ...; `robustpose list models`",
+            autocompletion=completing("models"),
+        ),
+    ],
     data: DataOption = "synthpose",
     card: CardOption = "",
     n: Annotated[int, typer.Option("--n", help="People, from the first", min=2)] = 50,
@@ -24,6 +31,13 @@ def check(
     min_box: MinBoxOption = 0,
 ) -> None:
     """Try the usual mistakes of cards on people with truth; exit code 1 where a mend is found."""
+    from robustpose.cli.running import render_ahead
+    from robustpose.data import open_dataset
+    from robustpose.jobs.workbench import input_size_of, padding_of
+    from robustpose.models import open_model
+    from robustpose.report import terminal
+    from robustpose.selfcheck import check_card
+
     opened = open_model(model, card=Path(card) if card else None)
     dataset = open_dataset(
         data, images=Path(images) if images else None, min_keypoints=min_keypoints, min_box=min_box

@@ -5,24 +5,24 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from robustpose.cli.options import ImagesOption
-from robustpose.cli.running import report_unreadable
-from robustpose.data import open_dataset
-from robustpose.data.check import check_data, files_to_check
-from robustpose.data.export import export_people, export_rendered
-from robustpose.data.rendered import RenderedPeople
+from robustpose.cli.options import ImagesOption, completing
 from robustpose.errors import RobustPoseError
-from robustpose.report import html, terminal
-from robustpose.types import PoseDataset
+
+if TYPE_CHECKING:
+    from robustpose.types import PoseDataset
 
 
 def show_people(
     data: Annotated[
-        str, typer.Argument(help="synthpose | NAME:PATH of coco, mpii, lsp, lspet, crowdpose, ochuman")
+        str,
+        typer.Argument(
+            help="synthpose | NAME:PATH of coco, mpii, lsp, lspet, crowdpose, ochuman",
+            autocompletion=completing("datasets"),
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The picture to write")] = Path("sheet.png"),
     n: Annotated[int, typer.Option("--n", min=1)] = 40,
@@ -30,18 +30,25 @@ def show_people(
     images: ImagesOption = "",
 ) -> None:
     """Draw a contact sheet of crops with their true keypoints."""
+    from robustpose.cli.running import report_unreadable
+    from robustpose.data import open_dataset
+    from robustpose.report.html import write_sheet
+
     dataset = open_dataset(data, images=Path(images) if images else None)
     batch = dataset.load(range(min(n, len(dataset))), input_size=(size, size))
     report_unreadable(batch.unreadable, min(n, len(dataset)))
     if len(batch) == 0:
         raise RobustPoseError(f"none of the photos could be read; the first: {batch.unreadable[0]}")
     out.parent.mkdir(parents=True, exist_ok=True)
-    html.write_sheet(batch, out)
+    write_sheet(batch, out)
     print(out)
 
 
 def render_people(
-    data: Annotated[str, typer.Argument(help="synthpose | synthpose:test | any data set")],
+    data: Annotated[
+        str,
+        typer.Argument(help="synthpose | synthpose:test | any data set", autocompletion=completing("datasets")),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for images/ and annotations.json")],
     split: Annotated[str, typer.Option(help="Of rendered people: train, val or test; as in synthpose:SPLIT")] = "",
     n: Annotated[int, typer.Option("--n", min=1)] = 100,
@@ -51,6 +58,11 @@ def render_people(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was rendered, how fast, its hash")] = False,
 ) -> None:
     """Write crops as PNG with their truth, in MPII's JSON form: readable again as mpii:OUT/annotations.json."""
+    from robustpose.data import open_dataset
+    from robustpose.data.export import export_rendered
+    from robustpose.data.rendered import RenderedPeople
+    from robustpose.report import terminal
+
     dataset = open_dataset(_with_split(data, split), images=Path(images) if images else None)
     if not isinstance(dataset, RenderedPeople):
         if as_json:
@@ -79,13 +91,20 @@ def render_people(
 
 def check_files(
     data: Annotated[
-        str, typer.Argument(help="NAME:PATH of coco, mpii, lsp, lspet, crowdpose, ochuman; a file or a folder")
+        str,
+        typer.Argument(
+            help="NAME:PATH of coco, mpii, lsp, lspet, crowdpose, ochuman; a file or a folder",
+            autocompletion=completing("datasets"),
+        ),
     ],
     images: ImagesOption = "",
     fast: Annotated[bool, typer.Option("--fast", help="Look whether photos are there, and open none")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON and nothing else")] = False,
 ) -> None:
     """Say what a downloaded data set lacks or has wrong, where to get it, its licence; exit code 1 if anything."""
+    from robustpose.data.check import check_data, files_to_check
+    from robustpose.report import terminal
+
     name, files = files_to_check(data)
     with terminal.steps_bar("photos", total=1) as show:
         checked = check_data(
@@ -112,7 +131,11 @@ def _with_split(data: str, split: str) -> str:
     return f"{data}:{split}"
 
 
-def _write_photos(dataset: PoseDataset, out: Path, *, n: int, size: int) -> None:
+def _write_photos(dataset: "PoseDataset", out: Path, *, n: int, size: int) -> None:
+    from robustpose.cli.running import report_unreadable
+    from robustpose.data.export import export_people
+    from robustpose.report import terminal
+
     with terminal.steps_bar("crop", total=n) as show:
         unreadable = export_people(dataset, out, n=n, size=size, on_progress=lambda done: show(done, ""))
     report_unreadable(unreadable, n)

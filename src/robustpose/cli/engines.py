@@ -1,15 +1,15 @@
 """Options that say where a study is computed."""
 
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from robustpose.cli.running import How
 from robustpose.errors import RobustPoseError, unknown_name
-from robustpose.jobs.local import LocalEngine
-from robustpose.jobs.ray import RayEngine
-from robustpose.jobs.run import Shard
+
+if TYPE_CHECKING:
+    from robustpose.cli.running import How
+    from robustpose.jobs.run import Shard
 
 EngineOption = Annotated[str, typer.Option("--engine", help="local, this process; ray, many (extra `ray`)")]
 AddressOption = Annotated[
@@ -31,8 +31,12 @@ DeviceOption = Annotated[str, typer.Option("--device", help="cpu or cuda, of the
 
 def how_of(
     *, engine: str, address: str, workers: int, threads: int | None, gpus: float, shard: str, device: str
-) -> How:
+) -> "How":
     """Read the options; RobustPoseError for what does not go together."""
+    from robustpose.cli.running import How
+    from robustpose.jobs.local import LocalEngine
+    from robustpose.jobs.ray import RayEngine
+
     if engine not in ("local", "ray"):
         raise unknown_name("engine", engine, ("local", "ray"))
     if engine == "local":
@@ -43,7 +47,9 @@ def how_of(
     return How(engine=ray, device="cpu", shard=_shard(shard))
 
 
-def _shard(text: str) -> Shard:
+def _shard(text: str) -> "Shard":
+    from robustpose.jobs.run import Shard
+
     if not text:
         return Shard()
     match = re.fullmatch(r"(\d+)/(\d+)", text)

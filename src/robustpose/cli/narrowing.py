@@ -1,14 +1,15 @@
 """Options that make a study smaller: fewer budgets, shorter walks, universal perturbations of fewer people."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.setting import Setting
-from robustpose.study.definition import Study
-from robustpose.threats import read_eps
+
+if TYPE_CHECKING:
+    from robustpose.jobs.setting import Setting
+    from robustpose.study.definition import Study
 
 EpsOption = Annotated[
     str, typer.Option("--eps", help="Budgets: 1,2,8 of 255, or 1/255,8/255; the study's own by default")
@@ -28,8 +29,8 @@ UniversalPeopleOption = Annotated[
 
 
 def narrowed(
-    study: Study, *, eps: str, steps_walk: str, long: int | None, samples: int | None, people: int | None
-) -> Study:
+    study: "Study", *, eps: str, steps_walk: str, long: int | None, samples: int | None, people: int | None
+) -> "Study":
     """Return a study with what the options say; RobustPoseError for a number that cannot be."""
     grid = study.grid
     if long is not None and long < 1:
@@ -54,7 +55,7 @@ def budgets_of(text: str) -> tuple[float, ...]:
     return tuple(sorted({_budget(each.strip()) for each in text.split(",")}))
 
 
-def over(settings: tuple[Setting, ...], budgets: tuple[float, ...]) -> tuple[Setting, ...]:
+def over(settings: tuple["Setting", ...], budgets: tuple[float, ...]) -> tuple["Setting", ...]:
     """Draw the attacks that have several budgets over others; those that have one keep it."""
     gathered: dict[Setting, list[Setting]] = {}
     for setting in settings:
@@ -67,6 +68,8 @@ def over(settings: tuple[Setting, ...], budgets: tuple[float, ...]) -> tuple[Set
 
 
 def _budget(text: str) -> float:
+    from robustpose.threats import read_eps
+
     return read_eps(text if "/" in text else f"{text}/255")
 
 

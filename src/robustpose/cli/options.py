@@ -1,19 +1,42 @@
 """Options that several commands share."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Annotated
 
 import typer
 
+from robustpose.cli.catalogue import known
 from robustpose.errors import RobustPoseError
 
+
+def completing(kind: str, *, several: bool = False) -> Callable[[str], list[tuple[str, str]]]:
+    """Make a shell completion of a kind's names, up to their colon; of several, where told, between commas."""
+
+    def complete(incomplete: str) -> list[tuple[str, str]]:
+        before, comma, last = incomplete.rpartition(",") if several else ("", "", incomplete)
+        written = {
+            name.partition(":")[0] + (":" if ":" in name else ""): line for name, line in known(kind).items()
+        }
+        return [
+            (f"{before}{comma}{name}", line) for name, line in sorted(written.items()) if name.startswith(last)
+        ]
+
+    return complete
+
+
 ModelsOption = Annotated[
-    str, typer.Option("--models", help="Nets, comma-separated: shg2,movenet-thunder,tfjs:PATH")
+    str,
+    typer.Option(
+        "--models",
+        help="Nets, comma-separated: shg2,movenet-thunder,tfjs:PATH",
+        autocompletion=completing("models", several=True),
+    ),
 ]
 DataOption = Annotated[
     str,
     typer.Option(
         "--data",
+        autocompletion=completing("datasets"),
         help="synthpose | synthpose:test | NAME:PATH of coco, mpii, lsp, lspet, crowdpose, ochuman; "
         "NAME:PATH[1-100] takes some of its people, A+B joins two",
     ),
@@ -35,7 +58,12 @@ DetectionsOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of every random draw", min=0)]
 MetricOption = Annotated[
-    str, typer.Option("--metric", help="pckh | pck | ks; by default what suits data and nets, see docs/scores.md")
+    str,
+    typer.Option(
+        "--metric",
+        autocompletion=completing("metrics"),
+        help="pckh | pck | ks; by default what suits data and nets, see docs/scores.md",
+    ),
 ]
 
 

@@ -7,14 +7,22 @@ from typing import Annotated
 
 import typer
 
+from robustpose.cli.catalogue import read_registry
 from robustpose.errors import RobustPoseError
-from robustpose.models.fetching import pull
-from robustpose.models.pulled import PULLS, folder_of, is_here
-from robustpose.report import terminal
+
+
+def _pullable(incomplete: str) -> list[tuple[str, str]]:
+    return [
+        (name, line)
+        for name, line in read_registry("robustpose.models", "PULLS").items()
+        if name.startswith(incomplete)
+    ]
 
 
 def pull_nets(
-    names: Annotated[list[str] | None, typer.Argument(help="Nets, or all; see --list")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Nets, or all; see --list", autocompletion=_pullable)
+    ] = None,
     show: Annotated[
         bool, typer.Option("--list", help="Say what there is, of which licence, and what is here")
     ] = False,
@@ -24,6 +32,9 @@ def pull_nets(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON and nothing else")] = False,
 ) -> None:
     """Bring nets that others trained: then `--model NAME` opens them wherever a model is asked for."""
+    from robustpose.models.fetching import pull
+    from robustpose.models.pulled import PULLS
+
     if show:
         _list(as_json)
         return
@@ -45,6 +56,8 @@ def pull_nets(
 
 
 def _about(name: str) -> dict[str, object]:
+    from robustpose.models.pulled import PULLS, folder_of, is_here
+
     each = PULLS[name]
     return {
         "title": each.title,
@@ -58,6 +71,9 @@ def _about(name: str) -> dict[str, object]:
 
 
 def _list(as_json: bool) -> None:
+    from robustpose.models.pulled import PULLS
+    from robustpose.report import terminal
+
     about = {name: _about(name) for name in PULLS}
     if as_json:
         print(json.dumps(about, indent=2))

@@ -2,13 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from robustpose.analysis.alarms import watch_study
-from robustpose.analysis.official import all_rows
-from robustpose.analysis.scores import outcome
 from robustpose.cli.engines import (
     AddressOption,
     DeviceOption,
@@ -39,35 +36,36 @@ from robustpose.cli.options import (
     MinKeypointsOption,
     ModelsOption,
     SeedOption,
+    completing,
     refuse_options,
 )
-from robustpose.cli.running import report_people_left_out, run_study, say_where, write_outputs
-from robustpose.cli.validity import compare_orders
 from robustpose.errors import RobustPoseError, unknown_name
-from robustpose.findings import FINDINGS
-from robustpose.report import terminal
-from robustpose.studies import STUDIES
-from robustpose.studies.realism import Realism, run_realism
-from robustpose.studies.validity.sides import Validity
-from robustpose.study.plan import open_plan
-from robustpose.study.saved import load_study, open_store
+
+if TYPE_CHECKING:
+    from robustpose.studies.realism import Realism
 
 _ALIKE = {"name", "models", "data", "n", "seed", "min_keypoints", "min_box", "out"}
 _ENGINES = {"engine", "device", "address", "workers", "threads", "gpus", "shard", "reuse"}
-_TAKEN: dict[type, set[str]] = {
-    Realism: _ALIKE,
-    Validity: _ALIKE | _ENGINES | {"eps", "images", "card", "people_per_cell"},
+_TAKEN: dict[str, set[str]] = {
+    "Realism": _ALIKE,
+    "Validity": _ALIKE | _ENGINES | {"eps", "images", "card", "people_per_cell"},
 }
 """Options of studies that do not take all."""
 
 
 def study(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="See `robustpose list studies`")],
+    name: Annotated[
+        str, typer.Argument(help="See `robustpose list studies`", autocompletion=completing("studies"))
+    ],
     models: ModelsOption = "",
     data: DataOption = "",
     findings: Annotated[
-        str, typer.Option(help="What to decide: fig2a,table1 | all | none; see `robustpose list findings`")
+        str,
+        typer.Option(
+            help="What to decide: fig2a,table1 | all | none; see `robustpose list findings`",
+            autocompletion=completing("findings", several=True),
+        ),
     ] = "",
     tasks: Annotated[str, typer.Option(help="Nets of other tasks, to compare: action,parts:PATH | none")] = "",
     other: Annotated[str, typer.Option(help="A second data set, to carry universal perturbations to")] = "",
@@ -106,10 +104,19 @@ def study(
     out: Annotated[Path | None, typer.Option(help="Folder of the results; runs/NAME by default")] = None,
 ) -> None:
     """Run a study, or continue it: its cells, results.csv and the report page."""
+    from robustpose.analysis.alarms import watch_study
+    from robustpose.analysis.scores import outcome
+    from robustpose.cli.running import report_people_left_out, run_study, say_where
+    from robustpose.cli.validity import compare_orders
+    from robustpose.report import terminal
+    from robustpose.studies import STUDIES
+    from robustpose.studies.realism import Realism
+    from robustpose.studies.validity.sides import Validity
+
     if name not in STUDIES:
         raise unknown_name("study", name, STUDIES)
     named, folder = STUDIES[name], out or Path("runs") / name
-    refuse_options(context, _TAKEN.get(type(named)), what=f"study {name!r}")
+    refuse_options(context, _TAKEN.get(type(named).__name__), what=f"study {name!r}")
     nets = _listed(models)
     if isinstance(named, Realism):
         realism = replace(named, photos=data, others=nets, min_keypoints=min_keypoints, min_box=min_box)
@@ -179,6 +186,8 @@ def study(
 
 def _chosen(text: str, named: tuple[str, ...]) -> tuple[str, ...]:
     """Read --findings: the study's own where it is empty."""
+    from robustpose.findings import FINDINGS
+
     if text in ("all", "none"):
         return tuple(FINDINGS) if text == "all" else ()
     return _listed(text) or named
@@ -186,6 +195,8 @@ def _chosen(text: str, named: tuple[str, ...]) -> tuple[str, ...]:
 
 def _training(text: str, named: str, *, data: str) -> str:
     """Read --training: the study's own, unless the data are others, where nothing is learned unless told."""
+    from robustpose.report import terminal
+
     if text == "none":
         return ""
     if text or not named or data.partition(":")[0] == named.partition(":")[0]:
@@ -201,8 +212,11 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(each.strip() for each in text.split(",")) if text else ()
 
 
-def _realism(study: Realism, folder: Path) -> None:
+def _realism(study: "Realism", folder: Path) -> None:
     """Run the realism study, whose cells are trainings, and print its table."""
+    from robustpose.report import terminal
+    from robustpose.studies.realism import run_realism
+
     with terminal.steps_bar("train", total=1) as show:
         lines = run_realism(
             study,
@@ -217,6 +231,11 @@ def make_report(
     folder: Annotated[Path, typer.Argument(help="Folder of a study")] = Path("runs/quick"),
 ) -> None:
     """Make results.csv and the page again from a study's stored cells."""
+    from robustpose.analysis.official import all_rows
+    from robustpose.cli.running import say_where, write_outputs
+    from robustpose.study.plan import open_plan
+    from robustpose.study.saved import load_study, open_store
+
     plan, store = open_plan(load_study(folder)), open_store(folder)
     write_outputs(plan, store, all_rows(plan, store), folder)
     say_where(folder)

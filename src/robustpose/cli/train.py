@@ -1,25 +1,32 @@
 """`robustpose train`: one net, one recipe, resumable."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from robustpose.cli.catalogue import known, literal
 from robustpose.cli.options import DataOption, ImagesOption, SeedOption
-from robustpose.cli.running import render_ahead
-from robustpose.data import open_dataset
-from robustpose.data.augment import MARGIN, PADDING
-from robustpose.data.joined import people_named
-from robustpose.data.rendered import RenderedPeople
 from robustpose.errors import RobustPoseError, unknown_name
-from robustpose.models import MODELS, TASKS
-from robustpose.report import terminal
-from robustpose.train import Progress, Recipe, input_size_of, is_main_process, train
-from robustpose.types import PoseDataset
+
+if TYPE_CHECKING:
+    from robustpose.types import PoseDataset
+
+_RECIPE: dict[str, Any] = literal("robustpose.train.recipe", "Recipe")
+
+
+def _trainable(incomplete: str) -> list[tuple[str, str]]:
+    names = {**known("tasks"), **known("models")}
+    return [(name, line) for name, line in names.items() if name.startswith(incomplete) and ":" not in name]
 
 
 def train_net(
-    name: Annotated[str, typer.Argument(help="Architecture of `robustpose list`, or the tasks action and parts")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Architecture of `robustpose list`, or the tasks action and parts", autocompletion=_trainable
+        ),
+    ],
     data: DataOption = "synthpose:train",
     validation: Annotated[
         str,
@@ -29,12 +36,12 @@ def train_net(
     people: Annotated[
         int | None, typer.Option(help="Of the training set, from the first; 10,000 or all there are", min=1)
     ] = None,
-    samples: Annotated[int, typer.Option(help="Augmented crops to see", min=1)] = Recipe.samples,
-    batch: Annotated[int, typer.Option(min=1)] = Recipe.batch,
-    lr: Annotated[float, typer.Option(help="Peak learning rate")] = Recipe.lr,
-    half_body: Annotated[
-        float, typer.Option(help="Share of crops that show half a body", min=0, max=1)
-    ] = Recipe.half_body,
+    samples: Annotated[int, typer.Option(help="Augmented crops to see", min=1)] = _RECIPE["samples"],
+    batch: Annotated[int, typer.Option(min=1)] = _RECIPE["batch"],
+    lr: Annotated[float, typer.Option(help="Peak learning rate")] = _RECIPE["lr"],
+    half_body: Annotated[float, typer.Option(help="Share of crops that show half a body", min=0, max=1)] = _RECIPE[
+        "half_body"
+    ],
     seed: SeedOption = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     workers: Annotated[int, typer.Option(help="Processes that draw crops ahead of the net; for GPUs", min=0)] = 0,
@@ -45,6 +52,12 @@ def train_net(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/train-NAME by default")] = None,
 ) -> None:
     """Train a net, or continue its training; the weights and their facts lie in --out."""
+    from robustpose.cli.running import render_ahead
+    from robustpose.data.augment import MARGIN, PADDING
+    from robustpose.models import MODELS, TASKS
+    from robustpose.report import terminal
+    from robustpose.train import Progress, Recipe, input_size_of, is_main_process, train
+
     if name not in (known := {**MODELS, **TASKS}):
         raise unknown_name("model", name, known)
     folder = out or Path("runs") / f"train-{name}"
@@ -91,12 +104,16 @@ def train_net(
     print(f"{folder / (name + '.safetensors')}: {facts.metric} {interval}")
 
 
-def _open_both(data: str, validation: str, *, photos: Path | None) -> tuple[PoseDataset, PoseDataset]:
+def _open_both(data: str, validation: str, *, photos: Path | None) -> tuple["PoseDataset", "PoseDataset"]:
     """Open what a net learns from and what it is scored on; RobustPoseError where these are the same people.
 
     synthpose, with no split named, is here the training split. What learned from photos is not scored on rendered
     people unless that is asked for.
     """
+    from robustpose.data import open_dataset
+    from robustpose.data.joined import people_named
+    from robustpose.data.rendered import RenderedPeople
+
     training = open_dataset(
         "synthpose:train" if data.rstrip(":") == "synthpose" else data, images=photos, to_learn=True
     )

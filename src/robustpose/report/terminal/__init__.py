@@ -13,6 +13,7 @@ from robustpose.report.terminal.scores import (
     print_verdicts,
     print_worth,
 )
+from robustpose.report.terminal.userstudy import print_answers, print_trials
 from robustpose.report.terminal.validity import print_agreement
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "cells_bar",
     "mpii_tables",
     "print_agreement",
+    "print_answers",
     "print_check",
     "print_checked",
     "print_mpii",
@@ -27,6 +29,7 @@ __all__ = [
     "print_results",
     "print_rows",
     "print_smallest",
+    "print_trials",
     "print_verdicts",
     "print_worth",
     "say",

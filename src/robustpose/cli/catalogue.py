@@ -1,0 +1,157 @@
+"""What there is, by name, read from the package's source: importing it would import torch.
+
+A registry is a literal dict, so its names are in its source, and the first line of a docstring says what each is.
+Of a registry whose room is imported already, names are those that it holds now.
+"""
+
+import ast
+import inspect
+import sys
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import robustpose
+
+_PACKAGE = "robustpose"
+_PLACES = ("robustpose.models.importers", "PLACES")
+
+KINDS: dict[str, tuple[tuple[str, str], ...]] = {
+    "models": (("robustpose.models", "MODELS"), ("robustpose.models", "PULLS"), _PLACES),
+    "tasks": (("robustpose.models", "TASKS"),),
+    "datasets": (("robustpose.data", "DATASETS"),),
+    "attacks": (
+        ("robustpose.attacks", "ATTACKS"),
+        ("robustpose.attacks", "ENSEMBLES"),
+        ("robustpose.attacks", "SPATIAL"),
+    ),
+    "threats": (("robustpose.threats", "THREATS"),),
+    "objectives": (("robustpose.objectives", "OBJECTIVES"),),
+    "metrics": (("robustpose.metrics", "METRICS"),),
+    "studies": (("robustpose.studies", "STUDIES"),),
+    "findings": (("robustpose.findings", "FINDINGS"),),
+}
+"""The registries of each kind: the module that has it, and its name there."""
+
+_FLIP = ("flip:MODEL", "Any model, asked of the mirrored picture too.")
+
+
+def known(kind: str) -> dict[str, str]:
+    """Return the names of a kind, each with one line that says what it is; the line may be empty."""
+    found: dict[str, str] = {}
+    for place in KINDS[kind]:
+        lines = read_registry(*place)
+        found |= {_literal_value(place, name): line for name, line in lines.items()} if place == _PLACES else lines
+    if kind == "models":
+        weights = Path(robustpose.__file__).parent / "models" / "weights"
+        tagged = {path.stem: path.stem.partition("@") for path in weights.glob("*@*.safetensors")}
+        found |= {name: f"{found[model]}; weights of {tag}" for name, (model, _, tag) in tagged.items()}
+        found |= dict([_FLIP])
+    return found
+
+
+def read_registry(module: str, name: str) -> dict[str, str]:
+    """Return the names that a module's registry has, each with a line that says what it is."""
+    home, node = _definition(module, name)
+    assert isinstance(node, ast.Dict), f"{module}.{name} must be a literal dict"
+    written = {
+        key.value: _summary(home, value)
+        for key, value in zip(node.keys, node.values, strict=True)
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    }
+    if module not in sys.modules:
+        return written
+    now = getattr(import_module(module), name)
+    return {each: written.get(each) or _first(inspect.getdoc(now[each]) or "") for each in now}
+
+
+def literal(module: str, name: str) -> Any:
+    """Return a literal of a module's source: an assigned value, or of a dataclass its fields' literal defaults."""
+    _, node = _definition(module, name)
+    if not isinstance(node, ast.ClassDef):
+        return ast.literal_eval(node)
+    return {
+        each.target.id: _number(each.value)
+        for each in node.body
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and each.value is not None
+    }
+
+
+def _first(docstring: str) -> str:
+    """Return a docstring's first sentence, without the errors that it raises."""
+    return docstring.partition("\n")[0].partition("; RobustPoseError")[0].removesuffix(".")
+
+
+def _literal_value(place: tuple[str, str], key: str) -> str:
+    return str(literal(*place)[key])
+
+
+def _summary(module: str, value: ast.expr) -> str:
+    """Return one line about a registry's value: its title, or the docstring of the first thing that it names."""
+    if isinstance(value, ast.Constant):
+        return str(value.value)
+    if title := _title(value):
+        return title
+    # of `make(f)` what f says, rather than what make does
+    names = [each.id for each in ast.walk(value) if isinstance(each, ast.Name)]
+    for name in reversed(names):
+        try:
+            home, node = _definition(module, name)
+        except KeyError:
+            continue
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            said = ast.get_docstring(node) or ""
+        else:
+            said = _title(node) or ast.get_docstring(_tree(home)) or ""
+        if said:
+            return _first(said)
+    return ""
+
+
+def _title(value: ast.AST) -> str:
+    """Return a call's title: its argument of that name, or a first one of several words."""
+    if not isinstance(value, ast.Call):
+        return ""
+    named = [keyword.value for keyword in value.keywords if keyword.arg in ("title", "summary", "rule")]
+    for each in (*named, *value.args[:1]):
+        if isinstance(each, ast.Constant) and isinstance(each.value, str) and (named or " " in each.value):
+            return each.value
+    return ""
+
+
+def _definition(module: str, name: str) -> tuple[str, ast.expr | ast.ClassDef | ast.FunctionDef]:
+    """Return the module that defines a name, whoever imports it from there, and the value; KeyError for none."""
+    for node in _tree(module).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
+            return module, node
+        if isinstance(node, ast.AnnAssign) and node.value is not None and _is(node.target, name):
+            return module, node.value
+        if isinstance(node, ast.Assign) and any(_is(target, name) for target in node.targets):
+            return module, node.value
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_PACKAGE):
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    return _definition(str(node.module), alias.name)
+    raise KeyError(f"{module} does not define {name}")
+
+
+def _is(target: ast.expr, name: str) -> bool:
+    return isinstance(target, ast.Name) and target.id == name
+
+
+def _number(node: ast.expr) -> Any:
+    """Return a literal, or a ratio of two; None for what must be computed."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        return ast.literal_eval(node.left) / ast.literal_eval(node.right)
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    path = Path(robustpose.__file__).parent.joinpath(*module.split(".")[1:])
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return ast.parse(file.read_text(encoding="utf-8"))
