@@ -74,6 +74,27 @@ def test_alike_designs_are_set_against_unlike_ones_target_by_target() -> None:
     assert verdict.holds == "does not hold"
 
 
+HOURGLASSES = ("shg2", "shg8", "attention_hg", "dlcm")
+RESNETS = ("deeppose", "chained", "resreg", "resdec", "resdec_pre")
+
+
+@pytest.mark.parametrize(
+    ("net", "alike"), [(net, True) for net in HOURGLASSES] + [(net, False) for net in RESNETS]
+)
+def test_the_architecture_says_which_designs_are_alike(net: str, alike: bool) -> None:
+    """A target that keeps 20 under an hourglass and 70 under a ResNet: the sign says which of them is alike."""
+    alike = net in HOURGLASSES
+    rows = {f"{net}:mine": {"shg8:theirs": 20.0, "resdec@photos": 70.0}, "shg8:theirs": {}, "resdec@photos": {}}
+    (verdict,) = alike_and_unlike(matrix(rows), kind="They", metric="PCK")
+    assert value(verdict) == pytest.approx(50.0 if alike else -50.0)
+    assert verdict.holds == ("holds" if alike else "does not hold")
+
+
+def test_a_model_of_another_origin_is_alike_only_to_itself() -> None:
+    rows = {"onnx:net": {"shg8": 20.0, "resdec": 70.0}, "shg8": {}, "resdec": {}}
+    assert alike_and_unlike(matrix(rows), kind="They", metric="PCK") == []
+
+
 def test_the_worst_source_is_set_against_the_next_worst_on_the_same_targets() -> None:
     rows = {
         "deeppose": {"deeppose": 1.0, "a": 99.0, "b": 99.0},

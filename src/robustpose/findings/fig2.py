@@ -25,7 +25,7 @@ from robustpose.findings.contrasts import (
     all_stages_stronger,
     leads,
 )
-from robustpose.findings.figure import Claim, OverEps, OverSteps, finding_over_steps
+from robustpose.findings.figure import Claim, OverEps, OverSteps, finding_over_eps, finding_over_steps
 from robustpose.findings.finding import Tabular, Verdict
 from robustpose.findings.spread import common_eps, diverge_and_converge, spread_asks
 from robustpose.findings.statistics import lost, mean, scored, verdict, verdict_of_all, verdict_within
@@ -169,110 +169,119 @@ def _harder_than_untargeted(evidence: Evidence) -> Iterable[Contrast]:
     )
 
 
-FIG2A = OverEps(
-    stem="fig2a",
-    paper="fig2a",
-    title="Figure 2a: one step",
-    chart="FGSM-U: what one step leaves",
-    contrasts="FGSM-U: who keeps more, at every budget",
-    sweep=FGSM_U,
-    claims=(
-        _one_step_is_weak,
-        _order(
-            HEATMAPS_ABOVE_REGRESSION,
-            FGSM_U,
-            paper="58.0 to 76.8% left on heatmap nets (mean of five 71.2), 42.5% on DeepPose",
+FIG2A = finding_over_eps(
+    "Figure 2a: one step",
+    OverEps(
+        stem="fig2a",
+        paper="fig2a",
+        chart="FGSM-U: what one step leaves",
+        contrasts="FGSM-U: who keeps more, at every budget",
+        sweep=FGSM_U,
+        claims=(
+            _one_step_is_weak,
+            _order(
+                HEATMAPS_ABOVE_REGRESSION,
+                FGSM_U,
+                paper="58.0 to 76.8% left on heatmap nets (mean of five 71.2), 42.5% on DeepPose",
+            ),
+            _order(EIGHT_ABOVE_TWO, FGSM_U, paper="75.5% left of 8-SHG, 69.5% of 2-SHG; at 32/255 40.7 and 48.3%"),
+            _dlcm_at_large,
         ),
-        _order(EIGHT_ABOVE_TWO, FGSM_U, paper="75.5% left of 8-SHG, 69.5% of 2-SHG; at 32/255 40.7 and 48.3%"),
-        _dlcm_at_large,
+        also=_large,
     ),
-    also=_large,
-).finding()
+)
 
-FIG2B = OverEps(
-    stem="fig2b",
-    paper="fig2b",
-    title="Figure 2b: ten steps",
-    chart="IGSM-U-10: what ten steps leave",
-    contrasts="IGSM-U-10: who keeps more, at every budget",
-    sweep=IGSM_U,
-    claims=(
-        _order(
-            HEATMAPS_ABOVE_REGRESSION,
-            IGSM_U,
-            paper="7.6 to 20.4% left on heatmap nets (mean of five 15.4), 6.0% on DeepPose: 9.4 points apart",
+FIG2B = finding_over_eps(
+    "Figure 2b: ten steps",
+    OverEps(
+        stem="fig2b",
+        paper="fig2b",
+        chart="IGSM-U-10: what ten steps leave",
+        contrasts="IGSM-U-10: who keeps more, at every budget",
+        sweep=IGSM_U,
+        claims=(
+            _order(
+                HEATMAPS_ABOVE_REGRESSION,
+                IGSM_U,
+                paper="7.6 to 20.4% left on heatmap nets (mean of five 15.4), 6.0% on DeepPose: 9.4 points apart",
+            ),
+            all_stages_stronger(
+                IGSM_U,
+                claim="Untargeted at 8/255, attacking all stages leaves less than attacking the last stage.",
+                paper="15.1 to 10.7% left of 2-SHG, 20.4 to 15.2% of 8-SHG, IGSM-U-10 at 8/255",
+            ),
+            _order(
+                DLCM_ABOVE_OTHERS,
+                IGSM_U,
+                paper="called the most robust; its own figure has 17.7% left of DLCM, 20.4% of 8-SHG",
+            ),
+            _order(
+                EIGHT_ABOVE_TWO,
+                IGSM_U,
+                paper="20.4% left of 8-SHG, 15.1% of 2-SHG; the order reverses at 100 steps (figure 2e)",
+            ),
+            _order(
+                CHAINED_BELOW_OTHERS, IGSM_U, paper="7.6% left of Chained, 15.1 to 20.4% of the other heatmap nets"
+            ),
         ),
-        all_stages_stronger(
-            IGSM_U,
-            claim="Untargeted at 8/255, attacking all stages leaves less than attacking the last stage.",
-            paper="15.1 to 10.7% left of 2-SHG, 20.4 to 15.2% of 8-SHG, IGSM-U-10 at 8/255",
-        ),
-        _order(
-            DLCM_ABOVE_OTHERS,
-            IGSM_U,
-            paper="called the most robust; its own figure has 17.7% left of DLCM, 20.4% of 8-SHG",
-        ),
-        _order(
-            EIGHT_ABOVE_TWO,
-            IGSM_U,
-            paper="20.4% left of 8-SHG, 15.1% of 2-SHG; the order reverses at 100 steps (figure 2e)",
-        ),
-        _order(
-            CHAINED_BELOW_OTHERS, IGSM_U, paper="7.6% left of Chained, 15.1 to 20.4% of the other heatmap nets"
-        ),
+        also=lambda plan: asks_of(staged_nets(plan), [IGSM_U.at(EPS8, all_stages=True)]),
     ),
-    also=lambda plan: asks_of(staged_nets(plan), [IGSM_U.at(EPS8, all_stages=True)]),
-).finding()
+)
 
-FIG2C = OverEps(
-    stem="fig2c",
-    paper="fig2b",
-    title="Figure 2c: the same backbone",
-    chart="IGSM-U-10 on one backbone",
-    contrasts="One backbone under IGSM-U-10: who keeps more, at every budget",
-    sweep=IGSM_U,
-    claims=(
-        _order(
-            HEATMAPS_ON_ONE_BACKBONE,
-            IGSM_U,
-            paper="14.2% left with heatmaps and no pre-training, 6.0% of DeepPose",
+FIG2C = finding_over_eps(
+    "Figure 2c: the same backbone",
+    OverEps(
+        stem="fig2c",
+        paper="fig2b",
+        chart="IGSM-U-10 on one backbone",
+        contrasts="One backbone under IGSM-U-10: who keeps more, at every budget",
+        sweep=IGSM_U,
+        claims=(
+            _order(
+                HEATMAPS_ON_ONE_BACKBONE,
+                IGSM_U,
+                paper="14.2% left with heatmaps and no pre-training, 6.0% of DeepPose",
+            ),
+            _pre_training,
+            _scores,
         ),
-        _pre_training,
-        _scores,
+        nets=_one_backbone,
+        lacking="Not judged: it needs resdec, and resreg or resdec_pre beside it.",
     ),
-    nets=_one_backbone,
-    lacking="Not judged: it needs resdec, and resreg or resdec_pre beside it.",
-).finding()
+)
 
-FIG2D = OverEps(
-    stem="fig2d",
-    paper="fig2d",
-    title="Figure 2d: a target pose in twenty steps",
-    chart="IGSM-T-20: how much of the target pose is seen",
-    contrasts="IGSM-T-20: contrasts at every budget",
-    sweep=IGSM_T,
-    claims=(
-        _harder_than_untargeted,
-        all_stages_stronger(
-            IGSM_T,
-            claim="Targeted at 8/255, attacking all stages hits more of the target pose than attacking the last.",
-            paper="66.3 to 80.5% for 2-SHG, 60.5 to 72.6% for 8-SHG, IGSM-T-20 at 8/255",
+FIG2D = finding_over_eps(
+    "Figure 2d: a target pose in twenty steps",
+    OverEps(
+        stem="fig2d",
+        paper="fig2d",
+        chart="IGSM-T-20: how much of the target pose is seen",
+        contrasts="IGSM-T-20: contrasts at every budget",
+        sweep=IGSM_T,
+        claims=(
+            _harder_than_untargeted,
+            all_stages_stronger(
+                IGSM_T,
+                claim="Targeted at 8/255, attacking all stages hits more of the target pose than attacking the "
+                "last.",
+                paper="66.3 to 80.5% for 2-SHG, 60.5 to 72.6% for 8-SHG, IGSM-T-20 at 8/255",
+            ),
+            _order(DLCM_ABOVE_OTHERS, IGSM_T, paper="52.9% hit on DLCM, 55.5 to 75.5% on the others"),
+            _order(
+                EIGHT_ABOVE_TWO,
+                IGSM_T,
+                paper="60.5% hit on 8-SHG, 66.3% on 2-SHG; the order reverses at 100 steps",
+            ),
+            diverge_and_converge,
         ),
-        _order(DLCM_ABOVE_OTHERS, IGSM_T, paper="52.9% hit on DLCM, 55.5 to 75.5% on the others"),
-        _order(
-            EIGHT_ABOVE_TWO,
-            IGSM_T,
-            paper="60.5% hit on 8-SHG, 66.3% on 2-SHG; the order reverses at 100 steps",
-        ),
-        diverge_and_converge,
+        also=lambda plan: [
+            *asks_of(staged_nets(plan), [IGSM_T.at(EPS8, all_stages=True)]),
+            *asks_of(all_nets(plan), [IGSM_U.at(EPS8)]),
+            *spread_asks(plan),
+        ],
+        budgets=common_eps,
     ),
-    also=lambda plan: [
-        *asks_of(staged_nets(plan), [IGSM_T.at(EPS8, all_stages=True)]),
-        *asks_of(all_nets(plan), [IGSM_U.at(EPS8)]),
-        *spread_asks(plan),
-    ],
-    budgets=common_eps,
-).finding()
+)
 
 
 _OVER_STEPS = (

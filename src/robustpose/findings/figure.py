@@ -31,7 +31,6 @@ class OverEps:
 
     stem: str
     paper: str
-    title: str
     chart: str
     contrasts: str
     sweep: Sweep
@@ -41,11 +40,8 @@ class OverEps:
     lacking: str = ""
     budgets: Callable[[Plan], Sequence[float]] = lambda plan: plan.study.grid.eps
 
-    def finding(self) -> Finding:
-        """Return the finding of this row."""
-        return Finding(title=self.title, asks=self._asks, find=self._find)
-
-    def _asks(self, plan: Plan) -> list[Ask]:
+    def asks(self, plan: Plan) -> list[Ask]:
+        """Ask for every model, and for those with several stages attacked through all of them."""
         if not (nets := self.nets(plan)):
             return []
         staged = [net for net in staged_nets(plan) if net in nets]
@@ -55,7 +51,8 @@ class OverEps:
             *self.also(plan),
         ]
 
-    def _find(self, evidence: Evidence) -> Found:
+    def find(self, evidence: Evidence) -> Found:
+        """Draw the figure, and judge what is claimed of it."""
         if not self.nets(evidence.plan):
             return Found(remarks=(self.lacking,))
         read = [each for claim in self.claims for each in claim(evidence)]
@@ -200,6 +197,11 @@ def steps_of(plan: Plan) -> list[int]:
     """Return the steps after which models are scored; none where no attack is longer than the short ones."""
     long = plan.study.grid.long
     return sorted({*SHORT, long}) if long > max(SHORT) else []
+
+
+def finding_over_eps(title: str, figure: OverEps) -> Finding:
+    """Return the finding of a figure over eps."""
+    return Finding(title=title, asks=figure.asks, find=figure.find)
 
 
 def finding_over_steps(title: str, figures: Sequence[OverSteps], *, remark: str) -> Finding:

@@ -13,24 +13,12 @@ from robustpose.analysis.evidence import Ask, Evidence, NetAsk
 from robustpose.findings.finding import Tabular, Verdict
 from robustpose.findings.reported import paper_name
 from robustpose.findings.statistics import Sample, lost, mean, verdict, verdict_of_all
-from robustpose.findings.sweeps import relative_sample
+from robustpose.findings.sweeps import design_of, relative_sample
 from robustpose.jobs.workbench import input_size_of, padding_of
 from robustpose.metrics import Estimate
+from robustpose.models import MODELS
 from robustpose.study.plan import Plan
 from robustpose.study.view import CLEAN, View
-
-FAMILIES = {
-    "shg2": "hourglass",
-    "shg8": "hourglass",
-    "attention_hg": "hourglass",
-    "dlcm": "hourglass",
-    "deeppose": "ResNet",
-    "chained": "ResNet",
-    "resreg": "ResNet",
-    "resdec": "ResNet",
-    "resdec_pre": "ResNet",
-}
-"""Alike designs, by their backbone; any other net is alike only to others of its own name."""
 
 
 @dataclass(frozen=True)
@@ -222,5 +210,6 @@ def _less_harm_than_any(matrix: Matrix, net: str, *, kind: str, metric: str) -> 
 
 
 def _family(net: str) -> str:
-    design = net.partition(":")[0]
-    return FAMILIES.get(design, design)
+    """Return the family of a model's architecture; a model of another origin is a family of its own name."""
+    design = design_of(net)
+    return MODELS[design].family if design in MODELS else design

@@ -13,6 +13,7 @@ from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.models.architectures import MODELS as MODELS
 from robustpose.models.architectures import SIZES as SIZES
 from robustpose.models.architectures import TASKS as TASKS
+from robustpose.models.architectures import Architecture as Architecture
 from robustpose.models.architectures import build as build
 from robustpose.models.cards import Card
 from robustpose.models.flipped import flip_tested

@@ -1,26 +1,9 @@
 """The paper study: all nets, all findings, all of the paper's grid, on 1,000 rendered people."""
 
+from robustpose.findings import FINDINGS
 from robustpose.jobs.setting import Setting
 from robustpose.study.definition import Study
 from robustpose.study.view import PAPER_EPS
-
-ALL_FINDINGS = (
-    "fig2a",
-    "fig2b",
-    "fig2c",
-    "fig2d",
-    "fig2ef",
-    "objective",
-    "steps",
-    "tasks",
-    "table1",
-    "transfer",
-    "universal_pictures",
-    "table2",
-    "detection",
-    "defences",
-    "perceptibility",
-)
 
 PAPER = Study(
     name="paper",
@@ -36,7 +19,7 @@ PAPER = Study(
         *(Setting("igsm", eps, targeted=True) for eps in PAPER_EPS),
     ),
     n=1000,
-    findings=ALL_FINDINGS,
+    findings=tuple(FINDINGS),
     tasks=("action", "parts"),
     training="synthpose:train",
 )

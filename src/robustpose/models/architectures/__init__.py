@@ -5,6 +5,7 @@ on MPII or COCO). What several of them stand on: resnet.py, deconvolution.py, st
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -22,20 +23,32 @@ from robustpose.models.architectures.tasks import action, parts
 from robustpose.models.architectures.vitpose import vitpose
 from robustpose.skeletons import MPII_16, Skeleton
 
-MODELS: dict[str, Callable[[str, Skeleton], nn.Module]] = {
-    "deeppose": deeppose,
-    "shg2": shg2,
-    "shg8": shg8,
-    "chained": chained,
-    "attention_hg": attention_hg,
-    "dlcm": dlcm,
-    "resreg": resreg,
-    "resdec": resdec,
-    "resdec_pre": resdec_pre,
-    "hrnet": hrnet,
-    "vitpose": vitpose,
-    "simcc": simcc,
-    "integral": integral,
+
+@dataclass(frozen=True)
+class Architecture:
+    """How an architecture is built, of a size and for a skeleton's keypoints.
+
+    family  of alike designs, between which the paper says that perturbations transfer better
+    """
+
+    build: Callable[[str, Skeleton], nn.Module]
+    family: str
+
+
+MODELS: dict[str, Architecture] = {
+    "deeppose": Architecture(deeppose, family="ResNet"),
+    "shg2": Architecture(shg2, family="hourglass"),
+    "shg8": Architecture(shg8, family="hourglass"),
+    "chained": Architecture(chained, family="ResNet"),
+    "attention_hg": Architecture(attention_hg, family="hourglass"),
+    "dlcm": Architecture(dlcm, family="hourglass"),
+    "resreg": Architecture(resreg, family="ResNet"),
+    "resdec": Architecture(resdec, family="ResNet"),
+    "resdec_pre": Architecture(resdec_pre, family="ResNet"),
+    "hrnet": Architecture(hrnet, family="HRNet"),
+    "vitpose": Architecture(vitpose, family="ViT"),
+    "simcc": Architecture(simcc, family="SimCC"),
+    "integral": Architecture(integral, family="integral"),
 }
 
 TASKS: dict[str, Callable[[str], nn.Module]] = {
@@ -56,4 +69,4 @@ def build(architecture: str, *, size: str = "compact", skeleton: Skeleton = MPII
         raise unknown_name("model", architecture, known)
     if size not in SIZES:
         raise unknown_name("size", size, SIZES)
-    return MODELS[architecture](size, skeleton) if architecture in MODELS else TASKS[architecture](size)
+    return MODELS[architecture].build(size, skeleton) if architecture in MODELS else TASKS[architecture](size)
