@@ -16,7 +16,7 @@ from robustpose.attacks import (
     usual_threat,
 )
 from robustpose.attacks.untouched import untouched
-from robustpose.objectives import ASK_FOR_A_RADIUS, OBJECTIVES
+from robustpose.objectives import OBJECTIVES
 from robustpose.threats import make_threat
 from robustpose.types import PoseOutput
 from tests.attacks.untidy import EPS, Returns, Untidy, assert_same, attack, state
@@ -33,7 +33,9 @@ def _served(name: str) -> list[str]:
     parts = getattr(made, "needs_parts", False)
     blind = needs(made) != "gradients"
     return [
-        each for each in OBJECTIVES if (each in ASK_FOR_A_RADIUS or not parts) and (each != "keypoints" or blind)
+        each
+        for each, known in OBJECTIVES.items()
+        if (known.needs_radius or not parts) and (each != "keypoints" or blind)
     ]
 
 

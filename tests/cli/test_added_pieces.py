@@ -6,6 +6,7 @@ from types import ModuleType
 
 import pytest
 
+from robustpose.objectives import OBJECTIVES
 from robustpose.threats import THREATS
 from tests.cli.test_errors import run
 
@@ -88,3 +89,31 @@ def test_a_threat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "eps of mine must be 64 at most, got 65" in capsys.readouterr().err
     assert run(monkeypatch, *attack) == 2
     assert "threat mine needs eps, such as 3" in capsys.readouterr().err
+
+
+OBJECTIVE = '''
+"""Leftwards: the sum of the keypoints' x, to be lowered."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Leftwards:
+    version: ClassVar[int] = 3
+    needs_radius: ClassVar[bool] = False
+    phrase: ClassVar[str] = "how far left the keypoints lie"
+
+    def bind(self, model, aim, /, *, targeted):
+        return lambda adv, rows: -model(adv).keypoints[..., 0].sum(dim=1)
+'''
+
+
+def test_an_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(OBJECTIVES, "leftwards", module_of(OBJECTIVE, tmp_path).Leftwards())
+    attack = ("attack", "--model", "deeppose", "--attack", "pgd", "--n", "2", "--steps", "3", "--out", "out")
+    assert run(monkeypatch, *attack, "--objective", "leftwards") == 0
+    page = (tmp_path / "out" / "report" / "index.html").read_text()
+    assert "3 steps away from the true pose, by how far left the keypoints lie" in page
+    assert run(monkeypatch, *attack, "--objective", "leftward") == 2
+    assert "unknown objective 'leftward'; did you mean 'leftwards'" in capsys.readouterr().err

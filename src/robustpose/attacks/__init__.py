@@ -33,7 +33,7 @@ from robustpose.attacks.transfer import Transfer, di, mi, ti
 from robustpose.attacks.universal import Universal, apply_universal, learn_universal
 from robustpose.attacks.worst import Worst, run_ensemble
 from robustpose.errors import RobustPoseError, unknown_name
-from robustpose.objectives import ASK_FOR_A_RADIUS
+from robustpose.objectives import OBJECTIVES
 from robustpose.threats import threats_of
 from robustpose.types import Attack
 
@@ -192,7 +192,7 @@ def check_attack(name: str, attack: Attack, *, threat: str, objective: str) -> N
     served = getattr(attack, "threats", (threat,))
     if threat not in served:
         raise RobustPoseError(f"attack {name!r} serves {' and '.join(served)}, got {threat}")
-    if getattr(attack, "needs_parts", False) and objective not in ASK_FOR_A_RADIUS:
+    if getattr(attack, "needs_parts", False) and not OBJECTIVES[objective].needs_radius:
         raise RobustPoseError(
             f"attack {name!r} needs an objective that says which keypoints are lost: margin or keypoints, "
             f"got {objective}"

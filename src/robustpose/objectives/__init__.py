@@ -6,11 +6,11 @@ soft_margin    the same, with a gradient for every place that may come to win, n
 keypoints      the margin of the keypoints alone, for nets that say nothing else
 """
 
-from robustpose.objectives.aim import Aim, Objective, correct_radius
+from robustpose.objectives.aim import Aim, ListedObjective, Objective, correct_radius
 from robustpose.objectives.margin import Keypoints, Margin, MeanMargin, SoftMargin
 from robustpose.objectives.training import TrainingLoss
 
-OBJECTIVES: dict[str, Objective] = {
+OBJECTIVES: dict[str, ListedObjective] = {
     "training_loss": TrainingLoss("last"),
     "training_loss_all": TrainingLoss("all"),
     "margin": Margin(),
@@ -18,15 +18,11 @@ OBJECTIVES: dict[str, Objective] = {
     "keypoints": Keypoints(),
 }
 
-
-ASK_FOR_A_RADIUS = frozenset({"margin", "soft_margin", "keypoints"})
-"""Objectives whose loss depends on what the metric takes for correct; they tell of each keypoint whether it is."""
-
 __all__ = [
-    "ASK_FOR_A_RADIUS",
     "OBJECTIVES",
     "Aim",
     "Keypoints",
+    "ListedObjective",
     "Margin",
     "MeanMargin",
     "Objective",

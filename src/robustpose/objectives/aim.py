@@ -36,6 +36,25 @@ class Objective(Protocol):
         ...
 
 
+class ListedObjective(Objective, Protocol):
+    """An objective of OBJECTIVES, with what is known of it."""
+
+    @property
+    def version(self) -> int:
+        """To be raised when it computes another loss; part of the keys of stored results."""
+        ...
+
+    @property
+    def phrase(self) -> str:
+        """What it raises, for people: 'the net's own training loss'."""
+        ...
+
+    @property
+    def needs_radius(self) -> bool:
+        """Whether its loss depends on what the metric takes for correct, and says so of each keypoint."""
+        ...
+
+
 def correct_radius(batch: Batch, metric: Pck | None = None) -> Tensor:
     """Return the distance (N, K) within which a metric takes a keypoint for correct; NaN where it is unknown.
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -26,6 +27,10 @@ class Margin:
     enough  a margin above it counts no more, so no gradient is spent on keypoints that are lost; it is above 0 so
             that rounding to 8 bits and the other keypoints' steps do not bring one back
     """
+
+    version: ClassVar[int] = 1
+    needs_radius: ClassVar[bool] = True
+    phrase: ClassVar[str] = "the margin of the keypoints that are not lost yet"
 
     enough: float = 0.1
 
@@ -52,6 +57,10 @@ class SoftMargin:
     enough    as of Margin, and less: the sooner a keypoint counts no more, the more is spent on the others
     """
 
+    version: ClassVar[int] = 1
+    needs_radius: ClassVar[bool] = True
+    phrase: ClassVar[str] = "the margin of the keypoints that are not lost yet, raising all places that compete"
+
     softness: float = 0.05
     enough: float = 0.02
 
@@ -75,6 +84,10 @@ class Keypoints:
 
     enough  as of Margin
     """
+
+    version: ClassVar[int] = 1
+    needs_radius: ClassVar[bool] = True
+    phrase: ClassVar[str] = "the distance of the answered keypoints that are not lost yet"
 
     enough: float = 0.1
 

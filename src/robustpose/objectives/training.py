@@ -1,7 +1,7 @@
 """What a net was trained on, as what an attacker raises."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
@@ -16,7 +16,15 @@ class TrainingLoss:
     stages  'last' attacks the net's final output; 'all' the sum over all supervised stages (the suffix -ALL)
     """
 
+    version: ClassVar[int] = 1
+    needs_radius: ClassVar[bool] = False
+
     stages: Literal["last", "all"] = "last"
+
+    @property
+    def phrase(self) -> str:
+        """For people."""
+        return "the net’s own training loss" + (" summed over all stages" if self.stages == "all" else "")
 
     def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
         """Return the training loss against the truth, or minus the training loss against the target pose."""

@@ -18,7 +18,7 @@ from robustpose.jobs.universal import UniversalCell
 from robustpose.jobs.workbench import Workbench
 from robustpose.metrics import METRICS, Pck
 from robustpose.models import OpenedModel, OpenedTask, open_model, open_task, takes_card
-from robustpose.objectives import ASK_FOR_A_RADIUS
+from robustpose.objectives import OBJECTIVES
 from robustpose.skeletons import Skeleton
 from robustpose.study.definition import Study
 from robustpose.study.view import Learn, On, View
@@ -70,7 +70,7 @@ class Plan:
     def cells(self, model: OpenedModel, setting: Setting | None) -> tuple[Cell, ...]:
         """Cut one model under one setting (None: clean) into blocks of people."""
         targeted = setting is not None and setting.targeted
-        asks = setting is not None and (setting.has_own_objective or setting.objective in ASK_FOR_A_RADIUS)
+        asks = setting is not None and (setting.has_own_objective or OBJECTIVES[setting.objective].needs_radius)
         measured = targeted or asks
         return tuple(
             Cell(

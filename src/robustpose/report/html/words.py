@@ -8,6 +8,7 @@ from robustpose.attacks import needs
 from robustpose.attacks.autopose import MOVES
 from robustpose.jobs.setting import Setting
 from robustpose.models.importers.imported import ImportedPose
+from robustpose.objectives import OBJECTIVES
 from robustpose.report.html.scores import Family, Net
 from robustpose.study.plan import Plan, metric_of
 from robustpose.threats import THREATS
@@ -73,15 +74,6 @@ def threat_rule(settings: Sequence[Setting]) -> str:
     return f"The attacker {', or '.join(THREATS[name].rule for name in named or ('linf',))}."
 
 
-_LOSSES = {
-    "training_loss": "the net’s own training loss",
-    "training_loss_all": "the net’s own training loss summed over all stages",
-    "margin": "the margin of the keypoints that are not lost yet",
-    "soft_margin": "the margin of the keypoints that are not lost yet, raising all places that compete",
-    "keypoints": "the distance of the answered keypoints that are not lost yet",
-}
-
-
 def how(family: Family) -> str:
     """Say what an attack does."""
     first = family.settings[0]
@@ -91,7 +83,7 @@ def how(family: Family) -> str:
         return _how_spatial(first)
     steps = int(first.numbers.get("steps", 1))
     thing = "step" if needs(first.make()) == "gradients" else "query"
-    return f"{counted(steps, thing)} {_way(first)}, by {_LOSSES[first.objective]}"
+    return f"{counted(steps, thing)} {_way(first)}, by {OBJECTIVES[first.objective].phrase}"
 
 
 def _way(setting: Setting) -> str:
