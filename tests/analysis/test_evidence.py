@@ -1,14 +1,15 @@
 """Evidence is the stored answers of all blocks, in order, over the joints that the nets share."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from robustpose.analysis.evidence import Ask, Evidence, NetAsk, TaskAsk, UniversalAsk, cells_of
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.compute import AnyCell
-from robustpose.jobs.results import CellResult, UniversalResult
+from robustpose.jobs.job import Job, key_of
+from robustpose.jobs.results import CellResult
 from robustpose.jobs.run import run_all
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
@@ -47,7 +48,7 @@ def evidence(tiny: Plan, folder: Path, *asks: Ask) -> Evidence:
 
 
 def stored(of: Evidence, net: str, view: View) -> list[CellResult]:
-    return [of.store.get(cell) for cell in of.plan.seen_cells(net, view)]
+    return [of.store.read(cell) for cell in of.plan.seen_cells(net, view)]
 
 
 VIEWS = {
@@ -131,7 +132,7 @@ def test_pictures_are_those_of_all_blocks(tmp_path: Path) -> None:
 def test_asking_for_pictures_asks_for_the_same_cells(tmp_path: Path) -> None:
     tiny = study()
     plain, kept = (tiny.seen_cells("linear", View(setting=IGSM3, pictures=keep)) for keep in (False, True))
-    assert [cell.key for cell in plain] == [cell.key for cell in kept]
+    assert [key_of(cell) for cell in plain] == [key_of(cell) for cell in kept]
     found = evidence(tiny, tmp_path, NetAsk("linear", View(IGSM3)), NetAsk("linear", View(IGSM3, pictures=30)))
     assert len(found.pictures("linear", View(IGSM3, pictures=30)).clean) == 28
 
@@ -165,7 +166,7 @@ def test_another_nets_pictures_of_validation_people_are_not_shown_as_training_pe
 
 def test_a_universal_perturbation_is_the_stored_one(tmp_path: Path) -> None:
     found = evidence(study(), tmp_path, UniversalAsk("linear", LEARN))
-    held = found.store.read(found.plan.universal_cell("linear", LEARN), UniversalResult)
+    held = found.store.read(found.plan.universal_cell("linear", LEARN))
     learned = found.universal("linear", LEARN)
     np.testing.assert_array_equal(learned, held.perturbation)
     assert float(np.abs(learned).max()) == pytest.approx(8 / 255)
@@ -195,7 +196,7 @@ def test_tasks_are_joined_in_order(tmp_path: Path, setting: Setting | None) -> N
 def test_the_cells_of_an_ask() -> None:
     tiny = plan(people=Flags(people=30), settings=(), tasks=TASKS, training=TRAINING)
     asks: list[Ask] = [NetAsk("linear", CLEAN), TaskAsk("parts", IGSM3), UniversalAsk("heatmaps", LEARN)]
-    expected: list[AnyCell] = [
+    expected: list[Job[Any]] = [
         *tiny.cells(tiny.models[0], None),
         *tiny.task_cells("parts", IGSM3),
         tiny.universal_cell("heatmaps", LEARN),

@@ -14,9 +14,10 @@ from robustpose.analysis.evidence import Evidence, NetAsk, UniversalAsk
 from robustpose.errors import RobustPoseError
 from robustpose.findings import Finding, Verdict
 from robustpose.jobs.attack import Cell
-from robustpose.jobs.results import CellResult, Pictures, UniversalResult
+from robustpose.jobs.results import CellResult, Pictures
 from robustpose.jobs.store import Store
 from robustpose.jobs.transfer import Replay
+from robustpose.jobs.universal import UniversalResult
 from robustpose.metrics import Table
 from robustpose.models import OpenedModel
 from robustpose.models.heads import CoordinateHead, HeatmapHead

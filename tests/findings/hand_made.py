@@ -9,10 +9,10 @@ from torch import nn
 
 from robustpose.analysis.evidence import Ask, Evidence, cells_of
 from robustpose.jobs.attack import Cell
-from robustpose.jobs.results import CellResult, TaskResult
+from robustpose.jobs.results import CellResult
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
-from robustpose.jobs.task import TaskCell
+from robustpose.jobs.task import TaskCell, TaskResult
 from robustpose.metrics import Table
 from robustpose.models import OpenedModel, OpenedTask
 from robustpose.study.plan import Plan
@@ -62,7 +62,7 @@ def evidence_of(plan: Plan, asks: Sequence[Ask], folder: Path, right: Right) -> 
     """Store answers for what is asked, and for nothing else."""
     store = Store(folder)
     for cell in cells_of(plan, asks):
-        rows = np.arange(cell.start, cell.stop)  # type: ignore[union-attr]
+        rows = np.arange(cell.start, cell.stop)
         if isinstance(cell, Cell):
             targeted = cell.setting is not None and cell.setting.targeted
             store.put(cell, CellResult(table(rows, right(cell.model, cell.setting), targeted=targeted)))

@@ -11,9 +11,9 @@ from robustpose.errors import RobustPoseError
 from robustpose.findings.finding import Found, Tabular
 from robustpose.findings.task_scores import scored_task, tasks_of
 from robustpose.findings.tasks import OTHER_TASKS as FINDING
-from robustpose.jobs.results import TaskResult
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
+from robustpose.jobs.task import TaskResult
 from robustpose.metrics import Estimate, accuracy, mean_iou
 from robustpose.models import OpenedModel, OpenedTask
 from tests.findings.hand_made import Right, evidence_of, hand_plan, heatmaps, regression

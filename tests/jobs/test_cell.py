@@ -1,11 +1,10 @@
 from dataclasses import replace
 
 import pytest
-import torch
 
-import robustpose
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.attack import Cell
+from robustpose.jobs.job import identity_of, key_of
 from robustpose.jobs.setting import Setting
 
 CELL = Cell(
@@ -38,35 +37,35 @@ CELL = Cell(
         {"metric": "pck"},
         {"model": "other"},
         {"data": "others"},
-        {"version": "0.0.0"},
     ],
 )
 def test_every_field_changes_the_key(change: dict[str, object]) -> None:
-    assert replace(CELL, **change).key != CELL.key  # type: ignore[arg-type]
+    assert key_of(replace(CELL, **change)) != key_of(CELL)  # type: ignore[arg-type]
 
 
 def test_how_many_pictures_are_kept_is_no_part_of_the_key() -> None:
     """What the net answers does not depend on it; a store asks for the pictures apart."""
     more = replace(CELL, keep_images=25)
-    assert more.key == CELL.key
+    assert key_of(more) == key_of(CELL)
     assert more == CELL
-    assert "keep_images" not in more.as_dict()
+    assert "keep_images" not in more.fields()
 
 
 def test_the_same_fields_give_the_same_key_in_every_process() -> None:
     # Typed in: a change of this value makes every stored study start anew, so it must be meant.
-    assert replace(CELL, version="test").key == "199030e7a6cbb23bdccb8f041a8451e8"
+    assert identity_of(CELL) == "7cc30c90ea50c01640bf6491ef32a2de"
 
 
 def test_no_steps_given_and_the_attacks_own_number_are_one_cell() -> None:
-    assert CELL.key == replace(CELL, setting=Setting("igsm", 8 / 255, steps=10)).key
+    assert key_of(CELL) == key_of(replace(CELL, setting=Setting("igsm", 8 / 255, steps=10)))
 
 
-def test_the_version_names_the_code_and_torch() -> None:
-    version, code, made_with = CELL.version.split("+", 2)
-    assert version == robustpose.__version__
-    assert len(code) == 12
-    assert made_with == f"torch{torch.__version__}"
+def test_another_torch_changes_the_key_and_not_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    key, identity = key_of(CELL), identity_of(CELL)
+    monkeypatch.setattr("torch.__version__", "1.0")
+    assert key_of(CELL) != key
+    assert identity_of(CELL) == identity
+    assert key_of(CELL).startswith(identity)
 
 
 def test_the_default_number_of_steps_and_the_same_number_given_are_one_label() -> None:

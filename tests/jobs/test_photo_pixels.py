@@ -34,7 +34,7 @@ def test_stored_truth_goes_back_to_the_annotations_pixels(tmp_path: Path) -> Non
     plan = make_plan(study, models=[OpenedModel(name="linear", net=net, fingerprint="l")], dataset=dataset)
     store = Store(tmp_path / "store")
     run_cells(plan, store)
-    table = join([store.get(cell).table for cell in plan.cells(plan.models[0], None)])
+    table = join([store.read(cell).table for cell in plan.cells(plan.models[0], None)])
     assert table.ids == ("coco:000003:2", "coco:000003:3", "coco:000007:1")
     assert table.photo is not None and table.crops is not None and table.area is not None
     assert table.photo.tolist() == ["000003.png", "000003.png", "000007.png"]

@@ -5,12 +5,13 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.compute import AnyCell, walks, with_sources
+from robustpose.jobs.job import Job, key_of, trajectories, with_sources
 from robustpose.jobs.ray import RayEngine
 from robustpose.jobs.run import Shard, run_all
 from robustpose.jobs.setting import Setting
@@ -24,7 +25,7 @@ from tests.study.study_fakes import NoisePeople, files, plan
 STRONG = Setting("igsm", 8 / 255, steps=3)
 
 
-def everything() -> list[AnyCell]:
+def everything() -> list[Job[Any]]:
     tiny = plan()
     transfer = View(setting=STRONG, source="linear")
     return [*tiny.all_cells(), *tiny.seen_cells("heatmaps", transfer)]
@@ -103,9 +104,9 @@ def test_shards_share_the_walks_and_the_last_run_finishes(tmp_path: Path) -> Non
 
 
 def test_shards_are_disjoint_and_together_everything() -> None:
-    together = walks(with_sources(everything()))
-    shares = [[cell.key for walk in Shard(index, 3).of(together) for cell in walk] for index in (1, 2, 3)]
-    assert sorted(key for share in shares for key in share) == sorted(c.key for walk in together for c in walk)
+    together = trajectories(with_sources(everything()))
+    shares = [[key_of(cell) for walk in Shard(index, 3).of(together) for cell in walk] for index in (1, 2, 3)]
+    assert sorted(key for share in shares for key in share) == sorted(key_of(c) for walk in together for c in walk)
     assert all(share for share in shares)
 
 

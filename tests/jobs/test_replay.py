@@ -13,12 +13,12 @@ from robustpose.attacks import Universal, apply_universal, learn_universal
 from robustpose.defences import flip_perturbation
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.attack import Cell
-from robustpose.jobs.results import CellResult, UniversalResult
+from robustpose.jobs.results import CellResult
 from robustpose.jobs.run import run_all
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.jobs.transfer import Replay
-from robustpose.jobs.universal import UniversalCell
+from robustpose.jobs.universal import UniversalCell, UniversalResult, training_batches
 from robustpose.models import OpenedModel
 from robustpose.models.heads import CoordinateHead
 from robustpose.objectives import OBJECTIVES
@@ -45,7 +45,7 @@ def clean(tiny: Plan, net: int, *, block: int = 0) -> Cell:
 def answers(tiny: Plan, folder: Path, *cells: Cell | Replay) -> list[CellResult]:
     store = Store(folder)
     run_all(cells, workbench(tiny), store)
-    return [store.get(cell) for cell in cells]
+    return [store.read(cell) for cell in cells]
 
 
 def assert_same_answer(ours: CellResult, theirs: CellResult) -> None:
@@ -111,7 +111,7 @@ def test_pictures_of_another_net_are_what_the_net_is_shown(tmp_path: Path) -> No
         "the source is computed first, the clean cell not at all"
     )
     before, after = pictures(store, source)
-    found = store.get(replay).table
+    found = store.read(replay).table
     np.testing.assert_array_equal(found.predicted, predicted(tiny.models[0], after))
     assert np.abs(found.predicted - predicted(tiny.models[0], before)).max() > 1e-3
     assert found.ids == tuple(f"p{row}" for row in range(25))
@@ -124,8 +124,8 @@ def test_with_flip_the_perturbation_is_mirrored_before_the_net_sees_it(tmp_path:
     run_all([replay], workbench(tiny), store)
     before, after = pictures(store, source)
     mirrored = (before + torch.flip(after - before, dims=(3,))).clamp(0, 1)
-    np.testing.assert_allclose(store.get(replay).table.predicted, predicted(tiny.models[0], mirrored), atol=1e-5)
-    assert np.abs(store.get(replay).table.predicted - predicted(tiny.models[0], after)).max() > 1e-3
+    np.testing.assert_allclose(store.read(replay).table.predicted, predicted(tiny.models[0], mirrored), atol=1e-5)
+    assert np.abs(store.read(replay).table.predicted - predicted(tiny.models[0], after)).max() > 1e-3
 
 
 @pytest.mark.parametrize("net", [0, 1])
@@ -150,7 +150,7 @@ def test_a_source_that_keeps_too_few_pictures_is_named(tmp_path: Path) -> None:
     tiny, store = plan(), Store(tmp_path)
     for keep in (0, 24):
         source = replace(kept(tiny, 0, IGSM3), keep_images=keep)
-        with pytest.raises(RobustPoseError, match=f"{source.key}: {keep} pictures are kept, 25 people are shown"):
+        with pytest.raises(RobustPoseError, match=f"IGSM-U-3 at 8/255: {keep} pictures are kept, 25 people"):
             run_all([Replay(people=clean(tiny, 1), source=source)], workbench(tiny), store)
 
 
@@ -210,14 +210,14 @@ def test_a_universal_cell_is_what_the_plans_grid_says() -> None:
 def test_lessons_show_everyone_once_a_pass_in_a_new_order() -> None:
     tiny = plan(training=TRAINING)
     cell = replace(universal(tiny), start=20, stop=30, batch=5)
-    lessons = [batch.ids for batch in workbench(tiny).lessons(cell, steps=6)]
+    lessons = [batch.ids for batch in training_batches(cell, workbench(tiny), steps=6)]
     assert [len(ids) for ids in lessons] == [5] * 6
     everyone = Counter(f"p{row}" for row in range(20, 30))
     passed = [lessons[0] + lessons[1], lessons[2] + lessons[3], lessons[4] + lessons[5]]
     assert [Counter(ids) for ids in passed] == [everyone] * 3
     assert len(set(passed)) == 3
-    assert [batch.ids for batch in workbench(tiny).lessons(cell, steps=6)] == lessons
-    other = [batch.ids for batch in workbench(tiny).lessons(replace(cell, seed=1), steps=6)]
+    assert [batch.ids for batch in training_batches(cell, workbench(tiny), steps=6)] == lessons
+    other = [batch.ids for batch in training_batches(replace(cell, seed=1), workbench(tiny), steps=6)]
     assert other != lessons
 
 
@@ -225,11 +225,11 @@ def test_a_universal_cell_holds_what_is_learned_of_its_lessons(tmp_path: Path) -
     tiny, store = plan(training=TRAINING), Store(tmp_path)
     cell, bench = universal(tiny), workbench(plan(training=TRAINING))
     assert run_all([cell], bench, store) == 1
-    held = store.read(cell, UniversalResult)
+    held = store.read(cell)
     learned = learn_universal(
         Universal(eps=8 / 255, samples=12, batch=4),
         tiny.models[1].net,
-        list(bench.lessons(cell, steps=3)),
+        list(training_batches(cell, bench, steps=3)),
         objective=OBJECTIVES["training_loss"],
     )
     np.testing.assert_array_equal(held.perturbation, learned.perturbation.numpy())
@@ -244,15 +244,15 @@ def test_a_universal_perturbation_is_laid_on_every_picture(tmp_path: Path, net: 
     cell = universal(tiny)
     replays = [Replay(people=clean(tiny, net, block=block), source=cell) for block in (0, 1)]
     assert run_all(replays, workbench(tiny), store) == 3, "learned once for both blocks"
-    learned = torch.from_numpy(store.read(cell, UniversalResult).perturbation)
+    learned = torch.from_numpy(store.read(cell).perturbation)
     for replay in replays:
         rows = range(replay.people.start, replay.people.stop)
         images = tiny.dataset.load(rows, input_size=(8, 12)).images
         expected = predicted(tiny.models[net], apply_universal(images, learned))
-        np.testing.assert_array_equal(store.get(replay).table.predicted, expected)
+        np.testing.assert_array_equal(store.read(replay).table.predicted, expected)
     bare = Replay(people=clean(tiny, net))
     run_all([bare], workbench(tiny), store)
-    shown, unshown = store.get(replays[0]), store.get(bare)
+    shown, unshown = store.read(replays[0]), store.read(bare)
     moved = np.abs(shown.table.predicted - unshown.table.predicted).max()
     assert max(moved, np.abs(shown.signals["score"] - unshown.signals["score"]).max()) > 1e-3
 
@@ -269,7 +269,7 @@ def test_with_flip_a_universal_perturbation_is_mirrored_whole(tmp_path: Path) ->
     images = tiny.dataset.load(range(replay.people.start, replay.people.stop), input_size=(8, 12)).images
     assert (images < 8 / 255).any() and (images > 247 / 255).any()
     whole = predicted(tiny.models[0], apply_universal(images, learned.flip(-1)))
-    np.testing.assert_array_equal(store.get(replay).table.predicted, whole)
+    np.testing.assert_array_equal(store.read(replay).table.predicted, whole)
     clipped = flip_perturbation(images, apply_universal(images, learned))
     assert np.abs(predicted(tiny.models[0], clipped) - whole).max() > 1e-3
 

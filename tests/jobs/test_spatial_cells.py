@@ -11,6 +11,7 @@ import robustpose as rp
 from robustpose.analysis.official import all_rows
 from robustpose.analysis.scores import outcome
 from robustpose.errors import RobustPoseError
+from robustpose.jobs.job import key_of
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.metrics import METRICS, score
@@ -74,7 +75,7 @@ def test_keys_tell_threats_budgets_and_steps_apart() -> None:
         replace(SETTINGS[0], steps=11),
     ]
     (net,) = models()[:1]
-    keys = {plan(settings=(each,)).cells(net, each)[0].key for each in several}
+    keys = {key_of(plan(settings=(each,)).cells(net, each)[0]) for each in several}
     assert len(keys) == len(several)
     cell = plan(settings=SETTINGS).cells(net, SETTINGS[0])[0]
     assert cell.metric == "pck"

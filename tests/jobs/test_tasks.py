@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.results import TaskResult
+from robustpose.jobs.job import key_of
 from robustpose.jobs.run import run_all
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
+from robustpose.jobs.task import TaskResult
 from robustpose.metrics import accuracy, mean_iou
 from robustpose.study.plan import Plan, workbench
 from tests.study.study_fakes import MARGINS, TASKS, Flags, NoisePeople, files, plan
@@ -32,7 +33,7 @@ def computed(tiny: Plan, folder: Path, task: str, *settings: Setting | None) -> 
     store = Store(folder)
     cells = [cell for setting in settings for cell in tiny.task_cells(task, setting)]
     assert run_all(cells, workbench(tiny), store) == len(settings)
-    return [store.read(cell, TaskResult) for cell in cells]
+    return [store.read(cell) for cell in cells]
 
 
 def test_the_margins_are_those_that_the_expectations_below_stand_on() -> None:
@@ -113,7 +114,7 @@ def test_people_are_cut_into_blocks(tmp_path: Path) -> None:
     tiny = plan(n=30, people=Flags(people=30), settings=(), tasks=TASKS)
     cells = tiny.task_cells("action", igsm(1))
     assert [(cell.start, cell.stop) for cell in cells] == [(0, 25), (25, 30)]
-    assert len({cell.key for cell in cells}) == 2
+    assert len({key_of(cell) for cell in cells}) == 2
 
 
 def test_data_without_labels_are_refused(tmp_path: Path) -> None:

@@ -47,10 +47,10 @@ def test_walked_cells_are_the_same_bytes_as_cells_computed_alone(
     for cell in cells:
         people = 24 if cell.start == 0 else 4
         assert len(together.pictures(cell).adversarial) == min(people, cell.keep_images)
-        assert together.get(cell).forwards == together.get(cell).backwards
+        assert together.read(cell).forwards == together.read(cell).backwards
         assert cell.setting is not None
-        assert together.get(cell).backwards == people * int(cell.setting.numbers["steps"])
-    scores = [together.get(cell).signals["score"].tobytes() for cell in cells if cell.model == "heatmaps"]
+        assert together.read(cell).backwards == people * int(cell.setting.numbers["steps"])
+    scores = [together.read(cell).signals["score"].tobytes() for cell in cells if cell.model == "heatmaps"]
     assert len(set(scores)) == len(scores) == len(cells) / 2, "a walk that stands still shows nothing"
 
 

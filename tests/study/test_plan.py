@@ -5,6 +5,7 @@ import pytest
 
 from robustpose.analysis.scores import outcome
 from robustpose.errors import RobustPoseError
+from robustpose.jobs.job import key_of
 from robustpose.jobs.store import Store
 from robustpose.metrics import METRICS
 from robustpose.models import OpenedModel
@@ -26,7 +27,7 @@ class Photographed(NoisePeople):
 
 
 def keys(of: Plan) -> set[str]:
-    return {cell.key for cell in of.all_cells()}
+    return {key_of(cell) for cell in of.all_cells()}
 
 
 def test_other_pictures_are_other_cells() -> None:
@@ -38,7 +39,7 @@ def test_other_pictures_are_other_cells() -> None:
 
 def test_clean_cells_do_not_depend_on_the_seed() -> None:
     shared = keys(plan(seed=0)) & keys(plan(seed=1))
-    assert shared == {cell.key for cell in plan().all_cells() if cell.setting is None}
+    assert shared == {key_of(cell) for cell in plan().all_cells() if cell.setting is None}
 
 
 class HandsOnly(TinyHeatmaps):

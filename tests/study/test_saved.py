@@ -3,70 +3,85 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from robustpose.analysis.official import all_rows
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.job import code_version
+from robustpose.jobs.job import Job, identity_of, key_of
 from robustpose.jobs.run import run_all
 from robustpose.jobs.store import Store
 from robustpose.jobs.transfer import Replay
-from robustpose.study.plan import run_cells, workbench
-from robustpose.study.saved import load_study, open_store, save_study, versions_of
+from robustpose.study.plan import Plan, run_cells, workbench
+from robustpose.study.saved import legacy_versions, load_study, open_store, save_study
 from tests.study.study_fakes import SETTINGS, plan
 
-ELSEWHERE = "0.0.9+0123456789ab+torch1.0"
+ELSEWHERE = "1.0"
+OLD = "0.0.9+0123456789ab+torch1.0"
 
 
-def test_versions_that_computed_here_are_remembered_the_last_first(tmp_path: Path) -> None:
+def test_a_definition_is_read_back_and_versions_of_old_results_stay(tmp_path: Path) -> None:
     study = plan(n=4).study
     save_study(study, tmp_path)
-    assert versions_of(tmp_path) == (code_version(),)
+    assert load_study(tmp_path) == study
+    assert legacy_versions(tmp_path) == ()
     held = json.loads((tmp_path / "study.json").read_text())
-    (tmp_path / "study.json").write_text(json.dumps({**held, "versions": [ELSEWHERE]}))
+    (tmp_path / "study.json").write_text(json.dumps({"versions": [OLD], **held}))
     for _ in range(2):
         save_study(study, tmp_path)
-        assert versions_of(tmp_path) == (code_version(), ELSEWHERE)
+        assert legacy_versions(tmp_path) == (OLD,)
     assert load_study(tmp_path) == study
-    assert open_store(tmp_path).versions == (code_version(), ELSEWHERE)
+    assert open_store(tmp_path).legacy == (OLD,)
+
+
+def computed_elsewhere(jobs: list[Job[Any]], made: Plan, folder: Path) -> None:
+    """Compute jobs with another version of torch, as far as keys can tell."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("torch.__version__", ELSEWHERE)
+        run_all(jobs, workbench(made), Store(folder))
 
 
 def test_what_another_version_computed_is_taken_only_where_that_is_asked_for(tmp_path: Path) -> None:
     made = plan(n=4, settings=SETTINGS[:2])
     clean, fgsm, igsm = (made.cells(made.models[0], setting)[0] for setting in (None, *SETTINGS[:2]))
     bench = workbench(made)
-    run_all([clean.of_version(ELSEWHERE), fgsm.of_version(ELSEWHERE)], bench, Store(tmp_path))
+    computed_elsewhere([clean, fgsm], made, tmp_path)
     assert clean not in Store(tmp_path)
-    both = Store(tmp_path, versions=(ELSEWHERE,))
+    both = Store(tmp_path, any_version=True)
     assert clean in both
     assert igsm not in both
-    assert both.held(clean).key == clean.of_version(ELSEWHERE).key
+    assert both.name(clean) != key_of(clean)
+    assert both.name(clean).startswith(identity_of(clean))
+    assert both.taken_over([clean, fgsm, igsm]) == [f"torch {ELSEWHERE}, now {torch.__version__} (2 jobs)"]
     assert run_all([clean, fgsm, igsm], bench, both) == 1
-    assert both.held(igsm).key == igsm.key
+    assert both.name(igsm) == key_of(igsm)
     assert run_all([clean], bench, Store(tmp_path)) == 1
-    assert both.held(clean).key == clean.key, "what this version computed comes first"
+    assert both.name(clean) == key_of(clean), "what this version computed comes first"
+
+
+def test_another_job_is_never_taken(tmp_path: Path) -> None:
+    made = plan(n=4, settings=SETTINGS[:1])
+    fgsm = made.cells(made.models[0], SETTINGS[0])[0]
+    computed_elsewhere([fgsm], made, tmp_path)
+    both = Store(tmp_path, any_version=True)
+    assert fgsm in both
+    others = [replace(fgsm, seed=1), replace(fgsm, model_fingerprint="other"), replace(fgsm, photos="other")]
+    assert not [other for other in others if other in both]
 
 
 def test_a_cell_with_too_few_pictures_elsewhere_is_computed_here(tmp_path: Path) -> None:
     made = plan(n=4, settings=SETTINGS[:1])
     cell = replace(made.cells(made.models[0], SETTINGS[0])[0], keep_images=0)
-    run_all([cell.of_version(ELSEWHERE)], workbench(made), Store(tmp_path))
-    both = Store(tmp_path, versions=(ELSEWHERE,))
+    computed_elsewhere([cell], made, tmp_path)
+    both = Store(tmp_path, any_version=True)
     assert cell in both
     assert replace(cell, keep_images=4) not in both
     clean = made.cells(made.models[0], None)[0]
     shown = Replay(people=clean, source=replace(cell, keep_images=4), change="box3")
     assert run_all([shown], workbench(made), both) == 2
     assert len(both.pictures(cell).adversarial) == 4
-
-
-def test_a_folder_without_versions_is_one_line(tmp_path: Path) -> None:
-    save_study(plan(n=4).study, tmp_path)
-    path = tmp_path / "study.json"
-    path.write_text(path.read_text().replace('"versions"', '"verisons"'))
-    with pytest.raises(RobustPoseError, match="versions"):
-        load_study(tmp_path)
 
 
 @pytest.mark.parametrize("per_cell", [1, 7, 100])

@@ -132,7 +132,7 @@ def test_a_picture_that_the_attack_left_alone_is_not_shown(tmp_path: Path) -> No
     cell = made.cells(made.named("linear"), SETTINGS[1])[0]
     kept = store.pictures(cell)
     kept.adversarial[0] = kept.clean[0]
-    store.put(cell, store.get(cell), kept)
+    store.put(cell, store.read(cell), kept)
     found = read_stimuli(made, store, net="linear", attack="IGSM-U-2")
     assert [pair.person for pair in found.pairs] == ["p1"]
     assert found.without == ("p0 at 8/255: the attack changed nothing",)

@@ -2,22 +2,30 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.attack import Cell
-from robustpose.jobs.compute import AnyCell
-from robustpose.jobs.results import CellResult, Floats, Pictures, TaskResult, UniversalResult
+from robustpose.jobs.job import Job
+from robustpose.jobs.results import CellResult, Floats, Pictures
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
+from robustpose.jobs.task import TaskResult
 from robustpose.metrics import METRICS, Pck, Table, join
 from robustpose.study.plan import Plan, choose_metric
 from robustpose.study.view import Learn, On, View
 
 T = TypeVar("T", bound=np.generic)
+
+
+class Ask(Protocol):
+    """What a finding wants to know; the jobs whose results say it."""
+
+    def jobs(self, plan: Plan, /) -> Sequence[Job[Any]]:
+        """Return the jobs of a plan that answer it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,10 @@ class NetAsk:
     net: str
     view: View
 
+    def jobs(self, plan: Plan, /) -> Sequence[Job[Any]]:
+        """Return the net's cells of these people."""
+        return plan.seen_cells(self.net, self.view)
+
 
 @dataclass(frozen=True)
 class TaskAsk:
@@ -34,6 +46,10 @@ class TaskAsk:
 
     task: str
     setting: Setting | None
+
+    def jobs(self, plan: Plan, /) -> Sequence[Job[Any]]:
+        """Return the task's cells."""
+        return plan.task_cells(self.task, self.setting)
 
 
 @dataclass(frozen=True)
@@ -43,21 +59,14 @@ class UniversalAsk:
     net: str
     learn: Learn
 
+    def jobs(self, plan: Plan, /) -> Sequence[Job[Any]]:
+        """Return the job that learns it."""
+        return [plan.universal_cell(self.net, self.learn)]
 
-Ask = NetAsk | TaskAsk | UniversalAsk
 
-
-def cells_of(plan: Plan, asks: Sequence[Ask]) -> list[AnyCell]:
-    """Return the cells that answer what is asked."""
-    cells: list[AnyCell] = []
-    for ask in asks:
-        if isinstance(ask, NetAsk):
-            cells += plan.seen_cells(ask.net, ask.view)
-        elif isinstance(ask, TaskAsk):
-            cells += plan.task_cells(ask.task, ask.setting)
-        else:
-            cells.append(plan.universal_cell(ask.net, ask.learn))
-    return cells
+def cells_of(plan: Plan, asks: Sequence[Ask]) -> list[Job[Any]]:
+    """Return the jobs that answer what is asked."""
+    return [job for ask in asks for job in ask.jobs(plan)]
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,7 @@ class Evidence:
         """Return the pictures that the net saw, of the first people, as many as the view keeps."""
         if not (view.is_plain and view.pictures):
             raise ValueError("pictures are kept of plain views that ask for them")
-        cells = [c for c in self.plan.seen_cells(net, view) if isinstance(c, Cell) and c.keep_images]
+        cells = [c for c in self.plan.seen_cells(net, view) if c.keep_images]
         for cell in cells:
             if cell not in self.store:
                 raise RobustPoseError(f"{cell.title}: not computed, or with too few pictures kept")
@@ -114,11 +123,11 @@ class Evidence:
 
     def universal(self, net: str, learn: Learn) -> NDArray[np.float32]:
         """Return a universal perturbation (3, H, W) in [0, 1] units."""
-        return self.store.read(self.plan.universal_cell(net, learn), UniversalResult).perturbation
+        return self.store.read(self.plan.universal_cell(net, learn)).perturbation
 
     def task(self, task: str, setting: Setting | None) -> TaskResult:
         """Return what a net of another task answered."""
-        found = [self.store.read(cell, TaskResult) for cell in self.plan.task_cells(task, setting)]
+        found = [self.store.read(cell) for cell in self.plan.task_cells(task, setting)]
         return TaskResult(
             ids=tuple(name for each in found for name in each.ids),
             correct=_stacked(each.correct for each in found),
@@ -130,7 +139,7 @@ class Evidence:
 
     def _answer(self, net: str, view: View) -> CellResult:
         if (net, view) not in self._results:
-            found = [self.store.get(cell) for cell in self.plan.seen_cells(net, view)]
+            found = [self.store.read(cell) for cell in self.plan.seen_cells(net, view)]
             people = [each for each in found if len(each.table)]
             if not people:
                 raise RobustPoseError("none of the photos could be read")

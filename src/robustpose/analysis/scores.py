@@ -99,7 +99,7 @@ class Outcome:
 def outcome(plan: Plan, store: Store, model: OpenedModel, setting: Setting | None) -> Outcome:
     """Join the stored blocks of one model under one setting; RobustPoseError where no photo could be read."""
     cells = plan.cells(model, setting)
-    results = tuple(store.get(cell) for cell in cells)
+    results = tuple(store.read(cell) for cell in cells)
     shown = Shown(table=results[0].table, pictures=store.pictures(cells[0]))
     table = join([result.table for result in results]).over(plan.joints)
     found = Outcome(model=model, setting=setting, table=table, results=results, shown=shown)

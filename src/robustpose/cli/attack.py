@@ -92,6 +92,7 @@ def attack(
     from robustpose.cli.ownphoto import attack_own_photo
     from robustpose.cli.running import report_people_left_out, run_study, say_where
     from robustpose.cli.watching import watch_net
+    from robustpose.jobs.job import key_of
     from robustpose.jobs.setting import Setting
     from robustpose.report import terminal
     from robustpose.study.definition import Study
@@ -144,7 +145,7 @@ def attack(
     for alarm in alarms:
         terminal.say(alarm.line)
     if as_json:
-        keys = [cell.key for cell in plan.all_cells()]
+        keys = [key_of(cell) for cell in plan.all_cells()]
         seconds = time.perf_counter() - started
         lines = [alarm.line for alarm in alarms]
         print(

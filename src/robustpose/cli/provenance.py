@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from robustpose.jobs.job import Job, code_version
+import robustpose
 from robustpose.jobs.local import LocalEngine
 from robustpose.jobs.ray import RayEngine
 from robustpose.jobs.run import Engine, Shard
@@ -23,7 +23,7 @@ from robustpose.jobs.store import write_atomically
 
 
 def write_provenance(
-    folder: Path, cells: Iterable[Job], *, engine: Engine, device: str, shard: Shard, computed: int
+    folder: Path, keys: Iterable[str], *, engine: Engine, device: str, shard: Shard, computed: int
 ) -> None:
     """Write what a study's results stand on, or add this run to it; a run that computed nothing changes nothing.
 
@@ -32,7 +32,7 @@ def write_provenance(
     part = f"-{shard.index}-of-{shard.count}" if shard.count > 1 else ""
     path = folder / f"provenance{part}.json"
     before = _read(path)
-    keys = sorted({cell.key for cell in cells})
+    keys = sorted(set(keys))
     about = {"number": len(keys), "sha256": hashlib.sha256("\n".join(keys).encode()).hexdigest()}
     if before.get("cells") == about and not computed:
         return
@@ -59,7 +59,7 @@ def _run(engine: Engine, device: str, computed: int) -> dict[str, object]:
     return {
         "command": shlex.join(["robustpose", *sys.argv[1:]]),
         "computed": computed,
-        "robustpose": code_version(),
+        "robustpose": robustpose.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,

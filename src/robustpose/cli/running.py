@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from robustpose import findings
 from robustpose.analysis.factors import factor_rows, write_factors
@@ -10,11 +11,10 @@ from robustpose.analysis.official import all_rows, unranked
 from robustpose.analysis.scores import Outcome, Row, write_results
 from robustpose.cli.provenance import write_provenance
 from robustpose.data.rendered import RenderedPeople
-from robustpose.jobs.compute import AnyCell
+from robustpose.jobs.job import Job
 from robustpose.jobs.local import LocalEngine
 from robustpose.jobs.run import Engine, Shard, run_all
 from robustpose.jobs.store import Store
-from robustpose.jobs.transfer import Replay
 from robustpose.jobs.workbench import input_size_of, padding_of
 from robustpose.report import html, terminal
 from robustpose.study.definition import Study
@@ -59,9 +59,11 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None, reuse: bool = 
     with terminal.cells_bar(plan.study.name) as show:
         bench = workbench(plan).on(how.device)
         computed = run_all(cells, bench, store, engine=how.engine, shard=how.shard, on_progress=show)
+    for line in store.taken_over(cells) if reuse else ():
+        terminal.say(f"reused results of another version: {line}")
     write_provenance(
         folder,
-        [store.held(cell) for cell in cells],
+        [store.name(cell) for cell in cells],
         engine=how.engine,
         device=how.device,
         shard=how.shard,
@@ -77,7 +79,7 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None, reuse: bool = 
     return Ran(plan, store, rows, made)
 
 
-def _render_people(plan: Plan, cells: list[AnyCell]) -> None:
+def _render_people(plan: Plan, cells: list[Job[Any]]) -> None:
     """Render who takes part in cells, in the sizes that the nets take: validation people, and training people."""
     for size, padding in sorted({(input_size_of(model.net), padding_of(model.net)) for model in plan.models}):
         render_ahead(plan.dataset, plan.n, input_size=size, padding=padding)
@@ -86,10 +88,9 @@ def _render_people(plan: Plan, cells: list[AnyCell]) -> None:
                 render_ahead(dataset, people, input_size=size, padding=padding)
 
 
-def _people_of(dataset: PoseDataset, cells: list[AnyCell]) -> int:
+def _people_of(dataset: PoseDataset, cells: list[Job[Any]]) -> int:
     """Count the people of a data set, from the first, that cells learn from or show."""
-    there = [cell.people if isinstance(cell, Replay) else cell for cell in cells]
-    return max((cell.stop for cell in there if cell.data_fingerprint == dataset.fingerprint), default=0)
+    return max((cell.stop for cell in cells if cell.data_fingerprint == dataset.fingerprint), default=0)
 
 
 def render_ahead(dataset: PoseDataset, n: int, *, input_size: tuple[int, int], padding: float = 1.25) -> None:

@@ -1,6 +1,7 @@
 """Findings: a file for each figure, table or claim of the paper: what it needs, what it shows, if it holds."""
 
 from dataclasses import replace
+from typing import Any
 
 from robustpose.analysis.evidence import Evidence, NetAsk, cells_of
 from robustpose.errors import unknown_name
@@ -17,7 +18,7 @@ from robustpose.findings.table2 import TABLE2
 from robustpose.findings.tasks import OTHER_TASKS
 from robustpose.findings.transfer import TRANSFER
 from robustpose.findings.universal_pictures import UNIVERSAL_PICTURES
-from robustpose.jobs.compute import AnyCell
+from robustpose.jobs.job import Job
 from robustpose.jobs.store import Store
 from robustpose.study.plan import Plan
 from robustpose.study.view import CLEAN
@@ -49,7 +50,7 @@ def chosen(plan: Plan) -> dict[str, Finding]:
     return {name: FINDINGS[name] for name in plan.study.findings}
 
 
-def asked(plan: Plan) -> list[AnyCell]:
+def asked(plan: Plan) -> list[Job[Any]]:
     """Return the cells that a plan's findings stand on."""
     return cells_of(plan, [ask for finding in chosen(plan).values() for ask in finding.asks(plan)])
 

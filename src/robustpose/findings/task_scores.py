@@ -9,8 +9,8 @@ import torch
 from robustpose.analysis.evidence import Evidence
 from robustpose.findings.statistics import Sample, ratio, redraws
 from robustpose.findings.sweeps import net_of
-from robustpose.jobs.results import TaskResult
 from robustpose.jobs.setting import Setting
+from robustpose.jobs.task import TaskResult
 from robustpose.metrics.table import Floats
 from robustpose.study.plan import Plan
 from robustpose.types import HasTaskLabels

@@ -1,10 +1,24 @@
-"""A cell: one model under one attack on one block of people. Its key is the hash of its fields."""
+"""A cell: one model on one block of people, clean or under one attack."""
 
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Self
 
-from robustpose.errors import RobustPoseError
-from robustpose.jobs.job import code_version, key_of
+import torch
+from torch import Tensor
+
+from robustpose import attacks
+from robustpose.errors import RobustPoseError, at_work
+from robustpose.jobs.job import Computed, Job, Sources, code_version
+from robustpose.jobs.results import CellResult, Pictures, as_uint8
 from robustpose.jobs.setting import Setting
+from robustpose.jobs.signals import BEATEN, MOTION, signals_of
+from robustpose.jobs.workbench import Workbench, as_table
+from robustpose.metrics import METRICS
+from robustpose.models import OpenedModel
+from robustpose.objectives import OBJECTIVES
+from robustpose.threats import make_motion, make_threat
+from robustpose.types import Batch
 
 
 @dataclass(frozen=True)
@@ -31,7 +45,7 @@ class Cell:
     metric: str = ""
     keep_images: int = field(default=0, compare=False)
     seed: int = 0
-    version: str = field(default_factory=code_version)
+    result: ClassVar[type[CellResult]] = CellResult
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
@@ -42,20 +56,176 @@ class Cell:
         """What it is, for people."""
         return f"{self.model}: {'clean' if self.setting is None else self.setting.title}"
 
-    def of_version(self, version: str, /) -> "Cell":
-        """Return the same cell as another version of the code defines it."""
-        return replace(self, version=version)
-
-    def as_dict(self) -> dict[str, object]:
-        """Every field that defines the cell, the attack's hyper-parameters spelled out."""
+    def fields(self) -> dict[str, object]:
+        """Everything that defines what is computed."""
         fields = asdict(self)
         del fields["keep_images"]
-        if self.setting is not None:
-            del fields["setting"]["steps"]  # None and the attack's own number are one job
-            fields["setting"]["numbers"] = self.setting.numbers
-        return fields
+        return {"kind": "attack", **fields, "setting": None if self.setting is None else self.setting.fields()}
+
+    def versions(self) -> dict[str, object]:
+        """The versions of what computes it."""
+        return {"code": code_version()}
 
     @property
-    def key(self) -> str:
-        """The hash of the fields (32 hex digits)."""
-        return key_of(self.as_dict())
+    def passes(self) -> int:
+        """Two for each gradient of each person, and one that is scored."""
+        return (self.stop - self.start) * (2 * self.gradients + 1)
+
+    @property
+    def gradients(self) -> int:
+        """How many gradients it takes of each person's picture."""
+        return 0 if self.setting is None else self.setting.gradients
+
+    def sources(self) -> Sequence[Job[Any]]:
+        """None."""
+        return ()
+
+    def trajectory(self) -> dict[str, object] | None:
+        """What it shares with cells that differ in their steps alone."""
+        shared = None if self.setting is None else self.setting.trajectory()
+        return None if shared is None else {**self.fields(), "setting": shared}
+
+    def compute(self, together: Sequence[Self], bench: Workbench, sources: Sources, /) -> list[Computed]:
+        """Attack its people, and lay what the model answers beside the truth."""
+        model, batch = bench.model(self.model_fingerprint), people_of(self, bench)
+        if len(batch) == 0:
+            return [(cell, empty(batch, cell), None) for cell in together]
+        with at_work(self.title):
+            if self.setting is None:
+                return [_clean(self, model=model, batch=batch)]
+            return _under_attack(together, bench, model=model, batch=batch)
+
+
+def people_of(cell: Cell, bench: Workbench) -> Batch:
+    """Load the people of a cell as its model takes them."""
+    rows = range(cell.start, cell.stop)
+    return bench.batch(cell.data_fingerprint, rows, net=bench.model(cell.model_fingerprint).net)
+
+
+def _clean(cell: Cell, *, model: OpenedModel, batch: Batch) -> Computed:
+    output = attacks.predict(model.net, batch.images, ids=batch.ids)
+    result = CellResult(
+        table=as_table(batch, output.keypoints, scores=output.scores),
+        signals=signals_of(model.net, output),
+        unreadable=batch.unreadable,
+    )
+    return cell, result, _pictures(cell, batch.images, batch.images[:0])
+
+
+def _under_attack(cells: Sequence[Cell], bench: Workbench, *, model: OpenedModel, batch: Batch) -> list[Computed]:
+    first, target = cells[0], None
+    assert first.setting is not None
+    if first.setting.targeted:
+        clean = attacks.predict(model.net, batch.images, ids=batch.ids)
+        truths = bench.truths(first.data_fingerprint, first.pool, net=model.net)
+        keypoints, visible = attacks.draw_targets(
+            as_table(batch, clean.keypoints), truths, metric=METRICS[first.metric], seed=first.seed
+        )
+        target = attacks.Target(
+            keypoints=torch.from_numpy(keypoints).float().to(bench.device),
+            visible=torch.from_numpy(visible).to(bench.device),
+        )
+    if first.setting.is_ensemble:
+        return [_ensemble(first, model=model, batch=batch, target=target)]
+    if first.setting.is_spatial:
+        return [_moved(first, model=model, batch=batch)]
+    found = _along(cells, model=model, batch=batch, target=target)
+    return [
+        (
+            cell,
+            CellResult(
+                table=as_table(batch, attacked.output.keypoints, scores=attacked.output.scores, target=target),
+                signals=signals_of(model.net, attacked.output, smallest=attacked.smallest),
+                forwards=attacked.forwards,
+                backwards=attacked.backwards,
+                unreadable=batch.unreadable,
+            ),
+            _pictures(cell, batch.images, attacked.images),
+        )
+        for cell, attacked in zip(cells, found, strict=True)
+    ]
+
+
+def _along(
+    cells: Sequence[Cell], *, model: OpenedModel, batch: Batch, target: attacks.Target | None
+) -> list[attacks.Attacked]:
+    """Run as many steps as the longest cell asks, and return what each cell's steps had done."""
+    longest = max(cells, key=lambda cell: cell.gradients)
+    setting = longest.setting
+    assert setting is not None
+    found = attacks.run_along(
+        setting.make(),
+        model.net,
+        batch,
+        at=[cell.gradients for cell in cells] if len(cells) > 1 else None,
+        threat=make_threat(setting.threat, setting.eps),
+        objective=OBJECTIVES[setting.objective],
+        target=target,
+        metric=METRICS[longest.metric] if longest.metric else None,
+        seed=longest.seed,
+        round_to_8bit=setting.round_to_8bit,
+        search=setting.search,
+    )
+    return [found[cell.gradients if len(cells) > 1 else 0] for cell in cells]
+
+
+def _ensemble(cell: Cell, *, model: OpenedModel, batch: Batch, target: attacks.Target | None) -> Computed:
+    """Make an ensemble's moves; its worst pictures are scored, and what any picture took is a signal."""
+    setting = cell.setting
+    assert setting is not None
+    worst = attacks.run_ensemble(
+        setting.ensemble(),
+        model.net,
+        batch,
+        threat=make_threat(setting.threat, setting.eps),
+        target=target,
+        metric=METRICS[cell.metric] if cell.metric else None,
+        seed=cell.seed,
+        round_to_8bit=setting.round_to_8bit,
+        search=setting.search,
+    )
+    output = worst.attacked.output
+    result = CellResult(
+        table=as_table(batch, output.keypoints, scores=output.scores, target=target),
+        signals={**signals_of(model.net, output), BEATEN: worst.beaten.cpu().double().numpy()},
+        forwards=worst.attacked.forwards,
+        backwards=worst.attacked.backwards,
+        unreadable=batch.unreadable,
+    )
+    return cell, result, _pictures(cell, batch.images, worst.attacked.images)
+
+
+def _moved(cell: Cell, *, model: OpenedModel, batch: Batch) -> Computed:
+    """Move people as a spatial attack says; what the net answers lies beside the truth that moved along."""
+    setting = cell.setting
+    assert setting is not None
+    moved = attacks.run_spatial(
+        setting.spatial(),
+        model.net,
+        batch,
+        threat=make_motion(setting.threat, setting.eps),
+        metric=METRICS[cell.metric] if cell.metric else None,
+        seed=cell.seed,
+    )
+    output = moved.attacked.output
+    result = CellResult(
+        table=as_table(moved.batch, output.keypoints, scores=output.scores),
+        signals={**signals_of(model.net, output), MOTION: moved.motions.cpu().numpy()},
+        forwards=moved.attacked.forwards,
+        backwards=moved.attacked.backwards,
+        unreadable=batch.unreadable,
+    )
+    return cell, result, _pictures(cell, batch.images, moved.attacked.images)
+
+
+def empty(batch: Batch, cell: Cell) -> CellResult:
+    """Not one photo of the block could be read."""
+    target = None
+    if cell.setting is not None and cell.setting.targeted:
+        target = attacks.Target(keypoints=batch.keypoints, visible=batch.visible)
+    return CellResult(table=as_table(batch, batch.keypoints, target=target), unreadable=batch.unreadable)
+
+
+def _pictures(cell: Cell, clean: Tensor, adversarial: Tensor) -> Pictures:
+    kept = cell.keep_images
+    return Pictures(clean=as_uint8(clean[:kept]), adversarial=as_uint8(adversarial[:kept]))

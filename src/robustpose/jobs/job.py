@@ -1,30 +1,33 @@
-"""A job: one piece of work whose result the store keeps under a key, the hash of all that defines it.
+"""A job: one piece of work whose result the store keeps. A new kind of job is one file beside attack.py.
 
-The same command run again finds its jobs by their keys, two studies share jobs, and a changed weight file,
-data set or version is a new job.
+The key of a job has two parts. The first is a hash of what is computed: data, weights, attack, numbers. The second
+is a hash of the versions of what computes it. The same command run again finds its jobs by their keys, two studies
+share jobs, and a changed weight file, data set or version is a new job.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
 
 import robustpose
+from robustpose.jobs.results import Pictures, Stored
+from robustpose.jobs.workbench import Workbench
 
-_COMPUTES = (
-    *("skeletons.py", "types.py", "geometry.py"),
-    *("jobs/compute.py", "jobs/signals.py", "jobs/tasks.py", "jobs/workbench.py"),
-)
-_COMPUTING_ROOMS = ("data", "models", "metrics", "threats", "objectives", "attacks", "defences")
+_COMPUTES = ("skeletons.py", "types.py", "geometry.py")
+_COMPUTING_ROOMS = ("data", "models", "metrics", "threats", "objectives", "attacks", "defences", "jobs")
+
+R = TypeVar("R", bound=Stored)
+R_co = TypeVar("R_co", bound=Stored, covariant=True)
 
 
 @cache
 def code_version() -> str:
-    """Name what computes a cell: this version, a hash of the code of the rooms that do, and torch's version."""
+    """Name what computes a job: this version, a hash of the code of the rooms that do, and torch's version."""
     package = Path(__file__).parents[1]
     files = [package / name for name in _COMPUTES]
     files += [file for room in _COMPUTING_ROOMS for file in sorted((package / room).rglob("*.py"))]
@@ -34,24 +37,139 @@ def code_version() -> str:
     return f"{robustpose.__version__}+{digest.hexdigest()[:12]}+torch{torch.__version__}"
 
 
-class Job(Protocol):
-    """One piece of work whose result the store keeps: a cell, or what other cells stand on."""
+class Sources(Protocol):
+    """Where a job reads the results that it needs: a store, or what was read from one."""
+
+    def read(self, job: "Job[R]", /) -> R:
+        """Read a job's result."""
+        ...
+
+    def pictures(self, job: "Job[Any]", /) -> Pictures:
+        """Read the pictures that a job keeps."""
+        ...
+
+
+class Job(Protocol[R_co]):
+    """One piece of work. What differs from kind to kind is here; engines, store and plans know nothing else."""
 
     @property
-    def key(self) -> str:
-        """The hash of what defines it (32 hex digits)."""
+    def result(self) -> type[R_co]:
+        """The type of its result."""
         ...
 
-    def as_dict(self) -> dict[str, object]:
-        """Every field that defines it."""
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
         ...
 
-    def of_version(self, version: str, /) -> "Job":
-        """Return the same job as another version of the code defines it."""
+    @property
+    def data_fingerprint(self) -> str:
+        """The data set whose people it reads."""
+        ...
+
+    @property
+    def start(self) -> int:
+        """The first row of the data set that it reads."""
+        ...
+
+    @property
+    def stop(self) -> int:
+        """The row after the last."""
+        ...
+
+    @property
+    def keep_images(self) -> int:
+        """How many people, from the first, keep their pictures; no part of the key."""
+        ...
+
+    @property
+    def passes(self) -> int:
+        """Estimate its work, in passes of one image; a step is a forward and a backward pass."""
+        ...
+
+    def fields(self) -> dict[str, object]:
+        """Everything that defines what is computed; a job among the values stands for its own fields."""
+        ...
+
+    def versions(self) -> dict[str, object]:
+        """The versions of what computes it, torch's left out."""
+        ...
+
+    def sources(self) -> "Sequence[Job[Any]]":
+        """The jobs whose results it needs."""
+        ...
+
+    def trajectory(self) -> dict[str, object] | None:
+        """What it shares with all jobs of one trajectory, which differ in their steps alone; None: it is alone."""
+        ...
+
+    def compute(self, together: Sequence[Self], bench: Workbench, sources: Sources, /) -> "list[Computed]":
+        """Compute the jobs of its trajectory, itself among them; RobustPoseError where a model or data fail."""
         ...
 
 
-def key_of(fields: Mapping[str, object]) -> str:
-    """Hash the fields that define a job (32 hex digits)."""
+Computed = tuple[Job[Any], Stored, Pictures | None]
+"""A job, its result, and the pictures that it keeps."""
+
+
+def identity_of(job: Job[Any]) -> str:
+    """Hash what a job computes, whatever the versions (32 hex digits)."""
+    return _hash(_plain(job.fields()))[:32]
+
+
+def key_of(job: Job[Any]) -> str:
+    """Return the name of a job's result: its identity, and 8 hex digits of the versions."""
+    return f"{identity_of(job)}-{_hash(all_versions(job))[:8]}"
+
+
+def all_versions(job: Job[Any]) -> dict[str, object]:
+    """Return the versions of all that computes a job."""
+    return {**job.versions(), "torch": torch.__version__}
+
+
+def described(job: Job[Any]) -> dict[str, object]:
+    """Return what defines a job, as it stands beside its result."""
+    return {**_plain(job.fields()), "versions": all_versions(job)}
+
+
+def trajectories(jobs: Sequence[Job[Any]]) -> list[list[Job[Any]]]:
+    """Gather the jobs that one trajectory computes together, in the order of their first."""
+    gathered: dict[str, list[Job[Any]]] = {}
+    for job in jobs:
+        shared = job.trajectory()
+        gathered.setdefault(key_of(job) if shared is None else _hash(_plain(shared)), []).append(job)
+    return list(gathered.values())
+
+
+def with_sources(jobs: Sequence[Job[Any]]) -> list[Job[Any]]:
+    """Put what jobs need before them, each once, in an order that can be computed from first to last.
+
+    Of two jobs that differ only in how many pictures they keep, the one that keeps more stays.
+    """
+    expanded: dict[str, Job[Any]] = {}
+    for job in jobs:
+        _put(expanded, job)
+    return sorted(expanded.values(), key=depth)
+
+
+def depth(job: Job[Any]) -> int:
+    """Return how many jobs, each needing the one before, must come before a job."""
+    return max((1 + depth(source) for source in job.sources()), default=0)
+
+
+def _put(into: dict[str, Job[Any]], job: Job[Any]) -> None:
+    for source in job.sources():
+        _put(into, source)
+    key = key_of(job)
+    if key not in into or into[key].keep_images < job.keep_images:
+        into[key] = job
+
+
+def _plain(fields: Mapping[str, object]) -> dict[str, object]:
+    """Write out the jobs among the fields of a job."""
+    return {name: _plain(value.fields()) if hasattr(value, "fields") else value for name, value in fields.items()}
+
+
+def _hash(fields: Mapping[str, object]) -> str:
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.compute import AnyCell, Computed, Sources, compute
+from robustpose.jobs.job import Computed, Job, Sources
 from robustpose.jobs.workbench import Workbench
 
 
@@ -24,13 +25,13 @@ class LocalEngine:
             raise RobustPoseError(f"threads must be at least 0, got {self.threads}")
 
     def compute(
-        self, walks: Sequence[Sequence[AnyCell]], bench: Workbench, sources: Sources
+        self, walks: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources
     ) -> Iterator[list[Computed]]:
         """Yield what each walk computed, in order."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads or before)
         try:
             for walk in walks:
-                yield compute(walk, bench, sources)
+                yield walk[0].compute(walk, bench, sources)
         finally:
             torch.set_num_threads(before)

@@ -13,11 +13,8 @@ from typing import Any
 import torch
 
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.compute import AnyCell, Computed, R, Sources, compute
-from robustpose.jobs.job import Job
-from robustpose.jobs.results import Pictures, UniversalResult
-from robustpose.jobs.transfer import Replay
-from robustpose.jobs.universal import UniversalCell
+from robustpose.jobs.job import Computed, Job, R, Sources, key_of
+from robustpose.jobs.results import Pictures, Stored
 from robustpose.jobs.workbench import Workbench
 
 _RETRIES = 5
@@ -47,7 +44,7 @@ class RayEngine:
             )
 
     def compute(
-        self, walks: Sequence[Sequence[AnyCell]], bench: Workbench, sources: Sources, /
+        self, walks: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources, /
     ) -> Iterator[list[Computed]]:
         """Yield what each walk computed, as they come; RobustPoseError where Ray cannot be reached."""
         if not walks:
@@ -90,36 +87,35 @@ class _Worker:
         torch.set_num_threads(threads)
         self.bench = bench.on(bench.device)
 
-    def compute(self, walk: Sequence[AnyCell], sources: "_Carried") -> list[Computed]:
+    def compute(self, walk: Sequence[Job[Any]], sources: "_Carried") -> list[Computed]:
         """Compute one walk."""
-        return compute(walk, self.bench, sources)
+        return walk[0].compute(walk, self.bench, sources)
 
 
 @dataclass(frozen=True)
 class _Carried:
-    """What a walk stands on, read by the process that has the store."""
+    """The results that a job needs, by their keys, read by the process that has the store."""
 
-    universal: UniversalResult | None = None
-    kept: Pictures | None = None
+    results: dict[str, Stored]
+    kept: dict[str, Pictures]
 
-    def read(self, job: Job, kind: type[R], /) -> R:
-        """Return the universal perturbation."""
-        assert isinstance(self.universal, kind)
-        return self.universal
+    def read(self, job: Job[R], /) -> R:
+        """Return a job's result."""
+        result = self.results[key_of(job)]
+        assert isinstance(result, job.result)
+        return result
 
-    def pictures(self, job: Job, /) -> Pictures:
-        """Return the pictures."""
-        assert self.kept is not None
-        return self.kept
+    def pictures(self, job: Job[Any], /) -> Pictures:
+        """Return the pictures that a job keeps."""
+        return self.kept[key_of(job)]
 
 
-def _carried(walk: Sequence[AnyCell], sources: Sources) -> _Carried:
-    first = walk[0]
-    if not isinstance(first, Replay) or first.source is None:
-        return _Carried()
-    if isinstance(first.source, UniversalCell):
-        return _Carried(universal=sources.read(first.source, UniversalResult))
-    return _Carried(kept=sources.pictures(first.source))
+def _carried(walk: Sequence[Job[Any]], sources: Sources) -> _Carried:
+    needed = {key_of(job): job for job in walk[0].sources()}
+    return _Carried(
+        results={key: sources.read(job) for key, job in needed.items()},
+        kept={key: sources.pictures(job) for key, job in needed.items()},
+    )
 
 
 def _connected(address: str) -> Any:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from robustpose.metrics import Table
 from robustpose.skeletons import SKELETONS, Skeleton
@@ -24,6 +26,10 @@ class Stored(Protocol):
 
     def to_arrays(self) -> tuple[dict[str, object], Arrays]:
         """Return facts for JSON, and arrays."""
+        ...
+
+    def __len__(self) -> int:
+        """How many people it tells of."""
         ...
 
     @classmethod
@@ -65,6 +71,9 @@ class CellResult:
     forwards: int = 0
     backwards: int = 0
     unreadable: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.table)
 
     def to_arrays(self) -> tuple[dict[str, object], Arrays]:
         """Return facts for JSON, and arrays."""
@@ -110,57 +119,7 @@ class CellResult:
         )
 
 
-@dataclass(frozen=True)
-class UniversalResult:
-    """A universal perturbation.
-
-    perturbation  (3, H, W) float32 in [0, 1] units
-    losses        (U,) the mean loss of each mini-batch, before its update
-    """
-
-    perturbation: NDArray[np.float32]
-    losses: Floats
-
-    def to_arrays(self) -> tuple[dict[str, object], Arrays]:
-        """Return facts for JSON, and arrays."""
-        return {}, {"perturbation": self.perturbation, "losses": self.losses}
-
-    @classmethod
-    def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> "UniversalResult":
-        """Read it back."""
-        return cls(perturbation=arrays["perturbation"], losses=arrays["losses"])
-
-
-@dataclass(frozen=True)
-class TaskResult:
-    """What a net of another task answered.
-
-    correct        (N,) of classifiers: whether the class is right; None for segmenters
-    intersections  (N, C) of segmenters: pixels in both the predicted and the true region of each class
-    unions         (N, C) and in either
-    """
-
-    ids: tuple[str, ...]
-    correct: NDArray[np.bool_] | None = None
-    intersections: Floats | None = None
-    unions: Floats | None = None
-    forwards: int = 0
-    backwards: int = 0
-
-    def to_arrays(self) -> tuple[dict[str, object], Arrays]:
-        """Return facts for JSON, and arrays."""
-        named = {"correct": self.correct, "intersections": self.intersections, "unions": self.unions}
-        arrays: Arrays = {name: values for name, values in named.items() if values is not None}
-        return {"ids": self.ids, "forwards": self.forwards, "backwards": self.backwards}, arrays
-
-    @classmethod
-    def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> "TaskResult":
-        """Read it back."""
-        return cls(
-            ids=tuple(about["ids"]),
-            correct=arrays.get("correct"),
-            intersections=arrays.get("intersections"),
-            unions=arrays.get("unions"),
-            forwards=about["forwards"],
-            backwards=about["backwards"],
-        )
+def as_uint8(images: Tensor) -> Pixels:
+    """Turn images (N, 3, H, W) in [0, 1] into pixels (N, H, W, 3)."""
+    pixels: Pixels = (images.detach().cpu().permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
+    return pixels

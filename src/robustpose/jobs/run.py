@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.compute import AnyCell, Computed, Sources, steps_of, walks, with_sources
+from robustpose.jobs.job import Computed, Job, Sources, depth, trajectories, with_sources
 from robustpose.jobs.local import LocalEngine
 from robustpose.jobs.store import Store
-from robustpose.jobs.transfer import Replay
-from robustpose.jobs.universal import UniversalCell
 from robustpose.jobs.workbench import Workbench
 
 
@@ -23,7 +21,7 @@ class CellProgress:
 
     work: int
     total_work: int
-    cell: AnyCell | None
+    cell: Job[Any] | None
 
 
 OnProgress = Callable[[CellProgress], None]
@@ -33,7 +31,7 @@ class Engine(Protocol):
     """Who computes: this process, or a cluster."""
 
     def compute(
-        self, walks: Sequence[Sequence[AnyCell]], bench: Workbench, sources: Sources, /
+        self, walks: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources, /
     ) -> Iterator[list[Computed]]:
         """Yield what each walk computed, in any order; all that they stand on is in `sources`."""
         ...
@@ -50,13 +48,13 @@ class Shard:
         if not 1 <= self.index <= self.count:
             raise RobustPoseError(f"a shard is i/n with 1 <= i <= n, got {self.index}/{self.count}")
 
-    def of(self, together: Sequence[Sequence[AnyCell]]) -> list[Sequence[AnyCell]]:
+    def of(self, together: Sequence[Sequence[Job[Any]]]) -> list[Sequence[Job[Any]]]:
         """Return this shard's walks; the same for every process, whatever is computed already."""
         return [walk for place, walk in enumerate(together) if place % self.count == self.index - 1]
 
 
 def run_all(
-    cells: Sequence[AnyCell],
+    cells: Sequence[Job[Any]],
     bench: Workbench,
     store: Store,
     *,
@@ -70,34 +68,26 @@ def run_all(
     out the cells whose sources other shards have not computed yet.
     """
     engine, shard = engine or LocalEngine(), shard or Shard()
-    everything = shard.of(walks(with_sources(list(cells))))
-    missing = [left for walk in everything if (left := [cell for cell in walk if cell not in store])]
-    total = sum(passes(walk) for walk in missing)
+    everything = shard.of(trajectories(with_sources(cells)))
+    missing = [left for group in everything if (left := [job for job in group if job not in store])]
+    total = sum(passes(group) for group in missing)
     work = computed = 0
-    for standing_on_others in (False, True):
-        turn = [walk for walk in missing if isinstance(walk[0], Replay) == standing_on_others]
-        turn = [walk for walk in turn if _sources_are_in(walk, store)]
+    for place in sorted({depth(group[0]) for group in missing} | {0}):
+        turn = [group for group in missing if depth(group[0]) == place]
+        turn = [group for group in turn if all(source in store for source in group[0].sources())]
         if turn:
             on_progress(CellProgress(work=work, total_work=total, cell=turn[0][-1]))
         for done in engine.compute(turn, bench, store):
-            for cell, result, pictures in done:
-                store.put(cell, result, pictures)
+            for job, result, pictures in done:
+                store.put(job, result, pictures)
                 computed += 1
-            work += passes([cell for cell, _, _ in done])
+            work += passes([job for job, _, _ in done])
             on_progress(CellProgress(work=work, total_work=total, cell=done[-1][0]))
     on_progress(CellProgress(work=work, total_work=total, cell=None))
     return computed
 
 
-def passes(walk: Sequence[AnyCell]) -> int:
-    """Estimate the work of a walk: a step is a forward and a backward pass, and every cell is scored."""
-    first = walk[0]
-    if isinstance(first, UniversalCell):
-        return 2 * first.samples
-    people = first.people if isinstance(first, Replay) else first
-    return (people.stop - people.start) * (2 * max(map(steps_of, walk)) + len(walk))
-
-
-def _sources_are_in(walk: Sequence[AnyCell], store: Store) -> bool:
-    first = walk[0]
-    return not isinstance(first, Replay) or first.source is None or first.source in store
+def passes(together: Sequence[Job[Any]]) -> int:
+    """Estimate the work of a trajectory: that of its longest job, and the scoring of the others."""
+    first = together[0]
+    return max(job.passes for job in together) + (len(together) - 1) * (first.stop - first.start)

@@ -14,11 +14,10 @@ from robustpose.attacks import (
     make_ensemble,
     make_spatial,
 )
-from robustpose.attacks.autopose import VERSION as AUTOPOSE_VERSION
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import THREATS, format_eps, known_threat, make_threat, threats_of
-from robustpose.types import Attack
+from robustpose.types import Attack, WalkingAttack
 
 
 @dataclass(frozen=True)
@@ -111,10 +110,26 @@ class Setting:
     def numbers(self) -> dict[str, float | int]:
         """The attack's hyper-parameters."""
         if self.is_ensemble:
-            return {**asdict(self.ensemble()), "version": AUTOPOSE_VERSION}
+            return asdict(self.ensemble())
         if self.is_spatial:
             return asdict(self.spatial())  # type: ignore[call-overload, no-any-return]
         return asdict(self.make())  # type: ignore[call-overload, no-any-return]
+
+    def fields(self) -> dict[str, object]:
+        """All that defines it, the attack's hyper-parameters spelled out: no steps and its own number are one."""
+        fields = asdict(self)
+        del fields["steps"]
+        return {**fields, "numbers": self.numbers}
+
+    def trajectory(self) -> dict[str, object] | None:
+        """Return what it shares with settings whose pictures its own trajectory passes; None where it has none.
+
+        The k-th iterate of such an attack is what the attack of k steps returns.
+        """
+        if self.has_own_objective or not isinstance(self.make(), WalkingAttack):
+            return None
+        numbers = {name: number for name, number in self.numbers.items() if name != "steps"}
+        return {**self.fields(), "numbers": numbers}
 
     @property
     def gradients(self) -> int:

@@ -9,22 +9,20 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 
-import robustpose
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.attack import Cell
-from robustpose.jobs.job import Job
-from robustpose.jobs.results import Arrays, CellResult, Pictures, Stored
+from robustpose.jobs.job import Job, R, all_versions, described, identity_of, key_of
+from robustpose.jobs.legacy import legacy_key
+from robustpose.jobs.results import Arrays, Pictures, Stored
 
-_VERSION = {"format": 3, "robustpose": robustpose.__version__}
+_FORMAT = 4
+_READABLE = (3, 4)
 _VERSION_FILE = "store.json"
-
-R = TypeVar("R", bound=Stored)
 
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
@@ -34,59 +32,72 @@ _DAMAGE = (
 
 
 class Store:
-    """A study's folder; opening it checks that this version wrote it, the first job makes it.
+    """A study's folder; opening it checks that its format is known, the first job makes it.
 
-    versions  of the code or of torch whose result of a job is taken where this version's is not there, the best
-              first: on another machine hundreds of cells may have been computed already
+    any_version  whether a result of the same job by another version is taken where this version's is not there:
+                 on another machine hundreds of jobs may have been computed already
+    legacy       versions of the code that stored results here by the keys of format 3
     """
 
-    def __init__(self, folder: Path, *, versions: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, *, any_version: bool = False, legacy: Sequence[str] = ()) -> None:
         self.folder = folder
-        self.versions = tuple(versions)
+        self.any_version, self.legacy = any_version, tuple(legacy)
         self._jobs = folder / "cells"
         self._pictures = folder / "pictures"
+        self._others: dict[str, list[str]] | None = None
         self._check_version()
 
-    def __contains__(self, job: Job) -> bool:
-        if not self._path(self.held(job)).exists():
+    def __contains__(self, job: Job[Any]) -> bool:
+        if not self._path(job).exists():
             return False
-        asked = job.keep_images if isinstance(job, Cell) else 0
-        return asked == 0 or self._kept(job) >= min(asked, self._people(job))
+        return job.keep_images == 0 or self._kept(job) >= min(job.keep_images, len(self.read(job)))
 
-    def held(self, job: Job) -> Job:
-        """Return the job as the version defines it whose result is there; the job itself where none is."""
-        others = (job.of_version(version) for version in self.versions)
-        return next((each for each in (job, *others) if self._path(each).exists()), job)
+    def name(self, job: Job[Any]) -> str:
+        """Return the key under which a job's result is there; the job's own where none is."""
+        mine = key_of(job)
+        if not self.any_version or self._there(mine):
+            return mine
+        others = [*self._by_identity().get(identity_of(job), ()), *(legacy_key(job, old) for old in self.legacy)]
+        return next((name for name in others if self._there(name)), mine)
 
-    def put(self, job: Job, result: Stored, pictures: Pictures | None = None) -> None:
+    def taken_over(self, jobs: Iterable[Job[Any]]) -> list[str]:
+        """Say in which versions the results that are there differ from what would be computed now."""
+        said: dict[str, int] = {}
+        for job in jobs:
+            name = self.name(job)
+            if name != key_of(job):
+                now, then = all_versions(job), _versions_in(self._jobs / f"{name}.npz")
+                lines = [
+                    f"{what} {then[what]}, now {now.get(what)}" for what in then if then[what] != now.get(what)
+                ]
+                said |= {line: said.get(line, 0) + 1 for line in lines}
+        return [f"{line} ({count} jobs)" for line, count in said.items()]
+
+    def put(self, job: Job[Any], result: Stored, pictures: Pictures | None = None) -> None:
         """Commit a job: written aside, then renamed; its pictures first."""
         self._jobs.mkdir(parents=True, exist_ok=True)
         if not (self.folder / _VERSION_FILE).exists():
-            write_atomically(self.folder / _VERSION_FILE, (json.dumps(_VERSION) + "\n").encode())
+            write_atomically(self.folder / _VERSION_FILE, (json.dumps({"format": _FORMAT}) + "\n").encode())
         if pictures is not None and len(pictures.clean) > 0:
             self._pictures.mkdir(exist_ok=True)
             content = _to_bytes({}, {"clean": pictures.clean, "adversarial": pictures.adversarial})
-            write_atomically(self._picture_path(job), content)
+            write_atomically(self._pictures / f"{key_of(job)}.npz", content)
         about, arrays = result.to_arrays()
-        write_atomically(self._path(job), _to_bytes({**about, "job": job.as_dict()}, arrays))
+        write_atomically(self._jobs / f"{key_of(job)}.npz", _to_bytes({**about, "job": described(job)}, arrays))
 
-    def get(self, cell: Job) -> CellResult:
-        """Read what a net answered; RobustPoseError where the file is damaged or lacking."""
-        return self.read(cell, CellResult)
-
-    def read(self, job: Job, kind: type[R], /) -> R:
+    def read(self, job: Job[R], /) -> R:
         """Read a job's result; RobustPoseError where its file is damaged or lacking."""
-        path = self._path(self.held(job))
+        path = self._path(job)
         try:
-            return kind.from_arrays(*_from_bytes(path.read_bytes()))
+            return job.result.from_arrays(*_from_bytes(path.read_bytes()))
         except FileNotFoundError:
             raise RobustPoseError(f"{path}: this cell has not been computed") from None
         except _DAMAGE as error:
             raise _damaged(path, error) from None
 
-    def pictures(self, cell: Job, /) -> Pictures:
-        """Read the pictures that a cell keeps, if any; RobustPoseError where they are damaged."""
-        path = self._picture_path(self.held(cell))
+    def pictures(self, job: Job[Any], /) -> Pictures:
+        """Read the pictures that a job keeps, if any; RobustPoseError where they are damaged."""
+        path = self._pictures / f"{self.name(job)}.npz"
         try:
             _, arrays = _from_bytes(path.read_bytes())
             return Pictures(clean=arrays["clean"], adversarial=arrays["adversarial"])
@@ -95,17 +106,23 @@ class Store:
         except _DAMAGE as error:
             raise _damaged(path, error) from None
 
-    def _kept(self, job: Job) -> int:
+    def _kept(self, job: Job[Any]) -> int:
         return len(self.pictures(job).clean)
 
-    def _people(self, job: Job) -> int:
-        return len(self.get(job).table)
+    def _path(self, job: Job[Any]) -> Path:
+        return self._jobs / f"{self.name(job)}.npz"
 
-    def _path(self, job: Job) -> Path:
-        return self._jobs / f"{job.key}.npz"
+    def _there(self, name: str) -> bool:
+        return (self._jobs / f"{name}.npz").exists()
 
-    def _picture_path(self, job: Job) -> Path:
-        return self._pictures / f"{job.key}.npz"
+    def _by_identity(self) -> dict[str, list[str]]:
+        """Return the results that were there when it was first asked, by what they are of; the latest first."""
+        if self._others is None:
+            files = sorted(self._jobs.glob("*-*.npz"), key=lambda file: (-file.stat().st_mtime, file.name))
+            self._others = {}
+            for file in files:
+                self._others.setdefault(file.stem.partition("-")[0], []).append(file.stem)
+        return self._others
 
     def _check_version(self) -> None:
         path = self.folder / _VERSION_FILE
@@ -115,10 +132,10 @@ class Store:
             theirs = json.loads(path.read_text())
         except (json.JSONDecodeError, UnicodeDecodeError):
             theirs = None
-        if theirs != _VERSION:
+        if not isinstance(theirs, dict) or theirs.get("format") not in _READABLE:
             raise RobustPoseError(
-                f"{self.folder} was written by another version ({theirs}), this is {_VERSION}: "
-                "choose another --out, or remove the folder"
+                f"{self.folder} was written by another version ({theirs}), this reads formats "
+                f"{', '.join(map(str, _READABLE))}: choose another --out, or remove the folder"
             )
 
 
@@ -149,3 +166,12 @@ def _from_bytes(content: bytes) -> tuple[dict[str, object], Arrays]:
         arrays = {name: file[name] for name in file.files}
     about: dict[str, object] = json.loads(arrays.pop("about").tobytes())
     return about, arrays
+
+
+def _versions_in(path: Path) -> dict[str, object]:
+    """Read which versions computed a result; of format 3 one of the code, which names torch's."""
+    with np.load(path, allow_pickle=False) as file:
+        job = json.loads(file["about"].tobytes())["job"]
+    if "versions" in job:
+        return dict(job["versions"])
+    return {"code": job["version"] if "version" in job else job["people"]["version"]}

@@ -1,10 +1,64 @@
-"""A net of another task under the attacks of a study."""
+"""A model of another task under a study's attacks: they see a per-image loss, so nothing of them changes."""
 
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from robustpose import attacks
+from robustpose.attacks.untouched import untouched
+from robustpose.data.augment import PADDING
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.job import code_version, key_of
+from robustpose.jobs.job import Computed, Job, Sources, code_version
+from robustpose.jobs.results import Arrays, Floats
 from robustpose.jobs.setting import Setting
+from robustpose.jobs.workbench import Workbench, input_size_of
+from robustpose.metrics import overlaps
+from robustpose.models.architectures.tasks import task_loss
+from robustpose.threats import make_threat
+from robustpose.types import HasTaskLabels, Loss
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What a net of another task answered.
+
+    correct        (N,) of classifiers: whether the class is right; None for segmenters
+    intersections  (N, C) of segmenters: pixels in both the predicted and the true region of each class
+    unions         (N, C) and in either
+    """
+
+    ids: tuple[str, ...]
+    correct: NDArray[np.bool_] | None = None
+    intersections: Floats | None = None
+    unions: Floats | None = None
+    forwards: int = 0
+    backwards: int = 0
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to_arrays(self) -> tuple[dict[str, object], Arrays]:
+        """Return facts for JSON, and arrays."""
+        named = {"correct": self.correct, "intersections": self.intersections, "unions": self.unions}
+        arrays: Arrays = {name: values for name, values in named.items() if values is not None}
+        return {"ids": self.ids, "forwards": self.forwards, "backwards": self.backwards}, arrays
+
+    @classmethod
+    def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> "TaskResult":
+        """Read it back."""
+        return cls(
+            ids=tuple(about["ids"]),
+            correct=arrays.get("correct"),
+            intersections=arrays.get("intersections"),
+            unions=arrays.get("unions"),
+            forwards=about["forwards"],
+            backwards=about["backwards"],
+        )
 
 
 @dataclass(frozen=True)
@@ -19,7 +73,8 @@ class TaskCell:
     stop: int
     setting: Setting | None = None
     seed: int = 0
-    version: str = field(default_factory=code_version)
+    keep_images: ClassVar[int] = 0
+    result: ClassVar[type[TaskResult]] = TaskResult
 
     def __post_init__(self) -> None:
         if self.setting is not None and self.setting.targeted:
@@ -30,19 +85,103 @@ class TaskCell:
         """What it is, for people."""
         return f"{self.task}: {'clean' if self.setting is None else self.setting.title}"
 
-    def of_version(self, version: str, /) -> "TaskCell":
-        """Return the same job as another version of the code defines it."""
-        return replace(self, version=version)
+    def fields(self) -> dict[str, object]:
+        """Everything that defines what is computed."""
+        setting = None if self.setting is None else self.setting.fields()
+        return {"kind": "task", **asdict(self), "setting": setting}
 
-    def as_dict(self) -> dict[str, object]:
-        """Every field that defines it, the attack's hyper-parameters spelled out."""
-        fields = asdict(self)
-        if self.setting is not None:
-            del fields["setting"]["steps"]
-            fields["setting"]["numbers"] = self.setting.numbers
-        return {"kind": "task", **fields}
+    def versions(self) -> dict[str, object]:
+        """The versions of what computes it."""
+        return {"code": code_version()}
 
     @property
-    def key(self) -> str:
-        """The hash of the fields (32 hex digits)."""
-        return key_of(self.as_dict())
+    def passes(self) -> int:
+        """Two for each gradient of each person, and one that is scored."""
+        return (self.stop - self.start) * (2 * self.gradients + 1)
+
+    @property
+    def gradients(self) -> int:
+        """How many gradients it takes of each person's picture."""
+        return 0 if self.setting is None else self.setting.gradients
+
+    def sources(self) -> Sequence[Job[Any]]:
+        """None."""
+        return ()
+
+    def trajectory(self) -> dict[str, object] | None:
+        """What it shares with cells that differ in their steps alone."""
+        shared = None if self.setting is None else self.setting.trajectory()
+        return None if shared is None else {**self.fields(), "setting": shared}
+
+    def compute(self, together: Sequence[Self], bench: Workbench, sources: Sources, /) -> list[Computed]:
+        """Attack its people on the task's loss, and judge what the model answers."""
+        return [(cell, result, None) for cell, result in _computed(together, bench)]
+
+
+def _computed(cells: Sequence[TaskCell], bench: Workbench) -> list[tuple[TaskCell, TaskResult]]:
+    """Compute one clean cell, or the cells of one trajectory; RobustPoseError where the data have no labels."""
+    first = cells[0]
+    net = bench.tasks[first.fingerprint].net
+    dataset, input_size = bench.datasets[first.data_fingerprint], input_size_of(net)
+    if not isinstance(dataset, HasTaskLabels):
+        raise RobustPoseError(f"{dataset.name} has no labels of actions and parts; rendered people have")
+    rows = range(first.start, first.stop)
+    batch = dataset.load(rows, input_size=input_size)
+    labels = dataset.task_labels(rows, input_size=input_size, padding=PADDING)
+    images = batch.images.to(bench.device)
+    truth = torch.from_numpy(labels.parts).long() if _segments(first) else torch.from_numpy(labels.actions)
+    truth = truth.to(bench.device)
+    if first.setting is None:
+        return [(first, _result(first, net, images, truth, ids=batch.ids))]
+    several = len(cells) > 1
+    longest = max(cells, key=lambda cell: cell.gradients)
+    assert longest.setting is not None
+    with untouched(net):
+        made = attacks.craft(
+            longest.setting.make(),
+            _training_loss(net, truth),
+            images,
+            ids=batch.ids,
+            at=[cell.gradients for cell in cells] if several else None,
+            threat=make_threat(longest.setting.threat, longest.setting.eps),
+            seed=longest.seed,
+            round_to_8bit=longest.setting.round_to_8bit,
+        )
+    found = [made[cell.gradients if several else 0] for cell in cells]
+    return [
+        (
+            cell,
+            _result(cell, net, each.images, truth, ids=batch.ids, spent=(each.forwards, each.backwards)),
+        )
+        for cell, each in zip(cells, found, strict=True)
+    ]
+
+
+def _training_loss(net: nn.Module, truth: Tensor) -> Loss:
+    return lambda adv, rows: task_loss(net(adv), truth[rows])
+
+
+def _result(
+    cell: TaskCell,
+    net: nn.Module,
+    images: Tensor,
+    truth: Tensor,
+    *,
+    ids: tuple[str, ...],
+    spent: tuple[int, int] = (0, 0),
+) -> TaskResult:
+    with untouched(net), torch.no_grad():
+        logits = net(images)
+    if not torch.isfinite(logits).all():
+        broken = (~torch.isfinite(logits).flatten(1).all(dim=1)).nonzero()[0]
+        raise RobustPoseError(f"person {ids[int(broken)]}: {cell.task} returned NaN or infinity")
+    found = logits.argmax(dim=1)
+    forwards, backwards = spent
+    if not _segments(cell):
+        return TaskResult(ids=ids, correct=(found == truth).cpu().numpy(), forwards=forwards, backwards=backwards)
+    shared, either = overlaps(found.cpu().numpy(), truth.cpu().numpy(), classes=logits.shape[1])
+    return TaskResult(ids=ids, intersections=shared, unions=either, forwards=forwards, backwards=backwards)
+
+
+def _segments(cell: TaskCell) -> bool:
+    return cell.task.partition(":")[0] == "parts"

@@ -1,12 +1,22 @@
-"""A net shown pictures that were made elsewhere: on another net, or changed on their way."""
+"""A model shown pictures that were made elsewhere: on another model, or changed on their way."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
+import torch
+from torch import Tensor
+
+from robustpose import attacks
 from robustpose.defences import DEFENCES
 from robustpose.errors import RobustPoseError, unknown_name
-from robustpose.jobs.attack import Cell
-from robustpose.jobs.job import key_of
+from robustpose.jobs.attack import Cell, empty, people_of
+from robustpose.jobs.job import Computed, Job, Sources, code_version
+from robustpose.jobs.results import CellResult
+from robustpose.jobs.signals import signals_of
 from robustpose.jobs.universal import UniversalCell
+from robustpose.jobs.workbench import Workbench, as_table, input_size_of, padding_of
+from robustpose.types import Batch
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,8 @@ class Replay:
     people: Cell
     source: Cell | UniversalCell | None = None
     change: str = ""
+    keep_images: ClassVar[int] = 0
+    result: ClassVar[type[CellResult]] = CellResult
 
     def __post_init__(self) -> None:
         if self.change and self.change not in DEFENCES:
@@ -37,17 +49,97 @@ class Replay:
         made = f"pictures of {self.source.model}" if self.source else "clean pictures"
         return f"{self.people.model}: {made} {self.change}".rstrip()
 
-    def of_version(self, version: str, /) -> "Replay":
-        """Return the same job as another version of the code defines it."""
-        source = None if self.source is None else self.source.of_version(version)
-        return replace(self, people=self.people.of_version(version), source=source)
-
-    def as_dict(self) -> dict[str, object]:
-        """Every field that defines it."""
-        source = None if self.source is None else self.source.key
-        return {"kind": "replay", "people": self.people.as_dict(), "source": source, "change": self.change}
+    @property
+    def data_fingerprint(self) -> str:
+        """The data set of the people who are shown."""
+        return self.people.data_fingerprint
 
     @property
-    def key(self) -> str:
-        """The hash of the fields (32 hex digits)."""
-        return key_of(self.as_dict())
+    def start(self) -> int:
+        """The first of its rows."""
+        return self.people.start
+
+    @property
+    def stop(self) -> int:
+        """The row after the last."""
+        return self.people.stop
+
+    @property
+    def passes(self) -> int:
+        """One a person, which is scored."""
+        return self.stop - self.start
+
+    def fields(self) -> dict[str, object]:
+        """Everything that defines what is computed."""
+        return {"kind": "replay", "people": self.people, "source": self.source, "change": self.change}
+
+    def versions(self) -> dict[str, object]:
+        """The versions of what computes it."""
+        return {"code": code_version()}
+
+    def sources(self) -> Sequence[Job[Any]]:
+        """The job that made the pictures."""
+        return () if self.source is None else (self.source,)
+
+    def trajectory(self) -> dict[str, object] | None:
+        """It is alone."""
+        return None
+
+    def compute(self, together: Sequence[Self], bench: Workbench, sources: Sources, /) -> list[Computed]:
+        """Show the pictures, and lay what the model answers beside the truth."""
+        return [(self, _shown_to(self, bench, sources), None)]
+
+
+def _shown_to(cell: Replay, bench: Workbench, sources: Sources) -> CellResult:
+    net, batch = bench.model(cell.people.model_fingerprint).net, people_of(cell.people, bench)
+    _check_same_crops(cell, bench)
+    if len(batch) == 0:
+        return empty(batch, cell.people)
+    adv = _shown(cell, batch, sources, input_size=input_size_of(net))
+    if cell.change and not _mirrors_universal(cell):
+        adv = DEFENCES[cell.change](batch.images, adv)
+    output = attacks.predict(net, adv, ids=batch.ids)
+    return CellResult(
+        table=as_table(batch, output.keypoints, scores=output.scores),
+        signals=signals_of(net, output),
+        unreadable=batch.unreadable,
+    )
+
+
+def _check_same_crops(cell: Replay, bench: Workbench) -> None:
+    """Refuse pictures made on other crops of the same people: the truth would lie elsewhere in them."""
+    if not isinstance(cell.source, Cell):
+        return
+    made, shown = (padding_of(bench.model(each.model_fingerprint).net) for each in (cell.source, cell.people))
+    if made != shown:
+        raise RobustPoseError(
+            f"{cell.source.model}'s pictures are crops of the box x {made:g}, {cell.people.model} takes x "
+            f"{shown:g}"
+        )
+
+
+def _shown(cell: Replay, batch: Batch, sources: Sources, *, input_size: tuple[int, int]) -> Tensor:
+    if cell.source is None:
+        return batch.images
+    if isinstance(cell.source, UniversalCell):
+        learned = torch.from_numpy(sources.read(cell.source).perturbation).to(batch.images)
+        if tuple(learned.shape[1:]) != input_size:
+            raise RobustPoseError(
+                f"{cell.source.model}'s universal perturbation is of {tuple(learned.shape[1:])}, "
+                f"{cell.people.model} takes crops of {input_size}"
+            )
+        return attacks.apply_universal(batch.images, learned.flip(-1) if _mirrors_universal(cell) else learned)
+    kept = sources.pictures(cell.source).adversarial
+    if len(kept) != len(batch):
+        raise RobustPoseError(f"{cell.source.title}: {len(kept)} pictures are kept, {len(batch)} people are shown")
+    if kept.shape[1:3] != input_size:
+        raise RobustPoseError(
+            f"{cell.source.model}'s pictures are of {kept.shape[1:3]}, "
+            f"{cell.people.model} takes crops of {input_size}"
+        )
+    return torch.from_numpy(kept).permute(0, 3, 1, 2).to(batch.images) / 255
+
+
+def _mirrors_universal(cell: Replay) -> bool:
+    """Say whether a universal perturbation is mirrored: all of it, whatever the pixels can hold of it."""
+    return cell.change == "flip" and isinstance(cell.source, UniversalCell)

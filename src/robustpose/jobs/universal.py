@@ -1,9 +1,46 @@
-"""A universal perturbation to be learned."""
+"""A universal perturbation to be learned, and what is learned."""
 
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self
 
-from robustpose.jobs.job import code_version, key_of
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from robustpose import attacks
+from robustpose.errors import at_work
+from robustpose.jobs.held import hold
+from robustpose.jobs.job import Computed, Job, Sources, code_version
+from robustpose.jobs.results import Arrays, Floats
+from robustpose.jobs.workbench import Workbench, input_size_of, padding_of
+from robustpose.objectives import OBJECTIVES
 from robustpose.threats import format_eps
+from robustpose.types import Batch
+
+
+@dataclass(frozen=True)
+class UniversalResult:
+    """A universal perturbation.
+
+    perturbation  (3, H, W) float32 in [0, 1] units
+    losses        (U,) the mean loss of each mini-batch, before its update
+    """
+
+    perturbation: NDArray[np.float32]
+    losses: Floats
+
+    def __len__(self) -> int:
+        return 0
+
+    def to_arrays(self) -> tuple[dict[str, object], Arrays]:
+        """Return facts for JSON, and arrays."""
+        return {}, {"perturbation": self.perturbation, "losses": self.losses}
+
+    @classmethod
+    def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> "UniversalResult":
+        """Read it back."""
+        return cls(perturbation=arrays["perturbation"], losses=arrays["losses"])
 
 
 @dataclass(frozen=True)
@@ -28,22 +65,60 @@ class UniversalCell:
     objective: str = "training_loss"
     photos: str = ""
     seed: int = 0
-    version: str = field(default_factory=code_version)
+    keep_images: ClassVar[int] = 0
+    result: ClassVar[type[UniversalResult]] = UniversalResult
 
     @property
     def title(self) -> str:
         """What it is, for people."""
         return f"{self.model}: universal perturbation at {format_eps(self.eps)}"
 
-    def of_version(self, version: str, /) -> "UniversalCell":
-        """Return the same job as another version of the code defines it."""
-        return replace(self, version=version)
-
-    def as_dict(self) -> dict[str, object]:
-        """Every field that defines it."""
+    def fields(self) -> dict[str, object]:
+        """Everything that defines what is computed."""
         return {"kind": "universal", **asdict(self)}
 
+    def versions(self) -> dict[str, object]:
+        """The versions of what computes it."""
+        return {"code": code_version()}
+
     @property
-    def key(self) -> str:
-        """The hash of the fields (32 hex digits)."""
-        return key_of(self.as_dict())
+    def passes(self) -> int:
+        """A forward and a backward pass of each sample."""
+        return 2 * self.samples
+
+    def sources(self) -> Sequence[Job[Any]]:
+        """None."""
+        return ()
+
+    def trajectory(self) -> dict[str, object] | None:
+        """It is alone."""
+        return None
+
+    def compute(self, together: Sequence[Self], bench: Workbench, sources: Sources, /) -> list[Computed]:
+        """Learn the perturbation."""
+        how = attacks.Universal(eps=self.eps, samples=self.samples, batch=self.batch, step_size=self.step_size)
+        net = bench.model(self.model_fingerprint).net
+        with at_work(f"{self.model}: a universal perturbation"):
+            learned = attacks.learn_universal(
+                how, net, training_batches(self, bench, steps=how.steps), objective=OBJECTIVES[self.objective]
+            )
+        losses = torch.tensor(learned.losses, dtype=torch.float64).numpy()
+        return [(self, UniversalResult(perturbation=learned.perturbation.cpu().numpy(), losses=losses), None)]
+
+
+def training_batches(cell: UniversalCell, bench: Workbench, *, steps: int) -> Iterator[Batch]:
+    """Yield mini-batches of the training people, each pass in a new order."""
+    net = bench.model(cell.model_fingerprint).net
+    dataset, input_size = bench.datasets[cell.data_fingerprint], input_size_of(net)
+    people = cell.stop - cell.start
+    order = np.concatenate(
+        [
+            np.random.default_rng([cell.seed, epoch]).permutation(people)
+            for epoch in range(-(-steps * cell.batch // people))
+        ]
+    )
+    chosen = (cell.start + order[: steps * cell.batch]).tolist()
+    held = hold(dataset, sorted(set(chosen)), input_size=input_size, padding=padding_of(net))
+    for start in range(0, len(chosen), cell.batch):
+        batch = held.take(chosen[start : start + cell.batch])
+        yield batch.in_skeleton(net.skeleton).to(bench.device)

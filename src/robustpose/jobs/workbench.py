@@ -1,6 +1,6 @@
-"""What cells are computed with: the opened nets and data sets that they name, and truths loaded once."""
+"""What jobs are computed with: the opened nets and data sets that they name, and truths loaded once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,15 +10,11 @@ from torch import Tensor, nn
 from robustpose import attacks
 from robustpose.data.augment import PADDING
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.attack import Cell
-from robustpose.jobs.held import hold
 from robustpose.jobs.results import Floats
-from robustpose.jobs.task import TaskCell
-from robustpose.jobs.universal import UniversalCell
 from robustpose.metrics import Table, join
 from robustpose.models import OpenedModel, OpenedTask
 from robustpose.skeletons import Skeleton
-from robustpose.types import Batch, PoseDataset
+from robustpose.types import Batch, PoseDataset, PoseModel
 
 TRUTHS_AT_ONCE = 100
 """People whose crops are in memory while their truths are collected."""
@@ -47,52 +43,28 @@ class Workbench:
                     ) from None
         return replace(self, device=device)
 
-    def model(self, cell: Cell | UniversalCell) -> OpenedModel:
-        """Return the net of a cell."""
-        return self.models[cell.model_fingerprint]
+    def model(self, fingerprint: str) -> OpenedModel:
+        """Return a model by its fingerprint."""
+        return self.models[fingerprint]
 
-    def batch(self, cell: Cell) -> Batch:
-        """Load the people of a cell as its net takes them."""
-        net = self.model(cell).net
-        loaded = self.datasets[cell.data_fingerprint].load(
-            range(cell.start, cell.stop), input_size=input_size_of(net), padding=padding_of(net)
-        )
+    def batch(self, data_fingerprint: str, rows: range, *, net: PoseModel) -> Batch:
+        """Load people as a model takes them."""
+        loaded = self.datasets[data_fingerprint].load(rows, input_size=input_size_of(net), padding=padding_of(net))
         return loaded.in_skeleton(net.skeleton).to(self.device)
 
-    def truths(self, cell: Cell, *, model: OpenedModel) -> Table:
-        """Load the true poses of the first `cell.pool` people, as cropped for a net; kept for the next cell."""
-        skeleton, input_size, padding = model.net.skeleton, input_size_of(model.net), padding_of(model.net)
-        key = (cell.data_fingerprint, cell.pool, input_size, padding, skeleton)
+    def truths(self, data_fingerprint: str, people: int, *, net: PoseModel) -> Table:
+        """Load the true poses of a data set's first people, as cropped for a model; kept for the next job."""
+        skeleton, input_size, padding = net.skeleton, input_size_of(net), padding_of(net)
+        key = (data_fingerprint, people, input_size, padding, skeleton)
         if key not in self._truths:
-            dataset = self.datasets[cell.data_fingerprint]
+            dataset = self.datasets[data_fingerprint]
             tables = []
-            for start in range(0, cell.pool, TRUTHS_AT_ONCE):
-                rows = range(start, min(start + TRUTHS_AT_ONCE, cell.pool))
+            for start in range(0, people, TRUTHS_AT_ONCE):
+                rows = range(start, min(start + TRUTHS_AT_ONCE, people))
                 batch = dataset.load(rows, input_size=input_size, padding=padding).in_skeleton(skeleton)
                 tables.append(as_table(batch, batch.keypoints))
             self._truths[key] = join(tables)
         return self._truths[key]
-
-    def lessons(self, cell: UniversalCell, *, steps: int) -> Iterator[Batch]:
-        """Yield mini-batches of a universal perturbation's training people, each pass in a new order."""
-        net = self.model(cell).net
-        dataset, input_size = self.datasets[cell.data_fingerprint], input_size_of(net)
-        people = cell.stop - cell.start
-        order = np.concatenate(
-            [
-                np.random.default_rng([cell.seed, epoch]).permutation(people)
-                for epoch in range(-(-steps * cell.batch // people))
-            ]
-        )
-        chosen = (cell.start + order[: steps * cell.batch]).tolist()
-        held = hold(dataset, sorted(set(chosen)), input_size=input_size, padding=padding_of(net))
-        for start in range(0, len(chosen), cell.batch):
-            batch = held.take(chosen[start : start + cell.batch])
-            yield batch.in_skeleton(net.skeleton).to(self.device)
-
-    def task(self, cell: TaskCell) -> OpenedTask:
-        """Return the net of another task."""
-        return self.tasks[cell.fingerprint]
 
 
 def input_size_of(net: object) -> tuple[int, int]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from robustpose.data import open_dataset
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.jobs.attack import Cell
-from robustpose.jobs.compute import AnyCell
 from robustpose.jobs.run import OnProgress, run_all
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
@@ -90,7 +89,7 @@ class Plan:
             for rows in self._blocks
         )
 
-    def seen_cells(self, model: str, view: View) -> tuple[AnyCell, ...]:
+    def seen_cells(self, model: str, view: View) -> tuple[Cell | Replay, ...]:
         """Return the cells of one net shown what a view says, block by block."""
         net = self.named(model)
         people = self._people(net, view.on)

@@ -10,7 +10,6 @@ from typing import Any
 
 from robustpose.errors import RobustPoseError
 from robustpose.fields import wrong_field
-from robustpose.jobs.job import code_version
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store, write_atomically
 from robustpose.study.definition import Study
@@ -25,11 +24,10 @@ def _tuple(value: object) -> Any:
 
 
 def save_study(study: Study, folder: Path) -> None:
-    """Write a study's definition, and which versions of the code computed cells of it, in one atomic act."""
-    mine = code_version()
-    versions = [mine, *(version for version in versions_of(folder) if version != mine)]
+    """Write a study's definition in one atomic act; versions that stored results by old keys stay with it."""
+    old = legacy_versions(folder)
     folder.mkdir(parents=True, exist_ok=True)  # of a shard without work there is none yet
-    content = {"versions": versions, **asdict(study)}
+    content = {**({"versions": old} if old else {}), **asdict(study)}
     write_atomically(folder / FILE, (json.dumps(content, indent=2) + "\n").encode())
 
 
@@ -39,12 +37,12 @@ def load_study(folder: Path) -> Study:
 
 
 def open_store(folder: Path) -> Store:
-    """Open the results of a study, whichever versions of the code computed them, the last one's first."""
-    return Store(folder, versions=versions_of(folder))
+    """Open the results of a study, whichever versions computed them."""
+    return Store(folder, any_version=True, legacy=legacy_versions(folder))
 
 
-def versions_of(folder: Path) -> tuple[str, ...]:
-    """Return the versions that computed cells here, the last first; none where the folder holds no study."""
+def legacy_versions(folder: Path) -> tuple[str, ...]:
+    """Return the versions of the code that stored results here by the keys of format 3, the last first."""
     return _read(folder)[1] if (folder / FILE).exists() else ()
 
 
@@ -52,7 +50,7 @@ def _read(folder: Path) -> tuple[Study, tuple[str, ...]]:
     path = folder / FILE
     try:
         content = json.loads(path.read_text())
-        versions = tuple(map(str, content.pop("versions")))
+        versions = tuple(map(str, content.pop("versions", ())))
         settings = tuple(Setting(**setting) for setting in content.pop("settings"))
         grid = Grid(**{name: _tuple(value) for name, value in content.pop("grid").items()})
         known = {field.name for field in fields(Study)}

@@ -99,7 +99,7 @@ def _kept(plan: Plan, store: Store, net: str, setting: Setting) -> list[Pair]:
             f"{store.folder} keeps no pictures of {cell.title} that this version computed; "
             "run the study again into this folder"
         )
-    people = store.get(cell).table.ids
+    people = store.read(cell).table.ids
     return [
         Pair(eps=setting.eps, person=person, clean=clean, altered=altered)
         for person, clean, altered in zip(people, kept.clean, kept.adversarial, strict=False)
