@@ -10,7 +10,7 @@ from robustpose.jobs.local import LocalEngine
 from robustpose.jobs.run import run_all
 from robustpose.jobs.store import Store
 from robustpose.study.plan import Plan, workbench
-from robustpose.study.saved import save_study
+from robustpose.study.saved import load_study, open_store, save_study
 from tests.cli.test_errors import run
 from tests.study.study_fakes import SETTINGS, plan
 from tests.userstudy.observers import answers, made_up_trials, write
@@ -23,11 +23,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     run_all(list(made.all_cells()), workbench(made), Store(tmp_path / "study"), engine=LocalEngine())
     save_study(made.study, tmp_path / "study")
 
-    def opened(study: object) -> Plan:
-        assert study == made.study
-        return made
+    def opened(study: Path) -> tuple[Plan, Store]:
+        assert load_study(study) == made.study
+        return made, open_store(study)
 
-    monkeypatch.setattr("robustpose.study.plan.open_plan", opened)
+    monkeypatch.setattr("robustpose.study.saved.reopen", opened)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

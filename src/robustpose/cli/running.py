@@ -18,6 +18,7 @@ from robustpose.jobs.store import Store
 from robustpose.jobs.workbench import input_size_of, padding_of
 from robustpose.report import html, terminal
 from robustpose.study.definition import Study
+from robustpose.study.described import describe_plan
 from robustpose.study.plan import Plan, open_plan, workbench
 from robustpose.study.saved import open_store, save_study
 from robustpose.types import PoseDataset
@@ -55,6 +56,7 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None, reuse: bool = 
     how = how or How()
     store = open_store(folder) if reuse else Store(folder)
     cells = [*plan.all_cells(), *findings.asked(plan)]
+    described = describe_plan(plan)  # before models move to a device
     _render_people(plan, [cell for cell in cells if cell not in store])
     with terminal.cells_bar(plan.study.name) as show:
         bench = workbench(plan).on(how.device)
@@ -69,7 +71,7 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None, reuse: bool = 
         shard=how.shard,
         computed=computed,
     )
-    save_study(plan.study, folder)
+    save_study(plan.study, folder, described=described)
     if how.shard.count > 1:
         return Ran(plan, store, [], {})
     rows = all_rows(plan, store)

@@ -39,7 +39,7 @@ from robustpose.cli.options import (
     completing,
     refuse_options,
 )
-from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.errors import RobustPoseError, unknown_name, writing_to
 
 if TYPE_CHECKING:
     from robustpose.studies.realism import Realism
@@ -229,13 +229,16 @@ def _realism(study: "Realism", folder: Path) -> None:
 
 def make_report(
     folder: Annotated[Path, typer.Argument(help="Folder of a study")] = Path("runs/quick"),
+    out: Annotated[Path | None, typer.Option(help="Folder to write into; the study's own if left out")] = None,
 ) -> None:
-    """Make results.csv and the page again from a study's stored cells."""
+    """Make results.csv and the page again from a study's stored cells. No model is opened."""
     from robustpose.analysis.official import all_rows
     from robustpose.cli.running import say_where, write_outputs
-    from robustpose.study.plan import open_plan
-    from robustpose.study.saved import load_study, open_store
+    from robustpose.study.saved import reopen
 
-    plan, store = open_plan(load_study(folder)), open_store(folder)
-    write_outputs(plan, store, all_rows(plan, store), folder)
-    say_where(folder)
+    plan, store = reopen(folder)
+    out = out or folder
+    with writing_to(out, "name a folder with room that you may write to, as --out"):
+        out.mkdir(parents=True, exist_ok=True)
+        write_outputs(plan, store, all_rows(plan, store), out)
+    say_where(out)

@@ -36,12 +36,11 @@ def make_user_study(
 ) -> None:
     """Write a page that asks people which of two pictures was tampered with."""
     from robustpose.report import terminal
-    from robustpose.study.plan import open_plan
-    from robustpose.study.saved import load_study, open_store
+    from robustpose.study.saved import reopen
     from robustpose.userstudy import Design, draw_trials, read_stimuli, write_page
 
     design = Design(trials=trials, controls=controls, catch=catch, seconds=seconds, scale=scale, seed=seed)
-    plan, store = open_plan(load_study(folder)), open_store(folder)
+    plan, store = reopen(folder)
     made = draw_trials(read_stimuli(plan, store, net=net, attack=attack), design)
     page = write_page(made, out)
     terminal.print_trials(made)

@@ -3,17 +3,14 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
-import torch
-
-from robustpose import attacks
 from robustpose.analysis.evidence import Ask, Evidence, NetAsk
 from robustpose.findings.finding import Curve
 from robustpose.findings.statistics import Sample, kept, lost, mean, scored
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate, Pck
 from robustpose.models import OpenedModel
+from robustpose.study.described import stages_of
 from robustpose.study.plan import Plan
 from robustpose.study.view import CLEAN, View
 from robustpose.types import DescribedHead
@@ -94,7 +91,7 @@ def _kind(model: OpenedModel) -> str:
 
 def staged_nets(plan: Plan) -> list[str]:
     """Name the models with several supervised stages, for which attacking all of them is an attack of its own."""
-    return [model.name for model in plan.models if _stages(model) > 1]
+    return [model.name for model in plan.models if stages_of(model.net) > 1]
 
 
 def design_of(net: str) -> str:
@@ -180,10 +177,3 @@ def curves(
 def levels(settings: Iterable[Setting]) -> list[float]:
     """Return the budgets of settings in 255ths."""
     return [round(setting.eps * 255, 6) for setting in settings]
-
-
-@cache
-def _stages(model: OpenedModel) -> int:
-    """Count the supervised stages, on an empty picture."""
-    height, width = model.net.input_size
-    return len(attacks.predict(model.net, torch.zeros(1, 3, int(height), int(width)), ids=("none",)).stages)

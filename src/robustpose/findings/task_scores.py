@@ -4,7 +4,6 @@ accuracy  share of people whose class is right; mean IoU: see metrics.tasks
 """
 
 import numpy as np
-import torch
 
 from robustpose.analysis.evidence import Evidence
 from robustpose.findings.statistics import Sample, ratio, redraws
@@ -12,6 +11,7 @@ from robustpose.findings.sweeps import net_of
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.task import TaskResult
 from robustpose.metrics.table import Floats
+from robustpose.study import described
 from robustpose.study.plan import Plan
 from robustpose.types import HasTaskLabels
 
@@ -32,12 +32,8 @@ def slot_of_task(evidence: Evidence, task: str) -> int:
 
 
 def classes_of(evidence: Evidence, task: str) -> int:
-    """Count a net's classes, on an empty picture."""
-    net = {each.name: each for each in evidence.plan.tasks}[task].net
-    height, width = (int(side) for side in net.input_size)  # type: ignore[union-attr]
-    first = next(net.parameters(), None)  # a study may have moved it to a GPU
-    with torch.no_grad():
-        return int(net(torch.zeros(1, 3, height, width, device=None if first is None else first.device)).shape[1])
+    """Count a model's classes."""
+    return described.classes_of({each.name: each for each in evidence.plan.tasks}[task].net)
 
 
 def task_score(evidence: Evidence, task: str, setting: Setting | None) -> Sample:

@@ -95,14 +95,10 @@ class CellResult:
     @classmethod
     def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> "CellResult":
         """Read it back."""
-        name, keypoints = about["skeleton"]["name"], tuple(about["skeleton"]["keypoints"])
-        skeleton = SKELETONS.get(name)
-        if skeleton is None or skeleton.keypoints != keypoints:
-            skeleton = Skeleton(name=name, keypoints=keypoints, limbs=(), uncounted=tuple(about["uncounted"]))
         more: dict[str, Any] = {name: arrays.get(name) for name in _MORE_ARRAYS}
         table = Table(
             ids=tuple(about["ids"]),
-            skeleton=skeleton,
+            skeleton=skeleton_of(about),
             **{array: arrays[array] for array in _TABLE_ARRAYS},
             **more,
         )
@@ -123,3 +119,12 @@ def as_uint8(images: Tensor) -> Pixels:
     """Turn images (N, 3, H, W) in [0, 1] into pixels (N, H, W, 3)."""
     pixels: Pixels = (images.detach().cpu().permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
     return pixels
+
+
+def skeleton_of(about: Mapping[str, Any]) -> Skeleton:
+    """Return the skeleton of a model's stored answers; KeyError where they are of something else."""
+    name, keypoints = about["skeleton"]["name"], tuple(about["skeleton"]["keypoints"])
+    skeleton = SKELETONS.get(name)
+    if skeleton is None or skeleton.keypoints != keypoints:
+        return Skeleton(name=name, keypoints=keypoints, limbs=(), uncounted=tuple(about["uncounted"]))
+    return skeleton

@@ -212,12 +212,12 @@ def make_plan(
     return Plan(study=study, models=tuple(models), dataset=dataset, metric=chosen)
 
 
-def open_plan(study: Study, *, models: Sequence[OpenedModel] = ()) -> Plan:
+def open_plan(study: Study, *, models: Sequence[OpenedModel] = (), tasks: Sequence[OpenedTask] = ()) -> Plan:
     """Open a study's models and data; RobustPoseError where something cannot be opened or scored.
 
-    `models` are the study's, where they are open already.
+    `models` and `tasks` are the study's, where they are open already.
     """
-    models = models or _open_models(study)
+    models = models or open_models(study)
     dataset = open_dataset(
         study.data,
         images=Path(study.images) if study.images else None,
@@ -229,17 +229,21 @@ def open_plan(study: Study, *, models: Sequence[OpenedModel] = ()) -> Plan:
     labelled = isinstance(dataset, HasTaskLabels)
     return replace(
         plan,
-        tasks=tuple(open_task(spec) for spec in study.tasks) if labelled else (),
+        tasks=(tuple(tasks) or tuple(open_task(spec) for spec in study.tasks)) if labelled else (),
         training=_second(study, study.training),
         other=_second(study, study.other),
     )
 
 
-def _open_models(study: Study) -> list[OpenedModel]:
+def open_models(study: Study, specs: Sequence[str | OpenedModel] = ()) -> list[OpenedModel]:
+    """Open a study's models in its order, with what is open of `specs`; RobustPoseError where one cannot be."""
     card = Path(study.card) if study.card else None
     if card is not None and not any(map(takes_card, study.models)):
         raise RobustPoseError("a card describes a net that others trained (onnx:PATH); none is among the models")
-    return [open_model(spec, card=card if takes_card(spec) else None) for spec in study.models]
+    return [
+        open_model(spec, card=card if takes_card(spec) else None) if isinstance(spec, str) else spec
+        for spec in specs or study.models
+    ]
 
 
 def _second(study: Study, spec: str) -> PoseDataset | None:

@@ -1,9 +1,11 @@
 """A study's definition, saved beside its cells, so that its report can be made again by name.
 
-Models and data are opened again by the names they had, so relative paths count from where the command runs.
+Data are opened again by the names they had, so relative paths count from where the command runs. Models are not
+opened: what a report needs of them is saved, too (described.py).
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from robustpose.fields import wrong_field
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store, write_atomically
 from robustpose.study.definition import Study
+from robustpose.study.described import described_by_results, runs_code, stored_model, stored_task
+from robustpose.study.plan import Plan, open_models, open_plan
 from robustpose.study.view import Grid
 
 FILE = "study.json"
@@ -23,17 +27,39 @@ def _tuple(value: object) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def save_study(study: Study, folder: Path) -> None:
-    """Write a study's definition in one atomic act; versions that stored results by old keys stay with it."""
+def save_study(study: Study, folder: Path, *, described: Mapping[str, object] | None = None) -> None:
+    """Write a study's definition in one atomic act; versions that stored results by old keys stay with it.
+
+    described  what describe_plan says of its models
+    """
     old = legacy_versions(folder)
     folder.mkdir(parents=True, exist_ok=True)  # of a shard without work there is none yet
-    content = {**({"versions": old} if old else {}), **asdict(study)}
+    content = {**({"versions": old} if old else {}), **asdict(study), "described": described}
     write_atomically(folder / FILE, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def load_study(folder: Path) -> Study:
     """Read the definition back; RobustPoseError where the folder holds none or a damaged one."""
     return _read(folder)[0]
+
+
+def reopen(folder: Path) -> tuple[Plan, Store]:
+    """Open a study and its results to read them: no model is opened that runs code, and none that is described.
+
+    RobustPoseError as load_study; and where a model that runs code cannot be told from the results of an older
+    version, which described none.
+    """
+    study, _, described = _read(folder)
+    if described is None:
+        opened = [described_by_results(folder, spec) if runs_code(spec) else spec for spec in study.models]
+        models = open_models(study, opened)
+        return open_plan(study, models=models), open_store(folder)
+    try:
+        models = [stored_model(facts) for facts in described["models"]]
+        tasks = [stored_task(facts) for facts in described["tasks"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RobustPoseError(f"{folder / FILE}: what it says of its models cannot be read ({error!r})") from None
+    return open_plan(study, models=models, tasks=tasks), open_store(folder)
 
 
 def open_store(folder: Path) -> Store:
@@ -46,11 +72,12 @@ def legacy_versions(folder: Path) -> tuple[str, ...]:
     return _read(folder)[1] if (folder / FILE).exists() else ()
 
 
-def _read(folder: Path) -> tuple[Study, tuple[str, ...]]:
+def _read(folder: Path) -> tuple[Study, tuple[str, ...], dict[str, Any] | None]:
     path = folder / FILE
     try:
         content = json.loads(path.read_text())
         versions = tuple(map(str, content.pop("versions", ())))
+        described = content.pop("described", None)
         settings = tuple(Setting(**setting) for setting in content.pop("settings"))
         grid = Grid(**{name: _tuple(value) for name, value in content.pop("grid").items()})
         known = {field.name for field in fields(Study)}
@@ -61,7 +88,7 @@ def _read(folder: Path) -> tuple[Study, tuple[str, ...]]:
         for part in (*settings, grid, study):
             if wrong := wrong_field(part):
                 raise TypeError(wrong)
-        return study, versions
+        return study, versions, described
     except (FileNotFoundError, NotADirectoryError):
         raise RobustPoseError(
             f"{folder} holds no study ({FILE} is missing); make one with `robustpose study`"

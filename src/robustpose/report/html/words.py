@@ -7,9 +7,9 @@ from robustpose.analysis.scores import Row
 from robustpose.attacks import needs
 from robustpose.attacks.autopose import MOVES
 from robustpose.jobs.setting import Setting
-from robustpose.models.importers.imported import ImportedPose
 from robustpose.objectives import OBJECTIVES
 from robustpose.report.html.scores import Family, Net
+from robustpose.study.described import is_imported
 from robustpose.study.plan import Plan, metric_of
 from robustpose.threats import THREATS
 from robustpose.types import DescribedHead, Head
@@ -132,9 +132,7 @@ def answer(plan: Plan, found: Sequence[Net], worst: Sequence[tuple[Setting, Row 
 
 def guessed_losses(plan: Plan) -> str:
     """Say what stands for the training loss of nets that others trained; empty without such nets."""
-    standing_in = {
-        model.name: _loss_name(model.net.head) for model in plan.models if isinstance(model.net, ImportedPose)
-    }
+    standing_in = {model.name: _loss_name(model.net.head) for model in plan.models if is_imported(model.net)}
     if not standing_in:
         return ""
     said = listed([f"of {name} {loss}" for name, loss in standing_in.items()])

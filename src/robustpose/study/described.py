@@ -1,0 +1,194 @@
+"""What a report needs of models, stored with the study: no model is opened, and no code of one runs, for a report.
+
+describe_plan(plan)                     the models of a plan as JSON
+stored_model(facts), stored_task        one of them back, as a model that cannot be run
+described_by_results                    a model of a folder whose study describes none, as older versions wrote it
+runs_code(spec)                         whether opening a model runs code that its spec names
+"""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from robustpose import attacks
+from robustpose.data.augment import PADDING
+from robustpose.errors import RobustPoseError
+from robustpose.jobs.results import skeleton_of
+from robustpose.jobs.workbench import input_size_of, padding_of
+from robustpose.models import OpenedModel, OpenedTask
+from robustpose.models.importers.imported import ImportedPose
+from robustpose.models.importers.python import plain_name
+from robustpose.skeletons import Skeleton
+from robustpose.study.plan import Plan
+from robustpose.types import DescribedHead, MarginHead, PoseModel, PoseOutput
+
+_RUN_CODE = frozenset({"torch", "callable", "torchscript"})
+
+
+def _refuse(*_: object, **__: object) -> NoReturn:
+    raise RobustPoseError("this model was read from a study's folder and was not opened, so it cannot be run")
+
+
+@dataclass(frozen=True)
+class StoredHead:
+    """What is known of a head without margins; it computes nothing. See types.DescribedHead."""
+
+    kind: str = ""
+    loss_name: str = "the loss of its head"
+    decodes_scores: bool = True
+    encode = decode = loss = _refuse
+
+
+@dataclass(frozen=True)
+class StoredMarginHead:
+    """What is known of a head with margins; it computes nothing. See types.MarginHead."""
+
+    kind: str
+    loss_name: str
+    decodes_scores: bool = True
+    places_compete: bool = False
+    encode = decode = loss = margins = _refuse
+
+
+@dataclass(frozen=True)
+class StoredPose:
+    """What is known of a pose model that was not opened; satisfies PoseModel, but cannot be run.
+
+    stages    how many supervised outputs it has
+    imported  whether others trained it, so that its training loss is not known
+    """
+
+    skeleton: Skeleton
+    input_size: tuple[int, int]
+    head: StoredHead | StoredMarginHead = StoredHead()
+    padding: float = PADDING
+    stages: int = 1
+    imported: bool = False
+
+    def __call__(self, images: Tensor, /) -> PoseOutput:
+        """RobustPoseError."""
+        _refuse()
+
+
+class StoredTask(nn.Module):
+    """What is known of a model of another task that was not opened: its number of classes."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+
+
+def runs_code(spec: str) -> bool:
+    """Say whether opening a model by this spec runs code that it names, or that its file holds."""
+    return not _RUN_CODE.isdisjoint(spec.split(":"))
+
+
+def is_imported(net: PoseModel) -> bool:
+    """Say whether others trained a model, so that its training loss is not known."""
+    return net.imported if isinstance(net, StoredPose) else isinstance(net, ImportedPose)
+
+
+def stages_of(net: PoseModel) -> int:
+    """Count a model's supervised outputs, on an empty picture."""
+    if isinstance(net, StoredPose):
+        return net.stages
+    return len(attacks.predict(net, _empty_picture(net), ids=("none",)).stages)
+
+
+def classes_of(net: nn.Module) -> int:
+    """Count the classes of a model of another task, on an empty picture."""
+    if isinstance(net, StoredTask):
+        return net.classes
+    with torch.no_grad():
+        return int(net(_empty_picture(net)).shape[1])
+
+
+def describe_plan(plan: Plan) -> dict[str, object]:
+    """Describe a plan's models, and those of other tasks."""
+    tasks = [
+        {"name": task.name, "fingerprint": task.fingerprint, "classes": classes_of(task.net)}
+        for task in plan.tasks
+    ]
+    return {"models": [describe(each) for each in plan.models], "tasks": tasks}
+
+
+def describe(model: OpenedModel) -> dict[str, object]:
+    """Return what stored_model makes a model of again, as JSON takes it."""
+    net, head = model.net, model.net.head
+    said = StoredHead(head.kind, head.loss_name) if isinstance(head, DescribedHead) else StoredHead()
+    return {
+        "name": model.name,
+        "fingerprint": model.fingerprint,
+        "skeleton": asdict(net.skeleton),
+        "input_size": input_size_of(net),
+        "padding": padding_of(net),
+        "head": asdict(said) | {"margins": isinstance(head, MarginHead)},
+        "stages": stages_of(net),
+        "imported": is_imported(net),
+    }
+
+
+def stored_model(facts: Mapping[str, Any]) -> OpenedModel:
+    """Make a model that cannot be run of what describe returned; KeyError or the like where it lacks."""
+    head = dict(facts["head"])
+    height, width = facts["input_size"]
+    net = StoredPose(
+        skeleton=Skeleton(**{name: _tuples(value) for name, value in facts["skeleton"].items()}),
+        input_size=(int(height), int(width)),
+        head=(StoredMarginHead if head.pop("margins") else StoredHead)(**head),
+        padding=float(facts["padding"]),
+        stages=int(facts["stages"]),
+        imported=bool(facts["imported"]),
+    )
+    return OpenedModel(name=str(facts["name"]), net=net, fingerprint=str(facts["fingerprint"]))
+
+
+def stored_task(facts: Mapping[str, Any]) -> OpenedTask:
+    """Make a model of another task that cannot be run of what describe_plan said of it."""
+    return OpenedTask(str(facts["name"]), StoredTask(int(facts["classes"])), str(facts["fingerprint"]))
+
+
+def described_by_results(folder: Path, spec: str) -> OpenedModel:
+    """Make the model of a spec that cannot be run of what the results in a folder say of it.
+
+    RobustPoseError where they do not say which model it is, or keep no picture of its size.
+    """
+    place = spec.rpartition("torch:")[2].rpartition("callable:")[2].rpartition("torchscript:")[2]
+    found: dict[tuple[str, str], tuple[Skeleton, tuple[int, int]]] = {}
+    for path in sorted((folder / "pictures").glob("*.npz")):
+        try:
+            with np.load(folder / "cells" / path.name, allow_pickle=False) as cell:
+                about = json.loads(cell["about"].tobytes())
+            with np.load(path, allow_pickle=False) as pictures:
+                height, width = pictures["clean"].shape[1:3]
+            job, size = about["job"], (int(height), int(width))
+            found[job["model"], job["model_fingerprint"]] = skeleton_of(about), size
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
+            continue  # damaged, or not of one model's answers
+    theirs = [each for each in found if each[0] in (spec, place, plain_name(place))]
+    if len(theirs or found) != 1:
+        raise RobustPoseError(
+            f"{folder}: its study does not describe {spec}, and opening it would run its code; run the study "
+            "again with this version, which computes nothing twice"
+        )
+    ((name, fingerprint),) = theirs or found
+    skeleton, size = found[name, fingerprint]
+    return OpenedModel(name=name, net=StoredPose(skeleton, size), fingerprint=fingerprint)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value
+
+
+def _empty_picture(net: Any) -> Tensor:
+    height, width = input_size_of(net)
+    first = next(net.parameters(), None) if isinstance(net, nn.Module) else None  # it may lie on a GPU
+    return torch.zeros(1, 3, height, width, device=None if first is None else first.device)
