@@ -40,7 +40,7 @@ ORDER = (
 """A room imports only from rooms above it (left of it in docs/architecture.md); neighbours on a line never."""
 
 REGISTRIES = (
-    *("DATASETS", "MODELS", "IMPORTERS", "PULLS", "TASKS", "METRICS", "THREATS", "OBJECTIVES"),
+    *("DATASETS", "MODELS", "HEADS", "IMPORTERS", "PULLS", "TASKS", "METRICS", "THREATS", "OBJECTIVES"),
     *("ATTACKS", "ENSEMBLES", "SPATIAL", "DEFENCES", "ALARMS", "STUDIES", "FINDINGS"),
 )
 """Each is a literal dict: no decorators, no import side effects."""

@@ -4,8 +4,10 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
+from robustpose.models.heads import HEADS
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import THREATS
 from tests.cli.test_errors import run
@@ -117,3 +119,90 @@ def test_an_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "3 steps away from the true pose, by how far left the keypoints lie" in page
     assert run(monkeypatch, *attack, "--objective", "leftward") == 2
     assert "unknown objective 'leftward'; did you mean 'leftwards'" in capsys.readouterr().err
+
+
+HEAD = '''
+"""Scaled coordinates: in pixels, times a factor that the spec file says."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from robustpose.models.heads import HeadFormat
+from robustpose.models.heads.margins import distances
+from robustpose.models.keys import POSITIVE
+
+
+@dataclass(frozen=True)
+class ScaledHead:
+    factor: float
+    kind: ClassVar[str] = "scaled"
+    loss_name: ClassVar[str] = "the distance of its scaled coordinates"
+    decodes_scores: ClassVar[bool] = False
+    places_compete: ClassVar[bool] = False
+
+    def encode(self, keypoints, /):
+        return keypoints * self.factor
+
+    def decode(self, raw, /):
+        return raw / self.factor, raw.new_ones(raw.shape[:2])
+
+    def loss(self, raw, target, visible, /):
+        return torch.where(visible[..., None], raw - target, 0.0).square().mean(dim=(1, 2))
+
+    def margins(self, keypoints, radius, /, *, softness=0.0):
+        return lambda raw, rows: distances(raw / self.factor, keypoints[rows], radius[rows])
+
+    def signals(self, raw, keypoints, /):
+        return {"length": raw.norm(dim=2)}
+
+
+def check(spec, place, shape):
+    spec.check_rows(place, shape[1], "rows")
+
+
+SCALED = HeadFormat(
+    keys={"factor": POSITIVE},
+    required=("factor",),
+    make=lambda spec: ScaledHead(**spec.keys),
+    stages=lambda spec, outputs: outputs,
+    check=check,
+)
+
+
+class Tiny(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 32), nn.Unflatten(1, (16, 2)))
+
+    def forward(self, x):
+        return 10 * self.body(x)
+'''
+SPEC = """
+name = "tiny"
+format = "torch"
+skeleton = "mpii_16"
+input_size = [32, 32]
+channels = "RGB"
+head = "scaled"
+factor = 10
+"""
+
+
+def test_a_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(HEADS, "scaled", module_of(HEAD, tmp_path).SCALED)
+    (tmp_path / "spec.toml").write_text(SPEC)
+    attack = ("attack", "--model", "torch:mine.py:Tiny", "--card", "spec.toml", "--attack", "pgd", "--n", "2")
+    assert run(monkeypatch, *attack, "--steps", "2", "--objective", "soft_margin", "--out", "out") == 0
+    page = (tmp_path / "out" / "report" / "index.html").read_text()
+    assert "of tiny the distance of its scaled coordinates is attacked in its place" in page
+    with np.load(next((tmp_path / "out" / "cells").glob("*.npz"))) as stored:
+        assert "length" in " ".join(stored.files)
+    (tmp_path / "spec.toml").write_text(SPEC.replace("factor = 10", ""))
+    assert run(monkeypatch, *attack) == 2
+    assert "spec.toml: lacks factor (a number > 0)" in capsys.readouterr().err
+    (tmp_path / "spec.toml").write_text(SPEC + "lattice = 'ends'")
+    assert run(monkeypatch, *attack) == 2
+    assert "lattice is for head = 'heatmap', this card says 'scaled'" in capsys.readouterr().err

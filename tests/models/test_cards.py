@@ -41,15 +41,14 @@ def test_heatmap_card(tmp_path: Path) -> None:
     assert card.skeleton is COCO_17
     assert card.input_size == (64, 48)
     assert card.stages == ("one", "two")
-    assert (card.heatmap_size, card.sigma, card.peak, card.decoding) == ((16, 12), 2.0, 1.0, "argmax")
+    assert card.head_keys == {"heatmap_size": (16, 12), "sigma": 2.0}
     assert (card.mean, card.std, card.scale) == ((0.4, 0.5, 0.6), (0.5, 0.5, 0.5), 255.0)
     assert card.layout == "NHWC"
 
 
 def test_coordinates_card(tmp_path: Path) -> None:
     card = card_of(tmp_path, COORDINATES)
-    assert card.heatmap_size is None
-    assert (card.unit, card.columns) == ("0..1", ("y", "x", "score"))
+    assert card.head_keys == {"unit": "0..1", "columns": ("y", "x", "score")}
 
 
 def test_own_skeleton(tmp_path: Path) -> None:
@@ -68,7 +67,7 @@ def test_the_cards_of_the_page_on_your_net(tmp_path: Path) -> None:
         path.write_text(block.split("```")[0])
         cards.append(read_card(path))
     assert [card.format for card in cards] == ["onnx", "callable"]
-    assert (cards[0].layout, cards[0].lattice, cards[1].layout, cards[1].stages) == (
+    assert (cards[0].layout, cards[0].head_keys["lattice"], cards[1].layout, cards[1].stages) == (
         "NCHW",
         "corners",
         "NHWC",

@@ -9,8 +9,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.models import build, open_model, takes_card
 from robustpose.models.architectures.dlcm import BONES, LIMBS, PartsHead
 from robustpose.models.flipped import FlipTested, flip_tested
-from robustpose.models.heads import CoordinateHead, HeatmapHead, SimCCHead
-from robustpose.models.offset_heads import CentreHead, OffsetHead
+from robustpose.models.heads import CentreHead, CoordinateHead, HeatmapHead, OffsetHead, SimCCHead
 from robustpose.models.opened import OpenedModel
 from robustpose.skeletons import COCO_17, MPII_16, Skeleton
 from robustpose.types import MirroringHead, PoseModel, PoseOutput

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from robustpose.models.offset_heads import CentreHead, OffsetHead
+from robustpose.models.heads import CentreHead, OffsetHead
 from robustpose.types import Head
 
 FEW = settings(max_examples=40, deadline=None, derandomize=True)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from robustpose.models import open_model
+from robustpose.models.heads import CentreHead
 from robustpose.models.importers.imported import ImportedPose
-from robustpose.models.offset_heads import CentreHead
 from robustpose.models.pulled import PULLS, is_here, pulled_path
 from robustpose.objectives import Aim, Margin, TrainingLoss
 from robustpose.types import Batch

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from robustpose.models.heads import CoordinateHead, HeatmapHead, SimCCHead
-from robustpose.models.offset_heads import OffsetHead
+from robustpose.models.heads import CoordinateHead, HeatmapHead, OffsetHead, SimCCHead
 from robustpose.objectives import Aim, Margin, Objective
 from robustpose.skeletons import Skeleton
 from robustpose.types import Head, PoseOutput

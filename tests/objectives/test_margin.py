@@ -10,8 +10,7 @@ from torch import Tensor
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import METRICS, Table
 from robustpose.models.architectures.dlcm import PartsHead
-from robustpose.models.heads import CoordinateHead, HeatmapHead, SimCCHead
-from robustpose.models.offset_heads import CentreHead, OffsetHead
+from robustpose.models.heads import CentreHead, CoordinateHead, HeatmapHead, OffsetHead, SimCCHead
 from robustpose.objectives import Aim, Keypoints, Margin, correct_radius
 from robustpose.skeletons import Skeleton
 from robustpose.types import CappedLoss

@@ -11,15 +11,15 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 from robustpose.errors import RobustPoseError, unknown_name
-from robustpose.fields import finite_number
-from robustpose.geometry import Lattice
+from robustpose.models.heads import HEADS, OutputSpec
+from robustpose.models.keys import POSITIVE, SIZE, TEXT, Key, colour, names, one_of, positive_colour, rows
 from robustpose.skeletons import MPII_16, SKELETONS, Skeleton
 
 Format = Literal["tflite", "tfjs", "onnx", "torch", "torchscript", "hf", "callable"]
@@ -30,10 +30,19 @@ _CHANNELS_LAST = ("tflite", "tfjs", "callable")
 """Formats whose pictures and heatmaps are NHWC unless the card says otherwise; the others' are NCHW."""
 
 
-_LARGEST = 4096
-"""Side of a picture or a heatmap: no pose net takes a larger one, and memory would end first."""
 _NO_FILE = ("torch", "hf", "callable")
 """Formats whose nets are not one file, so that a card cannot name its hash."""
+
+_FIRST_HEAD_KEYS: dict[str, object] = {
+    "heatmap_size": None,
+    "sigma": 1.0,
+    "peak": 1.0,
+    "decoding": "argmax",
+    "lattice": "centres",
+    "unit": "pixels",
+    "columns": (),
+}
+"""Part of every fingerprint, given or not, as in the keys of older results; other keys are part of it if given."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +61,8 @@ class Card:
                             functions "output", or where they return several, their keys or numbers
     select                  which channels (heatmaps) or rows (coordinates) are the skeleton's keypoints, in its
                             order; empty for all
-    lattice                 where the cells of heatmaps lie in the picture: geometry.Lattice
-    head                    "heatmap" with heatmap_size (h, w), and sigma, peak, decoding as in HeatmapHead;
-                            "coordinates" with the columns of a row ("x", "y", perhaps "score", others are ignored)
-                            and the unit of x and y, which count from the picture's outer edges; a column "logit"
-                            is the score before its sigmoid;
-                            "offsets": PoseNet's, stages = [heatmaps, offsets]; "centre": MoveNet's, stages =
-                            [heatmaps, offsets, regression, centre]: see offset_heads
+    head                    how keypoints are written: a name of models.heads.HEADS
+    head_keys               what the head's HeadFormat takes, as far as it is given
     """
 
     name: str
@@ -67,19 +71,13 @@ class Card:
     input_size: tuple[int, int]
     channels: Literal["RGB", "BGR"]
     stages: tuple[str, ...]
-    head: Literal["heatmap", "coordinates", "offsets", "centre"]
+    head: str
+    head_keys: Mapping[str, Any] = field(default_factory=dict, hash=False)
     scale: float = 1.0
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     layout: Literal["NHWC", "NCHW"] = "NHWC"
     select: tuple[int, ...] = ()
-    heatmap_size: tuple[int, int] | None = None
-    sigma: float = 1.0
-    peak: float = 1.0
-    decoding: Literal["argmax", "quarter"] = "argmax"
-    lattice: Lattice = "centres"
-    unit: Literal["pixels", "0..1", "-0.5..0.5"] = "pixels"
-    columns: tuple[str, ...] = ()
     padding: float = 1.25
     title: str = ""
     source: str = ""
@@ -97,9 +95,16 @@ class Card:
     def fingerprint(self) -> str:
         """A hash of what decides the net's answers and its training loss; words for people do not enter."""
         words = ("name", "title", "source", "licence", "clean", "sha256")
-        deciding = {key: value for key, value in vars(self).items() if key not in (*words, "skeleton")}
+        told = {key: value for key, value in vars(self).items() if key not in (*words, "skeleton", "head_keys")}
+        deciding = {**_FIRST_HEAD_KEYS, **told, **self.head_keys}
         deciding["keypoints"], deciding["uncounted"] = self.skeleton.keypoints, self.skeleton.uncounted
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def output_spec(self) -> OutputSpec:
+        """What it says of the model's outputs."""
+        parts = (self.name, self.skeleton, self.input_size, self.layout, self.stages, self.select, self.head_keys)
+        return OutputSpec(*parts)
 
 
 def read_card(path: Path, *, format: str = "") -> Card:
@@ -121,23 +126,24 @@ def read_card(path: Path, *, format: str = "") -> Card:
 def make_card(given: Mapping[str, object], *, where: str = "card", format: str = "") -> Card:
     """Check what a card says, given as a dictionary; see read_card, whose errors begin with `where` here."""
     path = where
+    known = _known_keys(given.get("head"))
     values: dict[str, Any] = {}
     for key, value in given.items():
-        if key not in _KEYS:
-            raise RobustPoseError(f"{path}: {unknown_name('key', key, _KEYS)}")
-        expected, check = _KEYS[key]
+        if key not in known:
+            raise RobustPoseError(f"{path}: {unknown_name('key', key, known)}")
+        expected, check = known[key]
         values[key] = check(list(value) if isinstance(value, tuple) else value)
         if values[key] is None:
             raise RobustPoseError(f"{path}: {key} must be {expected}, got {value!r}")
     head = values.get("head")
     kind = str(values.get("format"))
     by_format = () if kind in ONE_OUTPUT else ("stages",)
-    for key in (*_REQUIRED, *by_format, *_REQUIRED_BY_HEAD.get(str(head), ())):
+    for key in (*_REQUIRED, *by_format, *(HEADS[head].required if head else ())):
         if key not in values:
-            raise RobustPoseError(f"{path}: lacks {key} ({_KEYS[key][0]})")
-    for key, heads in _ONLY_FOR_HEADS.items():
-        if key in values and head not in heads:
-            named = " or ".join(map(repr, heads))
+            raise RobustPoseError(f"{path}: lacks {key} ({known[key][0]})")
+    for key in (*dict.fromkeys(key for format in HEADS.values() for key in format.keys), "select"):
+        if key in values and head not in _heads_with(key):
+            named = " or ".join(map(repr, _heads_with(key)))
             raise RobustPoseError(f"{path}: {key} is for head = {named}, this card says {head!r}")
     if format and kind != format:
         raise RobustPoseError(
@@ -145,7 +151,7 @@ def make_card(given: Mapping[str, object], *, where: str = "card", format: str =
         )
     if "sha256" in values and kind in _NO_FILE:
         raise RobustPoseError(f"{path}: sha256 is of a net's file, and a net of format {kind!r} is not one file")
-    parts = PARTS_OF_HEAD.get(str(head), ())
+    parts = HEADS[values["head"]].parts
     if parts and len(values["stages"]) != len(parts):
         raise RobustPoseError(
             f"{path}: stages must name {len(parts)} tensors for head = {head!r} ({', '.join(parts)}), "
@@ -191,7 +197,8 @@ def _card(path: str, values: dict[str, Any]) -> Card:
         raise RobustPoseError(
             f"{path}: select must have one number for each of the {len(skeleton)} keypoints, got {len(select)}"
         )
-    return Card(**{**values, "skeleton": skeleton})
+    head_keys = {key: values.pop(key) for key in HEADS[values["head"]].keys if key in values}
+    return Card(**{**values, "skeleton": skeleton, "head_keys": head_keys})
 
 
 def shipped_cards() -> tuple[Card, ...]:
@@ -205,13 +212,6 @@ def find_card(sha256: str) -> Card | None:
     return next((card for card in shipped_cards() if card.sha256 == sha256), None)
 
 
-# Each check returns the value as the card holds it, or None where it is wrong.
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value.strip() and value.isprintable() else None
-
-
 def _name(value: object) -> str | None:
     return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9][\w.-]*", value) else None
 
@@ -220,100 +220,40 @@ def _hash(value: object) -> str | None:
     return value if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) else None
 
 
-def _one_of(*known: str) -> tuple[str, Callable[[object], str | None]]:
-    return " or ".join(
-        map(repr, known)
-    ), lambda value: value if isinstance(value, str) and value in known else None
-
-
-def _whole(value: object, *, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _size(value: object) -> tuple[int, int] | None:
-    fits = isinstance(value, list) and len(value) == 2 and all(_whole(side, least=1) for side in value)
-    return (value[0], value[1]) if fits and isinstance(value, list) and max(value) <= _LARGEST else None
-
-
-def _positive(value: object) -> float | None:
-    return float(value) if finite_number(value) and value > 0 else None
-
-
-def _colour(value: object) -> tuple[float, ...] | None:
-    three: list[Any] = value if isinstance(value, list) else [value] * 3
-    return tuple(map(float, three)) if len(three) == 3 and all(map(finite_number, three)) else None
-
-
-def _positive_colour(value: object) -> tuple[float, ...] | None:
-    three = _colour(value)
-    return three if three and min(three) > 0 else None
-
-
-def _names(value: object) -> tuple[str, ...] | None:
-    fits = isinstance(value, list) and value and all(map(_text, value)) and len({*value}) == len(value)
-    return tuple(value) if fits and isinstance(value, list) else None
-
-
 def _skeleton(value: object) -> str | tuple[str, ...] | None:
-    return value if isinstance(value, str) else _names(value)
+    return value if isinstance(value, str) else names(value)
 
 
-def _rows(value: object) -> tuple[int, ...] | None:
-    fits = isinstance(value, list) and value and all(_whole(row, least=0) for row in value)
-    return tuple(value) if fits and isinstance(value, list) and len({*value}) == len(value) else None
-
-
-def _columns(value: object) -> tuple[str, ...] | None:
-    names = _names(value)
-    return names if names and "x" in names and "y" in names else None
-
-
-_KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
+_KEYS: dict[str, Key] = {
     "name": ("a name of letters, digits, '_', '-' and '.'", _name),
-    "title": ("a line of text", _text),
-    "source": ("a line of text", _text),
-    "licence": ("a line of text", _text),
-    "clean": ("a line of text", _text),
+    "title": TEXT,
+    "source": TEXT,
+    "licence": TEXT,
+    "clean": TEXT,
     "sha256": ("64 hexadecimal digits in lower case", _hash),
-    "format": _one_of(*FORMATS),
+    "format": one_of(*FORMATS),
     "skeleton": ("the name of a skeleton or a list of different keypoint names", _skeleton),
-    "input_size": (f"[height, width], whole numbers from 1 to {_LARGEST}", _size),
-    "channels": _one_of("RGB", "BGR"),
-    "layout": _one_of("NHWC", "NCHW"),
-    "scale": ("a number > 0", _positive),
-    "mean": ("a number, or three for red, green and blue, in [0, 1] units", _colour),
-    "std": ("a number > 0, or three for red, green and blue, in [0, 1] units", _positive_colour),
-    "stages": ("a list of different tensor names", _names),
-    "select": ("a list of different whole numbers >= 0", _rows),
-    "head": _one_of("heatmap", "coordinates", "offsets", "centre"),
-    "heatmap_size": (f"[height, width], whole numbers from 1 to {_LARGEST}", _size),
-    "sigma": ("a number of cells > 0", _positive),
-    "peak": ("a number > 0", _positive),
-    "decoding": _one_of("argmax", "quarter"),
-    "padding": ("a number > 0", _positive),
-    "lattice": _one_of("centres", "corners", "ends"),
-    "unit": _one_of("pixels", "0..1", "-0.5..0.5"),
-    "columns": ("a list of different names with 'x' and 'y' among them", _columns),
+    "input_size": SIZE,
+    "channels": one_of("RGB", "BGR"),
+    "layout": one_of("NHWC", "NCHW"),
+    "scale": POSITIVE,
+    "mean": ("a number, or three for red, green and blue, in [0, 1] units", colour),
+    "std": ("a number > 0, or three for red, green and blue, in [0, 1] units", positive_colour),
+    "stages": ("a list of different tensor names", names),
+    "select": ("a list of different whole numbers >= 0", rows),
+    "padding": POSITIVE,
 }
+"""What any spec file may say; `head`, and the keys of a head, are those of HEADS."""
 _REQUIRED = ("name", "format", "skeleton", "input_size", "channels", "head")
-_REQUIRED_BY_HEAD = {
-    "heatmap": ("heatmap_size", "sigma"),
-    "coordinates": ("unit", "columns"),
-    "offsets": ("heatmap_size",),
-    "centre": ("heatmap_size", "sigma"),
-}
-_ONLY_FOR_HEADS = {
-    "heatmap_size": ("heatmap", "offsets", "centre"),
-    "sigma": ("heatmap", "centre"),
-    "peak": ("heatmap",),
-    "decoding": ("heatmap",),
-    "lattice": ("heatmap",),
-    "unit": ("coordinates",),
-    "columns": ("coordinates",),
-    "select": ("heatmap", "coordinates"),
-}
-PARTS_OF_HEAD: dict[str, tuple[str, ...]] = {
-    "offsets": ("heatmaps", "offsets"),
-    "centre": ("heatmaps", "offsets", "regression", "centre"),
-}
-"""What the stages of heads are that read several tensors as one output."""
+
+
+def _heads_with(key: str) -> list[str]:
+    """Name the heads that take a key; `select` is for those that read every tensor as an output of its own."""
+    return [name for name, head in HEADS.items() if (not head.parts if key == "select" else key in head.keys)]
+
+
+def _known_keys(head: object) -> dict[str, Key]:
+    """Return all keys; where heads share one, as the head that is named takes it."""
+    of_heads = {key: check for format in HEADS.values() for key, check in format.keys.items()}
+    own = HEADS[head].keys if isinstance(head, str) and head in HEADS else {}
+    return {**_KEYS, "head": one_of(*HEADS), **of_heads, **own}

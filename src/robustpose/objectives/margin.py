@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.margins import distances
+from robustpose.models.heads.margins import distances
 from robustpose.objectives.aim import Aim, counting
 from robustpose.types import Head, Loss, LossOfParts, MarginHead, PoseModel
 

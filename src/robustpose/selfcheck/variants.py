@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from robustpose.geometry import Lattice
 from robustpose.models.cards import Card
+from robustpose.models.heads import HEADS
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 SIDES = "left and right swapped"
@@ -49,7 +50,15 @@ def variants_of(card: Card) -> Iterator[Variant]:
     for padding in _PADDINGS:
         if padding != card.padding:
             yield Variant(f"crops of box x {padding:g}", f"padding = {padding:g}", replace(card, padding=padding))
-    yield from _lattices(card) if card.head == "heatmap" else _rows(card)
+    keys = HEADS[card.head].keys
+    if "lattice" in keys:
+        yield from _lattices(card)
+    if "columns" in keys:
+        yield from _rows(card)
+
+
+def _with(card: Card, **head_keys: object) -> Card:
+    return replace(card, head_keys={**card.head_keys, **head_keys})
 
 
 def _sides(card: Card) -> Iterator[Variant]:
@@ -72,17 +81,16 @@ def _scalings(card: Card) -> Iterator[Variant]:
 def _lattices(card: Card) -> Iterator[Variant]:
     """Move the cells by up to half of one."""
     for lattice in get_args(Lattice):
-        if lattice != card.lattice:
-            moved = replace(card, lattice=lattice)
+        if lattice != card.head_keys.get("lattice", "centres"):
+            moved = _with(card, lattice=lattice)
             yield Variant(_LATTICES[lattice], f'lattice = "{lattice}"', moved, kind="place")
 
 
 def _rows(card: Card) -> Iterator[Variant]:
     """Read coordinates otherwise: y before x, in another unit."""
     swap = {"x": "y", "y": "x"}
-    columns = tuple(swap.get(name, name) for name in card.columns)
-    yield Variant("x and y swapped", f"columns = {list(columns)}", replace(card, columns=columns))
-    units: tuple[Literal["pixels", "0..1", "-0.5..0.5"], ...] = ("pixels", "0..1", "-0.5..0.5")
-    for unit in units:
-        if unit != card.unit:
-            yield Variant(f"coordinates in {unit}", f'unit = "{unit}"', replace(card, unit=unit))
+    columns = tuple(swap.get(name, name) for name in card.head_keys["columns"])
+    yield Variant("x and y swapped", f"columns = {list(columns)}", _with(card, columns=columns))
+    for unit in ("pixels", "0..1", "-0.5..0.5"):
+        if unit != card.head_keys["unit"]:
+            yield Variant(f"coordinates in {unit}", f'unit = "{unit}"', _with(card, unit=unit))

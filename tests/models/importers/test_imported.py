@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.heads import CoordinateHead, HeatmapHead
+from robustpose.models.heads import CentreHead, CoordinateHead, HeatmapHead, OffsetHead
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.tflite.loading import load_tflite
-from robustpose.models.offset_heads import CentreHead, OffsetHead
 from robustpose.types import PoseModel
 from tests.models.importers.tflite_files import Array, Op, tflite_bytes
 

@@ -127,10 +127,12 @@ def _card(transformers: Any, name: str, net: nn.Module, spec: str) -> Card:
         stages=(HEATMAPS,),
         head="heatmap",
         layout="NCHW",
-        heatmap_size=(int(maps.shape[2]), int(maps.shape[3])),
-        sigma=_SIGMA,
-        decoding="quarter",
-        lattice="ends",
+        head_keys={
+            "heatmap_size": (int(maps.shape[2]), int(maps.shape[3])),
+            "sigma": _SIGMA,
+            "decoding": "quarter",
+            "lattice": "ends",
+        },
         **numbers,
     )
 

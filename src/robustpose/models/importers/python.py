@@ -128,7 +128,7 @@ class _Answers:
                 f"{tuple(stage.shape)}"
             )
         # A keypoint that was not found is wrong, not missing: it is put far outside the picture.
-        far = -float(max(self.card.input_size)) if self.card.unit == "pixels" else -1.0
+        far = -float(max(self.card.input_size)) if self.card.head_keys.get("unit", "pixels") == "pixels" else -1.0
         return (torch.where(torch.isfinite(stage), stage, far),)
 
 

@@ -17,7 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from robustpose import geometry
-from robustpose.models.margins import highest
+from robustpose.errors import RobustPoseError
+from robustpose.models.heads.margins import highest
+from robustpose.models.heads.tensors import HeadFormat, OutputSpec, count_maps, map_of
+from robustpose.models.keys import POSITIVE, SIZE
 from robustpose.types import Margins
 
 _SURE = 12.0
@@ -245,3 +248,44 @@ def _focal(logits: Tensor, true_logits: Tensor) -> Tensor:
     right = (1 - probability).square() * F.logsigmoid(logits)
     wrong = (1 - true_logits.sigmoid()).pow(4) * probability.square() * F.logsigmoid(-logits)
     return -torch.where(true_logits >= _SURE, right, wrong)
+
+
+def _joined(spec: OutputSpec, outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return the maps of all parts as one raw output."""
+    return (torch.cat([map_of(spec, output) for output in outputs], dim=1),)
+
+
+def _check(spec: OutputSpec, place: int, shape: tuple[int, ...], format: HeadFormat) -> None:
+    maps, keypoints = count_maps(spec, place, shape), len(spec.skeleton)
+    part, of = list(format.parts.items())[place]
+    if maps != of(keypoints):
+        raise RobustPoseError(
+            f"stage {spec.stages[place]!r} has {maps} maps, but the {part} of card {spec.name!r} are "
+            f"{of(keypoints)} for the {keypoints} keypoints of {spec.skeleton.name}"
+        )
+
+
+OFFSETS: HeadFormat = HeadFormat(
+    keys={"heatmap_size": SIZE},
+    required=("heatmap_size",),
+    parts={"heatmaps": lambda k: k, "offsets": lambda k: 2 * k},
+    make=lambda spec: OffsetHead(input_size=spec.input_size, **spec.keys),
+    stages=_joined,
+    check=lambda spec, place, shape: _check(spec, place, shape, OFFSETS),
+)
+"""PoseNet's."""
+
+CENTRE: HeadFormat = HeadFormat(
+    keys={"heatmap_size": SIZE, "sigma": ("a number of cells > 0", POSITIVE[1])},
+    required=("heatmap_size", "sigma"),
+    parts={
+        "heatmaps": lambda k: k,
+        "offsets": lambda k: 2 * k,
+        "regression": lambda k: 2 * k,
+        "centre": lambda k: 1,
+    },
+    make=lambda spec: CentreHead(input_size=spec.input_size, **spec.keys),
+    stages=_joined,
+    check=lambda spec, place, shape: _check(spec, place, shape, CENTRE),
+)
+"""MoveNet's."""

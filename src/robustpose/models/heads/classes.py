@@ -1,0 +1,108 @@
+"""Classes: one for x and one for y a keypoint. SimCC, Li et al. 2022 (arXiv 2107.03332)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from robustpose import geometry
+from robustpose.models.heads.margins import decided, highest
+from robustpose.types import Margins
+
+
+@dataclass(frozen=True)
+class SimCCHead:
+    """Logits of a class for x and a class for y for each keypoint: raw (N, K, Lx + Ly), those of x first.
+
+    split  bins a pixel
+    sigma  of the Gaussian that the target distribution is, in bins
+    """
+
+    kind: ClassVar[str] = "classes"
+    loss_name: ClassVar[str] = "the Kullback-Leibler divergence of its classes"
+    decodes_scores: ClassVar[bool] = True
+    places_compete: ClassVar[bool] = True
+
+    input_size: tuple[int, int]
+    split: float = 2.0
+    sigma: float = 6.0
+
+    @property
+    def bins(self) -> tuple[int, int]:
+        """(Ly, Lx)."""
+        return round(self.input_size[0] * self.split), round(self.input_size[1] * self.split)
+
+    def encode(self, keypoints: Tensor, /) -> Tensor:
+        """Write keypoints (N, K, 2) in input pixels as logits (N, K, Lx + Ly) whose softmax is the target.
+
+        The distributions sum to 1, so a keypoint beyond the picture has its mass at the edge.
+        """
+        ly, lx = self.bins
+        at = geometry.pixels_to_cells(keypoints, heatmap_size=self.bins, input_size=self.input_size)
+        x = torch.arange(lx, device=at.device, dtype=at.dtype) - at[..., 0:1]
+        y = torch.arange(ly, device=at.device, dtype=at.dtype) - at[..., 1:2]
+        return -torch.cat([x, y], dim=-1).square() / (2 * self.sigma**2)
+
+    def decode(self, raw: Tensor, /) -> tuple[Tensor, Tensor]:
+        """Find the likeliest bins: their centres (N, K, 2) in input pixels, the smaller probability (N, K)."""
+        found = [axis.softmax(dim=-1).max(dim=-1) for axis in self._axes(raw)]
+        cells = torch.stack([axis.indices for axis in found], dim=-1).to(raw.dtype)
+        pixels = geometry.cells_to_pixels(cells, heatmap_size=self.bins, input_size=self.input_size)
+        return pixels, torch.minimum(found[0].values, found[1].values)
+
+    def loss(self, raw: Tensor, target: Tensor, visible: Tensor, /) -> Tensor:
+        """Kullback-Leibler divergence (N,) of x and y together, over the visible keypoints, divided by all K."""
+        target = torch.where(visible[..., None], target, 0.0)
+        divergence = sum(
+            F.kl_div(F.log_softmax(ours, -1), F.log_softmax(true, -1), reduction="none", log_target=True).sum(-1)
+            for ours, true in zip(self._axes(raw), self._axes(target), strict=True)
+        )
+        return torch.where(visible, divergence, 0.0).mean(dim=1)
+
+    def mirrored(self, raw: Tensor, order: Sequence[int], /) -> Tensor:
+        """Mirror the logits of x; see types.MirroringHead."""
+        x, y = self._axes(raw[:, list(order)])
+        return torch.cat([x.flip(-1), y], dim=-1)
+
+    def margins(self, keypoints: Tensor, radius: Tensor, /, *, softness: float = 0.0) -> Margins:
+        """Compare as HeatmapHead does, a cell being a pair of bins, as high as both logits; see types.MarginHead.
+
+        The unit is the margin that the training target has.
+        """
+        ly, lx = self.bins
+        cells = torch.arange(max(lx, ly)).to(keypoints)
+        centres = geometry.cells_to_pixels(
+            torch.stack([cells, cells], dim=-1), heatmap_size=self.bins, input_size=self.input_size
+        )
+        across = (centres[:lx, 0] - keypoints[..., 0:1]).abs()  # (N, K, Lx)
+        along, order = (centres[:ly, 1] - keypoints[..., 1:2]).abs().sort(dim=-1)  # (N, K, Ly), nearest first
+        reach = (radius[:, :, None].square() - across.square()).clamp(min=0).sqrt()
+        # How many rows of each column lie within the radius: the first so many of the sorted.
+        rows_in = torch.where(across <= radius[:, :, None], torch.searchsorted(along, reach, right=True), 0)
+        inside, beyond = rows_in > 0, rows_in < ly  # (N, K, Lx)
+        step = float(torch.linalg.vector_norm(centres[1] - centres[0]))
+        far = torch.hypot(across.amin(dim=-1), along[..., 0]) > radius + step
+        open_ = inside.any(dim=-1) & beyond.any(dim=-1)
+        given = decided(inside.any(dim=-1), far)
+        # A perfect model's logits fall by this much from the keypoint to the edge of the radius.
+        unit = (radius * self.split).square() / (2 * self.sigma**2)
+
+        def margins(raw: Tensor, rows: Tensor) -> Tensor:
+            x, y = raw[..., :lx], raw[..., lx : lx + ly].gather(-1, order[rows])
+            nearest = y.cummax(dim=-1).values  # of the first so many rows
+            furthest = y.flip(-1).cummax(dim=-1).values.flip(-1)  # of the others
+            within = x + nearest.gather(-1, (rows_in[rows] - 1).clamp(min=0))
+            without = x + furthest.gather(-1, rows_in[rows].clamp(max=ly - 1))
+            best_in = highest(within, ~inside[rows], softness=0.0)
+            best_out = highest(without, ~beyond[rows], softness=softness * unit[rows] if softness else 0.0)
+            return torch.where(open_[rows], (best_out - best_in) / unit[rows], given[rows])
+
+        return margins
+
+    def _axes(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """Cut (N, K, Lx + Ly) into x and y."""
+        ly, lx = self.bins
+        return raw[..., :lx], raw[..., lx : lx + ly]
