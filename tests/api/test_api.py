@@ -164,3 +164,20 @@ def test_budgets_in_any_spelling(linear: LinearPose) -> None:
     assert found.score(eps="8/255") == found.score(eps=8 / 255)
     numbers: dict[str, Any] = {"n": np.int64(2), "eps": np.float64(0.03), "steps": np.int32(2)}
     assert rp.attack(linear, tiny_batch(4), **numbers).score("clean").n == 2
+
+
+def test_of_several_budgets_the_last_is_meant_unless_told(linear: LinearPose) -> None:
+    budgets = (64 / 255, 1 / 255, 16 / 255)  # neither the order of size nor the first
+    found = rp.attack(linear, tiny_batch(12), attack="fgsm", eps=budgets)
+    sizes = [float(np.abs(_added(found, eps)).max()) for eps in (*budgets, None)]
+    assert sizes == [64, 1, 16, 16]
+    values = [found.score("attacked", eps=eps) for eps in budgets]
+    assert values[0].value < values[-1].value, "the test is only a test where budgets differ"
+    assert found.score("attacked") == values[-1]
+    assert found.outcome(clean=True).setting is None
+
+
+def _added(found: rp.AttackResult, eps: float | None) -> np.ndarray[Any, Any]:
+    pictures = found.outcome(eps=eps).shown.pictures
+    clean = found.outcome(clean=True).shown.pictures.clean
+    return pictures.adversarial.astype(int) - clean.astype(int)

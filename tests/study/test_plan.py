@@ -1,4 +1,6 @@
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,6 +39,39 @@ def test_other_pictures_are_other_cells() -> None:
     assert keys(first) == keys(plan(people=Photographed(pictures="first")))
 
 
+@dataclass(frozen=True)
+class OnePictureChanged(NoisePeople):
+    """People the last of whom has another picture; a hash says of which rows the pictures are."""
+
+    last: str = "first"
+
+    def content(self, rows: Sequence[int]) -> str:
+        return f"{rows} " + (self.last if self.people - 1 in rows else "")
+
+
+def test_targets_are_drawn_from_everyone_so_anybody_s_picture_is_part_of_a_targeted_cell() -> None:
+    """The last person lies outside of the first block: only what draws target poses depends on them."""
+    first, second = (plan(people=OnePictureChanged(last=last)) for last in ("first", "second"))
+    for setting in (None, *first.study.settings):
+        (mine, *_), (theirs, *_) = (each.cells(each.models[0], setting) for each in (first, second))
+        assert mine.stop < len(first.dataset)
+        targeted = setting is not None and setting.targeted
+        assert (key_of(mine) != key_of(theirs)) == targeted, setting
+
+
+def test_target_poses_are_drawn_by_the_seed(tmp_path: Path) -> None:
+    targeted = tuple(setting for setting in plan().study.settings if setting.targeted)
+    drawn = {}
+    for name, seed in (("first", 0), ("again", 0), ("other", 1)):
+        made = plan(settings=targeted, seed=seed)
+        store = Store(tmp_path / name)
+        run_cells(made, store)
+        drawn[name] = outcome(made, store, made.models[0], targeted[0]).table.target
+    assert drawn["first"] is not None
+    np.testing.assert_array_equal(drawn["first"], drawn["again"])
+    assert not np.array_equal(drawn["first"], drawn["other"])
+
+
 def test_clean_cells_do_not_depend_on_the_seed() -> None:
     shared = keys(plan(seed=0)) & keys(plan(seed=1))
     assert shared == {key_of(cell) for cell in plan().all_cells() if cell.setting is None}
@@ -51,8 +86,6 @@ class HandsOnly(TinyHeatmaps):
 
 
 def test_all_nets_of_a_study_are_scored_on_the_keypoints_they_share(tmp_path: object) -> None:
-    from pathlib import Path
-
     nets = (*models(), OpenedModel(name="hands", net=HandsOnly().eval(), fingerprint="hands-1"))
     study = replace(plan().study, settings=())
     together = make_plan(study, models=nets, dataset=NoisePeople())
