@@ -180,4 +180,5 @@ def test_of_several_budgets_the_last_is_meant_unless_told(linear: LinearPose) ->
 def _added(found: rp.AttackResult, eps: float | None) -> np.ndarray[Any, Any]:
     pictures = found.outcome(eps=eps).shown.pictures
     clean = found.outcome(clean=True).shown.pictures.clean
-    return pictures.adversarial.astype(int) - clean.astype(int)
+    added: np.ndarray[Any, Any] = pictures.adversarial.astype(int) - clean.astype(int)
+    return added

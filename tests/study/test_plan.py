@@ -66,8 +66,9 @@ def test_target_poses_are_drawn_by_the_seed(tmp_path: Path) -> None:
         made = plan(settings=targeted, seed=seed)
         store = Store(tmp_path / name)
         run_cells(made, store)
-        drawn[name] = outcome(made, store, made.models[0], targeted[0]).table.target
-    assert drawn["first"] is not None
+        target = outcome(made, store, made.models[0], targeted[0]).table.target
+        assert target is not None
+        drawn[name] = target
     np.testing.assert_array_equal(drawn["first"], drawn["again"])
     assert not np.array_equal(drawn["first"], drawn["other"])
 
