@@ -1,5 +1,6 @@
 """Pieces that a user adds: one file outside the package and one entry of a registry, then the command line."""
 
+import csv
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +10,7 @@ import pytest
 
 from robustpose.models.heads import HEADS
 from robustpose.objectives import OBJECTIVES
+from robustpose.studies import STUDIES
 from robustpose.threats import THREATS
 from tests.cli.test_errors import run
 
@@ -86,7 +88,7 @@ def test_a_threat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "The attacker may repaint eps columns on the left." in page
     assert "eps 3 columns" in page
     assert run(monkeypatch, "list", "threats") == 0
-    assert " mine," in capsys.readouterr().out
+    assert "mine         may repaint eps columns on the left" in capsys.readouterr().out
     assert run(monkeypatch, *attack, "--eps", "65") == 2
     assert "eps of mine must be 64 at most, got 65" in capsys.readouterr().err
     assert run(monkeypatch, *attack) == 2
@@ -206,3 +208,59 @@ def test_a_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     (tmp_path / "spec.toml").write_text(SPEC + "lattice = 'ends'")
     assert run(monkeypatch, *attack) == 2
     assert "lattice is for head = 'heatmap', this card says 'scaled'" in capsys.readouterr().err
+
+
+STUDY = '''
+"""One step of a strength that the command line sets."""
+
+from dataclasses import dataclass, replace
+
+from robustpose.jobs.setting import Setting
+from robustpose.studies.grid import chosen
+from robustpose.studies.quick import QUICK
+from robustpose.studies.spec import StudySpec
+from robustpose.study.options import GridOptions, option
+from robustpose.threats import read_eps
+
+
+@dataclass(frozen=True)
+class Options(GridOptions):
+    strength: str = option("1/255", "Budget of the one step")
+    twice: bool = option(False, "Attack at twice the budget, too")
+
+
+def make(options):
+    eps = read_eps(options.strength, "linf")
+    budgets = (eps, 2 * eps) if options.twice else (eps,)
+    study = replace(QUICK, name="mine", findings=(), tasks=())
+    return replace(chosen(study, options), settings=tuple(Setting("fgsm", each) for each in budgets))
+
+
+SPEC = StudySpec(options=Options, make=make)
+'''
+
+
+def test_a_study_with_options_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(STUDIES, "mine", module_of(STUDY, tmp_path).SPEC)
+    assert (
+        run(monkeypatch, "study", "mine", "--models", "deeppose", "--n", "2", "--strength", "3/255", "--twice")
+        == 0
+    )
+    rows = list(csv.DictReader((tmp_path / "runs/mine/results.csv").read_text().splitlines()))
+    assert {(row["attack"], row["eps"]) for row in rows} == {
+        ("clean", "0/255"),
+        ("FGSM-U", "3/255"),
+        ("FGSM-U", "6/255"),
+    }
+    capsys.readouterr()
+    assert run(monkeypatch, "study", "mine", "--help") == 0
+    shown = capsys.readouterr().out
+    assert "--strength" in shown and "Budget of" in shown and "--models" in shown
+    assert run(monkeypatch, "study", "quick", "--help") == 0
+    assert "--strength" not in capsys.readouterr().out
+    assert run(monkeypatch, "study", "quick", "--twice", "--strength", "1/255") == 2
+    assert "study 'quick' does not take --strength, --twice" in capsys.readouterr().err
+    assert run(monkeypatch, "list", "studies") == 0
+    assert "mine\n" in capsys.readouterr().out

@@ -21,7 +21,7 @@ from robustpose.userstudy import Design
 from tests.cli.test_errors import run
 
 COMMANDS = (
-    *("attack", "pull", "study", "report", "train", "data show", "data render", "data check"),
+    *("attack", "pull", "study", "study validity", "report", "train", "data show", "data render", "data check"),
     *("card check", "userstudy make", "userstudy analyse"),
 )
 HEAVY = {"torch", "numpy", "polars", "matplotlib", "robustpose.models", "robustpose.jobs"}
@@ -50,7 +50,7 @@ def start(*lines: str, **environment: str) -> tuple[str, set[str], float]:
     return done.stdout, set(done.stderr.splitlines()[-1].split()), seconds
 
 
-@pytest.mark.parametrize("line", ["--help", "list", "list attacks", "attack --help"])
+@pytest.mark.parametrize("line", ["--help", "list", "list attacks", "attack --help", "study quick --help"])
 def test_help_and_lists_take_little_time(line: str) -> None:
     shown, modules, seconds = start(line)
     assert shown

@@ -12,7 +12,7 @@ from robustpose.cli.card import check
 from robustpose.cli.data import check_files, render_people, show_people
 from robustpose.cli.listing import list_names
 from robustpose.cli.pull import pull_nets
-from robustpose.cli.study import make_report, study
+from robustpose.cli.study import StudyGroup, make_report
 from robustpose.cli.train import train_net
 from robustpose.cli.userstudy import analyse_user_study, make_user_study
 from robustpose.errors import RobustPoseError
@@ -27,7 +27,14 @@ app = typer.Typer(
 app.command("list")(list_names)
 app.command("attack")(attack)
 app.command("pull")(pull_nets)
-app.command("study")(study)
+app.add_typer(
+    typer.Typer(
+        cls=StudyGroup,
+        no_args_is_help=True,
+        help="Run a study, or continue it: its cells, results.csv and the report page.",
+    ),
+    name="study",
+)
 app.command("report")(make_report)
 app.command("train")(train_net)
 data_app = typer.Typer(no_args_is_help=True, help="Look at people with their truth, write them, check files.")

@@ -34,6 +34,9 @@ KINDS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 """The registries of each kind: the module that has it, and its name there."""
 
+_TITLES = ("title", "summary", "rule")
+"""What the one line about a thing is called, where it has one."""
+
 _FLIP = ("flip:MODEL", "Any model, asked of the mirrored picture too.")
 
 
@@ -63,7 +66,24 @@ def read_registry(module: str, name: str) -> dict[str, str]:
     if module not in sys.modules:
         return written
     now = getattr(import_module(module), name)
-    return {each: written.get(each) or _first(inspect.getdoc(now[each]) or "") for each in now}
+    return {each: written.get(each) or _said(now[each]) for each in now}
+
+
+def argument(module: str, registry: str, name: str, keyword: str) -> tuple[str, str] | None:
+    """Return the module and name of what a registry's entry is made with, `options=GridOptions`; None if unknown.
+
+    Of a registry whose room is imported already, None: the entry itself says it.
+    """
+    home, node = _definition(module, registry)
+    assert isinstance(node, ast.Dict)
+    entries = {ast.literal_eval(key): value for key, value in zip(node.keys, node.values, strict=True) if key}
+    value = entries.get(name)
+    if module in sys.modules or not isinstance(value, ast.Name):
+        return None
+    home, made = _definition(home, value.id)
+    given = {each.arg: each.value for each in made.keywords} if isinstance(made, ast.Call) else {}
+    found = given.get(keyword)
+    return (_definition(home, found.id)[0], found.id) if isinstance(found, ast.Name) else None
 
 
 def literal(module: str, name: str) -> Any:
@@ -76,6 +96,15 @@ def literal(module: str, name: str) -> Any:
         for each in node.body
         if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and each.value is not None
     }
+
+
+def _said(value: object) -> str:
+    """Return one line about a registry's value that is at hand."""
+    titles = [getattr(value, name, None) for name in _TITLES]
+    documented = inspect.isroutine(value) or inspect.isclass(value)
+    return next(
+        (each for each in titles if isinstance(each, str)), _first((documented and inspect.getdoc(value)) or "")
+    )
 
 
 def _first(docstring: str) -> str:
@@ -113,7 +142,7 @@ def _title(value: ast.AST) -> str:
     """Return a call's title: its argument of that name, or a first one of several words."""
     if not isinstance(value, ast.Call):
         return ""
-    named = [keyword.value for keyword in value.keywords if keyword.arg in ("title", "summary", "rule")]
+    named = [keyword.value for keyword in value.keywords if keyword.arg in _TITLES]
     for each in (*named, *value.args[:1]):
         if isinstance(each, ast.Constant) and isinstance(each.value, str) and (named or " " in each.value):
             return each.value

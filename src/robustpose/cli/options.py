@@ -1,12 +1,15 @@
 """Options that several commands share."""
 
 from collections.abc import Callable, Collection
-from typing import Annotated
+from dataclasses import Field, fields
+from typing import Annotated, Any
 
 import typer
+from typer.models import OptionInfo
 
 from robustpose.cli.catalogue import known
 from robustpose.errors import RobustPoseError
+from robustpose.study.options import GridOptions
 
 
 def completing(kind: str, *, several: bool = False) -> Callable[[str], list[tuple[str, str]]]:
@@ -24,56 +27,32 @@ def completing(kind: str, *, several: bool = False) -> Callable[[str], list[tupl
     return complete
 
 
-ModelsOption = Annotated[
-    str,
-    typer.Option(
-        "--models",
-        help="Nets, comma-separated: shg2,movenet-thunder,tfjs:PATH",
-        autocompletion=completing("models", several=True),
-    ),
-]
-DataOption = Annotated[
-    str,
-    typer.Option(
-        "--data",
-        autocompletion=completing("datasets"),
-        help="synthpose | synthpose:test | NAME:PATH of coco, mpii, lsp, lspet, crowdpose, ochuman; "
-        "NAME:PATH[1-100] takes some of its people, A+B joins two",
-    ),
-]
-ImagesOption = Annotated[
-    str, typer.Option("--images", help="Photo folder, where it is not beside the annotations")
-]
-CardOption = Annotated[
-    str, typer.Option("--card", help="Card of a net that others trained and that is not among the known ones")
-]
-MinKeypointsOption = Annotated[
-    int, typer.Option("--min-keypoints", help="People in photos: labelled at least, face left out", min=0)
-]
-MinBoxOption = Annotated[
-    float, typer.Option("--min-box", help="People in photos: box side in pixels at least", min=0)
-]
-DetectionsOption = Annotated[
-    str, typer.Option("--detections", help="A detector's boxes instead of the true ones: COCO's results JSON")
-]
-SeedOption = Annotated[int, typer.Option("--seed", help="Of every random draw", min=0)]
-MetricOption = Annotated[
-    str,
-    typer.Option(
-        "--metric",
-        autocompletion=completing("metrics"),
-        help="pckh | pck | ks; by default what suits data and nets, see docs/scores.md",
-    ),
-]
+def as_option(field: Field[Any]) -> OptionInfo:
+    """Make a command's option of a field of an options dataclass: see study/options.py."""
+    about, name = field.metadata, field.name.replace("_", "-")
+    written = f"--{name}/--no-{name}" if field.type in (bool, "bool") else f"--{name}"
+    complete = completing(about["names"], several=about["several"]) if about["names"] else None
+    made: OptionInfo = typer.Option(written, help=about["help"], min=about["min"], autocompletion=complete)
+    return made
 
 
-def refuse_options(context: typer.Context, taken: Collection[str] | None, *, what: str) -> None:
-    """Refuse what the command line gives beside the parameters `taken`, by name; None takes all.
+_FIELDS = {field.name: field for field in fields(GridOptions)}
+
+DataOption = Annotated[str, as_option(_FIELDS["data"])]
+ImagesOption = Annotated[str, as_option(_FIELDS["images"])]
+CardOption = Annotated[str, as_option(_FIELDS["card"])]
+MinKeypointsOption = Annotated[int, as_option(_FIELDS["min_keypoints"])]
+MinBoxOption = Annotated[float, as_option(_FIELDS["min_box"])]
+DetectionsOption = Annotated[str, as_option(_FIELDS["detections"])]
+SeedOption = Annotated[int, as_option(_FIELDS["seed"])]
+MetricOption = Annotated[str, as_option(_FIELDS["metric"])]
+
+
+def refuse_options(context: typer.Context, taken: Collection[str], *, what: str) -> None:
+    """Refuse what the command line gives beside the parameters `taken`, by name.
 
     RobustPoseError names the options: one that is not read must not seem to have been.
     """
-    if taken is None:
-        return
     asked = [
         each.opts[0]
         for each in context.command.params

@@ -1,230 +1,112 @@
-"""`robustpose study` and `robustpose report`: many cells, resumable, and their page."""
+"""`robustpose study NAME`, a command made of each study's options, and `robustpose report`."""
 
-from dataclasses import replace
+import inspect
+from dataclasses import Field, fields
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from robustpose.cli.engines import (
-    AddressOption,
-    DeviceOption,
-    EngineOption,
-    GpusOption,
-    ShardOption,
-    ThreadsOption,
-    WorkersOption,
-    how_of,
-)
-from robustpose.cli.narrowing import (
-    EpsOption,
-    LongOption,
-    StepsWalkOption,
-    UniversalPeopleOption,
-    UniversalSamplesOption,
-    budgets_of,
-    narrowed,
-    over,
-)
-from robustpose.cli.options import (
-    CardOption,
-    DataOption,
-    DetectionsOption,
-    ImagesOption,
-    MetricOption,
-    MinBoxOption,
-    MinKeypointsOption,
-    ModelsOption,
-    SeedOption,
-    completing,
-    refuse_options,
-)
-from robustpose.errors import RobustPoseError, unknown_name, writing_to
+from robustpose.cli.catalogue import argument, known
+from robustpose.cli.options import as_option, refuse_options
+from robustpose.errors import unknown_name, writing_to
 
-if TYPE_CHECKING:
-    from robustpose.studies.realism import Realism
-
-_ALIKE = {"name", "models", "data", "n", "seed", "min_keypoints", "min_box", "out"}
-_ENGINES = {"engine", "device", "address", "workers", "threads", "gpus", "shard", "reuse"}
-_TAKEN: dict[str, set[str]] = {
-    "Realism": _ALIKE,
-    "Validity": _ALIKE | _ENGINES | {"eps", "images", "card", "people_per_cell"},
-}
-"""Options of studies that do not take all."""
+OutOption = Annotated[Path | None, typer.Option(help="Folder of the results; runs/NAME by default")]
 
 
-def study(
-    context: typer.Context,
-    name: Annotated[
-        str, typer.Argument(help="See `robustpose list studies`", autocompletion=completing("studies"))
-    ],
-    models: ModelsOption = "",
-    data: DataOption = "",
-    findings: Annotated[
-        str,
-        typer.Option(
-            help="What to decide: fig2a,table1 | all | none; see `robustpose list findings`",
-            autocompletion=completing("findings", several=True),
-        ),
-    ] = "",
-    tasks: Annotated[str, typer.Option(help="Nets of other tasks, to compare: action,parts:PATH | none")] = "",
-    other: Annotated[str, typer.Option(help="A second data set, to carry universal perturbations to")] = "",
-    training: Annotated[
-        str,
-        typer.Option(
-            help="Data set to learn universal perturbations on: SPEC | none; synthpose:train for synthpose"
-        ),
-    ] = "",
-    eps: EpsOption = "",
-    steps_walk: StepsWalkOption = "",
-    long: LongOption = None,
-    universal_samples: UniversalSamplesOption = None,
-    universal_people: UniversalPeopleOption = None,
-    n: Annotated[int | None, typer.Option("--n", help="People, from the first")] = None,
-    people_per_cell: Annotated[
-        int | None, typer.Option(help="Attacked together; a GPU wants hundreds", min=1)
-    ] = None,
-    seed: SeedOption = 0,
-    images: ImagesOption = "",
-    min_keypoints: MinKeypointsOption = 0,
-    min_box: MinBoxOption = 0,
-    detections: DetectionsOption = "",
-    card: CardOption = "",
-    metric: MetricOption = "",
-    engine: EngineOption = "local",
-    device: DeviceOption = "cpu",
-    address: AddressOption = "",
-    workers: WorkersOption = 0,
-    threads: ThreadsOption = None,
-    gpus: GpusOption = 0.0,
-    shard: ShardOption = "",
-    reuse: Annotated[
-        bool, typer.Option(help="Take what other versions of the code or of torch computed in --out, too")
-    ] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder of the results; runs/NAME by default")] = None,
-) -> None:
-    """Run a study, or continue it: its cells, results.csv and the report page."""
-    from robustpose.analysis.alarms import watch_study
-    from robustpose.analysis.scores import outcome
-    from robustpose.cli.running import report_people_left_out, run_study, say_where
-    from robustpose.cli.validity import compare_orders
-    from robustpose.report import terminal
-    from robustpose.studies import STUDIES
-    from robustpose.studies.realism import Realism
-    from robustpose.studies.validity.sides import Validity
+class StudyCommand(TyperCommand):
+    """A study by name: its command is made when it is called, for that imports its options."""
 
-    if name not in STUDIES:
-        raise unknown_name("study", name, STUDIES)
-    named, folder = STUDIES[name], out or Path("runs") / name
-    refuse_options(context, _TAKEN.get(type(named).__name__), what=f"study {name!r}")
-    nets = _listed(models)
-    if isinstance(named, Realism):
-        realism = replace(named, photos=data, others=nets, min_keypoints=min_keypoints, min_box=min_box)
-        recipe = replace(named.recipe, seed=seed)
-        _realism(replace(realism, recipe=recipe, n=named.n if n is None else n), folder)
-        return
-    how = how_of(
-        engine=engine,
-        address=address,
-        workers=workers,
-        threads=threads,
-        gpus=gpus,
-        shard=shard,
-        device=device,
-    )
-    alike: dict[str, Any] = {
-        "models": nets or named.models,
-        "n": named.n if n is None else n,
-        "seed": seed,
-        "images": images,
-        "card": card,
-        "min_keypoints": min_keypoints,
-        "min_box": min_box,
-        "per_cell": people_per_cell or named.per_cell,
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Hand over to the command with the study's options."""
+        assert self.name is not None
+        return _command(self.name).make_context(info_name, args, parent=parent, **extra)
+
+
+class StudyGroup(TyperGroup):
+    """The studies of STUDIES as commands."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the studies."""
+        return [*known("studies")]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> StudyCommand | None:
+        """Return a study's command."""
+        said = known("studies").get(cmd_name)
+        return None if said is None else StudyCommand(cmd_name, help=said)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the study's name wherever it stands: `study --n 5 quick` is `study quick --n 5`."""
+        named = [each for each in args if each in known("studies")]
+        if args and args[0].startswith("-") and named:
+            args.remove(named[0])
+            args.insert(0, named[0])
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the study; RobustPoseError for an unknown name."""
+        if args[0] not in known("studies") and not ctx.resilient_parsing:
+            raise unknown_name("study", args[0], known("studies"))
+        return super().resolve_command(ctx, args)
+
+
+def _command(name: str) -> TyperCommand:
+    """Make a study's command: its options and, hidden, those of other studies, which it then refuses by name."""
+    own = _options_of(name)
+    others = [each for other in known("studies") if other != name for each in fields(_options_of(other))]
+
+    def run(context: typer.Context, **given: Any) -> None:
+        refuse_options(context, {"out", *(each.name for each in fields(own))}, what=f"study {name!r}")
+        from robustpose.cli.flows import run_named
+        from robustpose.studies import STUDIES
+
+        options = own(**{each.name: given[each.name] for each in fields(own)})
+        run_named(STUDIES[name], options, given["out"] or Path("runs") / name)
+
+    hints = get_type_hints(own)
+    parameters = {
+        "context": _parameter("context", typer.Context),
+        **{
+            each.name: _parameter(each.name, Annotated[hints[each.name], as_option(each)], each.default)
+            for each in fields(own)
+        },
+        "out": _parameter("out", OutOption, None),
     }
-    if isinstance(named, Validity):
-        settings = over(named.settings, budgets_of(eps)) if eps else named.settings
-        validity = replace(named, photos=data, settings=settings, **alike)
-        compare_orders(validity, folder, how=how, reuse=reuse)
-        return
-    if not (data or named.data):
-        raise RobustPoseError(f"study {name} is of photos: name them with --data, such as coco:PATH")
-    chosen = replace(
-        named,
-        data=data or named.data,
-        detections=detections,
-        other=other or named.other,
-        tasks=() if tasks == "none" else _listed(tasks) or named.tasks,
-        training=_training(training, named.training, data=data or named.data),
-        findings=_chosen(findings, named.findings),
-        metric=metric,
-        **alike,
-    )
-    chosen = narrowed(
-        chosen,
-        eps=eps,
-        steps_walk=steps_walk,
-        long=long,
-        samples=universal_samples,
-        people=universal_people,
-    )
-    ran = run_study(chosen, folder, how=how, reuse=reuse)
-    plan = ran.plan
-    if chosen.tasks and not plan.tasks:
-        terminal.say(f"left out: nets of other tasks, for {plan.dataset.name} has no labels of actions and parts")
-    if not ran.rows:
-        print(f"shard {shard} is done; when all are, the same command without --shard finishes {folder}")
-        return
-    report_people_left_out(plan, [outcome(plan, ran.store, model, None) for model in plan.models])
-    terminal.print_results(plan, ran.rows)
-    if ran.found:
-        terminal.print_verdicts(ran.found)
-    for watched in watch_study(plan, ran.store):
-        terminal.say(watched.line)
-    say_where(folder)
+    for each in others:
+        parameters.setdefault(each.name, _hidden(each))
+    run.__signature__ = inspect.Signature([*parameters.values()])  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters.values()}
+    one = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    one.command(name, help=f"{known('studies')[name]}.")(run)
+    made = typer.main.get_command(one)
+    assert isinstance(made, TyperCommand)
+    return made
 
 
-def _chosen(text: str, named: tuple[str, ...]) -> tuple[str, ...]:
-    """Read --findings: the study's own where it is empty."""
-    from robustpose.findings import FINDINGS
-
-    if text in ("all", "none"):
-        return tuple(FINDINGS) if text == "all" else ()
-    return _listed(text) or named
-
-
-def _training(text: str, named: str, *, data: str) -> str:
-    """Read --training: the study's own, unless the data are others, where nothing is learned unless told."""
-    from robustpose.report import terminal
-
-    if text == "none":
-        return ""
-    if text or not named or data.partition(":")[0] == named.partition(":")[0]:
-        return text or named
-    terminal.say(
-        f"no universal perturbations are learned: {data} are other people than {named}; name people of the same "
-        "data with --training"
-    )
-    return ""
+def _hidden(field: Field[Any]) -> inspect.Parameter:
+    """Make a parameter that takes anything, to be refused."""
+    about = typer.Option(f"--{field.name.replace('_', '-')}", hidden=True)
+    if field.type in (bool, "bool"):
+        return _parameter(field.name, Annotated[bool, about], False)
+    return _parameter(field.name, Annotated[str, about], "")
 
 
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(each.strip() for each in text.split(",")) if text else ()
+def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
 
-def _realism(study: "Realism", folder: Path) -> None:
-    """Run the realism study, whose cells are trainings, and print its table."""
-    from robustpose.report import terminal
-    from robustpose.studies.realism import run_realism
+def _options_of(name: str) -> type[Any]:
+    """Return the dataclass of a study's options; where it can be found without it, STUDIES is not imported."""
+    written = argument("robustpose.studies", "STUDIES", name, "options")
+    if written is not None:
+        module, options = written
+        found: type[Any] = getattr(import_module(module), options)
+        return found
+    from robustpose.studies import STUDIES
 
-    with terminal.steps_bar("train", total=1) as show:
-        lines = run_realism(
-            study,
-            folder,
-            on_progress=lambda done, total, name: show(done, name and f"{name} is done", total=total),
-        )
-    terminal.print_worth(lines, title=study.title)
-    print(f"results: {folder / 'realism.csv'}")
+    return STUDIES[name].options
 
 
 def make_report(

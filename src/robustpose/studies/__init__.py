@@ -1,16 +1,18 @@
-"""The studies by name."""
+"""The studies by name. A study is a file: its definition, its options and what these make of it."""
 
-from robustpose.studies.paper import PAPER
-from robustpose.studies.quick import QUICK
-from robustpose.studies.real import REAL
-from robustpose.studies.realism import Realism
-from robustpose.studies.validity import Validity
-from robustpose.study.definition import Study
+from typing import Any
 
-STUDIES: dict[str, Study | Realism | Validity] = {
-    "quick": QUICK,
-    "paper": PAPER,
-    "real": REAL,
-    "realism": Realism(),
-    "validity": Validity(),
+from robustpose.studies.paper import PAPER_SPEC
+from robustpose.studies.quick import QUICK_SPEC
+from robustpose.studies.real import REAL_SPEC
+from robustpose.studies.realism import REALISM_SPEC
+from robustpose.studies.spec import StudySpec
+from robustpose.studies.validity.sides import VALIDITY_SPEC
+
+STUDIES: dict[str, StudySpec[Any]] = {
+    "quick": QUICK_SPEC,
+    "paper": PAPER_SPEC,
+    "real": REAL_SPEC,
+    "realism": REALISM_SPEC,
+    "validity": VALIDITY_SPEC,
 }

@@ -1,8 +1,13 @@
 """The paper study: all nets, all findings, all of the paper's grid, on 1,000 rendered people."""
 
+from functools import partial
+
 from robustpose.findings import FINDINGS
 from robustpose.jobs.setting import Setting
+from robustpose.studies.grid import chosen, untrained
+from robustpose.studies.spec import StudySpec
 from robustpose.study.definition import Study
+from robustpose.study.options import GridOptions
 from robustpose.study.view import PAPER_EPS
 
 PAPER = Study(
@@ -23,3 +28,5 @@ PAPER = Study(
     tasks=("action", "parts"),
     training="synthpose:train",
 )
+
+PAPER_SPEC = StudySpec(options=GridOptions, make=partial(chosen, PAPER), remarks=partial(untrained, PAPER))

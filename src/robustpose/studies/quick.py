@@ -4,9 +4,14 @@ Four nets, two of them heatmaps and regression on one backbone; a classifier and
 Universal perturbations and a hundred steps are left to the paper study: they cost more than all of this.
 """
 
+from functools import partial
+
 from robustpose.jobs.setting import Setting
+from robustpose.studies.grid import chosen, untrained
 from robustpose.studies.paper import PAPER
+from robustpose.studies.spec import StudySpec
 from robustpose.study.definition import Study
+from robustpose.study.options import GridOptions
 from robustpose.study.view import Grid
 
 EPS = tuple(level / 255 for level in (1, 2, 8, 32))
@@ -29,3 +34,5 @@ QUICK = Study(
     grid=Grid(eps=EPS, targeted_eps=TARGETED_EPS, walk=(1, 2, 5, 10, 20), long=20),
     tasks=("action", "parts"),
 )
+
+QUICK_SPEC = StudySpec(options=GridOptions, make=partial(chosen, QUICK), remarks=partial(untrained, QUICK))

@@ -1,7 +1,12 @@
 """The real study: nets that people ship, on photos: one step, ten steps, and the margin."""
 
+from functools import partial
+
 from robustpose.jobs.setting import Setting
+from robustpose.studies.grid import chosen, untrained
+from robustpose.studies.spec import StudySpec
 from robustpose.study.definition import Study
+from robustpose.study.options import GridOptions
 
 EPS = tuple(level / 255 for level in (1, 2, 4, 8))
 
@@ -24,3 +29,5 @@ REAL = Study(
     ),
     n=None,
 )
+
+REAL_SPEC = StudySpec(options=GridOptions, make=partial(chosen, REAL), remarks=partial(untrained, REAL))

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -28,6 +28,9 @@ from robustpose.jobs.workbench import as_table
 from robustpose.metrics import ALL, METRICS, Table, difference, join, score
 from robustpose.models import OpenedModel, open_model
 from robustpose.models.weights import facts_path, load_facts
+from robustpose.studies.grid import listed
+from robustpose.studies.spec import StudySpec
+from robustpose.study.options import PeopleOptions
 from robustpose.train import Recipe, train
 from robustpose.types import PoseDataset
 
@@ -76,6 +79,23 @@ class Worth:
     difference: float
     difference_low: float
     difference_high: float
+
+
+def _asked(options: PeopleOptions) -> Realism:
+    """Return the study with what the options say."""
+    named = Realism()
+    return replace(
+        named,
+        recipe=replace(named.recipe, seed=options.seed),
+        n=named.n if options.n is None else options.n,
+        photos=options.data,
+        others=listed(options.models),
+        min_keypoints=options.min_keypoints,
+        min_box=options.min_box,
+    )
+
+
+REALISM_SPEC = StudySpec(options=PeopleOptions, make=_asked)
 
 
 def run_realism(

@@ -9,8 +9,11 @@ from dataclasses import dataclass, replace
 
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.setting import Setting
+from robustpose.studies.grid import budgets_of, listed, over
 from robustpose.studies.real import REAL
+from robustpose.studies.spec import StudySpec
 from robustpose.study.definition import Study
+from robustpose.study.options import ComputedOptions
 from robustpose.study.plan import Plan, open_plan
 
 RENDERED, PHOTOS = "rendered", "photos"
@@ -43,6 +46,27 @@ class Validity:
     min_keypoints: int = 0
     min_box: float = 0
     per_cell: int = REAL.per_cell
+
+
+def asked(options: ComputedOptions) -> Validity:
+    """Return the study with what the options say."""
+    named = Validity()
+    return replace(
+        named,
+        models=listed(options.models) or named.models,
+        photos=options.data,
+        settings=over(named.settings, budgets_of(options.eps)) if options.eps else named.settings,
+        n=named.n if options.n is None else options.n,
+        seed=options.seed,
+        card=options.card,
+        images=options.images,
+        min_keypoints=options.min_keypoints,
+        min_box=options.min_box,
+        per_cell=options.people_per_cell or named.per_cell,
+    )
+
+
+VALIDITY_SPEC = StudySpec(options=ComputedOptions, make=asked)
 
 
 def studies_of(study: Validity) -> dict[str, Study]:

@@ -1,0 +1,115 @@
+"""What the options of studies of findings make of a study: other models and people, a smaller grid."""
+
+from dataclasses import replace
+
+from robustpose.errors import RobustPoseError
+from robustpose.findings import FINDINGS
+from robustpose.jobs.setting import Setting
+from robustpose.study.definition import Study
+from robustpose.study.options import GridOptions
+from robustpose.threats import read_eps
+
+
+def chosen(study: Study, options: GridOptions) -> Study:
+    """Return a study with what the options say; RobustPoseError for what cannot be."""
+    data = options.data or study.data
+    if not data:
+        raise RobustPoseError(f"study {study.name} is of photos: name them with --data, such as coco:PATH")
+    asked = replace(
+        study,
+        models=listed(options.models) or study.models,
+        data=data,
+        n=study.n if options.n is None else options.n,
+        seed=options.seed,
+        card=options.card,
+        images=options.images,
+        min_keypoints=options.min_keypoints,
+        min_box=options.min_box,
+        detections=options.detections,
+        findings=_findings(options.findings, study.findings),
+        tasks=() if options.tasks == "none" else listed(options.tasks) or study.tasks,
+        training=_training(options.training, study.training, data=data),
+        other=options.other or study.other,
+        per_cell=options.people_per_cell or study.per_cell,
+        metric=options.metric,
+    )
+    return narrowed(asked, options)
+
+
+def narrowed(study: Study, options: GridOptions) -> Study:
+    """Return a study on the grid that the options say; RobustPoseError for a number that cannot be."""
+    grid, long = study.grid, options.long
+    if long is not None and long < 1:
+        raise RobustPoseError(f"--long must be at least 1, got {long}")
+    if options.steps_walk:
+        grid = replace(grid, walk=tuple(sorted({_steps(each) for each in options.steps_walk.split(",")})))
+    samples, people = options.universal_samples, options.universal_people
+    grid = replace(
+        grid,
+        long=grid.long if long is None else long,
+        universal_samples=grid.universal_samples if samples is None else samples,
+        universal_people=grid.universal_people if people is None else people,
+    )
+    if not options.eps:
+        return replace(study, grid=grid)
+    budgets = budgets_of(options.eps)
+    grid = replace(grid, eps=budgets, targeted_eps=budgets)
+    return replace(study, grid=grid, settings=over(study.settings, budgets))
+
+
+def untrained(study: Study, options: GridOptions) -> tuple[str, ...]:
+    """Say that no universal perturbations are learned, where data are others and no training data are named."""
+    data = options.data or study.data
+    if options.training or _training("", study.training, data=data) == study.training:
+        return ()
+    return (
+        f"no universal perturbations are learned: {data} are other people than {study.training}; name people "
+        "of the same data with --training",
+    )
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Read names between commas."""
+    return tuple(each.strip() for each in text.split(",")) if text else ()
+
+
+def budgets_of(text: str) -> tuple[float, ...]:
+    """Read --eps, rising; RobustPoseError for what is no budget."""
+    return tuple(sorted({_budget(each.strip()) for each in text.split(",")}))
+
+
+def over(settings: tuple[Setting, ...], budgets: tuple[float, ...]) -> tuple[Setting, ...]:
+    """Draw the attacks that have several budgets over others; those that have one keep it."""
+    gathered: dict[Setting, list[Setting]] = {}
+    for setting in settings:
+        gathered.setdefault(replace(setting, eps=0.0), []).append(setting)
+    return tuple(
+        each
+        for family in gathered.values()
+        for each in (family if len(family) == 1 else [replace(family[0], eps=eps) for eps in budgets])
+    )
+
+
+def _findings(text: str, named: tuple[str, ...]) -> tuple[str, ...]:
+    """Read --findings: the study's own where it is empty."""
+    if text in ("all", "none"):
+        return tuple(FINDINGS) if text == "all" else ()
+    return listed(text) or named
+
+
+def _training(text: str, named: str, *, data: str) -> str:
+    """Read --training: the study's own, unless the data are others, where nothing is learned unless told."""
+    if text == "none":
+        return ""
+    same = data.partition(":")[0] == named.partition(":")[0]
+    return text or (named if same else "")
+
+
+def _budget(text: str) -> float:
+    return read_eps(text if "/" in text else f"{text}/255")
+
+
+def _steps(text: str) -> int:
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise RobustPoseError(f"--steps-walk must be numbers of steps such as 1,5,20, got {text.strip()!r}")
+    return int(text)
