@@ -53,6 +53,7 @@ def decide(study: Study, folder: Path, *, how: How, reuse: bool) -> None:
         terminal.print_verdicts(ran.found)
     for watched in watch_study(plan, ran.store):
         terminal.say(watched.line)
+    terminal.print_conclusion(plan, ran.rows)
     say_where(folder)
 
 

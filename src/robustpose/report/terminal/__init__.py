@@ -6,6 +6,7 @@ from robustpose.report.terminal.photo import print_photo
 from robustpose.report.terminal.progress import cells_bar, say, stderr, stdout, steps_bar
 from robustpose.report.terminal.scores import (
     mpii_tables,
+    print_conclusion,
     print_mpii,
     print_results,
     print_rows,
@@ -24,6 +25,7 @@ __all__ = [
     "print_answers",
     "print_check",
     "print_checked",
+    "print_conclusion",
     "print_mpii",
     "print_photo",
     "print_results",

@@ -11,7 +11,8 @@ from robustpose.analysis.official import official_name
 from robustpose.analysis.scores import Outcome, Row
 from robustpose.findings import Found
 from robustpose.metrics import ALL, Estimate, Table, mpii_table
-from robustpose.report.terminal.progress import say, stdout
+from robustpose.report.terminal.conclusion import conclusion
+from robustpose.report.terminal.progress import stdout
 from robustpose.report.terminal.words import interval
 from robustpose.studies.realism import Worth
 from robustpose.study.plan import Plan, metric_of
@@ -32,9 +33,8 @@ def print_verdicts(found: Mapping[str, Found]) -> None:
             effect = "" if verdict.effect is None else _estimate(verdict.effect)
             table.add_row(verdict.claim, verdict.holds, effect, *((verdict.paper,) if wide else ()))
     stdout.print(table)
-    for name, each in found.items():
-        for remark in each.remarks:
-            say(f"{name}: {remark}")
+    if any(each.remarks for each in found.values()):
+        stdout.print("Notes on these are on the page, report/findings.html.", markup=False, highlight=False)
 
 
 def _estimate(estimate: Estimate) -> str:
@@ -84,6 +84,12 @@ def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
     stdout.print(table, markup=False)
     if any(not row.rounded for row in shown):
         stdout.print("* under one 8-bit level: scored without rounding the pictures to 8 bits", highlight=False)
+
+
+def print_conclusion(plan: Plan, rows: Sequence[Row]) -> None:
+    """Print what a study's scores say, in two or three sentences."""
+    for sentence in conclusion(plan.study, rows):
+        stdout.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_mpii(tables: Mapping[str, Mapping[str, Estimate]], *, model: str) -> None:
