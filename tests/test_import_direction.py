@@ -41,7 +41,7 @@ ORDER = (
 
 REGISTRIES = (
     *("DATASETS", "MODELS", "HEADS", "IMPORTERS", "PULLS", "TASKS", "METRICS", "THREATS", "OBJECTIVES"),
-    *("ATTACKS", "ENSEMBLES", "SPATIAL", "DEFENCES", "ALARMS", "STUDIES", "FINDINGS"),
+    *("ATTACKS", "DEFENCES", "ALARMS", "STUDIES", "FINDINGS"),
 )
 """Each is a literal dict: no decorators, no import side effects."""
 

@@ -24,7 +24,7 @@ from torch import nn
 
 from robustpose.analysis.official import all_rows
 from robustpose.analysis.scores import Outcome, Row, outcome, write_results
-from robustpose.attacks import usual_objective, usual_threat
+from robustpose.attacks import attack_spec
 from robustpose.data import open_dataset
 from robustpose.data.batches import BatchPeople
 from robustpose.errors import RobustPoseError
@@ -107,7 +107,7 @@ def attack(
 ) -> "AttackResult":
     """Attack a net on people, and say what is left of its score. The model comes back as it was.
 
-    attack     of robustpose.attacks.ATTACKS, ENSEMBLES or SPATIAL; steps None is the attack's own number
+    attack     of robustpose.attacks.ATTACKS; steps None is the attack's own number
     eps        the threat's budget: of linf the largest change of a pixel value, in [0, 1] units or written
                '8/255', which it is unless told; of spatial degrees; several make a curve
     threat     of robustpose.threats.THREATS; linf, or spatial, unless told
@@ -120,7 +120,7 @@ def attack(
     """
     opened, people = load_model(model, card=card), load_data(data)
     each = tuple(eps) if isinstance(eps, Iterable) and not isinstance(eps, str) else (eps,)
-    threat = known_threat(threat or usual_threat(attack))
+    threat = known_threat(threat or attack_spec(attack).default_threat)
     budgets = dict.fromkeys(read_eps(value, threat) for value in each)
     if not budgets:
         raise RobustPoseError("eps must be a number or several, got none")
@@ -130,7 +130,7 @@ def attack(
             budget,
             steps=_whole("steps", steps),
             targeted=targeted,
-            objective=objective or usual_objective(attack),
+            objective=objective or attack_spec(attack).default_objective,
             threat=threat,
         )
         for budget in budgets

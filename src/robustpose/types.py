@@ -358,24 +358,21 @@ class LossOfParts(Protocol):
 
 
 @dataclass(frozen=True)
-class Searched:
-    """What an attack of least size found.
+class MinimumNorms:
+    """What a minimum-norm attack found.
 
-    images    (N, 3, H, W) within the threat
-    smallest  (N, K) the smallest size seen at which each part was lost, in the threat's unit: 0 where it is lost
-              without an attack, infinite where no size up to eps did it, NaN where the part does not count
+    images        (N, 3, H, W) within the threat
+    minimum_norm  (N, K) the smallest size seen at which each part was lost, in the threat's unit: 0 where it
+                  is lost without an attack, infinite where no size up to eps did it, NaN where it does not count
     """
 
     images: Tensor
-    smallest: Tensor
+    minimum_norm: Tensor
 
 
+@runtime_checkable
 class Attack(Protocol):
-    """A frozen dataclass of hyper-parameters with one verb.
-
-    `stops_at_cap: ClassVar[bool] = True` says that an attack is done with a person once an image of theirs reached
-    the loss's cap: every image that it could still return is as good. Without it, the attack gets every pass.
-    """
+    """An attack on pixel values: a frozen dataclass of hyper-parameters with one verb."""
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
         """Return images within the threat that raise the loss; the caller checks them."""
@@ -383,18 +380,29 @@ class Attack(Protocol):
 
 
 @runtime_checkable
-class SearchingAttack(Protocol):
+class StopsAtCap(Protocol):
+    """An attack that says whether it is done with a person once an image of theirs reached the loss's cap.
+
+    Every image that it could still return for that person is as good. Other attacks get every pass.
+    """
+
+    @property
+    def stops_at_cap(self) -> bool: ...
+
+
+@runtime_checkable
+class MinimumNormAttack(Protocol):
     """An attack that looks for the smallest perturbation, and so answers for every eps up to the threat's."""
 
-    def search(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Searched:
-        """Return images within the threat, and how little each part took."""
+    def search(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> MinimumNorms:
+        """Return images within the threat, and the smallest size that each part took."""
         ...
 
 
 @runtime_checkable
-class WalkingAttack(Protocol):
-    """An attack that goes step by step, so that one walk of N steps holds the attack of every k <= N steps."""
+class TrajectoryAttack(Protocol):
+    """An attack that goes step by step: one trajectory of N steps holds the attack of every k <= N steps."""
 
     def iterates(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Iterator[Tensor]:
-        """Yield the pictures after each step."""
+        """Yield the images after each step: the k-th are what the attack of k steps returns."""
         ...

@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from robustpose.attacks import Autopose, Target, Worst, run, run_ensemble
-from robustpose.attacks.autopose import MOVES, elsewhere
+from robustpose.attacks import Attacked, Autopose, Target, run
+from robustpose.attacks.autopose import MOVES
+from robustpose.attacks.ensemble import elsewhere
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import Keypoints, Margin, TrainingLoss, correct_radius
 from robustpose.threats import L1, Linf
@@ -28,8 +29,13 @@ def people(net: LinearPose | TinyHeatmaps, *, off: float = 0.05, head_size: floa
     return replace(batch, keypoints=seen + off, head_size=torch.full((5,), head_size))
 
 
-def attacked(net: LinearPose | TinyHeatmaps, batch: Batch, target: Target | None = None) -> Worst:
-    return run_ensemble(SMALL, net, batch, threat=EPS, target=target)
+def attacked(net: LinearPose | TinyHeatmaps, batch: Batch, target: Target | None = None) -> Attacked:
+    return run(SMALL, net, batch, threat=EPS, target=target)
+
+
+def _beaten(found: Attacked) -> Tensor:
+    assert found.beaten is not None
+    return found.beaten
 
 
 def right(batch: Batch, keypoints: Tensor) -> Tensor:
@@ -43,15 +49,15 @@ def test_no_move_alone_takes_more_of_anyone(make: type[LinearPose] | type[TinyHe
     net = make().eval()
     batch = people(net)
     worst = attacked(net, batch)
-    kept = right(batch, worst.attacked.output.keypoints)
-    assert not (worst.beaten & ~batch.visible).any()
-    assert (batch.visible & ~kept & ~worst.beaten).sum() == 0, "what the worst picture took is taken"
+    kept = right(batch, worst.output.keypoints)
+    assert not (_beaten(worst) & ~batch.visible).any()
+    assert (batch.visible & ~kept & ~_beaten(worst)).sum() == 0, "what the worst picture took is taken"
     for move in MOVES[:2]:
-        alone = run(SMALL.made(move), net, batch, threat=EPS, objective=move.objective)
+        alone = run(move.made(SMALL.gradients), net, batch, threat=EPS, objective=move.objective)
         left = right(batch, alone.output.keypoints)
         assert (kept.sum(dim=1) <= left.sum(dim=1)).all(), move.name
         if move is MOVES[0]:
-            assert not (batch.visible & ~left & ~worst.beaten).any(), move.name
+            assert not (batch.visible & ~left & ~_beaten(worst)).any(), move.name
 
 
 class FlatAround(LinearPose):
@@ -77,31 +83,31 @@ def test_a_flat_start_does_not_save_a_net() -> None:
     for objective in (Margin(), TrainingLoss("last")):
         alone = run(MOVES[0].attack(40), net, batch, threat=EPS, objective=objective)
         assert torch.equal(alone.images, batch.images)
-    assert attacked(net, batch).beaten.sum() >= batch.visible.sum() - 1
+    assert _beaten(attacked(net, batch)).sum() >= batch.visible.sum() - 1
 
 
 def test_survivors_alone_cost_more() -> None:
     net = LinearPose().eval()
-    hopeless = attacked(net, people(net, head_size=100.0)).attacked
+    hopeless = attacked(net, people(net, head_size=100.0))
     budget = 5 * SMALL.gradients
     cost = (hopeless.forwards + hopeless.backwards) / 2  # a pass is half a gradient
     assert 0.9 * budget <= cost <= 1.06 * budget, "and five of the moves look at their last pictures once more"
-    easy = attacked(net, people(net, head_size=0.2)).attacked
+    easy = attacked(net, people(net, head_size=0.2))
     assert easy.backwards < 0.5 * budget
     lost = replace(people(net), keypoints=torch.full((5, 3, 2), 500.0))
     first = attacked(net, lost)
-    assert first.attacked.backwards <= 5, "who is lost without an attack is looked at once"
-    assert torch.equal(first.beaten, lost.visible)
+    assert first.backwards <= 5, "who is lost without an attack is looked at once"
+    assert torch.equal(_beaten(first), lost.visible)
 
 
 def test_the_same_every_time_and_person_by_person() -> None:
     net = TinyHeatmaps().eval()
     batch = people(net, head_size=1.5)
     first, second = attacked(net, batch), attacked(net, batch)
-    assert torch.equal(first.attacked.images, second.attacked.images)
-    assert torch.equal(first.beaten, second.beaten)
+    assert torch.equal(first.images, second.images)
+    assert torch.equal(_beaten(first), _beaten(second))
     shuffled = attacked(net, batch.take([3, 1]))
-    assert torch.equal(shuffled.beaten[1], first.beaten[1])
+    assert torch.equal(_beaten(shuffled)[1], _beaten(first)[1])
 
 
 def test_targeted_takes_what_lies_within_the_target() -> None:
@@ -109,9 +115,9 @@ def test_targeted_takes_what_lies_within_the_target() -> None:
     batch = people(net)
     target = Target(batch.keypoints + 0.12, batch.visible)
     worst = attacked(net, batch, target)
-    within = torch.linalg.vector_norm(worst.attacked.output.keypoints - target.keypoints, dim=-1) <= 0.2
-    assert torch.equal(within & target.visible & ~worst.beaten, torch.zeros_like(within))
-    assert worst.beaten[batch.visible].float().mean() > 0.5
+    within = torch.linalg.vector_norm(worst.output.keypoints - target.keypoints, dim=-1) <= 0.2
+    assert torch.equal(within & target.visible & ~_beaten(worst), torch.zeros_like(within))
+    assert _beaten(worst)[batch.visible].float().mean() > 0.5
 
 
 def test_elsewhere_by_hand() -> None:
@@ -128,7 +134,7 @@ def test_elsewhere_by_hand() -> None:
 def test_side_effects_of_autopose() -> None:
     net, batch = Untidy(), tiny_batch()
     before, images = state(net), batch.images.clone()
-    run_ensemble(Autopose(gradients=20), net, batch, threat=EPS)
+    run(Autopose(gradients=20), net, batch, threat=EPS)
     assert_same(before, state(net))
     assert torch.equal(batch.images, images)
 
@@ -150,7 +156,7 @@ def test_moves_that_suit_the_net_and_the_threat() -> None:
     assert objectives.pop("square") is Keypoints
     assert set(objectives.values()) == {TrainingLoss}
     net = LinearPose().eval()
-    in_l1 = run_ensemble(SMALL, net, people(net, head_size=100.0), threat=L1(2.0)).attacked
+    in_l1 = run(SMALL, net, people(net, head_size=100.0), threat=L1(2.0))
     assert in_l1.forwards - in_l1.backwards <= 5 * 6, "square, which serves linf and l2, is left out"
 
 

@@ -12,26 +12,24 @@ from robustpose.attacks import (
     PGD,
     Attacked,
     Target,
-    make_attack,
+    make_perturbing,
     run,
-    usual_objective,
-    usual_threat,
 )
 from robustpose.attacks.gradient import stacked
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import OBJECTIVES, Aim, Keypoints, Objective, TrainingLoss, correct_radius
-from robustpose.threats import Linf, make_threat, threats_of
-from robustpose.types import Attack, Batch, PoseModel, SearchingAttack, Threat
+from robustpose.threats import Linf, make_threat
+from robustpose.types import Attack, Batch, MinimumNormAttack, PoseModel, Threat
+from tests.attacks.untidy import PERTURBING
 from tests.conftest import LinearPose, TinyHeatmaps, one_person, tiny_batch
 
 EPS = 8 / 255
-PAIRS = [
-    (name, threat)
-    for name in ATTACKS
-    for threat in getattr(make_attack(name, targeted=False), "threats", threats_of("values"))
-]
+PAIRS = [(name, threat) for name in PERTURBING for threat in ATTACKS[name].served]
 """Every attack with every threat that it serves."""
-LAZY = ["rays", *(name for name in ATTACKS if isinstance(make_attack(name, targeted=False), SearchingAttack))]
+LAZY = [
+    "rays",
+    *(name for name in PERTURBING if isinstance(make_perturbing(name, targeted=False), MinimumNormAttack)),
+]
 """Attacks that take no more of the budget than they need."""
 QUICK = {"eot_patch": 4, "square": 80, "fmn": 24, "fmn_each": 8, "rays": 60}
 """Steps, where the attack's own number is long for a test."""
@@ -45,19 +43,19 @@ BUDGETS = {
 }
 NETS = {"linear": LinearPose, "heatmaps": TinyHeatmaps}
 
-every_attack = pytest.mark.parametrize("name", ATTACKS)
+every_attack = pytest.mark.parametrize("name", PERTURBING)
 in_linf = pytest.mark.parametrize("name", IN_LINF)
 every_net = pytest.mark.parametrize("net", [make() for make in NETS.values()], ids=NETS.keys())
 both_ways = pytest.mark.parametrize("targeted", [False, True], ids=["untargeted", "targeted"])
 
 
 def objective_of(name: str) -> Objective:
-    return OBJECTIVES[usual_objective(name)]
+    return OBJECTIVES[ATTACKS[name].default_objective]
 
 
 def usual(name: str) -> Threat:
     """A budget that the attack serves, linf's where it does."""
-    return Linf(EPS) if name in IN_LINF else make_threat(usual_threat(name), 5)
+    return Linf(EPS) if name in IN_LINF else make_threat(ATTACKS[name].default_threat, 5)
 
 
 def attack(
@@ -72,7 +70,7 @@ def attack(
 ) -> Attacked:
     target = Target(keypoints=batch.keypoints.flip(1), visible=batch.visible) if targeted else None
     return run(
-        make_attack(name, targeted=targeted, steps=QUICK.get(name)),
+        make_perturbing(name, targeted=targeted, steps=QUICK.get(name)),
         net,
         batch,
         threat=threat or usual(name),
@@ -154,9 +152,9 @@ def test_n_together_are_one_at_a_time(name: str, net: PoseModel, targeted: bool)
         assert float(found) == pytest.approx(float(losses[row]), rel=1e-3)
         same = (alone.images == together.images[row : row + 1]).float().mean()
         assert same > 0.98
-        if alone.smallest is not None and together.smallest is not None:
-            theirs = together.smallest[row : row + 1]
-            torch.testing.assert_close(alone.smallest, theirs, rtol=1e-3, atol=1e-6, equal_nan=True)
+        if alone.minimum_norm is not None and together.minimum_norm is not None:
+            theirs = together.minimum_norm[row : row + 1]
+            torch.testing.assert_close(alone.minimum_norm, theirs, rtol=1e-3, atol=1e-6, equal_nan=True)
 
 
 @pytest.mark.parametrize(
@@ -199,12 +197,12 @@ def test_tries_of_n_together_are_those_of_one_at_a_time(made: Attack, net: PoseM
 def test_passes_are_counted(
     name: str, targeted: bool, steps: int | None, passes: int, objective: Objective
 ) -> None:
-    """Counted by the door, and as the net itself sees them: one more forward, for the score."""
+    """Counted by the runner, and as the net itself sees them: one more forward, for the score."""
     net, batch = TinyHeatmaps(), tiny_batch(5)
     seen = []
     net.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
     attacked = run(
-        make_attack(name, targeted=targeted, steps=steps),
+        make_perturbing(name, targeted=targeted, steps=steps),
         net,
         batch,
         threat=Linf(EPS),
@@ -241,18 +239,18 @@ def test_rounding_with_a_budget_between_levels(name: str, levels: float, reach: 
 @every_attack
 def test_wrong_steps(name: str) -> None:
     with pytest.raises(RobustPoseError, match="step"):
-        make_attack(name, targeted=False, steps=0)
+        make_perturbing(name, targeted=False, steps=0)
 
 
 def test_unknown_attack_is_guessed() -> None:
     with pytest.raises(RobustPoseError, match="unknown attack 'igms'; did you mean 'igsm'"):
-        make_attack("igms", targeted=False)
+        make_perturbing("igms", targeted=False)
 
 
 def test_attacks_are_values() -> None:
     """Frozen dataclasses: equal when their numbers are, so that a cell's key is the hash of its fields."""
-    for name in ATTACKS:
-        made = make_attack(name, targeted=True)
-        assert made == make_attack(name, targeted=True)
-        assert hash(made) == hash(make_attack(name, targeted=True))
+    for name in PERTURBING:
+        made = make_perturbing(name, targeted=True)
+        assert made == make_perturbing(name, targeted=True)
+        assert hash(made) == hash(make_perturbing(name, targeted=True))
         assert not isinstance(made, nn.Module)

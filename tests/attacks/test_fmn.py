@@ -46,10 +46,10 @@ def test_each_keypoint_s_smallest(threat: str, eps: float, dual: float, objectiv
     net = LinearPose(seed=3)
     batch = near_truth(net, tiny_batch(4, levels=(100, 150)))
     found = run(FMN(steps=60, each=True), net, batch, threat=make_threat(threat, eps), objective=objective)
-    assert found.smallest is not None
+    assert found.minimum_norm is not None
     best = smallest_of(net, batch, dual=dual)
-    assert torch.equal(found.smallest.isnan(), ~batch.visible)
-    ratio = (found.smallest.double() / best)[batch.visible]
+    assert torch.equal(found.minimum_norm.isnan(), ~batch.visible)
+    ratio = (found.minimum_norm.double() / best)[batch.visible]
     assert best.max() < eps / 2, "the closed form must lie inside the budget"
     assert (ratio >= 0.999).all()
     assert (ratio <= 1.03).all()
@@ -79,17 +79,17 @@ def test_one_run_finds_the_whole_ladder() -> None:
     prices = torch.tensor([0.003, 0.01, 0.03, 0.1, -0.1])
     found = FMN(steps=120).search(Rooms(images, prices), images, Linf(0.2), torch.Generator())
     expected = prices.clamp(min=0.0).expand(2, 5)
-    ratio = found.smallest[:, :4] / expected[:, :4]
+    ratio = found.minimum_norm[:, :4] / expected[:, :4]
     assert (ratio > 1).all()
     assert (ratio < 1.15).all()
-    assert not found.smallest[:, 4].any(), "lost without an attack"
+    assert not found.minimum_norm[:, 4].any(), "lost without an attack"
     assert (Rooms(images, prices)(found.images, torch.arange(2)) > 0).all()
 
 
 def test_what_no_budget_breaks_is_infinite() -> None:
     images = torch.full((1, 3, 8, 12), 0.5)
     found = FMN(steps=40).search(Rooms(images, torch.tensor([0.01, 0.3])), images, Linf(0.05), torch.Generator())
-    assert torch.isfinite(found.smallest).tolist() == [[True, False]]
+    assert torch.isfinite(found.minimum_norm).tolist() == [[True, False]]
     assert Linf(0.05).size(images, found.images).item() <= 0.05 + 1e-6
 
 

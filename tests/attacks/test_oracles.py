@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from robustpose.attacks import ATTACKS, Target, make_attack, run, usual_objective
+from robustpose.attacks import ATTACKS, Target, make_perturbing, run
 from robustpose.objectives import Aim
 from robustpose.threats import THREATS, Linf, make_threat, threats_of
 from robustpose.types import Loss, PoseModel
@@ -17,7 +17,7 @@ from tests.conftest import TINY, TRIO, LinearPose, tiny_batch
 Floats = NDArray[np.float64]
 ENOUGH = 0.99
 GRADIENT_ATTACKS = [
-    name for name in ATTACKS if usual_objective(name) == "training_loss" and name not in ("di", "ti")
+    name for name in ATTACKS if ATTACKS[name].objective == "training_loss" and name not in ("di", "ti")
 ]
 """Attacks that raise any loss along its own gradient; the others have tests of their own."""
 
@@ -68,7 +68,7 @@ def test_best_gain_on_a_linear_net(
     net, batch = LinearPose(seed=3), tiny_batch(3, levels=levels)
     u = torch.randn(len(TRIO), 2, generator=torch.Generator().manual_seed(7))
     attacked = run(
-        make_attack(name, targeted=targeted),
+        make_perturbing(name, targeted=targeted),
         net,
         batch,
         threat=make_threat(threat, eps),
@@ -102,7 +102,11 @@ def test_what_the_attack_gained_is_what_the_net_says(name: str) -> None:
     """The output handed back belongs to the images handed back."""
     net, batch = LinearPose(seed=3), tiny_batch(3)
     attacked = run(
-        make_attack(name, targeted=False), net, batch, threat=Linf(8 / 255), objective=LinearLoss(torch.ones(3, 2))
+        make_perturbing(name, targeted=False),
+        net,
+        batch,
+        threat=Linf(8 / 255),
+        objective=LinearLoss(torch.ones(3, 2)),
     )
     torch.testing.assert_close(attacked.output.keypoints, net(attacked.images).keypoints)
     assert not attacked.output.keypoints.requires_grad

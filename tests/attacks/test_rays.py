@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from robustpose.attacks import RayS, needs, run
+from robustpose.attacks import RayS, run
 from robustpose.attacks.rays import _blocks, _closest
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import Keypoints, TrainingLoss
@@ -63,7 +63,6 @@ def test_queries_are_counted_and_kept_to() -> None:
     assert found.backwards == 0
     assert found.forwards == net.asked - 3
     assert found.forwards <= 3 * (60 + 10)
-    assert needs(RayS()) == "decisions"
 
 
 def test_blocks_halve() -> None:

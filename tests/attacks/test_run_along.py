@@ -1,4 +1,4 @@
-"""One walk is the attack of every number of steps on its way, bit for bit; craft raises any loss."""
+"""One trajectory is the attack of every number of steps on it, bit for bit; craft raises any loss."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from robustpose.attacks.igsm import igsm
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import TrainingLoss
 from robustpose.threats import Linf
-from robustpose.types import Attack, Batch, Loss, PoseModel, Threat, WalkingAttack
+from robustpose.types import Attack, Batch, Loss, PoseModel, Threat, TrajectoryAttack
 from tests.attacks.untidy import Untidy, assert_same, state
 from tests.conftest import LinearPose, TinyHeatmaps, tiny_batch
 
@@ -44,9 +44,11 @@ def along(
 @pytest.mark.parametrize("round_to_8bit", [True, False], ids=["rounded", "not rounded"])
 @pytest.mark.parametrize("targeted", [False, True], ids=["untargeted", "targeted"])
 @pytest.mark.parametrize("kind", NETS)
-def test_a_walk_is_the_attack_of_each_number_of_steps(kind: str, targeted: bool, round_to_8bit: bool) -> None:
+def test_a_trajectory_is_the_attack_of_each_number_of_steps(
+    kind: str, targeted: bool, round_to_8bit: bool
+) -> None:
     net, batch = NETS[kind](), tiny_batch()
-    walked = along(
+    iterates = along(
         igsm(targeted=targeted, steps=6),
         net,
         batch,
@@ -54,8 +56,8 @@ def test_a_walk_is_the_attack_of_each_number_of_steps(kind: str, targeted: bool,
         targeted=targeted,
         round_to_8bit=round_to_8bit,
     )
-    assert set(walked) == {1, 3, 6}
-    for steps, found in walked.items():
+    assert set(iterates) == {1, 3, 6}
+    for steps, found in iterates.items():
         alone = run(
             igsm(targeted=targeted, steps=steps),
             net,
@@ -71,7 +73,7 @@ def test_a_walk_is_the_attack_of_each_number_of_steps(kind: str, targeted: bool,
         for ours, theirs in zip(found.output.stages, alone.output.stages, strict=True):
             assert torch.equal(ours, theirs)
         assert (found.forwards, found.backwards) == (alone.forwards, alone.backwards) == (4 * steps, 4 * steps)
-    assert not torch.equal(walked[1].images, walked[3].images), "a walk that stands still shows nothing"
+    assert not torch.equal(iterates[1].images, iterates[3].images), "a walk that stands still shows nothing"
 
 
 def test_a_sweep_costs_its_longest_walk_and_a_score_each() -> None:
@@ -91,15 +93,15 @@ def test_without_stops_the_end_alone_comes_back(attack: Attack) -> None:
     assert torch.equal(end[1].images, alone.images)
 
 
-def test_a_walk_does_not_go_on_after_its_attack_ends() -> None:
+def test_a_trajectory_does_not_go_on_after_its_attack_ends() -> None:
     with pytest.raises(AttackError, match="IGSM ended before step 4"):
         along(IGSM(steps=3), TinyHeatmaps().eval(), tiny_batch(), at=(1, 5, 4))
 
 
-def test_an_attack_that_does_not_walk_cannot_be_looked_at_on_its_way() -> None:
-    assert not isinstance(FGSM(), WalkingAttack)
-    assert isinstance(IGSM(), WalkingAttack)
-    with pytest.raises(AttackError, match="FGSM does not walk"):
+def test_an_attack_without_a_trajectory_has_no_iterates_to_look_at() -> None:
+    assert not isinstance(FGSM(), TrajectoryAttack)
+    assert isinstance(IGSM(), TrajectoryAttack)
+    with pytest.raises(AttackError, match="FGSM has no trajectory"):
         along(FGSM(), TinyHeatmaps().eval(), tiny_batch(), at=(1,))
 
 
@@ -123,7 +125,7 @@ def test_every_stop_is_held_to_the_budget() -> None:
     assert torch.equal(along(Wanders(), net, batch, at=(1, 3))[3].images, batch.images)
 
 
-def test_the_model_comes_back_from_a_walk_bit_for_bit() -> None:
+def test_the_model_comes_back_from_a_trajectory_bit_for_bit() -> None:
     net = Untidy()
     before = state(net)
     along(IGSM(steps=3), net, tiny_batch(), at=(1, 2, 3))
@@ -187,7 +189,7 @@ def test_craft_rounds_to_the_nearest_level() -> None:
         torch.testing.assert_close(moved, levels * (optima - images).sign(), rtol=0, atol=1e-3)
 
 
-def test_craft_makes_one_step_of_an_attack_that_does_not_walk() -> None:
+def test_craft_makes_one_step_of_an_attack_without_a_trajectory() -> None:
     images = tiny_batch(2, levels=(60, 190)).images
     optima = far_away(images)
     made = craft(

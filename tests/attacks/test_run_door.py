@@ -1,4 +1,4 @@
-"""The door: what goes in is checked, what comes out is checked."""
+"""The runner: what goes in is checked, what comes out is checked."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -17,28 +17,21 @@ from robustpose.attacks import (
     AttackError,
     Target,
     Transfer,
-    make_attack,
-    needs,
+    make_perturbing,
     predict,
     run,
-    usual_objective,
-    usual_threat,
 )
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import TrainingLoss
 from robustpose.skeletons import COCO_17, Skeleton
 from robustpose.threats import Linf
-from robustpose.types import Attack, Batch, PoseOutput, SearchingAttack
-from tests.attacks.untidy import EPS, Returns, assert_same, attack
+from robustpose.types import Attack, Batch, MinimumNormAttack, PoseOutput
+from tests.attacks.untidy import EPS, PERTURBING, Returns, assert_same, attack
 from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, tiny_batch
 
 with_gradients = pytest.mark.parametrize(
     "name",
-    [
-        name
-        for name in ATTACKS
-        if needs(make_attack(name, targeted=False)) == "gradients" and usual_threat(name) == "linf"
-    ],
+    [name for name in PERTURBING if ATTACKS[name].needs == "gradients" and ATTACKS[name].default_threat == "linf"],
 )
 
 
@@ -188,14 +181,14 @@ def test_a_batch_that_cannot_be_attacked(spoil: Callable[[Batch], Batch], messag
     net = TinyHeatmaps()
     before = deepcopy(net.state_dict())
     with pytest.raises(RobustPoseError, match=message) as caught:
-        attack(make_attack("fgsm", targeted=False), net, spoil(tiny_batch()))
+        attack(make_perturbing("fgsm", targeted=False), net, spoil(tiny_batch()))
     assert "\n" not in str(caught.value)
     assert_same(dict(before), dict(net.state_dict()))
 
 
 def test_images_between_levels_without_rounding() -> None:
     batch = between_levels(tiny_batch())
-    attacked = attack(make_attack("fgsm", targeted=False), LinearPose(), batch, round_to_8bit=False)
+    attacked = attack(make_perturbing("fgsm", targeted=False), LinearPose(), batch, round_to_8bit=False)
     assert float((attacked.images - batch.images).abs().max()) == pytest.approx(EPS, abs=1e-6)
 
 
@@ -207,7 +200,7 @@ def test_a_target_of_the_wrong_shape() -> None:
     ]:
         with pytest.raises(RobustPoseError, match="target keypoints must have shape"):
             run(
-                make_attack("fgsm", targeted=True),
+                make_perturbing("fgsm", targeted=True),
                 LinearPose(),
                 batch,
                 threat=Linf(EPS),
@@ -220,7 +213,7 @@ def test_a_target_whose_visible_does_not_fit() -> None:
     batch = tiny_batch()
     with pytest.raises(RobustPoseError):
         run(
-            make_attack("fgsm", targeted=True),
+            make_perturbing("fgsm", targeted=True),
             LinearPose(),
             batch,
             threat=Linf(EPS),
@@ -238,7 +231,12 @@ def test_a_gradient_that_is_nan_is_no_robust_person(name: str) -> None:
             return super().forward(images + 0 * torch.sqrt(images - images.detach()))
 
     with pytest.raises((RobustPoseError, AttackError)):
-        attack(make_attack(name, targeted=False), Rooted(), tiny_batch(), objective=usual_objective(name))
+        attack(
+            make_perturbing(name, targeted=False),
+            Rooted(),
+            tiny_batch(),
+            objective=ATTACKS[name].default_objective,
+        )
 
 
 class _Overflows(torch.autograd.Function):
@@ -273,7 +271,7 @@ def test_a_model_that_cuts_the_gradient_is_one_line() -> None:
             return super().forward(images.detach())
 
     with pytest.raises(RobustPoseError):
-        attack(make_attack("fgsm", targeted=False), Detached(), tiny_batch())
+        attack(make_perturbing("fgsm", targeted=False), Detached(), tiny_batch())
 
 
 @with_gradients
@@ -281,10 +279,10 @@ def test_people_without_a_label_stay_as_they_are(name: str) -> None:
     """Their loss is 0 whatever the net says, so there is nothing to raise."""
     batch = tiny_batch()
     batch.visible[1] = False
-    made = make_attack(name, targeted=False, steps=None if name == "fgsm" else 12)
-    attacked = attack(made, TinyHeatmaps(), batch, objective=usual_objective(name))
+    made = make_perturbing(name, targeted=False, steps=None if name == "fgsm" else 12)
+    attacked = attack(made, TinyHeatmaps(), batch, objective=ATTACKS[name].default_objective)
     assert torch.equal(attacked.images[1], batch.images[1])
-    if not isinstance(made, SearchingAttack):  # which leaves alone who is lost without an attack
+    if not isinstance(made, MinimumNormAttack):  # which leaves alone who is lost without an attack
         assert not torch.equal(attacked.images[0], batch.images[0])
 
 
@@ -299,6 +297,6 @@ def test_nobody() -> None:
         ids=(),
     )
     for rounds in (False, True):
-        attacked = attack(make_attack("igsm", targeted=False), TinyHeatmaps(), nobody, round_to_8bit=rounds)
+        attacked = attack(make_perturbing("igsm", targeted=False), TinyHeatmaps(), nobody, round_to_8bit=rounds)
         assert attacked.images.shape == (0, 3, *TINY)
         assert (attacked.forwards, attacked.backwards) == (0, 0)

@@ -9,17 +9,15 @@ from torch import Tensor
 from robustpose.attacks import (
     ATTACKS,
     AttackError,
-    make_attack,
-    needs,
+    make_perturbing,
     predict,
     run,
-    usual_threat,
 )
 from robustpose.attacks.untouched import untouched
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import make_threat
 from robustpose.types import PoseOutput
-from tests.attacks.untidy import EPS, Returns, Untidy, assert_same, attack, state
+from tests.attacks.untidy import EPS, PERTURBING, Returns, Untidy, assert_same, attack, state
 from tests.conftest import LinearPose, TinyHeatmaps, tiny_batch
 
 
@@ -29,9 +27,8 @@ def raising(images: Tensor) -> Tensor:
 
 def _served(name: str) -> list[str]:
     """The objectives that an attack can raise on a heatmap net."""
-    made = make_attack(name, targeted=False)
-    parts = getattr(made, "needs_parts", False)
-    blind = needs(made) != "gradients"
+    spec = ATTACKS[name]
+    parts, blind = spec.needs_parts, spec.needs != "gradients"
     return [
         each
         for each, known in OBJECTIVES.items()
@@ -39,12 +36,13 @@ def _served(name: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("name", "objective"), [(name, each) for name in ATTACKS for each in _served(name)])
+@pytest.mark.parametrize(("name", "objective"), [(name, each) for name in PERTURBING for each in _served(name)])
 def test_side_effects_there_are_none(name: str, objective: str) -> None:
     net, batch = Untidy(), tiny_batch()
     before, gradient = state(net), net.stem.weight.grad
-    made = make_attack(name, targeted=False, steps=None if name == "fgsm" else 12)
-    threat = make_threat(usual_threat(name), EPS if usual_threat(name) == "linf" else 3)
+    made = make_perturbing(name, targeted=False, steps=None if name == "fgsm" else 12)
+    default = ATTACKS[name].default_threat
+    threat = make_threat(default, EPS if default == "linf" else 3)
     run(made, net, batch, threat=threat, objective=OBJECTIVES[objective])
     assert_same(before, state(net))
     assert net.stem.weight.grad is gradient
@@ -86,29 +84,29 @@ def test_buffers_that_forward_rebinds_come_back() -> None:
 
     net = Rebinding()
     kept = net.calls
-    attack(make_attack("igsm", targeted=False), net, tiny_batch())
+    attack(make_perturbing("igsm", targeted=False), net, tiny_batch())
     assert float(net.calls) == 0.0
     assert net.calls is kept
 
 
 def test_attacks_work_where_the_caller_has_switched_gradients_off() -> None:
     net, batch = TinyHeatmaps(), tiny_batch()
-    expected = attack(make_attack("igsm", targeted=False), net, batch)
+    expected = attack(make_perturbing("igsm", targeted=False), net, batch)
     with torch.no_grad():
-        assert torch.equal(attack(make_attack("igsm", targeted=False), net, batch).images, expected.images)
+        assert torch.equal(attack(make_perturbing("igsm", targeted=False), net, batch).images, expected.images)
 
 
 def test_a_model_in_channels_last() -> None:
     batch = tiny_batch()
-    expected = attack(make_attack("fgsm", targeted=False), TinyHeatmaps(), batch)
+    expected = attack(make_perturbing("fgsm", targeted=False), TinyHeatmaps(), batch)
     net = TinyHeatmaps()
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     strides = [p.stride() for p in net.parameters()]
-    attacked = attack(make_attack("fgsm", targeted=False), net, batch)
+    attacked = attack(make_perturbing("fgsm", targeted=False), net, batch)
     assert (attacked.images == expected.images).float().mean() > 0.99
     assert [p.stride() for p in net.parameters()] == strides
     last = replace(batch, images=batch.images.contiguous(memory_format=torch.channels_last))
-    assert torch.equal(attack(make_attack("fgsm", targeted=False), net, last).images, attacked.images)
+    assert torch.equal(attack(make_perturbing("fgsm", targeted=False), net, last).images, attacked.images)
 
 
 def test_a_model_that_is_no_module() -> None:
@@ -123,8 +121,8 @@ def test_a_model_that_is_no_module() -> None:
             return output
 
     batch = tiny_batch()
-    expected = attack(make_attack("igsm", targeted=False), inner, batch)
-    assert torch.equal(attack(make_attack("igsm", targeted=False), Plain(), batch).images, expected.images)
+    expected = attack(make_perturbing("igsm", targeted=False), inner, batch)
+    assert torch.equal(attack(make_perturbing("igsm", targeted=False), Plain(), batch).images, expected.images)
 
 
 def test_untouched_lets_anything_else_through() -> None:

@@ -1,4 +1,4 @@
-"""Spatial attacks: nets that must not mind, nets whose losses a hand counts, and what the door refuses."""
+"""Spatial attacks: nets that must not mind, nets whose losses a hand counts, and what the runner refuses."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,15 +11,17 @@ from torch import Generator, Tensor, nn
 
 from robustpose import geometry
 from robustpose.attacks import (
-    SPATIAL,
+    ATTACKS,
+    Attacked,
     AttackError,
     FirstOrder,
     Lattice,
+    Moved,
     SpatialAttack,
     WorstOfK,
-    make_spatial,
+    make_attack,
     move,
-    run_spatial,
+    run,
 )
 from robustpose.attacks.spatial import MotionLoss
 from robustpose.errors import RobustPoseError
@@ -31,9 +33,15 @@ from robustpose.types import Batch, PoseOutput
 from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, one_person, tiny_batch
 
 SIDE = 48
+SPATIAL = [name for name, spec in ATTACKS.items() if spec.kind == "spatial"]
 EVERY = [(name, threat) for name in SPATIAL for threat in threats_of("motion")]
 every_pair = pytest.mark.parametrize(("name", "threat"), EVERY)
 EPS = {"spatial": 30.0, "rotation": 40.0, "translation": 0.2, "scaling": 0.3}
+
+
+def moved_by(found: Attacked) -> Moved:
+    assert found.moved is not None
+    return found.moved
 
 
 class Brightest(nn.Module):
@@ -105,8 +113,10 @@ def still_people(head_size: float) -> Batch:
 @pytest.mark.parametrize("threat", [make_motion("spatial", 180.0), make_motion("translation", 0.3)])
 @pytest.mark.parametrize("beyond", ["black", "edge"])
 def test_a_net_that_moves_with_the_picture_loses_nothing(threat: Motion, beyond: geometry.Beyond) -> None:
-    found = run_spatial(Lattice(steps=135, beyond=beyond), Brightest(), spots(), threat=threat)
-    assert torch.equal(found.motions, torch.zeros(3, 4, dtype=torch.float64)), "no motion costs it a keypoint"
+    found = run(Lattice(steps=135, beyond=beyond), Brightest(), spots(), threat=threat)
+    assert torch.equal(moved_by(found).motions, torch.zeros(3, 4, dtype=torch.float64)), (
+        "no motion costs it a keypoint"
+    )
     for motion in threat.lattice(135):
         moved = move(spots(), motion.expand(3, -1), beyond=beyond)
         apart = torch.linalg.vector_norm(Brightest()(moved.images).keypoints - moved.keypoints, dim=-1)
@@ -118,34 +128,30 @@ def test_a_net_that_does_not_look_loses_what_a_hand_counts() -> None:
     # Of the four corners the first that loses two is left and up: the middle and the right keypoint are lost, the
     # one in the corner leaves. Right and down also loses two, but it comes later.
     people = still_people(head_size=6.0)
-    found = run_spatial(
-        Lattice(steps=9), Constant(people.keypoints), people, threat=make_motion("translation", 0.25)
-    )
-    assert found.motions.tolist() == [[0.0, -0.25, -0.25, 0.0]]
-    assert found.batch.keypoints.tolist() == [[[2.0, 2.0], [8.0, 2.0], [0.0, 0.0]]]
-    assert found.batch.visible.tolist() == [[True, True, False]]
-    table = as_table(found.batch, found.attacked.output.keypoints)
+    found = run(Lattice(steps=9), Constant(people.keypoints), people, threat=make_motion("translation", 0.25))
+    assert moved_by(found).motions.tolist() == [[0.0, -0.25, -0.25, 0.0]]
+    assert moved_by(found).batch.keypoints.tolist() == [[[2.0, 2.0], [8.0, 2.0], [0.0, 0.0]]]
+    assert moved_by(found).batch.visible.tolist() == [[True, True, False]]
+    table = as_table(moved_by(found).batch, found.output.keypoints)
     np.testing.assert_equal(METRICS["pckh"].hits(table), [[0.0, 0.0, np.nan]])
-    assert (found.attacked.forwards, found.attacked.backwards) == (9, 0)
+    assert (found.forwards, found.backwards) == (9, 0)
 
 
 def test_what_costs_nothing_is_no_motion_and_bit_equal() -> None:
     people = still_people(head_size=8.0)  # radius 4
     people = replace(people, images=people.images * 0.7)  # between the levels
-    found = run_spatial(
-        Lattice(steps=9), Constant(people.keypoints), people, threat=make_motion("translation", 0.25)
-    )
-    assert found.motions.abs().sum() == 0
+    found = run(Lattice(steps=9), Constant(people.keypoints), people, threat=make_motion("translation", 0.25))
+    assert moved_by(found).motions.abs().sum() == 0
     for name in ("images", "keypoints", "visible", "head_size", "box_side", "crops"):
-        assert torch.equal(getattr(found.batch, name), getattr(people, name)), name
+        assert torch.equal(getattr(moved_by(found).batch, name), getattr(people, name)), name
 
 
 def test_who_is_lost_altogether_gets_no_more_passes() -> None:
     people = still_people(head_size=6.0)
     net = Constant(people.keypoints + torch.tensor([50.0, 0.0]))
-    found = run_spatial(Lattice(steps=9), net, people, threat=make_motion("translation", 0.25))
-    assert found.attacked.forwards == 1
-    assert found.motions.abs().sum() == 0
+    found = run(Lattice(steps=9), net, people, threat=make_motion("translation", 0.25))
+    assert found.forwards == 1
+    assert moved_by(found).motions.abs().sum() == 0
 
 
 def test_a_quarter_turn_by_hand() -> None:
@@ -190,26 +196,26 @@ def test_the_worst_is_never_better_than_clean_and_within_reach(name: str, threat
     net, people = TinyHeatmaps().eval(), tiny_batch(12)
     allowed = make_motion(threat, EPS[threat])
     metric = METRICS["pckh"]
-    found = run_spatial(make_spatial(name, targeted=False, steps=27), net, people, threat=allowed, metric=metric)
+    found = run(make_attack(name, targeted=False, steps=27), net, people, threat=allowed, metric=metric)
     before = metric.hits(as_table(people, net(people.images).keypoints))
-    after = metric.hits(as_table(found.batch, found.attacked.output.keypoints))
+    after = metric.hits(as_table(moved_by(found).batch, found.output.keypoints))
     assert ((after == 0).sum(axis=1) >= (before == 0).sum(axis=1)).all()
     assert np.nanmean(after) <= np.nanmean(before)
-    assert float(allowed.size(found.motions).max()) <= 1 + 1e-9
-    assert not found.batch.visible[~people.visible].any()
-    assert torch.equal(found.attacked.images, found.batch.images)
+    assert float(allowed.size(moved_by(found).motions).max()) <= 1 + 1e-9
+    assert not moved_by(found).batch.visible[~people.visible].any()
+    assert torch.equal(found.images, moved_by(found).batch.images)
 
 
 @every_pair
 def test_the_seed_says_it_all_and_nobody_minds_company(name: str, threat: str) -> None:
     net, people = LinearPose(), tiny_batch(5)
-    allowed, attack = make_motion(threat, EPS[threat]), make_spatial(name, targeted=False, steps=15)
-    found = run_spatial(attack, net, people, threat=allowed, seed=3)
-    again = run_spatial(attack, net, people, threat=allowed, seed=3)
-    assert torch.equal(found.motions, again.motions)
-    assert torch.equal(found.attacked.images, again.attacked.images)
-    alone = run_spatial(attack, net, one_person(people, 2), threat=allowed, seed=3)
-    assert torch.allclose(alone.motions[0], found.motions[2], atol=1e-6)
+    allowed, attack = make_motion(threat, EPS[threat]), make_attack(name, targeted=False, steps=15)
+    found = run(attack, net, people, threat=allowed, seed=3)
+    again = run(attack, net, people, threat=allowed, seed=3)
+    assert torch.equal(moved_by(found).motions, moved_by(again).motions)
+    assert torch.equal(found.images, again.images)
+    alone = run(attack, net, one_person(people, 2), threat=allowed, seed=3)
+    assert torch.allclose(moved_by(alone).motions[0], moved_by(found).motions[2], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", SPATIAL)
@@ -218,7 +224,7 @@ def test_side_effects(name: str) -> None:
     net.stem.weight.grad = torch.ones_like(net.stem.weight)
     people = tiny_batch(3)
     kept, pictures, state = net.stem.weight.clone(), people.images.clone(), torch.get_rng_state()
-    run_spatial(make_spatial(name, targeted=False, steps=5), net, people, threat=make_motion("spatial", 20.0))
+    run(make_attack(name, targeted=False, steps=5), net, people, threat=make_motion("spatial", 20.0))
     assert all(module.training for module in net.modules())
     assert all(parameter.requires_grad for parameter in net.parameters())
     assert torch.equal(net.stem.weight, kept) and (net.stem.weight.grad == 1).all()
@@ -228,8 +234,8 @@ def test_side_effects(name: str) -> None:
 
 def test_worst_of_k_tries_none_and_k_more() -> None:
     net, people = LinearPose(), tiny_batch(1)
-    found = run_spatial(WorstOfK(steps=7), net, people, threat=make_motion("rotation", 1e-6))
-    assert found.attacked.forwards in (1, 8)  # 1 where everything is lost without a motion
+    found = run(WorstOfK(steps=7), net, people, threat=make_motion("rotation", 1e-6))
+    assert found.forwards in (1, 8)  # 1 where everything is lost without a motion
     drawn = make_motion("spatial", 30.0).sample(4000, generator=torch.Generator().manual_seed(0))
     assert drawn.abs().amax(dim=0)[:3].tolist() == pytest.approx([30.0, 0.1, 0.1], rel=0.01)
     assert drawn.mean(dim=0)[:3].abs().tolist() == pytest.approx([0.0, 0.0, 0.0], abs=1.0)
@@ -250,8 +256,8 @@ def test_first_order_climbs_to_a_corner_of_the_reach() -> None:
 
     *_, last = FirstOrder(steps=25).motions(loss, 1, threat, generator)
     assert last.tolist() == [[0.0, *(0.2 * start[0, 1:3].sign()).tolist(), 0.0]]
-    found = run_spatial(FirstOrder(steps=25), Constant(answer), people, threat=threat, seed=3)
-    assert found.attacked.backwards == 25
+    found = run(FirstOrder(steps=25), Constant(answer), people, threat=threat, seed=3)
+    assert found.backwards == 25
 
 
 def _maps(motions: Tensor) -> Tensor:
@@ -285,7 +291,7 @@ def test_first_order_sees_the_truth_move() -> None:
     slopes = []
     for net in (Centroid(), _Deaf()):
         look = Look(seen=([], []))
-        run_spatial(look, net, people, threat=make_motion("spatial", 20.0))
+        run(look, net, people, threat=make_motion("spatial", 20.0))
         slopes.append(look.seen[1][0][:, 1:3].abs().max())
     assert slopes[0] < 0.01 * slopes[1]
 
@@ -311,7 +317,7 @@ def test_an_attack_that_leaves_its_budget_is_caught() -> None:
 
     def run_with(*motion: float) -> None:
         attack: SpatialAttack = Cheat(motion)
-        run_spatial(attack, LinearPose(), tiny_batch(2), threat=make_motion("rotation", 30.0))
+        run(attack, LinearPose(), tiny_batch(2), threat=make_motion("rotation", 30.0))
 
     run_with(30.0, 0.0, 0.0, 0.0)
     with pytest.raises(AttackError, match=r"left its budget: 1\.1 of its reach"):
@@ -327,18 +333,18 @@ def test_an_attack_that_leaves_its_budget_is_caught() -> None:
 def test_what_cannot_be_attacked_is_refused() -> None:
     threat = make_motion("spatial", 30.0)
     with pytest.raises(RobustPoseError, match="the model takes crops of"):
-        run_spatial(Lattice(), Brightest(), tiny_batch(2), threat=threat)
+        run(Lattice(), Brightest(), tiny_batch(2), threat=threat)
     with pytest.raises(RobustPoseError, match="towards no pose"):
-        make_spatial("spatial", targeted=True)
+        make_attack("spatial", targeted=True)
     with pytest.raises(RobustPoseError, match="steps must be at least 1, got 0"):
-        make_spatial("worst_of_k", targeted=False, steps=0)
+        make_attack("worst_of_k", targeted=False, steps=0)
     with pytest.raises(RobustPoseError, match="did you mean 'spatial'"):
-        make_spatial("spatiel", targeted=False)
+        make_attack("spatiel", targeted=False)
     net = LinearPose()
     net.differentiable = False  # type: ignore[assignment]
     with pytest.raises(RobustPoseError, match="gives answers and no gradient"):
-        run_spatial(FirstOrder(), net, tiny_batch(2), threat=threat)
-    run_spatial(WorstOfK(steps=1), net, tiny_batch(2), threat=threat)
+        run(FirstOrder(), net, right_for(LinearPose(), tiny_batch(2)), threat=threat)
+    run(WorstOfK(steps=1), net, tiny_batch(2), threat=threat)
 
 
 def right_for(net: LinearPose, batch: Batch) -> Batch:
@@ -354,7 +360,7 @@ def test_a_net_that_cuts_the_gradient_is_refused_though_the_truth_moves() -> Non
 
     net, batch = Cut(), right_for(LinearPose(), tiny_batch(2))
     with pytest.raises(RobustPoseError, match="no gradient reaches the images"):
-        run_spatial(FirstOrder(steps=2), net, batch, threat=make_motion("spatial", 30.0))
+        run(FirstOrder(steps=2), net, batch, threat=make_motion("spatial", 30.0))
 
 
 def test_a_gradient_that_is_no_number_names_the_person() -> None:
@@ -364,4 +370,4 @@ def test_a_gradient_that_is_no_number_names_the_person() -> None:
 
     batch = right_for(LinearPose(), tiny_batch(3))
     with pytest.raises(RobustPoseError, match=f"person {batch.ids[0]}: the gradient to the motion is NaN"):
-        run_spatial(FirstOrder(steps=2), Rooted(), batch, threat=make_motion("spatial", 30.0))
+        run(FirstOrder(steps=2), Rooted(), batch, threat=make_motion("spatial", 30.0))

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from robustpose.attacks import Attacked, make_attack, run
+from robustpose.attacks import ATTACKS, Attacked, make_perturbing, run
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import Linf
 from robustpose.types import Attack, Batch, Loss, PoseModel, PoseOutput, Threat
 from tests.conftest import TinyHeatmaps
 
 EPS = 8 / 255
+PERTURBING = [name for name, spec in ATTACKS.items() if spec.kind == "perturbation"]
+"""Attacks that raise any per-image loss."""
 
 
 def attack(
@@ -87,6 +89,6 @@ class Returns:
     answer: Callable[[Tensor], Tensor]
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
-        make_attack("fgsm", targeted=False).perturb(loss, images, threat, generator)
+        make_perturbing("fgsm", targeted=False).perturb(loss, images, threat, generator)
         torch.rand(1)
         return self.answer(images)

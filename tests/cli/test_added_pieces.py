@@ -2,12 +2,14 @@
 
 import csv
 import importlib.util
+import json
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
+from robustpose.attacks import ATTACKS
 from robustpose.models.heads import HEADS
 from robustpose.objectives import OBJECTIVES
 from robustpose.studies import STUDIES
@@ -264,3 +266,111 @@ def test_a_study_with_options_of_its_own(
     assert "study 'quick' does not take --strength, --twice" in capsys.readouterr().err
     assert run(monkeypatch, "list", "studies") == 0
     assert "mine\n" in capsys.readouterr().out
+
+
+ATTACKS_OF_EACH_KIND = '''
+"""An attack on gradients, one on decisions, an ensemble of both and a spatial one."""
+
+from dataclasses import dataclass
+
+import torch
+
+from robustpose.attacks import AttackSpec, Move
+from robustpose.attacks.gradient import input_gradient
+from robustpose.objectives import Keypoints, TrainingLoss
+
+
+@dataclass(frozen=True)
+class Climb:
+    steps: int = 2
+
+    def perturb(self, loss, images, threat, generator, /):
+        adv = images
+        for _ in range(self.steps):
+            adv = threat.project(images, adv + threat.eps * threat.step(input_gradient(loss, adv), images))
+        return adv
+
+
+@dataclass(frozen=True)
+class Guess:
+    steps: int = 3
+
+    def perturb(self, loss, images, threat, generator, /):
+        rows, best, most = torch.arange(len(images)), images, torch.full((len(images),), -1)
+        for _ in range(self.steps):
+            signs = (torch.rand(images.shape, generator=generator) - 0.5).sign()
+            adv = threat.project(images, images + threat.eps * signs)
+            lost = ((loss.parts(adv, rows) > 0) & loss.counted).sum(dim=1)
+            best = torch.where((lost > most)[:, None, None, None], adv, best)
+            most = torch.maximum(lost, most)
+        return best
+
+
+@dataclass(frozen=True)
+class Both:
+    gradients: int = 8
+
+    def moves(self, head, /):
+        climb = Move("climb", lambda gradients: Climb(gradients), TrainingLoss(), share=0.75)
+        return climb, Move("guess", lambda gradients: Guess(gradients), Keypoints(), share=0.25)
+
+
+@dataclass(frozen=True)
+class Turn:
+    beyond: str = "edge"
+
+    def motions(self, loss, people, threat, generator, /):
+        for share in (0.0, 1.0, -1.0):
+            yield torch.tensor([share, 0.0, 0.0, 0.0], dtype=torch.float64).mul(threat.reach).expand(people, -1)
+
+
+def made_by(kind, name):
+    return lambda *, targeted, steps=None: kind() if steps is None else kind(**{name: steps})
+
+
+GRADIENT = AttackSpec(made_by(Climb, "steps"), summary="Climbs my way")
+DECISION = AttackSpec(
+    made_by(Guess, "steps"), "Guesses my way", needs="decisions", objective="keypoints", needs_parts=True
+)
+ENSEMBLE = AttackSpec(made_by(Both, "gradients"), "Climbs and guesses", kind="ensemble", objective=None, version=2)
+SPATIAL = AttackSpec(
+    made_by(Turn, ""), "Turns to both ends", "spatial", needs="decisions", threats=("rotation",), objective=None
+)
+'''
+
+
+@pytest.mark.parametrize(
+    ("kind", "eps", "label", "objective", "passes", "sentence"),
+    [
+        ("GRADIENT", "8/255", "MINE-U-2", "training_loss", (4, 4), "2 steps away from the true pose, by"),
+        ("DECISION", "8/255", "MINE-U-3-keypoints", "keypoints", (6, 0), "3 queries away from the true pose, by"),
+        ("ENSEMBLE", "8/255", "MINE-U", None, (14, 12), "climbs and guesses"),
+        ("SPATIAL", "30", "MINE-U", None, (6, 0), "turns to both ends"),
+    ],
+)
+def test_an_attack_of_each_kind(
+    kind: str,
+    eps: str,
+    label: str,
+    objective: str | None,
+    passes: tuple[int, int],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spec = getattr(module_of(ATTACKS_OF_EACH_KIND, tmp_path), kind)
+    monkeypatch.setitem(ATTACKS, "mine", spec)
+    attack = ("attack", "--model", "deeppose", "--attack", "mine", "--n", "2", "--eps", eps)
+    assert run(monkeypatch, *attack, "--json", "--out", "out") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["attack"], found["objective"]) == (label, objective)
+    assert (found["forwards"], found["backwards"]) == passes
+    assert found["attacked"]["value"] < found["clean"]["value"]
+    assert ("motion" in found) == (kind == "SPATIAL")
+    assert sentence in (tmp_path / "out" / "report" / "index.html").read_text()
+    assert run(monkeypatch, "list", "attacks") == 0
+    assert spec.summary in capsys.readouterr().out
+    assert run(monkeypatch, "list", "attacks", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)["attacks"]["mine"]
+    assert (listed["needs"], listed["version"], listed["summary"]) == (spec.needs, spec.version, spec.summary)

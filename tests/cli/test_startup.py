@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from robustpose.attacks import ATTACKS, ENSEMBLES, SPATIAL
+from robustpose.attacks import ATTACKS
 from robustpose.cli import catalogue
 from robustpose.data import DATASETS
 from robustpose.findings import FINDINGS
@@ -110,7 +110,7 @@ def test_names_read_from_the_source_are_those_of_the_registries() -> None:
         "models": model_specs(),
         "tasks": TASKS,
         "datasets": DATASETS,
-        "attacks": (*ATTACKS, *ENSEMBLES, *SPATIAL),
+        "attacks": ATTACKS,
         "threats": THREATS,
         "objectives": OBJECTIVES,
         "metrics": METRICS,

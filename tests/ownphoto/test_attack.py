@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from robustpose.attacks import ATTACKS, make_attack, usual_threat
+from robustpose.attacks import ATTACKS, make_perturbing
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import box_crop, crop_image
 from robustpose.objectives import OBJECTIVES
@@ -27,7 +27,7 @@ def attacked(net: nn.Module, *, name: str = "igsm", objective: str = "training_l
     assert isinstance(net, PoseModel)
     steps = {"fgsm": None, "rays": 300}.get(name, 12)
     return attack_photo(
-        make_attack(name, targeted=False, steps=steps),
+        make_perturbing(name, targeted=False, steps=steps),
         net,
         PHOTO,
         box=BOX,
@@ -45,7 +45,7 @@ WANTS_PARTS = {"fmn", "fmn_each", "rays"}
     [
         (name, objective)
         for name in sorted(ATTACKS)
-        if usual_threat(name) == "linf"
+        if ATTACKS[name].kind == "perturbation" and ATTACKS[name].serves("linf")
         for objective in ("training_loss", "margin")
         if objective == "margin" or name not in WANTS_PARTS
     ],
@@ -115,7 +115,7 @@ def test_the_net_is_left_as_it_came() -> None:
 def test_a_box_outside_of_the_photo_is_refused(linear: LinearPose) -> None:
     with pytest.raises(RobustPoseError, match="lies outside of the photo, which is 64 x 48 pixels"):
         attack_photo(
-            make_attack("fgsm", targeted=False),
+            make_perturbing("fgsm", targeted=False),
             linear,
             PHOTO,
             box=(70, 0, 10, 10),

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robustpose.attacks import craft, make_attack
+from robustpose.attacks import craft, make_perturbing
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Pixels, box_crop, crop_image
 from robustpose.ownphoto import PhotoSurface
@@ -71,7 +71,7 @@ def test_the_sign_attack_is_the_best_there_is_on_a_linear_loss_of_the_crop() -> 
     loss = surface.through(lambda crops, rows: (crops * weights).flatten(1).sum(dim=1))
     window = surface.cut(photo)
     (made,) = craft(
-        make_attack("fgsm", targeted=False),
+        make_perturbing("fgsm", targeted=False),
         loss,
         window,
         ids=("photo",),

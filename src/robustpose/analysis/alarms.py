@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from robustpose.alarms import Alarm, black_box_beats, more_hurts_less
 from robustpose.analysis.scores import outcome
-from robustpose.attacks import needs
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.metrics import METRICS
@@ -61,8 +60,8 @@ def _families(plan: Plan) -> list[list[Setting]]:
 
 def _black_boxes(plan: Plan, store: Store, model: OpenedModel) -> list[Alarm]:
     alarms = []
-    settings = [each for each in plan.study.settings if not (each.targeted or each.has_own_objective)]
-    whites = [each for each in settings if needs(each.make()) == "gradients"]
+    settings = [each for each in plan.study.settings if not (each.targeted or each.spec.objective is None)]
+    whites = [each for each in settings if each.spec.needs == "gradients"]
     for black in (each for each in settings if each not in whites):
         for white in whites:
             if (white.eps, white.threat) == (black.eps, black.threat):

@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from robustpose.attacks.gradient import check_differentiable
 from robustpose.errors import unknown_name
 from robustpose.skeletons import Skeleton
 from robustpose.types import Head, Loss, PoseModel, PoseOutput
@@ -72,6 +73,8 @@ class FusedModel:
 
     def __call__(self, images: Tensor, /) -> PoseOutput:
         """Find keypoints in images (N, 3, H, W), with outputs in float32."""
+        if images.requires_grad:
+            check_differentiable(self._model)
         self._passes += 1
         if self._passes > 1 and self._searched is None and len(images):
             self._searched = fused_copy(self._model, images.detach()[:_LOOKED_AT]) or self._model

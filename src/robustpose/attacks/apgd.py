@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 
 from robustpose.attacks.gradient import best_try, loss_and_gradient, stacked
 from robustpose.attacks.pgd import higher
+from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
 from robustpose.types import Loss, Threat
 
@@ -92,3 +93,6 @@ def checkpoints(steps: int) -> list[int]:
 def apgd(*, targeted: bool, steps: int | None = None) -> APGD:
     """Make APGD: 100 steps, one try, unless `steps` says otherwise."""
     return APGD() if steps is None else APGD(steps=steps)
+
+
+APGD_SPEC = AttackSpec(make=apgd, summary="PGD that adapts its step size, best iterate")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Generator, Tensor
 
 from robustpose.attacks.gradient import input_gradient
+from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
 from robustpose.types import Loss, Threat
 
@@ -26,3 +27,6 @@ def fgsm(*, targeted: bool, steps: int | None = None) -> FGSM:
     if steps not in (None, 1):
         raise RobustPoseError(f"attack 'fgsm' takes one step, got {steps}")
     return FGSM()
+
+
+FGSM_SPEC = AttackSpec(make=fgsm, summary="One step along the sign of the gradient")

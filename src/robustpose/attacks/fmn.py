@@ -12,13 +12,13 @@ the gradient divided by its length: that serves every norm and needs no number f
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
 
+from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
-from robustpose.types import Loss, LossOfParts, Searched, Threat
+from robustpose.types import Loss, LossOfParts, MinimumNorms, Threat
 
 _STEP = (1.0, 0.2)
 """First and last step, as a share of the budget of the moment."""
@@ -36,10 +36,6 @@ class FMN:
     each   a run for every keypoint by itself instead of one for all: up to K times the cost, and closer for each
     """
 
-    needs: ClassVar[str] = "gradients"
-    objective: ClassVar[str] = "margin"
-    needs_parts: ClassVar[bool] = True
-
     steps: int = 100
     each: bool = False
 
@@ -51,7 +47,7 @@ class FMN:
         """Return what `search` finds without the sizes."""
         return self.search(loss, images, threat, generator).images
 
-    def search(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Searched:
+    def search(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> MinimumNorms:
         """Return the picture that lost most keypoints, and the smallest size at which each was lost.
 
         RobustPoseError for a loss without parts.
@@ -66,11 +62,11 @@ class FMN:
                 goal = torch.zeros_like(loss.counted)
                 goal[:, part] = loss.counted[:, part]
                 self._run(loss, images, threat, record, goal)
-        return Searched(images=record.images, smallest=record.smallest)
+        return MinimumNorms(images=record.images, minimum_norm=record.minimum_norm)
 
     def _run(self, loss: LossOfParts, images: Tensor, threat: Threat, record: "_Record", goal: Tensor) -> None:
         """Search for the smallest pictures of each person for which one, two, ... all of the goal are lost."""
-        rows = (goal & (record.smallest != 0)).any(dim=1).nonzero().flatten()
+        rows = (goal & (record.minimum_norm != 0)).any(dim=1).nonzero().flatten()
         if len(rows) == 0:
             return
         origin, asked = images[rows], goal[rows]
@@ -106,14 +102,14 @@ class _Record:
 
     def __init__(self, images: Tensor, counted: Tensor, threat: Threat) -> None:
         self.images, self.counted, self.eps = images, counted, threat.eps
-        self.smallest = torch.where(counted, torch.inf, torch.nan).to(images)
+        self.minimum_norm = torch.where(counted, torch.inf, torch.nan).to(images)
         self.rank = images.new_full((len(images),), -torch.inf)
 
     def note(self, adv: Tensor, rows: Tensor, margins: Tensor, size: Tensor) -> None:
         """Take in pictures (M, 3, H, W) of the people `rows` with their margins (M, K)."""
         lost = (margins > 0) & self.counted[rows]
-        here = torch.where(lost, size[:, None], self.smallest[rows])
-        self.smallest[rows] = torch.minimum(here, self.smallest[rows])
+        here = torch.where(lost, size[:, None], self.minimum_norm[rows])
+        self.minimum_norm[rows] = torch.minimum(here, self.minimum_norm[rows])
         # As many as possible lost; among those the surest.
         sure = torch.where(self.counted[rows], margins.clamp(-1.0, 1.0), 0.0).mean(dim=1) / 2
         rank = lost.sum(dim=1) + sure
@@ -149,3 +145,17 @@ def fmn(*, targeted: bool, steps: int | None = None) -> FMN:
 def fmn_each(*, targeted: bool, steps: int | None = None) -> FMN:
     """Make FMN for every keypoint by itself: 100 steps each, unless `steps` says otherwise."""
     return FMN(each=True) if steps is None else FMN(steps=steps, each=True)
+
+
+FMN_SPEC = AttackSpec(
+    make=fmn,
+    summary="The smallest perturbation at which one, two, ... all keypoints are lost",
+    objective="margin",
+    needs_parts=True,
+)
+FMN_EACH_SPEC = AttackSpec(
+    make=fmn_each,
+    summary="FMN for every keypoint by itself: closer sizes for up to K times the cost",
+    objective="margin",
+    needs_parts=True,
+)

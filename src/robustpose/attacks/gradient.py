@@ -36,19 +36,14 @@ def no_gradient() -> RobustPoseError:
     )
 
 
-def check_gradient(attack: object, model: PoseModel) -> None:
-    """Refuse an attack that needs gradients on a model that has none: whose `differentiable` is False."""
-    if getattr(model, "differentiable", True) or getattr(attack, "needs", "gradients") != "gradients":
-        return
-    from robustpose.attacks import without_gradient  # the registry imports this file
-
-    names = ", ".join(without_gradient())
-    raise RobustPoseError(
-        f"{getattr(model, 'name', 'the model')} gives answers and no gradient, which {type(attack).__name__} "
-        "needs; "
-        f"attacks that need none: {names or 'none is here yet'}; or attack a net of your own and show it those "
-        "pictures"
-    )
+def check_differentiable(model: PoseModel) -> None:
+    """Refuse to ask a model for gradients that says it has none: whose `differentiable` is False."""
+    if not getattr(model, "differentiable", True):
+        raise RobustPoseError(
+            f"{getattr(model, 'name', 'the model')} gives answers and no gradient, which this attack needs; "
+            "take one that needs none (square; `robustpose list attacks --json` says what each needs), or attack "
+            "a model of your own and show it those images"
+        )
 
 
 def each_persons(images: Tensor, generator: Generator) -> list[Generator]:

@@ -13,6 +13,7 @@ from typing import ClassVar
 from torch import Generator, Tensor
 
 from robustpose.attacks.gradient import input_gradient
+from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
 from robustpose.types import Loss, Threat
 
@@ -58,3 +59,6 @@ def igsm(*, targeted: bool, steps: int | None = None) -> IGSM:
     if targeted:
         return IGSM(steps=20 if steps is None else steps, step_size=TARGETED_STEP)
     return IGSM(steps=10 if steps is None else steps, step_size=UNTARGETED_STEP)
+
+
+IGSM_SPEC = AttackSpec(make=igsm, summary="Iterated sign steps from the image, last iterate; the paper's attack")

@@ -12,7 +12,6 @@ person has draws of their own, of the seed and of their picture, so that who els
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -20,6 +19,7 @@ from torch import Generator, Tensor
 from robustpose import geometry
 from robustpose.attacks.acceleration import FusedModel
 from robustpose.attacks.gradient import each_persons
+from robustpose.attacks.spec import AttackSpec
 from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import Aim, Objective, correct_radius
@@ -36,10 +36,6 @@ class EotPatch:
     step_size  of the first update, in [0, 1] units; it falls to 0 along a line
     smallest   side of the smallest patch that is laid, as a share of the largest, which is eps
     """
-
-    needs: ClassVar[str] = "gradients"
-    objective: ClassVar[str] = "margin"
-    threats: ClassVar[tuple[str, ...]] = ("patch",)
 
     steps: int = 50
     draws: int = 4
@@ -58,7 +54,7 @@ class EotPatch:
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
         """Return the pictures, each with its patch at a fresh place; RobustPoseError for threats but patch."""
-        if threat.name not in self.threats:
+        if threat.name != "patch":
             raise RobustPoseError(f"eot_patch serves patch, got {threat.name}")
         side = min(int(threat.eps), *images.shape[2:])
         if side == 0 or len(images) == 0:
@@ -176,3 +172,11 @@ def eot_patch(*, targeted: bool, steps: int | None = None) -> EotPatch:
     if steps is not None and steps < 1:
         raise RobustPoseError(f"eot_patch: steps must be at least 1, got {steps}")
     return EotPatch() if steps is None else EotPatch(steps=steps)
+
+
+EOT_PATCH_SPEC = AttackSpec(
+    make=eot_patch,
+    summary="A patch that holds at any place and scale",
+    threats=("patch",),
+    objective="margin",
+)

@@ -12,6 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from robustpose.attacks.gradient import best_try, loss_and_gradient, stacked
+from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
 from robustpose.types import Loss, Threat
 
@@ -68,3 +69,8 @@ def higher(adv: Tensor, losses: Tensor, best: Tensor, highest: Tensor) -> tuple[
 def pgd(*, targeted: bool, steps: int | None = None) -> PGD:
     """Make PGD: 40 steps of eps / 8 from the picture, unless `steps` says otherwise."""
     return PGD() if steps is None else PGD(steps=steps)
+
+
+PGD_SPEC = AttackSpec(
+    make=pgd, summary="Projected gradient steps, best iterate; the first try starts at the image"
+)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
 
+from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
 from robustpose.types import Loss, LossOfParts, Threat
 
@@ -31,11 +31,6 @@ class RayS:
 
     steps  queries, a forward each; nobody is asked for more than a dozen beyond
     """
-
-    needs: ClassVar[str] = "decisions"
-    objective: ClassVar[str] = "keypoints"
-    threats: ClassVar[tuple[str, ...]] = ("linf",)
-    needs_parts: ClassVar[bool] = True
 
     steps: int = 1000
 
@@ -123,3 +118,13 @@ def _closest(falls: Callable[[Tensor], Tensor], reach: Tensor) -> Tensor:
 def rays(*, targeted: bool, steps: int | None = None) -> RayS:
     """Make RayS: 1000 queries, unless `steps` says otherwise."""
     return RayS() if steps is None else RayS(steps=steps)
+
+
+RAYS_SPEC = AttackSpec(
+    make=rays,
+    summary="Search over sign vectors by decisions alone: which keypoints are right",
+    needs="decisions",
+    threats=("linf",),
+    objective="keypoints",
+    needs_parts=True,
+)

@@ -1,22 +1,22 @@
 """Spatial attacks: the person is turned, shifted, made larger or smaller, and the truth moves along.
 
 Engstrom, Tran, Tsipras, Schmidt, Madry, "Exploring the Landscape of Spatial Robustness", ICML 2019, arXiv
-1712.02779: the whole lattice of motions, the worst of k random ones, and the first-order attack, which they find
-the weakest. The worst motion of a person is the one at which most keypoints are lost by the metric, of equals the
-earliest; no motion at all comes first, so the worst is never scored better than clean. Keypoints that leave the
-picture are neither lost nor right: they no longer count, and nobody is moved for the sake of pushing them out.
+1712.02779. An attack names the motions that are tried (motions.py). The worst motion of a person is the one at
+which most keypoints are lost by the metric, of equals the earliest; no motion at all comes first, so the worst is
+never scored better than clean. Keypoints that leave the image are neither lost nor right: they no longer count,
+and nobody is moved for the sake of pushing them out.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Generator, Tensor
 
 from robustpose import geometry
-from robustpose.attacks.gradient import check_gradient, no_gradient
-from robustpose.attacks.run import Attacked, AttackError, predict
+from robustpose.attacks.contract import Attacked, AttackError, Moved, predict
+from robustpose.attacks.gradient import check_differentiable, no_gradient
 from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import Pck
@@ -29,6 +29,7 @@ MotionLoss = Callable[[Tensor], Tensor]
 """Motions (N, 4) of everyone -> the training loss (N,) against the moved truth, with a gradient to the motions."""
 
 
+@runtime_checkable
 class SpatialAttack(Protocol):
     """A frozen dataclass of hyper-parameters that says which motions are tried."""
 
@@ -40,97 +41,6 @@ class SpatialAttack(Protocol):
     def motions(self, loss: MotionLoss, people: int, threat: Motion, generator: Generator, /) -> Iterator[Tensor]:
         """Yield motions (N, 4) to try, one a person, the first of them none; the caller checks them."""
         ...
-
-
-@dataclass(frozen=True)
-class Lattice:
-    """Every motion of a lattice: exhaustive, so it knows no bad luck.
-
-    steps   motions at most, a forward each: see threats.Motion.lattice; 775 is the paper's 31 x 5 x 5
-    beyond  what lies beyond the picture
-    """
-
-    needs: ClassVar[str] = "decisions"
-
-    steps: int = 99
-    beyond: geometry.Beyond = "black"
-
-    def __post_init__(self) -> None:
-        _check_steps("spatial", self.steps)
-
-    def motions(self, loss: MotionLoss, people: int, threat: Motion, generator: Generator, /) -> Iterator[Tensor]:
-        """Yield the lattice, the same motion for everyone, from the smallest."""
-        for motion in threat.lattice(self.steps):
-            yield motion.expand(people, -1)
-
-
-@dataclass(frozen=True)
-class WorstOfK:
-    """The worst of random motions and none.
-
-    steps   motions, a forward each
-    beyond  what lies beyond the picture
-    """
-
-    needs: ClassVar[str] = "decisions"
-
-    steps: int = 10
-    beyond: geometry.Beyond = "black"
-
-    def __post_init__(self) -> None:
-        _check_steps("worst_of_k", self.steps)
-
-    def motions(self, loss: MotionLoss, people: int, threat: Motion, generator: Generator, /) -> Iterator[Tensor]:
-        """Yield none, then the draws, the same for everyone, so that who else is there does not matter."""
-        yield torch.zeros(people, len(PARTS), dtype=torch.float64)
-        for motion in threat.sample(self.steps, generator=generator):
-            yield motion.expand(people, -1)
-
-
-@dataclass(frozen=True)
-class FirstOrder:
-    """Sign steps on the motion itself, up the training loss against the moved truth, from a random motion.
-
-    steps      gradients
-    step_size  as a share of the reach
-    beyond     what lies beyond the picture
-    """
-
-    needs: ClassVar[str] = "gradients"
-
-    steps: int = 20
-    step_size: float = 0.1
-    beyond: geometry.Beyond = "black"
-
-    def __post_init__(self) -> None:
-        _check_steps("spatial_gradient", self.steps)
-
-    def motions(self, loss: MotionLoss, people: int, threat: Motion, generator: Generator, /) -> Iterator[Tensor]:
-        """Yield none, the random start, and the motion after each step."""
-        yield torch.zeros(people, len(PARTS), dtype=torch.float64)
-        motions = threat.sample(1, generator=generator).expand(people, -1)
-        yield motions
-        for _ in range(self.steps):
-            at = motions.detach().requires_grad_(True)
-            with torch.enable_grad():
-                raised = loss(at).sum()
-            (gradient,) = torch.autograd.grad(raised, at)
-            motions = threat.project(motions + self.step_size * threat.reach * gradient.sign())
-            yield motions
-
-
-@dataclass(frozen=True)
-class Moved:
-    """What a spatial attack did.
-
-    batch     the people in their worst motion: pictures, truth, sizes and crops moved; what left is not visible
-    motions   (N, 4) that motion: see threats.motion.PARTS
-    attacked  the pictures, what the net says of them, and what the search cost
-    """
-
-    batch: Batch
-    motions: Tensor
-    attacked: Attacked
 
 
 def move(batch: Batch, motions: Tensor, *, beyond: geometry.Beyond = "black") -> Batch:
@@ -162,27 +72,13 @@ def move(batch: Batch, motions: Tensor, *, beyond: geometry.Beyond = "black") ->
     )
 
 
-def run_spatial(
-    attack: SpatialAttack,
-    model: PoseModel,
-    batch: Batch,
-    *,
-    threat: Motion,
-    metric: Pck | None = None,
-    seed: int = 0,
-) -> Moved:
-    """Look for the motion of each person at which a net loses most keypoints by the metric.
+def search_motions(
+    attack: SpatialAttack, model: PoseModel, batch: Batch, *, threat: Motion, metric: Pck | None, seed: int
+) -> Attacked:
+    """Look for the motion of each person at which a model loses most keypoints by the metric.
 
-    Who has lost every keypoint gets no more passes. The batch must be in the model's skeleton and input size; the
-    net stays as it came. RobustPoseError for input that cannot be attacked; AttackError where the attack left the
-    threat.
+    Who has lost every keypoint gets no more passes. The runner calls this.
     """
-    if batch.skeleton.keypoints != model.skeleton.keypoints:
-        raise RobustPoseError(
-            f"the batch is in skeleton {batch.skeleton.name}, the model in {model.skeleton.name}: "
-            "convert it with batch.in_skeleton(model.skeleton)"
-        )
-    check_gradient(attack, model)
     search = _Search(model, batch, metric, attack.beyond)
     generator = torch.Generator().manual_seed(seed)
     with untouched(model):
@@ -191,10 +87,10 @@ def run_spatial(
             search.look(motions)
             if len(search.open) == 0:
                 break
-    moved = move(batch, search.worst, beyond=attack.beyond)
-    output = predict(model, moved.images, ids=batch.ids)
-    attacked = Attacked(moved.images, output, search.forwards, search.backwards)
-    return Moved(batch=moved, motions=search.worst, attacked=attacked)
+    people = move(batch, search.worst, beyond=attack.beyond)
+    output = predict(model, people.images, ids=batch.ids)
+    moved = Moved(batch=people, motions=search.worst)
+    return Attacked(people.images, output, search.forwards, search.backwards, moved=moved)
 
 
 class _Search:
@@ -234,6 +130,7 @@ class _Search:
         aim = Aim(keypoints, visible, correct_radius(self.batch, self.metric))
         rows = torch.arange(len(images), device=device)
         if images.requires_grad:
+            check_differentiable(self.model)
             if not self.backwards:
                 self._check_reached(images)
             motions.register_hook(lambda gradient: self._refuse(gradient, "the gradient to the motion"))  # type: ignore[no-untyped-call]
@@ -281,31 +178,3 @@ def _check_motions(motions: Tensor, threat: Motion, *, people: int) -> None:
         )
     if people and float(threat.size(motions).max()) > 1 + 1e-6:
         raise AttackError(f"the attack left its budget: {float(threat.size(motions).max()):g} of its reach")
-
-
-def _check_steps(name: str, steps: int) -> None:
-    if steps < 1:
-        raise RobustPoseError(f"{name}: steps must be at least 1, got {steps}")
-
-
-def spatial(*, targeted: bool, steps: int | None = None) -> Lattice:
-    """Make the lattice of motions: 99 at most, unless `steps` says otherwise."""
-    _refuse_targets("spatial", targeted=targeted)
-    return Lattice() if steps is None else Lattice(steps=steps)
-
-
-def worst_of_k(*, targeted: bool, steps: int | None = None) -> WorstOfK:
-    """Make the worst of k random motions: 10, unless `steps` says otherwise."""
-    _refuse_targets("worst_of_k", targeted=targeted)
-    return WorstOfK() if steps is None else WorstOfK(steps=steps)
-
-
-def spatial_gradient(*, targeted: bool, steps: int | None = None) -> FirstOrder:
-    """Make the first-order attack: 20 gradients, unless `steps` says otherwise."""
-    _refuse_targets("spatial_gradient", targeted=targeted)
-    return FirstOrder() if steps is None else FirstOrder(steps=steps)
-
-
-def _refuse_targets(name: str, *, targeted: bool) -> None:
-    if targeted:
-        raise RobustPoseError(f"{name} moves people away from what a net can read, towards no pose: no --targeted")

@@ -10,17 +10,19 @@ its highest cell move in jumps.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
 
 from robustpose.attacks.pgd import higher
+from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
 from robustpose.types import Loss, Threat
 
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 """Queries, of 10000, after which the squares have half the area: the paper's."""
+
+SERVES = ("linf", "l2")
 
 Propose = Callable[[Tensor, int, Generator], Tensor]
 """(pictures so far, side of the square, generator) -> pictures that differ in a square."""
@@ -33,10 +35,6 @@ class Square:
     steps  queries, a forward each
     share  of the picture that the first squares cover
     """
-
-    needs: ClassVar[str] = "scores"
-    objective: ClassVar[str] = "margin"
-    threats: ClassVar[tuple[str, ...]] = ("linf", "l2")
 
     steps: int = 1000
     share: float = 0.8
@@ -160,3 +158,12 @@ def _unit(change: Tensor) -> Tensor:
 def square(*, targeted: bool, steps: int | None = None) -> Square:
     """Make Square: 1000 queries, unless `steps` says otherwise."""
     return Square() if steps is None else Square(steps=steps)
+
+
+SQUARE_SPEC = AttackSpec(
+    make=square,
+    summary="Random search over squares of the image, by scores alone",
+    needs="scores",
+    threats=SERVES,
+    objective="margin",
+)

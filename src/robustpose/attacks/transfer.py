@@ -21,6 +21,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from robustpose.attacks.gradient import input_gradient
+from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
 from robustpose.types import Loss, Threat
 
@@ -113,3 +114,8 @@ def di(*, targeted: bool, steps: int | None = None) -> Transfer:
 def ti(*, targeted: bool, steps: int | None = None) -> Transfer:
     """Make TI with momentum, a kernel of 7 pixels for crops of 128: 10 steps, unless `steps` says otherwise."""
     return Transfer(steps=10 if steps is None else steps, momentum=1.0, kernel=7)
+
+
+MI_SPEC = AttackSpec(make=mi, summary="IGSM with momentum, to transfer to other models")
+DI_SPEC = AttackSpec(make=di, summary="MI on images randomly made smaller and padded")
+TI_SPEC = AttackSpec(make=ti, summary="MI with smoothed gradients")

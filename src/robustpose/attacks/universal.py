@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from robustpose.attacks.acceleration import FusedModel
-from robustpose.attacks.run import AttackError
+from robustpose.attacks.contract import AttackError
 from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import Aim, Objective, correct_radius

@@ -88,7 +88,7 @@ def attack(
 ) -> None:
     """Attack one net on one data set, and say what is left of its score; or on one photo without labels."""
     from robustpose.analysis.scores import outcome
-    from robustpose.attacks import usual_objective, usual_threat
+    from robustpose.attacks import attack_spec
     from robustpose.cli.ownphoto import attack_own_photo
     from robustpose.cli.running import report_people_left_out, run_study, say_where
     from robustpose.cli.watching import watch_net
@@ -99,14 +99,14 @@ def attack(
     from robustpose.threats import known_threat, read_eps
 
     started = time.perf_counter()
-    threat = threat or usual_threat(attack)
+    threat = threat or attack_spec(attack).default_threat
     setting = Setting(
         attack,
         read_eps(eps, known_threat(threat)),
         threat=threat,
         steps=steps,
         targeted=targeted,
-        objective=objective or usual_objective(attack),
+        objective=objective or attack_spec(attack).default_objective,
         search=search,
     )
     if photo is not None:

@@ -21,11 +21,7 @@ KINDS: dict[str, tuple[tuple[str, str], ...]] = {
     "models": (("robustpose.models", "MODELS"), ("robustpose.models", "PULLS"), _PLACES),
     "tasks": (("robustpose.models", "TASKS"),),
     "datasets": (("robustpose.data", "DATASETS"),),
-    "attacks": (
-        ("robustpose.attacks", "ATTACKS"),
-        ("robustpose.attacks", "ENSEMBLES"),
-        ("robustpose.attacks", "SPATIAL"),
-    ),
+    "attacks": (("robustpose.attacks", "ATTACKS"),),
     "threats": (("robustpose.threats", "THREATS"),),
     "objectives": (("robustpose.objectives", "OBJECTIVES"),),
     "metrics": (("robustpose.metrics", "METRICS"),),

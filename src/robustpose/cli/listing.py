@@ -41,9 +41,9 @@ def _with_facts(kind: str, names: Collection[str]) -> list[str] | dict[str, obje
     Of attacks with what they need: see docs/attacks.md.
     """
     if kind == "attacks":
-        from robustpose.attacks import describe
+        from robustpose.attacks import ATTACKS
 
-        return {name: describe(name) for name in sorted(names)}
+        return {name: ATTACKS[name].facts() for name in sorted(names)}
     if kind not in ("models", "tasks"):
         return sorted(names)
     from robustpose.models import MODELS, TASKS

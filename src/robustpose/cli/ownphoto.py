@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from robustpose.attacks import make_perturbing
 from robustpose.data.photos import read_photo, read_upright
 from robustpose.errors import RobustPoseError, writing_to
 from robustpose.geometry import Pixels, box_crop
@@ -25,11 +26,11 @@ def attack_own_photo(
     path: Path, *, model: str, box: str, setting: Setting, seed: int, card: str, out: Path | None, as_json: bool
 ) -> None:
     """Attack a photo, read the adversarial one back from its file, and say what the net then sees."""
-    if setting.is_spatial:
+    if setting.spec.moves_truth:
         raise RobustPoseError(
             f"{setting.attack} moves the truth along, and a photo of one's own has none; take people with truth"
         )
-    if setting.is_ensemble:
+    if setting.spec.kind == "ensemble":
         raise RobustPoseError(
             f"{setting.attack} is for people with truth; attack a photo of one's own with apgd or igsm"
         )
@@ -45,7 +46,7 @@ def attack_own_photo(
     if outside >= 0.005:  # else it rounds to 0%
         terminal.say(f"{outside:.0%} of the box lies outside of the photo; the net sees black there")
     attacked = attack_photo(
-        setting.make(),
+        make_perturbing(setting.attack, targeted=setting.targeted, steps=setting.steps),
         opened.net,
         photo,
         box=used,

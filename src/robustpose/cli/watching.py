@@ -2,7 +2,6 @@
 
 from robustpose.alarms import Alarm, probe
 from robustpose.analysis.alarms import weaker_than
-from robustpose.attacks import needs
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.jobs.workbench import input_size_of, padding_of
@@ -25,11 +24,11 @@ def watch_net(plan: Plan, store: Store, setting: Setting) -> list[Alarm]:
 
 def _look(plan: Plan, model: OpenedModel, setting: Setting) -> list[Alarm]:
     """Look at the net, where the attack asks for its gradients; of an ensemble, under its first objective."""
-    if setting.is_spatial:
+    if setting.spec.moves_truth:
         return []  # what is looked at are gradients to pixel values
-    if setting.is_ensemble:
+    if setting.spec.kind == "ensemble":
         objective: Objective = Margin() if Margin.serves(model.net.head) else TrainingLoss()
-    elif needs(setting.make()) == "gradients":
+    elif setting.spec.needs == "gradients":
         objective = OBJECTIVES[setting.objective]
     else:
         return []

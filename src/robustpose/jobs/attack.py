@@ -12,12 +12,12 @@ from robustpose.errors import RobustPoseError, at_work
 from robustpose.jobs.job import Computed, Job, Sources, code_version
 from robustpose.jobs.results import CellResult, Pictures, as_uint8
 from robustpose.jobs.setting import Setting
-from robustpose.jobs.signals import BEATEN, MOTION, signals_of
+from robustpose.jobs.signals import found_by, signals_of
 from robustpose.jobs.workbench import Workbench, as_table
 from robustpose.metrics import METRICS
 from robustpose.models import OpenedModel
 from robustpose.objectives import OBJECTIVES
-from robustpose.threats import make_motion, make_threat
+from robustpose.threats import THREATS
 from robustpose.types import Batch
 
 
@@ -125,17 +125,18 @@ def _under_attack(cells: Sequence[Cell], bench: Workbench, *, model: OpenedModel
             keypoints=torch.from_numpy(keypoints).float().to(bench.device),
             visible=torch.from_numpy(visible).to(bench.device),
         )
-    if first.setting.is_ensemble:
-        return [_ensemble(first, model=model, batch=batch, target=target)]
-    if first.setting.is_spatial:
-        return [_moved(first, model=model, batch=batch)]
     found = _along(cells, model=model, batch=batch, target=target)
     return [
         (
             cell,
             CellResult(
-                table=as_table(batch, attacked.output.keypoints, scores=attacked.output.scores, target=target),
-                signals=signals_of(model.net, attacked.output, smallest=attacked.smallest),
+                table=as_table(
+                    batch if attacked.moved is None else attacked.moved.batch,
+                    attacked.output.keypoints,
+                    scores=attacked.output.scores,
+                    target=target,
+                ),
+                signals={**signals_of(model.net, attacked.output), **found_by(attacked)},
                 forwards=attacked.forwards,
                 backwards=attacked.backwards,
                 unreadable=batch.unreadable,
@@ -158,7 +159,7 @@ def _along(
         model.net,
         batch,
         at=[cell.gradients for cell in cells] if len(cells) > 1 else None,
-        threat=make_threat(setting.threat, setting.eps),
+        threat=THREATS[setting.threat].make(setting.eps),
         objective=OBJECTIVES[setting.objective],
         target=target,
         metric=METRICS[longest.metric] if longest.metric else None,
@@ -167,55 +168,6 @@ def _along(
         search=setting.search,
     )
     return [found[cell.gradients if len(cells) > 1 else 0] for cell in cells]
-
-
-def _ensemble(cell: Cell, *, model: OpenedModel, batch: Batch, target: attacks.Target | None) -> Computed:
-    """Make an ensemble's moves; its worst pictures are scored, and what any picture took is a signal."""
-    setting = cell.setting
-    assert setting is not None
-    worst = attacks.run_ensemble(
-        setting.ensemble(),
-        model.net,
-        batch,
-        threat=make_threat(setting.threat, setting.eps),
-        target=target,
-        metric=METRICS[cell.metric] if cell.metric else None,
-        seed=cell.seed,
-        round_to_8bit=setting.round_to_8bit,
-        search=setting.search,
-    )
-    output = worst.attacked.output
-    result = CellResult(
-        table=as_table(batch, output.keypoints, scores=output.scores, target=target),
-        signals={**signals_of(model.net, output), BEATEN: worst.beaten.cpu().double().numpy()},
-        forwards=worst.attacked.forwards,
-        backwards=worst.attacked.backwards,
-        unreadable=batch.unreadable,
-    )
-    return cell, result, _pictures(cell, batch.images, worst.attacked.images)
-
-
-def _moved(cell: Cell, *, model: OpenedModel, batch: Batch) -> Computed:
-    """Move people as a spatial attack says; what the net answers lies beside the truth that moved along."""
-    setting = cell.setting
-    assert setting is not None
-    moved = attacks.run_spatial(
-        setting.spatial(),
-        model.net,
-        batch,
-        threat=make_motion(setting.threat, setting.eps),
-        metric=METRICS[cell.metric] if cell.metric else None,
-        seed=cell.seed,
-    )
-    output = moved.attacked.output
-    result = CellResult(
-        table=as_table(moved.batch, output.keypoints, scores=output.scores),
-        signals={**signals_of(model.net, output), MOTION: moved.motions.cpu().numpy()},
-        forwards=moved.attacked.forwards,
-        backwards=moved.attacked.backwards,
-        unreadable=batch.unreadable,
-    )
-    return cell, result, _pictures(cell, batch.images, moved.attacked.images)
 
 
 def empty(batch: Batch, cell: Cell) -> CellResult:

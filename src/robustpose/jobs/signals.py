@@ -5,31 +5,43 @@ divergence  (N, K) of heatmap nets: Kullback-Leibler divergence, in nats, of the
             the Gaussian that the head would draw at the keypoint found; the paper studied reports that it hardly
             changes under attack. NaN where the map has no positive cell. Of nets that draw bones too, that of the
             keypoints' own maps, from which they are read.
-smallest    (N, K) of attacks of least size, which is no signal of the net: see types.Searched
+
+Beside them, of what an attack found and the net does not say:
+
+smallest    (N, K) of minimum-norm attacks: see types.MinimumNorms
+beaten      (N, K) of ensembles: 1 where any image of the person, not only the worst, took the keypoint
+motion      (N, 4) of spatial attacks: how each person was moved
 """
 
 import numpy as np
 from torch import Tensor
 
+from robustpose.attacks import Attacked
 from robustpose.jobs.results import Floats
 from robustpose.types import PoseModel, PoseOutput, SignallingHead
 
 BEATEN = "beaten"
-"""Name of what is stored beside the signals of an ensemble's worst pictures, (N, K): 1 where any picture of the
-person, not only the worst, gave the attacker the keypoint."""
 MOTION = "motion"
-"""Name of what is stored beside the signals of a spatial attack, (N, 4): how each person was moved."""
+MINIMUM_NORM = "smallest"
 
 
-def signals_of(net: PoseModel, output: PoseOutput, *, smallest: Tensor | None = None) -> dict[str, Floats]:
-    """Read the signals (N, K) of an output; `smallest` is what an attack of least size found."""
+def signals_of(net: PoseModel, output: PoseOutput) -> dict[str, Floats]:
+    """Read the signals (N, K) of an output."""
     signals = {"score": _array(output.scores)}
-    if smallest is not None:
-        signals["smallest"] = _array(smallest)
     if isinstance(net.head, SignallingHead):
         more = net.head.signals(output.stages[-1], output.keypoints)
         signals |= {name: _array(values) for name, values in more.items()}
     return signals
+
+
+def found_by(attacked: Attacked) -> dict[str, Floats]:
+    """Return what an attack found beside its images."""
+    found = {
+        MINIMUM_NORM: attacked.minimum_norm,
+        BEATEN: attacked.beaten,
+        MOTION: None if attacked.moved is None else attacked.moved.motions,
+    }
+    return {name: _array(values) for name, values in found.items() if values is not None}
 
 
 def _array(values: Tensor) -> Floats:

@@ -136,16 +136,18 @@ def _computed(cells: Sequence[TaskCell], bench: Workbench) -> list[tuple[TaskCel
     several = len(cells) > 1
     longest = max(cells, key=lambda cell: cell.gradients)
     assert longest.setting is not None
+    setting = longest.setting
+    attack = attacks.make_perturbing(setting.attack, targeted=setting.targeted, steps=setting.steps)
     with untouched(net):
         made = attacks.craft(
-            longest.setting.make(),
+            attack,
             _training_loss(net, truth),
             images,
             ids=batch.ids,
             at=[cell.gradients for cell in cells] if several else None,
-            threat=make_threat(longest.setting.threat, longest.setting.eps),
+            threat=make_threat(setting.threat, setting.eps),
             seed=longest.seed,
-            round_to_8bit=longest.setting.round_to_8bit,
+            round_to_8bit=setting.round_to_8bit,
         )
     found = [made[cell.gradients if several else 0] for cell in cells]
     return [

@@ -69,7 +69,8 @@ class Plan:
     def cells(self, model: OpenedModel, setting: Setting | None) -> tuple[Cell, ...]:
         """Cut one model under one setting (None: clean) into blocks of people."""
         targeted = setting is not None and setting.targeted
-        asks = setting is not None and (setting.has_own_objective or OBJECTIVES[setting.objective].needs_radius)
+        own = setting is not None and setting.spec.objective is None
+        asks = own or (setting is not None and OBJECTIVES[setting.objective].needs_radius)
         measured = targeted or asks
         return tuple(
             Cell(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from robustpose.analysis.scores import Row
-from robustpose.attacks import ATTACKS, ENSEMBLES, SPATIAL, usual_objective, usual_threat
+from robustpose.attacks import ATTACKS
 from robustpose.jobs.setting import Setting
 from robustpose.objectives import OBJECTIVES
 from robustpose.report.html.scores import (
@@ -140,10 +140,11 @@ def test_words() -> None:
     assert how(families([ALL])[0]).endswith("summed over all stages")
 
 
-@pytest.mark.parametrize("attack", [*ATTACKS, *ENSEMBLES, *SPATIAL])
+@pytest.mark.parametrize("attack", ATTACKS)
 def test_every_attack_is_told_in_words(attack: str) -> None:
-    eps = 30.0 if attack in SPATIAL else 8.0 if usual_threat(attack) == "patch" else 8 / 255
-    setting = Setting(attack, eps, objective=usual_objective(attack), threat=usual_threat(attack))
+    spec = ATTACKS[attack]
+    eps = {"linf": 8 / 255, "patch": 8.0, "spatial": 30.0}[spec.default_threat]
+    setting = Setting(attack, eps, objective=spec.default_objective, threat=spec.default_threat)
     assert re.match(r"(\d+ (step|query|queries)|the worst)", how(Family(attack, (setting,))))
 
 
@@ -154,7 +155,7 @@ def test_every_objective_is_told_in_words(objective: str) -> None:
 
 def test_ensembles_and_motions_are_told_as_what_they_are() -> None:
     def said(attack: str, eps: float, **more: Any) -> str:
-        return how(Family(attack, (Setting(attack, eps, threat=usual_threat(attack), **more),)))
+        return how(Family(attack, (Setting(attack, eps, threat=ATTACKS[attack].default_threat, **more),)))
 
     assert said("autopose", 2 / 255) == (
         "the worst picture of 6 attacks away from the true pose, 500 gradients a person at most"

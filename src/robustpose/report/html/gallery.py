@@ -93,7 +93,7 @@ def _before_after(
     i, j = clean.table.ids.index(person), attacked.table.ids.index(person)
     before, after = clean.pictures.clean[i], attacked.pictures.adversarial[j]
     skeleton = clean.table.skeleton
-    if setting.is_spatial:
+    if setting.spec.moves_truth:
         table = attacked.table
         moved = draw_pose(after, table.keypoints[j], skeleton, shown=table.visible[j])
         last = _tile(f"{stem}-perturbation", "the truth, moved along", moved)

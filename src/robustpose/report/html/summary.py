@@ -122,7 +122,7 @@ def _draw_person(axes: Sequence[Axes], clean: Outcome, attacked: Outcome, row: i
     pictures, skeleton = attacked.shown.pictures, after.skeleton
     setting = attacked.setting
     assert setting is not None
-    if setting.is_spatial:
+    if setting.spec.moves_truth:
         moved = draw_pose(pictures.adversarial[row], after.keypoints[row], skeleton, shown=after.visible[row])
         last = ("the truth, moved along", moved)
     else:

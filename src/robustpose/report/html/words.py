@@ -4,8 +4,6 @@ import math
 from collections.abc import Sequence
 
 from robustpose.analysis.scores import Row
-from robustpose.attacks import needs
-from robustpose.attacks.autopose import MOVES
 from robustpose.jobs.setting import Setting
 from robustpose.objectives import OBJECTIVES
 from robustpose.report.html.scores import Family, Net
@@ -77,32 +75,14 @@ def threat_rule(settings: Sequence[Setting]) -> str:
 def how(family: Family) -> str:
     """Say what an attack does."""
     first = family.settings[0]
-    if first.is_ensemble:
-        return _how_ensemble(first)
-    if first.is_spatial:
-        return _how_spatial(first)
+    way = "towards the pose of another person" if first.targeted else "away from the true pose"
+    if first.spec.sentence:
+        return first.spec.sentence.format(**first.numbers, way=way)
+    if first.spec.objective is None:
+        return f"{first.spec.summary[:1].lower()}{first.spec.summary[1:]}"
     steps = int(first.numbers.get("steps", 1))
-    thing = "step" if needs(first.make()) == "gradients" else "query"
-    return f"{counted(steps, thing)} {_way(first)}, by {OBJECTIVES[first.objective].phrase}"
-
-
-def _way(setting: Setting) -> str:
-    return "towards the pose of another person" if setting.targeted else "away from the true pose"
-
-
-def _how_ensemble(setting: Setting) -> str:
-    """Say what an ensemble does: its budget, and whose worst it keeps."""
-    most = setting.ensemble().gradients
-    return f"the worst picture of {len(MOVES)} attacks {_way(setting)}, {most} gradients a person at most"
-
-
-def _how_spatial(setting: Setting) -> str:
-    """Say which motions were tried."""
-    steps = int(setting.numbers.get("steps", 1))
-    if needs(setting.spatial()) == "gradients":
-        return f"the worst of none, a random motion and {counted(steps, 'step')} up the training loss from there"
-    tried = "motions of a lattice at most" if setting.attack == "spatial" else "random motions, or none"
-    return f"the worst of {steps} {tried}, by how many keypoints are lost"
+    thing = "step" if first.spec.needs == "gradients" else "query"
+    return f"{counted(steps, thing)} {way}, by {OBJECTIVES[first.objective].phrase}"
 
 
 def answer(plan: Plan, found: Sequence[Net], worst: Sequence[tuple[Setting, Row | None]]) -> str:

@@ -42,7 +42,7 @@ def attack_json(
         "eps": setting.budget,
         "steps": setting.gradients,
         "targeted": setting.targeted,
-        "objective": None if setting.has_own_objective else setting.objective,
+        "objective": None if setting.spec.objective is None else setting.objective,
         "search": setting.search,
         "rounded_to_8bit": setting.round_to_8bit,
         "seed": plan.study.seed,

@@ -107,7 +107,7 @@ def _joints(rows: Sequence[Row], setting: Setting) -> list[str]:
 
 def _next(study: Study, setting: Setting, row: Row) -> str:
     """Say what to run next."""
-    if THREATS[setting.threat].kind == "values" and not setting.is_ensemble and setting.threat != "patch":
+    if THREATS[setting.threat].kind == "values" and setting.spec.kind != "ensemble" and setting.threat != "patch":
         command = attack_command(study, row.model, setting, attack="autopose")
         return f"A stronger attack finds more; autopose takes the worst of several for each person: {command}"
     if not setting.targeted and row.value < _LITTLE and setting.threat == "linf":
