@@ -5,7 +5,7 @@ import torch
 import robustpose as rp
 from robustpose.models import build
 
-CARD = {
+SPEC = {
     "name": "exported", "format": "onnx", "skeleton": "mpii_16", "input_size": [128, 128], "channels": "RGB",
     "stages": ["maps"], "head": "heatmap", "heatmap_size": [32, 32], "sigma": 1.0,
 }  # fmt: skip
@@ -27,4 +27,4 @@ if __name__ == "__main__":
     torch.onnx.export(
         Maps().eval(), picture, "pose.onnx", input_names=["picture"], output_names=["maps"], dynamo=False
     )
-    print(rp.attack("onnx:pose.onnx", "synthpose", card=CARD, attack="fgsm", n=4))
+    print(rp.attack("onnx:pose.onnx", "synthpose", spec=SPEC, attack="fgsm", n=4))

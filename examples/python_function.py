@@ -4,7 +4,7 @@ import numpy as np
 
 import robustpose as rp
 
-CARD = {
+SPEC = {
     "name": "centre", "format": "callable", "skeleton": "mpii_16", "input_size": [128, 128], "channels": "RGB",
     "head": "coordinates", "unit": "pixels", "columns": ["x", "y"],
 }  # fmt: skip
@@ -18,9 +18,9 @@ def find(pictures: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    checked = rp.check_card(find, "synthpose", card=CARD, n=4)
+    checked = rp.check_spec(find, "synthpose", spec=SPEC, n=4)
     print(checked.metric, checked.before.score.value, [each.variant.mend for each in checked.mends])
     try:
-        rp.attack(find, "synthpose", card=CARD, n=4)
+        rp.attack(find, "synthpose", spec=SPEC, n=4)
     except ValueError as error:
         print(error)

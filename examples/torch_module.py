@@ -1,4 +1,4 @@
-"""Attack a torch module of your own: a factory that returns it, and a card that says what its numbers mean."""
+"""Attack a torch module of your own: a factory that returns it, and a spec that says what its numbers mean."""
 
 import torch
 from torch import nn
@@ -17,13 +17,13 @@ class MyNet(nn.Module):
         return self.layers(x)
 
 
-CARD = {
+SPEC = {
     "name": "my_net", "format": "torch", "skeleton": "mpii_16", "input_size": [128, 128], "channels": "RGB",
     "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225],
     "head": "heatmap", "heatmap_size": [32, 32], "sigma": 1.0,
 }  # fmt: skip
 
 if __name__ == "__main__":
-    result = rp.attack(rp.load_model(MyNet().eval(), card=CARD), "synthpose", eps=8 / 255, steps=2, n=4)
+    result = rp.attack(rp.load_model(MyNet().eval(), spec=SPEC), "synthpose", eps=8 / 255, steps=2, n=4)
     print(result)
     result.save("attack.png")

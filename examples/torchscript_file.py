@@ -6,7 +6,7 @@ import torch
 
 import robustpose as rp
 
-CARD = {
+SPEC = {
     "name": "scripted", "format": "torchscript", "skeleton": "mpii_16", "input_size": [128, 128],
     "channels": "BGR", "scale": 255, "head": "heatmap", "heatmap_size": [32, 32], "sigma": 1.0,
 }  # fmt: skip
@@ -16,4 +16,4 @@ if __name__ == "__main__":
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch calls its own format deprecated
         torch.jit.trace(net, torch.rand(1, 3, 128, 128)).save("pose.pt")
-    print(rp.attack("torchscript:pose.pt", "synthpose", card=CARD, attack="fgsm", n=4))
+    print(rp.attack("torchscript:pose.pt", "synthpose", spec=SPEC, attack="fgsm", n=4))

@@ -1,6 +1,6 @@
 """The Python interface: `import robustpose as rp`.
 
-    result = rp.attack(rp.load_model("onnx:pose.onnx", card="pose.toml"), "coco:val.json", eps=8 / 255)
+    result = rp.attack(rp.load_model("onnx:pose.onnx", spec="pose.toml"), "coco:val.json", eps=8 / 255)
     print(result)               # the scores with their intervals; in a notebook, also drawn
     result.save("attack.png")
 
@@ -32,35 +32,35 @@ from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.metrics import ALL, Estimate
 from robustpose.models import OpenedModel, open_model
-from robustpose.models.cards import Card, make_card
 from robustpose.models.importers.python import opened_callable, opened_module
+from robustpose.models.specs import ModelSpec, make_spec
 from robustpose.report import html
 from robustpose.report.html import summary
 from robustpose.selfcheck import Checked
-from robustpose.selfcheck import check_card as _check_card
+from robustpose.selfcheck import check_spec as _check_spec
 from robustpose.study.definition import Study
 from robustpose.study.plan import Plan, make_plan, run_cells
 from robustpose.threats import known_threat, read_eps
 from robustpose.types import Batch, PoseDataset
 
 AnyModel = str | OpenedModel | nn.Module | Callable[..., Any]
-AnyCard = str | Path | Card | Mapping[str, object] | None
+AnySpec = str | Path | ModelSpec | Mapping[str, object] | None
 AnyData = str | PoseDataset | Batch
 _PICTURES = (".png", ".svg", ".pdf", ".jpg")
 
 
-def load_model(model: AnyModel, *, card: AnyCard = None) -> OpenedModel:
+def load_model(model: AnyModel, *, spec: AnySpec = None, card: AnySpec = None) -> OpenedModel:
     """Open a net: 'shg2', 'onnx:PATH', ..., or an nn.Module or Python function at hand.
 
-    card  of a net that others trained: a path, or what the file would say as a dictionary. A module that says
+    spec  of a net that others trained: a path, or what the file would say as a dictionary. A module that says
           skeleton, input_size and head itself (types.PoseModel) needs none.
 
-    RobustPoseError for what cannot be opened.
+    `card` is the older name of `spec`. RobustPoseError for what cannot be opened.
     """
-    known = _card(card)
+    known = _spec(spec, card)
     if isinstance(model, OpenedModel):
-        if card is not None:
-            raise RobustPoseError(f"{model.name} is opened already; give the card where it is loaded")
+        if known is not None:
+            raise RobustPoseError(f"{model.name} is opened already; give the spec where it is loaded")
         return model
     if isinstance(model, str):
         return open_model(model, card=known)
@@ -102,7 +102,8 @@ def attack(
     objective: str = "",
     n: int | None = None,
     seed: int = 0,
-    card: AnyCard = None,
+    spec: AnySpec = None,
+    card: AnySpec = None,
     out: str | Path | None = None,
 ) -> "AttackResult":
     """Attack a net on people, and say what is left of its score. The model comes back as it was.
@@ -118,7 +119,7 @@ def attack(
 
     RobustPoseError for input that cannot be attacked.
     """
-    opened, people = load_model(model, card=card), load_data(data)
+    opened, people = load_model(model, spec=spec, card=card), load_data(data)
     each = tuple(eps) if isinstance(eps, Iterable) and not isinstance(eps, str) else (eps,)
     threat = known_threat(threat or attack_spec(attack).default_threat)
     budgets = dict.fromkeys(read_eps(value, threat) for value in each)
@@ -159,9 +160,14 @@ def attack(
     return result
 
 
-def check_card(model: AnyModel, data: AnyData = "synthpose", *, card: AnyCard = None, n: int = 50) -> Checked:
-    """Try the usual mistakes of cards on people with truth: `.mends` says what to write instead."""
-    return _check_card(load_model(model, card=card), load_data(data), n=n)
+def check_spec(model: AnyModel, data: AnyData = "synthpose", *, spec: AnySpec = None, n: int = 50) -> Checked:
+    """Try the usual mistakes of specs on people with truth: `.mends` says what to write instead."""
+    return _check_spec(load_model(model, spec=spec), load_data(data), n=n)
+
+
+def check_card(model: AnyModel, data: AnyData = "synthpose", *, card: AnySpec = None, n: int = 50) -> Checked:
+    """Do as check_spec, whose older name this is."""
+    return check_spec(model, data, spec=card, n=n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,7 +269,8 @@ def _known(value: object) -> object:
     return None if isinstance(value, float) and value != value else value
 
 
-def _card(card: AnyCard) -> Path | Card | None:
-    if isinstance(card, Mapping):
-        return make_card(card)
-    return Path(card) if isinstance(card, str) else card
+def _spec(spec: AnySpec, card: AnySpec = None) -> Path | ModelSpec | None:
+    given = card if spec is None else spec
+    if isinstance(given, Mapping):
+        return make_spec(given)
+    return Path(given) if isinstance(given, str) else given

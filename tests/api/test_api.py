@@ -92,12 +92,12 @@ def test_load_model_takes_what_people_have(linear: LinearPose) -> None:
     assert rp.load_model(opened) is opened
     assert rp.load_model("shg2").name == "shg2"
     with pytest.raises(RobustPoseError, match="is opened already"):
-        rp.load_model(opened, card="card.toml")
+        rp.load_model(opened, spec="card.toml")
     with pytest.raises(RobustPoseError, match=r"a model is a name, an nn\.Module or a function, got int"):
         rp.load_model(3)  # type: ignore[arg-type]
-    with pytest.raises(RobustPoseError, match="Identity has no skeleton, input_size and head, so it needs a card"):
+    with pytest.raises(RobustPoseError, match="Identity has no skeleton, input_size and head, so it needs a spec"):
         rp.load_model(torch.nn.Identity())
-    with pytest.raises(RobustPoseError, match=r"card: unknown key 'formatt'; did you mean 'format'"):
+    with pytest.raises(RobustPoseError, match=r"spec: unknown key 'formatt'; did you mean 'format'"):
         rp.load_model(torch.nn.Identity(), card={"formatt": "torch"})
 
 
@@ -124,7 +124,7 @@ def test_a_batch_is_people(linear: LinearPose) -> None:
 
 
 def test_names_of_the_package() -> None:
-    assert {"attack", "load_model", "load_data", "check_card", "AttackResult"} <= {*dir(rp)}
+    assert {"attack", "load_model", "load_data", "check_card", "check_spec", "AttackResult"} <= {*dir(rp)}
     with pytest.raises(AttributeError, match="has no attribute 'atack'"):
         _ = rp.atack
 

@@ -198,7 +198,7 @@ factor = 10
 def test_a_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(HEADS, "scaled", module_of(HEAD, tmp_path).SCALED)
     (tmp_path / "spec.toml").write_text(SPEC)
-    attack = ("attack", "--model", "torch:mine.py:Tiny", "--card", "spec.toml", "--attack", "pgd", "--n", "2")
+    attack = ("attack", "--model", "torch:mine.py:Tiny", "--spec", "spec.toml", "--attack", "pgd", "--n", "2")
     assert run(monkeypatch, *attack, "--steps", "2", "--objective", "soft_margin", "--out", "out") == 0
     page = (tmp_path / "out" / "report" / "index.html").read_text()
     assert "of tiny the distance of its scaled coordinates is attacked in its place" in page
@@ -209,7 +209,7 @@ def test_a_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert "spec.toml: lacks factor (a number > 0)" in capsys.readouterr().err
     (tmp_path / "spec.toml").write_text(SPEC + "lattice = 'ends'")
     assert run(monkeypatch, *attack) == 2
-    assert "lattice is for head = 'heatmap', this card says 'scaled'" in capsys.readouterr().err
+    assert "lattice is for head = 'heatmap', this spec says 'scaled'" in capsys.readouterr().err
 
 
 STUDY = '''

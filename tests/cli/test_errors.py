@@ -99,7 +99,7 @@ def coco_file(folder: Path, **change: object) -> Path:
         (["attack", "--model", "tflite:nowhere.tflite"], "nowhere.tflite"),
         (["attack", "--model", "tflite"], "tflite:PATH"),
         (["attack", "--model", "shg2:nowhere.safetensors"], "nowhere.safetensors"),
-        (["attack", "--model", "shg2", "--card", "card.toml"], "a card describes a net that others trained"),
+        (["attack", "--model", "shg2", "--spec", "card.toml"], "a spec describes a net that others trained"),
         (["study", "quik"], "unknown study 'quik'; did you mean 'quick'?"),
         (["study", "quick", "--models", "shg2,shg2", "--n", "1"], "the same model is named twice"),
         (["study", "quick", "--metric", "pckk"], "unknown metric 'pckk'; did you mean 'pck'?"),

@@ -22,7 +22,7 @@ from tests.cli.test_errors import run
 
 COMMANDS = (
     *("attack", "pull", "study", "study validity", "report", "train", "data show", "data render", "data check"),
-    *("card check", "userstudy make", "userstudy analyse"),
+    *("spec check", "userstudy make", "userstudy analyse"),
 )
 HEAVY = {"torch", "numpy", "polars", "matplotlib", "robustpose.models", "robustpose.jobs"}
 CODE = """

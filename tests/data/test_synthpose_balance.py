@@ -1,4 +1,4 @@
-"""Who is in val: skin tones, ages, builds and cut people come in the shares that the data card states."""
+"""Who is in val: skin tones, ages, builds and cut people come in the shares that the data spec states."""
 
 import numpy as np
 import pytest

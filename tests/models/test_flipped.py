@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from robustpose.attacks.acceleration import fused_copy
 from robustpose.errors import RobustPoseError
-from robustpose.models import build, open_model, takes_card
+from robustpose.models import build, open_model, takes_spec
 from robustpose.models.architectures.dlcm import BONES, LIMBS, PartsHead
 from robustpose.models.flipped import FlipTested, flip_tested
 from robustpose.models.heads import CentreHead, CoordinateHead, HeatmapHead, OffsetHead, SimCCHead
@@ -145,8 +145,8 @@ def test_opened_by_name() -> None:
         open_model("flip:")
     with pytest.raises(RobustPoseError, match="nonesuch"):
         open_model("flip:nonesuch")
-    assert takes_card("flip:onnx:net.onnx")
-    assert not takes_card("flip:shg2")
+    assert takes_spec("flip:onnx:net.onnx")
+    assert not takes_spec("flip:shg2")
 
 
 def test_searched_by_a_folded_copy() -> None:

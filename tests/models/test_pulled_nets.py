@@ -45,7 +45,7 @@ def opened(name: str) -> ImportedPose:
 def asked_of_tfjs(
     name: str, net: ImportedPose, prepared: Tensor, outputs: tuple[str, ...], folder: Path
 ) -> list[Array]:
-    """Return what TF.js says of pictures (N, H, W, 3); the file's picture size becomes the card's."""
+    """Return what TF.js says of pictures (N, H, W, 3); the file's picture size becomes the spec's."""
     home = tfjs_or_skip()
     _, path = pulled_path(name)
     model = json.loads(path.read_bytes())

@@ -15,10 +15,10 @@ import torch
 
 from robustpose.errors import RobustPoseError
 from robustpose.models import open_model, pulled
-from robustpose.models.cards import read_card
 from robustpose.models.fetching import pull
 from robustpose.models.importers import IMPORTERS, opening
 from robustpose.models.pulled import PULLS, Package, Pull, folder_of, is_here, pulled_path
+from robustpose.models.specs import read_spec
 from tests.models.importers.test_tfjs import CARD, SMALL
 
 NPM = Package("npm", "@someone/nets", "1.2.3", "MIT", 2_000_000)
@@ -150,7 +150,7 @@ def test_a_pulled_net_is_opened_by_its_name(tmp_path: Path, monkeypatch: pytest.
     card = tmp_path / "card.toml"
     card.write_text(CARD)
     said(["small"], archive=tgz(tmp_path / "here.tgz", MEMBERS | OTHER))
-    monkeypatch.setattr(opening, "find_card", lambda _: read_card(card))
+    monkeypatch.setattr(opening, "find_card", lambda _: read_spec(card))
     opened = open_model("small")
     direct = IMPORTERS["tfjs"](str(folder_of("small") / "model.json"), card)
     assert (opened.name, opened.fingerprint) == ("small", direct.fingerprint)
@@ -291,10 +291,10 @@ def test_unknown_name() -> None:
     assert "unknown net to pull 'smal'; did you mean 'small'" in refusal("smal")
 
 
-def test_the_registered_nets_have_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_registered_nets_have_specs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     for name, each in pulled.PULLS.items():
-        card = read_card(Path(pulled.__file__).with_name("cards") / f"{name}.toml")
+        card = read_spec(Path(pulled.__file__).with_name("specs") / f"{name}.toml")
         assert (card.name, card.format, card.licence) == (name, each.opened[0], each.licence)
         assert each.opened[1] in {Path(member).name for member in each.files}
         assert replace(each.package, size=1).version in card.source

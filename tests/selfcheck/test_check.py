@@ -1,4 +1,4 @@
-"""A good card broken in each usual way, on rendered people and on photos: the check names what was broken."""
+"""A good spec broken in each usual way, on rendered people and on photos: the check names what was broken."""
 
 from dataclasses import replace
 
@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from robustpose.data import open_dataset
 from robustpose.errors import RobustPoseError
 from robustpose.models import OpenedModel, open_model
-from robustpose.models.cards import Card, make_card
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.python import opened_module
-from robustpose.selfcheck import Checked, check_card, variants_of
+from robustpose.models.specs import ModelSpec, make_spec
+from robustpose.selfcheck import Checked, check_spec, variants_of
 from robustpose.types import PoseOutput
 from tests.models.importers.tflite_files import real_path
 
@@ -59,8 +59,8 @@ def coordinate_net() -> nn.Module:
 
 
 def checked(net: nn.Module, card: dict[str, object]) -> Checked:
-    opened = opened_module(net, name="mine", card=make_card(card))
-    return check_card(opened, open_dataset("synthpose"), n=N)
+    opened = opened_module(net, name="mine", card=make_spec(card))
+    return check_spec(opened, open_dataset("synthpose"), n=N)
 
 
 def mends(found: Checked) -> list[str]:
@@ -68,8 +68,8 @@ def mends(found: Checked) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def true_card(heatmap_net: nn.Module) -> Checked:
-    """Check the card as it should be; on the way, that the net comes out as it went in."""
+def true_spec(heatmap_net: nn.Module) -> Checked:
+    """Check the spec as it should be; on the way, that the net comes out as it went in."""
     before = {name: value.clone() for name, value in heatmap_net.state_dict().items()}
     state = torch.get_rng_state()
     heatmap_net.train()
@@ -82,8 +82,8 @@ def true_card(heatmap_net: nn.Module) -> Checked:
     return found
 
 
-def test_a_true_card_is_fine(true_card: Checked) -> None:
-    found = true_card
+def test_a_true_spec_is_fine(true_spec: Checked) -> None:
+    found = true_spec
     assert found.fine
     assert found.people == N
     assert found.metric == "PCKh@0.5"
@@ -102,11 +102,11 @@ BREAKS: list[tuple[dict[str, object], list[str]]] = [
 
 
 @pytest.mark.parametrize(("broken", "expected"), BREAKS)
-def test_a_broken_card_is_mended(heatmap_net: nn.Module, broken: dict[str, object], expected: list[str]) -> None:
+def test_a_broken_spec_is_mended(heatmap_net: nn.Module, broken: dict[str, object], expected: list[str]) -> None:
     found = checked(heatmap_net, HEATMAPS | broken)
     assert sorted(mends(found)) == sorted(expected)
     card = found.after.variant.card
-    true = make_card(HEATMAPS)
+    true = make_spec(HEATMAPS)
     assert (card.channels, card.scale, card.padding, card.head_keys.get("lattice", "centres")) == (
         true.channels,
         true.scale,
@@ -129,34 +129,34 @@ def test_a_crop_that_is_far_too_wide(heatmap_net: nn.Module) -> None:
     assert mend.variant.card.padding in (1.0, 1.25, 1.5)
 
 
-def test_a_score_far_under_the_cards_is_told(true_card: Checked) -> None:
-    high = true_card.before.score.high
-    assert replace(true_card, expected=("PCKh@0.5", high + 10.1)).far_under
-    assert not replace(true_card, expected=("PCKh@0.5", high + 10.1)).fine
-    assert not replace(true_card, expected=("PCKh@0.5", high + 9.9)).far_under
-    assert not replace(true_card, expected=("PCK@0.1", high + 10.1)).far_under
+def test_a_score_far_under_the_specs_is_told(true_spec: Checked) -> None:
+    high = true_spec.before.score.high
+    assert replace(true_spec, expected=("PCKh@0.5", high + 10.1)).far_under
+    assert not replace(true_spec, expected=("PCKh@0.5", high + 10.1)).fine
+    assert not replace(true_spec, expected=("PCKh@0.5", high + 9.9)).far_under
+    assert not replace(true_spec, expected=("PCK@0.1", high + 10.1)).far_under
 
 
-def said(card: Card) -> dict[str, object]:
+def said(card: ModelSpec) -> dict[str, object]:
     return {**vars(card), **card.head_keys, "head_keys": None}
 
 
 def test_variants_change_one_thing_each() -> None:
-    card = make_card(HEATMAPS)
+    card = make_spec(HEATMAPS)
     for variant in variants_of(card):
         changed = {key for key, value in said(variant.card).items() if value != said(card).get(key)}
         assert changed in ({"select"}, {"channels"}, {"scale"}, {"mean", "std"}, {"padding"}, {"lattice"}), variant
         assert variant.mend
 
 
-def test_nets_without_a_card() -> None:
-    with pytest.raises(RobustPoseError, match="shg2 has no card"):
-        check_card(open_model("shg2"), open_dataset("synthpose"))
+def test_nets_without_a_spec() -> None:
+    with pytest.raises(RobustPoseError, match="shg2 has no spec"):
+        check_spec(open_model("shg2"), open_dataset("synthpose"))
 
 
 @pytest.mark.slow
 def test_a_net_of_others_on_photos() -> None:
-    """EfficientPose RT Lite on people of COCO: the shipped card is fine; broken, it is mended."""
+    """EfficientPose RT Lite on people of COCO: the shipped spec is fine; broken, it is mended."""
     opened = open_model(f"tflite:{real_path('models/eff_RT_LITE.tflite')}")
     data = f"coco:{real_path('coco_dev/person_keypoints_coco_dev.json')}"
     people = open_dataset(data, min_keypoints=10, min_box=80)
@@ -164,9 +164,9 @@ def test_a_net_of_others_on_photos() -> None:
     card = opened.net.card
     swapped = tuple(card.skeleton.flip_order)
 
-    def of(changed: Card) -> Checked:
+    def of(changed: ModelSpec) -> Checked:
         net = ImportedPose(opened.net.graph, changed, fingerprint="x").eval()  # type: ignore[attr-defined]
-        return check_card(OpenedModel(name="mine", net=net, fingerprint="x"), people, n=12)
+        return check_spec(OpenedModel(name="mine", net=net, fingerprint="x"), people, n=12)
 
     assert of(card).fine
     assert mends(of(replace(card, select=swapped))) == [f"select = {list(range(16))}"]

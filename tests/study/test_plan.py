@@ -103,7 +103,7 @@ def test_all_nets_of_a_study_are_scored_on_the_keypoints_they_share(tmp_path: ob
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"models": ("shg2",), "card": "card.toml"}, "a card describes a net that others trained"),
+        ({"models": ("shg2",), "card": "card.toml"}, "a spec describes a net that others trained"),
         ({"n": 0}, "--n must be at least 1, got 0"),
     ],
 )

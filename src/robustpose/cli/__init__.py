@@ -3,15 +3,16 @@
 Commands import what computes when they run, so that help, lists and completion do not wait for torch.
 """
 
+import re
 import sys
 
 import typer
 
 from robustpose.cli.attack import attack
-from robustpose.cli.card import check
 from robustpose.cli.data import check_files, render_people, show_people
 from robustpose.cli.listing import list_names
 from robustpose.cli.pull import pull_nets
+from robustpose.cli.spec import check, renamed
 from robustpose.cli.study import StudyGroup, make_report
 from robustpose.cli.train import train_net
 from robustpose.cli.userstudy import analyse_user_study, make_user_study
@@ -42,9 +43,10 @@ data_app.command("show")(show_people)
 data_app.command("render")(render_people)
 data_app.command("check")(check_files)
 app.add_typer(data_app, name="data")
-card_app = typer.Typer(no_args_is_help=True, help="Check what a card says of a net that others trained.")
-card_app.command("check")(check)
-app.add_typer(card_app, name="card")
+spec_app = typer.Typer(no_args_is_help=True, help="Check what a model spec says of a net that others trained.")
+spec_app.command("check")(check)
+app.add_typer(spec_app, name="spec")
+app.command("card", hidden=True, context_settings={"ignore_unknown_options": True})(renamed)
 user_app = typer.Typer(no_args_is_help=True, help="Ask people whether they see a perturbation.")
 user_app.command("make")(make_user_study)
 user_app.command("analyse")(analyse_user_study)
@@ -54,7 +56,8 @@ app.add_typer(user_app, name="userstudy")
 def main() -> None:
     """Run the command line; every expected error is one line on stderr and exit code 2."""
     try:
-        code = app(prog_name="robustpose", standalone_mode=False)
+        given = [re.sub("^--card(?=$|=)", "--spec", each) for each in sys.argv[1:]]  # its name before
+        code = app(given, prog_name="robustpose", standalone_mode=False)
     except RobustPoseError as error:
         code = _fail(str(error))
     except typer.TyperException as error:

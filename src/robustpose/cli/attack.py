@@ -9,7 +9,6 @@ import typer
 
 from robustpose.cli.catalogue import known, literal
 from robustpose.cli.options import (
-    CardOption,
     DataOption,
     DetectionsOption,
     ImagesOption,
@@ -17,6 +16,7 @@ from robustpose.cli.options import (
     MinBoxOption,
     MinKeypointsOption,
     SeedOption,
+    SpecOption,
     completing,
     refuse_options,
 )
@@ -80,7 +80,7 @@ def attack(
     min_keypoints: MinKeypointsOption = 0,
     min_box: MinBoxOption = 0,
     detections: DetectionsOption = "",
-    card: CardOption = "",
+    card: SpecOption = "",
     metric: MetricOption = "",
     box: Annotated[str, typer.Option(help="Of the person in PHOTO: x,y,w,h in pixels, or auto")] = AUTO,
     out: Annotated[Path | None, typer.Option(help="Folder of the results; one of its own by default")] = None,

@@ -40,7 +40,7 @@ _FIELDS = {field.name: field for field in fields(GridOptions)}
 
 DataOption = Annotated[str, as_option(_FIELDS["data"])]
 ImagesOption = Annotated[str, as_option(_FIELDS["images"])]
-CardOption = Annotated[str, as_option(_FIELDS["card"])]
+SpecOption = Annotated[str, as_option(_FIELDS["spec"])]
 MinKeypointsOption = Annotated[int, as_option(_FIELDS["min_keypoints"])]
 MinBoxOption = Annotated[float, as_option(_FIELDS["min_box"])]
 DetectionsOption = Annotated[str, as_option(_FIELDS["detections"])]

@@ -15,11 +15,11 @@ from robustpose.models.architectures import SIZES as SIZES
 from robustpose.models.architectures import TASKS as TASKS
 from robustpose.models.architectures import Architecture as Architecture
 from robustpose.models.architectures import build as build
-from robustpose.models.cards import Card
 from robustpose.models.flipped import flip_tested
 from robustpose.models.importers import IMPORTERS, PLACES
 from robustpose.models.opened import OpenedModel as OpenedModel
 from robustpose.models.pulled import PULLS, pulled_path
+from robustpose.models.specs import ModelSpec
 from robustpose.models.weights import (
     TAG,
     load_facts,
@@ -50,12 +50,12 @@ class OpenedTask:
     fingerprint: str
 
 
-def open_model(spec: str, *, card: Path | Card | None = None) -> OpenedModel:
+def open_model(spec: str, *, card: Path | ModelSpec | None = None) -> OpenedModel:
     """Open a model by name: 'shg2', 'shg2:PATH.safetensors' (own weights), one of PULLS, or 'tfjs:PATH'.
 
     'shg2@photos' has the package's weights that were trained on photographs.
 
-    'flip:' before any of them adds a flip test. `card` describes an imported net that is not among the known ones.
+    'flip:' before any of them adds a flip test. `spec` describes an imported net that is not among the known ones.
     The net comes in eval mode. RobustPoseError for what cannot be opened.
     """
     kind, _, path = spec.partition(":")
@@ -69,7 +69,7 @@ def open_model(spec: str, *, card: Path | Card | None = None) -> OpenedModel:
         return IMPORTERS[kind](path, card)
     if card is not None:
         raise RobustPoseError(
-            f"a card describes a net that others trained ({', '.join(PLACES.values())}), not {kind!r}"
+            f"a spec describes a net that others trained ({', '.join(PLACES.values())}), not {kind!r}"
         )
     if spec in PULLS:
         importer, file = pulled_path(spec)
@@ -85,8 +85,8 @@ def open_model(spec: str, *, card: Path | Card | None = None) -> OpenedModel:
     return OpenedModel(name=name, net=net, fingerprint=fingerprint)
 
 
-def takes_card(spec: str) -> bool:
-    """Say whether a net's spec is of one that others trained, which a card describes."""
+def takes_spec(spec: str) -> bool:
+    """Say whether a net's spec is of one that others trained, which a spec describes."""
     return spec.removeprefix(f"{FLIP}:").partition(":")[0] in IMPORTERS
 
 

@@ -9,7 +9,7 @@ from robustpose.types import PoseModel
 class OpenedModel:
     """A net ready to be attacked, with what identifies it in results.
 
-    fingerprint  a hash of the weights (and of the card, for an imported net)
+    fingerprint  a hash of the weights (and of the spec, for an imported net)
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""Self-check: is what a card says of a net true? Tries the usual mistakes and says which mend helps."""
+"""Self-check: is what a spec says of a net true? Tries the usual mistakes and says which mend helps."""
 
-from robustpose.selfcheck.check import Checked, Tried, check_card
+from robustpose.selfcheck.check import Checked, Tried, check_spec
 from robustpose.selfcheck.variants import Variant, variants_of
 
-__all__ = ["Checked", "Tried", "Variant", "check_card", "variants_of"]
+__all__ = ["Checked", "Tried", "Variant", "check_spec", "variants_of"]

@@ -1,4 +1,4 @@
-"""Scores a net under its card and under each variant of it, and says which variant mends it.
+"""Scores a net under its spec and under each variant of it, and says which variant mends it.
 
 A mend counts where its score is better by at least 3 points, and surely so: the 95% interval of the paired
 difference, people redrawn, lies above 0. The best is taken and the rest tried again on top of it. Then come the
@@ -18,8 +18,8 @@ from robustpose.metrics import ALL, METRICS, Estimate, Pck, Table, difference, j
 from robustpose.metrics.estimate import from_draws, redraws
 from robustpose.metrics.table import Floats, pair
 from robustpose.models import OpenedModel
-from robustpose.models.cards import Card
 from robustpose.models.importers.imported import ImportedPose
+from robustpose.models.specs import ModelSpec
 from robustpose.selfcheck.variants import SIDES, Variant, variants_of
 from robustpose.study.plan import choose_metric
 from robustpose.types import PoseDataset
@@ -28,7 +28,7 @@ _AT_ONCE = 25
 _POINTS = 3.0
 _SHARE = 5.0
 _FAR = 10.0
-"""Points under the score that the card gives from which a net is told to be far under it."""
+"""Points under the score that the spec gives from which a net is told to be far under it."""
 _LOW = 50.0
 """Percent under which two mistakes may hide each other, so that left and right are swapped beside each mend."""
 _ROUNDS = 3
@@ -39,9 +39,9 @@ class Tried:
     """One reading of the net.
 
     score     percent
-    change    against the card as it was when this was tried, in points
+    change    against the spec as it was when this was tried, in points
     distance  mean distance of the keypoints that are found, in percent of the metric's radius
-    closer    by how much nearer they are than under the card as it was, in percent of their distance
+    closer    by how much nearer they are than under the spec as it was, in percent of their distance
     """
 
     variant: Variant
@@ -62,10 +62,10 @@ class Tried:
 class Checked:
     """What a check found.
 
-    before    the card as it is; `after` as it is with all mends
+    before    the spec as it is; `after` as it is with all mends
     tried     every variant of the first round
     mends     those to be made, in their order
-    expected  the metric and score that the card itself gives; None where it gives none
+    expected  the metric and score that the spec itself gives; None where it gives none
     """
 
     metric: str
@@ -78,7 +78,7 @@ class Checked:
 
     @property
     def far_under(self) -> bool:
-        """Whether the net is surely far under the score that its card gives, of the same metric."""
+        """Whether the net is surely far under the score that its spec gives, of the same metric."""
         if self.expected is None or self.expected[0] != self.metric:
             return False
         return self.before.score.high < self.expected[1] - _FAR
@@ -89,27 +89,27 @@ class Checked:
         return not (self.mends or self.far_under)
 
 
-def check_card(
+def check_spec(
     model: OpenedModel,
     dataset: PoseDataset,
     *,
     n: int = 50,
     on_progress: Callable[[int, str], None] = lambda done, what: None,
 ) -> Checked:
-    """Check an imported net's card on the first n people of a data set.
+    """Check an imported net's spec on the first n people of a data set.
 
-    RobustPoseError for a net without a card, people that cannot be read, or nets and data without a common
+    RobustPoseError for a net without a spec, people that cannot be read, or nets and data without a common
     keypoint.
     """
     if not isinstance(model.net, ImportedPose):
         raise RobustPoseError(
-            f"{model.name} has no card: it is a net of the package, or says itself what it takes"
+            f"{model.name} has no spec: it is a net of the package, or says itself what it takes"
         )
     if n < 2:
         raise RobustPoseError(f"a check needs at least 2 people, got {n}")
     chosen = METRICS[choose_metric([model], dataset)]
     bench = _Bench(model.net, dataset, min(n, len(dataset)), chosen, on_progress)
-    variant = Variant("as the card says", "", model.net.card)
+    variant = Variant("as the spec says", "", model.net.card)
     before = bench.tried(variant, against=None)
     now, mends, tried = before, list[Tried](), list[Tried]()
     for turn in range(_ROUNDS):
@@ -151,7 +151,7 @@ def _with_sides(variant: Variant) -> list[Variant]:
 
 
 class _Bench:
-    """Answers of one net under many cards; every card is asked once."""
+    """Answers of one net under many specs; every spec is asked once."""
 
     def __init__(
         self,
@@ -166,10 +166,10 @@ class _Bench:
         if not shared:
             raise RobustPoseError(f"{net.name} and {dataset.name} share no keypoint")
         self.joints = frozenset(shared)
-        self.asked: dict[Card, Table] = {}
+        self.asked: dict[ModelSpec, Table] = {}
 
     def table(self, variant: Variant) -> Table:
-        """Return what the net says under a variant's card."""
+        """Return what the net says under a variant's spec."""
         card = variant.card
         if card not in self.asked:
             self.on_progress(len(self.asked) + 1, variant.name)

@@ -1,12 +1,12 @@
-"""The mistakes that cards have, each as the card without it: what to write instead, and the card so mended."""
+"""The mistakes that specs have, each as the spec without it: what to write instead, and the spec so mended."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from robustpose.geometry import Lattice
-from robustpose.models.cards import Card
 from robustpose.models.heads import HEADS
+from robustpose.models.specs import ModelSpec
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 SIDES = "left and right swapped"
@@ -27,21 +27,21 @@ _LATTICES = {
 
 @dataclass(frozen=True)
 class Variant:
-    """A card with one thing changed.
+    """A spec with one thing changed.
 
     name  what is changed, for people
-    mend  the lines to write into the card
+    mend  the lines to write into the spec
     kind  'place' moves keypoints by less than a cell, which only distances show; 'score' by more
     """
 
     name: str
     mend: str
-    card: Card
+    card: ModelSpec
     kind: Literal["score", "place"] = "score"
 
 
-def variants_of(card: Card) -> Iterator[Variant]:
-    """Yield the card with each usual mistake undone."""
+def variants_of(card: ModelSpec) -> Iterator[Variant]:
+    """Yield the spec with each usual mistake undone."""
     yield from _sides(card)
     other: Literal["RGB", "BGR"] = "BGR" if card.channels == "RGB" else "RGB"
     yield Variant(f"colours as {other}", f'channels = "{other}"', replace(card, channels=other))
@@ -57,11 +57,11 @@ def variants_of(card: Card) -> Iterator[Variant]:
         yield from _rows(card)
 
 
-def _with(card: Card, **head_keys: object) -> Card:
+def _with(card: ModelSpec, **head_keys: object) -> ModelSpec:
     return replace(card, head_keys={**card.head_keys, **head_keys})
 
 
-def _sides(card: Card) -> Iterator[Variant]:
+def _sides(card: ModelSpec) -> Iterator[Variant]:
     """Swap left and right: every keypoint is read from its partner's channel or row."""
     order = card.skeleton.flip_order
     if order == tuple(range(len(order))):
@@ -71,14 +71,14 @@ def _sides(card: Card) -> Iterator[Variant]:
     yield Variant(SIDES, f"select = {list(select)}", replace(card, select=select))
 
 
-def _scalings(card: Card) -> Iterator[Variant]:
+def _scalings(card: ModelSpec) -> Iterator[Variant]:
     for name, scale, mean, std in _SCALINGS:
         if (scale, mean, std) != (card.scale, card.mean, card.std):
             mend = f"scale = {scale:g}; mean = {list(mean)}; std = {list(std)}"
             yield Variant(name, mend, replace(card, scale=scale, mean=mean, std=std))
 
 
-def _lattices(card: Card) -> Iterator[Variant]:
+def _lattices(card: ModelSpec) -> Iterator[Variant]:
     """Move the cells by up to half of one."""
     for lattice in get_args(Lattice):
         if lattice != card.head_keys.get("lattice", "centres"):
@@ -86,7 +86,7 @@ def _lattices(card: Card) -> Iterator[Variant]:
             yield Variant(_LATTICES[lattice], f'lattice = "{lattice}"', moved, kind="place")
 
 
-def _rows(card: Card) -> Iterator[Variant]:
+def _rows(card: ModelSpec) -> Iterator[Variant]:
     """Read coordinates otherwise: y before x, in another unit."""
     swap = {"x": "y", "y": "x"}
     columns = tuple(swap.get(name, name) for name in card.head_keys["columns"])

@@ -11,7 +11,7 @@ class Study:
     """What to compute: every model under every setting on the first n people (None: all) of a data set.
 
     models, data  as on the command line: 'shg2', 'tflite:PATH'; 'synthpose', 'coco:PATH'
-    card, images  the card of imported nets and the photo folder, where they are not found by themselves
+    spec, images  the spec of imported nets and the photo folder, where they are not found by themselves
     min_keypoints, min_box  of people in photos, who takes part: labelled keypoints, longer side in photo pixels
     detections    a detector's boxes in the photos, instead of the true ones: COCO's results JSON
     keep_images   how many people keep their adversarial pictures, for the report

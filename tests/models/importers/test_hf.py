@@ -11,9 +11,9 @@ import torch
 
 from robustpose.errors import RobustPoseError
 from robustpose.models import open_model
-from robustpose.models.cards import make_card
 from robustpose.models.heads import HeatmapHead
 from robustpose.models.importers.hf import processor_numbers
+from robustpose.models.specs import make_spec
 from robustpose.skeletons import COCO_17
 
 
@@ -88,7 +88,7 @@ def test_nets_of_experts_take_coco(transformers: Any, tmp_path: Path) -> None:
     assert torch.allclose(opened.net(images).stages[0], expected, atol=1e-6)
 
 
-def test_a_card_says_what_transformers_does_not(transformers: Any, tmp_path: Path) -> None:
+def test_a_spec_says_what_transformers_does_not(transformers: Any, tmp_path: Path) -> None:
     folder = saved(net_of(transformers, keypoints=3), tmp_path / "hands")
     with pytest.raises(RobustPoseError, match=r"gives 3 heatmaps, not COCO's 17; say which keypoints they are"):
         open_model(f"hf:{folder}")
@@ -103,7 +103,7 @@ def test_a_card_says_what_transformers_does_not(transformers: Any, tmp_path: Pat
         "heatmap_size": [16, 12],
         "sigma": 2.0,
     }
-    assert open_model(f"hf:{folder}", card=make_card(card)).net(torch.rand(1, 3, 64, 48)).keypoints.shape == (
+    assert open_model(f"hf:{folder}", card=make_spec(card)).net(torch.rand(1, 3, 64, 48)).keypoints.shape == (
         1,
         3,
         2,

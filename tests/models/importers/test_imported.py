@@ -1,4 +1,4 @@
-"""What a card makes of a net's numbers, on tiny nets whose answers are known by hand."""
+"""What a spec makes of a net's numbers, on tiny nets whose answers are known by hand."""
 
 from pathlib import Path
 
@@ -52,10 +52,10 @@ def points(numbers: Array) -> bytes:
 
 
 def opened(folder: Path, content: bytes, card: str) -> ImportedPose:
-    net, card_path = folder / "net.tflite", folder / "card.toml"
+    net, spec_path = folder / "net.tflite", folder / "card.toml"
     net.write_bytes(content)
-    card_path.write_text(card)
-    return load_tflite(net, card_path)
+    spec_path.write_text(card)
+    return load_tflite(net, spec_path)
 
 
 def refusal(folder: Path, content: bytes, card: str) -> str:
@@ -164,7 +164,7 @@ def test_other_size_of_images(tmp_path: Path) -> None:
         net(torch.rand(1, 3, 6, 8))
 
 
-def test_no_card_says_how_to_write_one(tmp_path: Path) -> None:
+def test_no_spec_says_how_to_write_one(tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(colours())
     with pytest.raises(RobustPoseError) as caught:
@@ -172,14 +172,14 @@ def test_no_card_says_how_to_write_one(tmp_path: Path) -> None:
     message = str(caught.value)
     assert "'picture' of shape [1, 8, 6, 3]" in message
     assert "'out' of shape [1, 8, 6, 3]" in message
-    assert "--card" in message
+    assert "--spec" in message
     assert "input_size" in message
     assert "\n" not in message
 
 
-def test_card_of_another_file(tmp_path: Path) -> None:
+def test_spec_of_another_file(tmp_path: Path) -> None:
     card = HEATMAPS + f'sha256 = "{"0" * 64}"\n'
-    assert "card 'colours' is for 000000000000..." in refusal(tmp_path, colours(), card)
+    assert "spec 'colours' is for 000000000000..." in refusal(tmp_path, colours(), card)
 
 
 @pytest.mark.parametrize(
@@ -190,12 +190,12 @@ def test_card_of_another_file(tmp_path: Path) -> None:
             ("input_size = [8, 6]", "input_size = [6, 8]"),
             "says input_size = [6, 8] in NHWC, which is [1, 6, 8, 3]",
         ),
-        (("heatmap_size = [8, 6]", "heatmap_size = [4, 3]"), "card 'colours' says NHWC heatmaps of 4 x 3"),
-        (('"right_hand", "nose"]', '"right_hand"]'), "has 3 heatmaps for the 2 keypoints of colours; say in card"),
-        (("sigma", "select = [0, 1, 3]\nsigma"), "select of card 'colours' names number 3"),
+        (("heatmap_size = [8, 6]", "heatmap_size = [4, 3]"), "spec 'colours' says NHWC heatmaps of 4 x 3"),
+        (('"right_hand", "nose"]', '"right_hand"]'), "has 3 heatmaps for the 2 keypoints of colours; say in spec"),
+        (("sigma", "select = [0, 1, 3]\nsigma"), "select of spec 'colours' names number 3"),
     ],
 )
-def test_card_that_does_not_fit(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+def test_spec_that_does_not_fit(tmp_path: Path, change: tuple[str, str], message: str) -> None:
     assert message in refusal(tmp_path, colours(), HEATMAPS.replace(*change))
 
 
@@ -260,7 +260,7 @@ CENTRE = OFFSETS.replace('["a", "b"]', '["a", "b", "c", "d"]').replace('"offsets
 @pytest.mark.parametrize(
     ("card", "channels", "head"), [(OFFSETS, (2, 4), OffsetHead), (CENTRE, (2, 4, 4, 1), CentreHead)]
 )
-def test_parts_are_one_stage_in_the_cards_order(
+def test_parts_are_one_stage_in_the_specs_order(
     tmp_path: Path, card: str, channels: tuple[int, ...], head: type
 ) -> None:
     net = opened(tmp_path, parts(*channels), card)
@@ -279,10 +279,10 @@ def test_parts_are_one_stage_in_the_cards_order(
 @pytest.mark.parametrize(
     ("card", "channels", "message"),
     [
-        (OFFSETS, (2, 3), "stage 'b' has 3 maps, but the offsets of card 'parts' are 4 for the 2 keypoints"),
-        (OFFSETS, (3, 4), "stage 'a' has 3 maps, but the heatmaps of card 'parts' are 2"),
-        (CENTRE, (2, 4, 2, 1), "stage 'c' has 2 maps, but the regression of card 'parts' are 4"),
-        (CENTRE, (2, 4, 4, 2), "stage 'd' has 2 maps, but the centre of card 'parts' are 1"),
+        (OFFSETS, (2, 3), "stage 'b' has 3 maps, but the offsets of spec 'parts' are 4 for the 2 keypoints"),
+        (OFFSETS, (3, 4), "stage 'a' has 3 maps, but the heatmaps of spec 'parts' are 2"),
+        (CENTRE, (2, 4, 2, 1), "stage 'c' has 2 maps, but the regression of spec 'parts' are 4"),
+        (CENTRE, (2, 4, 4, 2), "stage 'd' has 2 maps, but the centre of spec 'parts' are 1"),
     ],
 )
 def test_parts_that_do_not_fit(tmp_path: Path, card: str, channels: tuple[int, ...], message: str) -> None:

@@ -1,4 +1,4 @@
-"""onnx:PATH: our own nets exported and opened again, cards, and files that are refused."""
+"""onnx:PATH: our own nets exported and opened again, specs, and files that are refused."""
 
 import re
 import warnings
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
 from robustpose.models import build, open_model
-from robustpose.models.cards import Card, make_card
+from robustpose.models.specs import ModelSpec, make_spec
 from robustpose.types import PoseOutput
 from tests.models.importers.onnx_files import model_of, node, onnx_package, reference, written
 from tests.models.importers.test_imported import lights
@@ -30,8 +30,8 @@ HEATMAPS: dict[str, object] = {
 }
 
 
-def card(**changes: object) -> Card:
-    return make_card(HEATMAPS | changes)
+def card(**changes: object) -> ModelSpec:
+    return make_spec(HEATMAPS | changes)
 
 
 def opened(path: Path, **changes: object) -> Any:
@@ -116,7 +116,7 @@ def test_a_runtime_agrees(tmp_path: Path) -> None:
         assert near(back(images).stages[0], torch.from_numpy(theirs))
 
 
-def test_card_channels_scaling_and_stages(tmp_path: Path) -> None:
+def test_spec_channels_scaling_and_stages(tmp_path: Path) -> None:
     model = model_of([node("Neg", ["picture"], ["first"]), node("Neg", ["first"])])
     net = opened(written(model, tmp_path / "net.onnx"), stages=["first", "out"], channels="BGR", scale=2.0)
     first, last = net(lights()).stages
@@ -222,7 +222,7 @@ def test_files_that_are_no_onnx(tmp_path: Path) -> None:
     assert "no such file" in refusal(tmp_path / "gone.onnx")
 
 
-def test_without_a_card_it_says_what_to_write(tmp_path: Path) -> None:
+def test_without_a_spec_it_says_what_to_write(tmp_path: Path) -> None:
     path = written(model_of([node("Relu", ["picture"])]), tmp_path / "net.onnx")
     with pytest.raises(RobustPoseError) as caught:
         open_model(f"onnx:{path}")
@@ -235,11 +235,11 @@ def test_without_a_card_it_says_what_to_write(tmp_path: Path) -> None:
         ({"stages": ["outt"]}, "unknown tensor 'outt'; did you mean 'out'"),
         ({"input_size": [6, 8]}, "says input_size = [6, 8] in NCHW, which is [1, 3, 6, 8]"),
         ({"heatmap_size": [4, 3]}, "NCHW heatmaps of 4 x 3"),
-        ({"format": "tflite"}, "card 'colours' is for tflite nets, the net is opened as onnx"),
-        ({"sha256": "0" * 64}, "card 'colours' is for 000000000000"),
+        ({"format": "tflite"}, "spec 'colours' is for tflite nets, the net is opened as onnx"),
+        ({"sha256": "0" * 64}, "spec 'colours' is for 000000000000"),
     ],
 )
-def test_cards_that_do_not_fit(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+def test_specs_that_do_not_fit(tmp_path: Path, changes: dict[str, object], message: str) -> None:
     assert message in refusal(written(model_of([node("Relu", ["picture"])]), tmp_path / "net.onnx"), **changes)
 
 

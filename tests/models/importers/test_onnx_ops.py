@@ -25,7 +25,7 @@ def ints(*numbers: int) -> Array:
 
 
 def graph_of(model: Any) -> OnnxGraph:
-    """Plan a model's graph without a card."""
+    """Plan a model's graph without a spec."""
     import hashlib
 
     onnx = _package()

@@ -9,8 +9,8 @@ import torch
 from robustpose import attacks
 from robustpose.errors import RobustPoseError
 from robustpose.models import open_model
-from robustpose.models.cards import Card, make_card
 from robustpose.models.heads import CoordinateHead
+from robustpose.models.specs import ModelSpec, make_spec
 from robustpose.objectives import TrainingLoss
 from robustpose.skeletons import Skeleton
 from robustpose.threats import Linf
@@ -88,8 +88,8 @@ def breaks(pictures): return pictures.no_such_thing
 """
 
 
-def card(changes: dict[str, object] | None = None, base: dict[str, object] = HEATMAPS) -> Card:
-    return make_card(base | (changes or {}))
+def card(changes: dict[str, object] | None = None, base: dict[str, object] = HEATMAPS) -> ModelSpec:
+    return make_spec(base | (changes or {}))
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def functions(tmp_path: Path) -> str:
     ("factory", "stages"),
     [("tensor", ("output",)), ("pair", ("0", "1")), ("pair", ("output",)), ("record", ("maps",))],
 )
-def test_a_module_under_a_card(nets: str, factory: str, stages: tuple[str, ...]) -> None:
+def test_a_module_under_a_spec(nets: str, factory: str, stages: tuple[str, ...]) -> None:
     opened = open_model(f"{nets}:{factory}", card=card({"stages": stages}))
     output = opened.net(lights())
     assert opened.name == "colours"
@@ -134,12 +134,12 @@ def test_the_gradient_is_the_nets_own(nets: str) -> None:
     assert not images.grad[0, [0, 2]].any()
 
 
-def test_a_pose_model_of_ones_own_needs_no_card(nets: str) -> None:
+def test_a_pose_model_of_ones_own_needs_no_spec(nets: str) -> None:
     opened = open_model(f"{nets}:ours")
     assert tuple(opened.net.input_size) == (64, 64)
     assert opened.net(torch.rand(2, 3, 64, 64)).keypoints.shape == (2, 16, 2)
     assert opened.fingerprint == open_model(f"{nets}:ours").fingerprint
-    with pytest.raises(RobustPoseError, match="takes no card"):
+    with pytest.raises(RobustPoseError, match="takes no spec"):
         open_model(f"{nets}:ours", card=card())
 
 
@@ -149,7 +149,7 @@ def test_a_module_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.Monk
     assert open_model("torch:here_only:tensor", card=card()).name == "colours"
 
 
-def test_the_fingerprint_follows_weights_code_and_card(tmp_path: Path) -> None:
+def test_the_fingerprint_follows_weights_code_and_spec(tmp_path: Path) -> None:
     def print_of(source: str, changes: dict[str, object] | None = None) -> str:
         path = tmp_path / "nets.py"
         path.write_text(source)
@@ -165,7 +165,7 @@ def test_the_fingerprint_follows_weights_code_and_card(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("tensor", "needs a card"),
+        ("tensor", "needs a spec"),
         ("missing", "has no 'missing'"),
         ("number", "cannot call 'number'"),
         ("nothing", "must return an nn.Module, returned int"),
@@ -199,7 +199,7 @@ def test_what_no_module_is(spec: str, message: str) -> None:
     assert message in str(caught.value)
 
 
-def test_wrong_stage_and_wrong_card(nets: str) -> None:
+def test_wrong_stage_and_wrong_spec(nets: str) -> None:
     with pytest.raises(RobustPoseError, match="unknown stage 'mapps'; did you mean 'maps'"):
         open_model(f"{nets}:record", card=card({"stages": ("mapps",)}))
     with pytest.raises(RobustPoseError, match="heatmaps of 4 x 3"):

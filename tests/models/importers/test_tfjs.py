@@ -76,7 +76,7 @@ def refusal(folder: Path, files: Files, *names: str) -> str:
     return message
 
 
-def test_a_net_of_a_card(tmp_path: Path) -> None:
+def test_a_net_of_a_spec(tmp_path: Path) -> None:
     model = write(tmp_path / "net", SMALL)
     card = tmp_path / "card.toml"
     card.write_text(CARD)
@@ -101,16 +101,16 @@ def test_fingerprint_follows_the_shards(tmp_path: Path) -> None:
     assert first.sha256 == read_files(write(tmp_path / "again", SMALL)).sha256
 
 
-def test_a_card_of_another_format(tmp_path: Path) -> None:
+def test_a_spec_of_another_format(tmp_path: Path) -> None:
     card = tmp_path / "card.toml"
     card.write_text(CARD.replace("tfjs", "tflite"))
     with pytest.raises(
-        RobustPoseError, match=r"is a card for tflite nets \(format = 'tflite'\), the net is opened as tfjs"
+        RobustPoseError, match=r"is a spec for tflite nets \(format = 'tflite'\), the net is opened as tfjs"
     ):
         load_tfjs(write(tmp_path, SMALL), card=card)
 
 
-def test_no_card_says_how_to_write_one(tmp_path: Path) -> None:
+def test_no_spec_says_how_to_write_one(tmp_path: Path) -> None:
     with pytest.raises(
         RobustPoseError, match=r"input is 'picture' of shape \[1, 6, 6, 3\], its outputs are 'out'"
     ):
@@ -127,7 +127,7 @@ def test_any_tensor_can_be_asked_for(tmp_path: Path) -> None:
     assert "'first' has no output 1" in refusal(tmp_path, SMALL, "first:1")
 
 
-def test_the_size_of_a_free_picture_is_the_cards(tmp_path: Path) -> None:
+def test_the_size_of_a_free_picture_is_the_specs(tmp_path: Path) -> None:
     files = changed(SMALL, lambda model: model["modelTopology"]["node"][0]["attr"].pop("shape"))
     read = read_files(write(tmp_path, files))
     assert inputs_and_outputs(read)[0].shapes == ((-1, -1, -1, -1),)

@@ -21,16 +21,16 @@ from torch import Tensor, nn
 from robustpose import attacks
 from robustpose.errors import RobustPoseError
 from robustpose.models import open_model
-from robustpose.models.cards import Card, make_card
 from robustpose.models.importers import trial
 from robustpose.models.importers.archive import read_archive
+from robustpose.models.specs import ModelSpec, make_spec
 from robustpose.objectives import TrainingLoss
 from robustpose.threats import Linf
 from tests.conftest import aim_at, tiny_batch
 
 
-def card() -> Card:
-    return make_card(
+def card() -> ModelSpec:
+    return make_spec(
         {
             "name": "scripted",
             "format": "torchscript",
@@ -336,13 +336,13 @@ def test_files_that_are_no_torchscript(tmp_path: Path) -> None:
         open_model(f"torchscript:{other}", card=card())
     with pytest.raises(RobustPoseError, match=r"gone\.pt: no such file"):
         open_model(f"torchscript:{tmp_path / 'gone.pt'}", card=card())
-    with pytest.raises(RobustPoseError, match="needs a card"):
+    with pytest.raises(RobustPoseError, match="needs a spec"):
         open_model(f"torchscript:{good}")
 
 
-def test_a_card_of_another_file_is_refused(tmp_path: Path) -> None:
+def test_a_spec_of_another_file_is_refused(tmp_path: Path) -> None:
     path = saved(Net().eval(), tmp_path / "net.pt", traced=True)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     assert open_model(f"torchscript:{path}", card=replace(card(), sha256=sha256)).name == "scripted"
-    with pytest.raises(RobustPoseError, match=f"sha256 is {sha256[:12]}..., card 'scripted' is for 000000000000"):
+    with pytest.raises(RobustPoseError, match=f"sha256 is {sha256[:12]}..., spec 'scripted' is for 000000000000"):
         open_model(f"torchscript:{path}", card=replace(card(), sha256="0" * 64))

@@ -94,7 +94,7 @@ def _check(spec: OutputSpec, place: int, shape: tuple[int, ...]) -> None:
     if numbers % len(columns):
         raise RobustPoseError(
             f"stage {spec.stages[place]!r} holds {numbers} numbers, which are no rows of {len(columns)} columns "
-            f"({', '.join(columns)}) as card {spec.name!r} says"
+            f"({', '.join(columns)}) as spec {spec.name!r} says"
         )
     spec.check_rows(place, numbers // len(columns), "rows")
 

@@ -260,7 +260,7 @@ def _check(spec: OutputSpec, place: int, shape: tuple[int, ...], format: HeadFor
     part, of = list(format.parts.items())[place]
     if maps != of(keypoints):
         raise RobustPoseError(
-            f"stage {spec.stages[place]!r} has {maps} maps, but the {part} of card {spec.name!r} are "
+            f"stage {spec.stages[place]!r} has {maps} maps, but the {part} of spec {spec.name!r} are "
             f"{of(keypoints)} for the {keypoints} keypoints of {spec.skeleton.name}"
         )
 

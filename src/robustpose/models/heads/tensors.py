@@ -35,13 +35,13 @@ class OutputSpec:
         stage, keypoints = self.stages[place], len(self.skeleton)
         if self.select and max(self.select) >= rows:
             raise RobustPoseError(
-                f"stage {stage!r} has {rows} {what}, but select of card {self.name!r} names "
+                f"stage {stage!r} has {rows} {what}, but select of spec {self.name!r} names "
                 f"number {max(self.select)}"
             )
         if not self.select and rows != keypoints:
             raise RobustPoseError(
                 f"stage {stage!r} has {rows} {what} for the {keypoints} keypoints of {self.skeleton.name}; "
-                f"say in card {self.name!r} which of them are keypoints with `select`"
+                f"say in spec {self.name!r} which of them are keypoints with `select`"
             )
 
 
@@ -81,7 +81,7 @@ def count_maps(spec: OutputSpec, place: int, shape: tuple[int, ...]) -> int:
     size = shape[1:3] if channels_last else shape[2:]
     if len(shape) != 4 or tuple(size) != (h, w):
         raise RobustPoseError(
-            f"stage {spec.stages[place]!r} has shape {list(shape)}, but card {spec.name!r} says {spec.layout} "
+            f"stage {spec.stages[place]!r} has shape {list(shape)}, but spec {spec.name!r} says {spec.layout} "
             f"heatmaps of {h} x {w}"
         )
     return shape[3] if channels_last else shape[1]

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from robustpose.models.cards import Card
 from robustpose.models.importers.hf import open_hf
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.onnx.loading import load_onnx
@@ -12,22 +11,23 @@ from robustpose.models.importers.tfjs.loading import load_tfjs
 from robustpose.models.importers.tflite.loading import load_tflite
 from robustpose.models.importers.torchscript import load_torchscript
 from robustpose.models.opened import OpenedModel
+from robustpose.models.specs import ModelSpec
 
-GivenCard = Path | Card | None
-"""A card as a file or read already; None where the net's own is to be found."""
+GivenSpec = Path | ModelSpec | None
+"""A spec as a file or read already; None where the net's own is to be found."""
 
 
-def _of_file(load: Callable[[Path, GivenCard], ImportedPose]) -> Callable[[str, GivenCard], OpenedModel]:
+def _of_file(load: Callable[[Path, GivenSpec], ImportedPose]) -> Callable[[str, GivenSpec], OpenedModel]:
     """Make an opener of what loads a file."""
 
-    def open_file(path: str, card: GivenCard) -> OpenedModel:
+    def open_file(path: str, card: GivenSpec) -> OpenedModel:
         net = load(Path(path), card)
         return OpenedModel(name=net.name, net=net, fingerprint=net.fingerprint)
 
     return open_file
 
 
-IMPORTERS: dict[str, Callable[[str, GivenCard], OpenedModel]] = {
+IMPORTERS: dict[str, Callable[[str, GivenSpec], OpenedModel]] = {
     "tflite": _of_file(load_tflite),
     "tfjs": _of_file(load_tfjs),
     "onnx": _of_file(load_onnx),
@@ -36,7 +36,7 @@ IMPORTERS: dict[str, Callable[[str, GivenCard], OpenedModel]] = {
     "hf": open_hf,
     "callable": open_callable,
 }
-"""Openers by the word before a model's first colon; each takes what follows it, and a card."""
+"""Openers by the word before a model's first colon; each takes what follows it, and a spec."""
 
 PLACES = {
     "tflite": "tflite:PATH",

@@ -1,4 +1,4 @@
-"""What every imported net must pass before it is used: shapes as its card says, people apart, a gradient."""
+"""What every imported net must pass before it is used: shapes as its spec says, people apart, a gradient."""
 
 import torch
 
@@ -10,7 +10,7 @@ _SAME = 1e-3
 
 
 def check_net(net: ImportedPose, *, file: str) -> None:
-    """Run one and two people: shapes must be as the card says, and nobody may change another's outputs.
+    """Run one and two people: shapes must be as the spec says, and nobody may change another's outputs.
 
     RobustPoseError names the file and what does not fit; what the net itself raises is told in one line.
     """
@@ -27,7 +27,7 @@ def check_net(net: ImportedPose, *, file: str) -> None:
     if not all(reached):
         raise RobustPoseError(
             f"{file}: no gradient reaches the picture from {net.card.stages[reached.index(False)]!r} (an argmax, "
-            "a cast to whole numbers or a detach is between them); name a tensor before it as stage in the card"
+            "a cast to whole numbers or a detach is between them); name a tensor before it as stage in the spec"
         )
     check_stages(net.card, tuple(tuple(stage.shape) for stage in first), file=file)
     for name, *parts, together in zip(net.card.stages, first, second, both, strict=True):

@@ -93,11 +93,11 @@ class NetFile:
     """A net's file, looked into but not yet planned.
 
     file             as the user named it
-    format           as in a card
+    format           as in a spec
     sha256           of all its bytes
-    inputs, outputs  its own, for people who write a card and for the card's check
-    resizable        whether a card may ask for a picture of another height and width than the input's
-    check            raises what no card could mend: quantised, unknown operators
+    inputs, outputs  its own, for people who write a spec and for the spec's check
+    resizable        whether a spec may ask for a picture of another height and width than the input's
+    check            raises what no spec could mend: quantised, unknown operators
     read             plans the graph for a picture of this shape (1, ...) up to the tensors named
     """
 

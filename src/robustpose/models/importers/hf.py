@@ -2,7 +2,7 @@
 `hf:NAME`.
 
 (Extra `hf`.) Weights come as safetensors only, classes from transformers only: no code of a repository is ever
-run, no pickle opened. Size and scaling are the processor's; the rest, unless a card says it, is ViTPose's (Xu et
+run, no pickle opened. Size and scaling are the processor's; the rest, unless a spec says it, is ViTPose's (Xu et
 al. 2022, arXiv 2204.12484): COCO's 17 keypoints, bumps of 2 cells, cells by UDP, whose decoding is DARK there and
 a quarter cell here.
 """
@@ -18,23 +18,23 @@ import torch
 from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.cards import Card, given_card
 from robustpose.models.importers.checking import check_net
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.outputs import StagesOf, named_outputs
 from robustpose.models.importers.python import fingerprint_of, plain_name
 from robustpose.models.opened import OpenedModel
+from robustpose.models.specs import ModelSpec, given_spec
 from robustpose.skeletons import COCO_17
 
 HEATMAPS = "heatmaps"
 _SIGMA = 2.0
 
 
-def open_hf(name: str, card: Path | Card | None = None) -> OpenedModel:
-    """Open a folder of transformers' or a net of the hub by name, in eval mode; a card of format "hf" is optional.
+def open_hf(name: str, card: Path | ModelSpec | None = None) -> OpenedModel:
+    """Open a folder of transformers' or a net of the hub by name, in eval mode; a spec of format "hf" is optional.
 
     RobustPoseError where transformers is missing, where the folder or name cannot be opened without running code
-    of it, where the net gives no heatmaps, or where the card does not fit.
+    of it, where the net gives no heatmaps, or where the spec does not fit.
     """
     spec = f"hf:{name}"
     transformers = _package()
@@ -51,7 +51,7 @@ def open_hf(name: str, card: Path | Card | None = None) -> OpenedModel:
         net = _read(lambda: kind.from_pretrained(name, use_safetensors=True, **safe), spec)
     net.eval().requires_grad_(False)
     graph = _OneDataset(net) if _experts(config) > 1 else net
-    chosen = given_card(card, format="hf") if card is not None else _card(transformers, name, graph, spec)
+    chosen = given_spec(card, format="hf") if card is not None else _spec(transformers, name, graph, spec)
     digest = hashlib.sha256((fingerprint_of(net) + chosen.fingerprint).encode()).hexdigest()
     imported = ImportedPose(StagesOf(graph, chosen.stages, where=spec), chosen, fingerprint=digest).eval()
     check_net(imported, file=spec)
@@ -105,8 +105,8 @@ def _experts(config: Any) -> int:
     return int(getattr(getattr(config, "backbone_config", None), "num_experts", 1) or 1)
 
 
-def _card(transformers: Any, name: str, net: nn.Module, spec: str) -> Card:
-    """Write the card of a net out of its processor and a look at its answer."""
+def _spec(transformers: Any, name: str, net: nn.Module, spec: str) -> ModelSpec:
+    """Write the spec of a net out of its processor and a look at its answer."""
     numbers = processor_numbers(_processor(transformers, name, spec), where=spec)
     picture = torch.zeros((1, 3, *numbers["input_size"]))
     with torch.no_grad():
@@ -117,9 +117,9 @@ def _card(transformers: Any, name: str, net: nn.Module, spec: str) -> Card:
     if maps.shape[1] != len(COCO_17):
         raise RobustPoseError(
             f"{spec}: gives {maps.shape[1]} heatmaps, not COCO's {len(COCO_17)}; say which keypoints they are in "
-            "a card with format = 'hf' (docs/your-model.md) and give it with --card"
+            "a spec with format = 'hf' (docs/your-model.md) and give it with --spec"
         )
-    return Card(
+    return ModelSpec(
         name=plain_name(name.rstrip("/")) or "hf",
         format="hf",
         skeleton=COCO_17,
@@ -144,7 +144,7 @@ def _processor(transformers: Any, name: str, spec: str) -> Mapping[str, Any]:
 
 
 def processor_numbers(processor: Mapping[str, Any], *, where: str) -> dict[str, Any]:
-    """Turn an image processor's numbers into a card's: input_size, and mean and std in [0, 1] units."""
+    """Turn an image processor's numbers into a spec's: input_size, and mean and std in [0, 1] units."""
     size = processor.get("size") or {}
     if not isinstance(size, Mapping) or not {"height", "width"} <= size.keys():
         raise RobustPoseError(f"{where}: its processor must say size as height and width, says {size!r}")

@@ -1,4 +1,4 @@
-"""ImportedPose: a net that others trained, with what its card says of it, as a PoseModel.
+"""ImportedPose: a net that others trained, with what its spec says of it, as a PoseModel.
 
 The picture's scaling and the reading of the outputs are part of the module, so the gradient reaches [0, 1] RGB.
 """
@@ -9,22 +9,24 @@ import torch
 from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.cards import Card
 from robustpose.models.heads import HEADS
+from robustpose.models.specs import ModelSpec
 from robustpose.types import PoseOutput
 
 
 class ImportedPose(nn.Module):
-    """A graph of another library under a card; satisfies PoseModel.
+    """A graph of another library under a spec; satisfies PoseModel.
 
-    graph        takes the scaled picture in the card's layout, returns the card's stages
-    fingerprint  a hash of the net's file and of what the card says; part of every result's key
+    graph        takes the scaled picture in the spec's layout, returns the spec's stages
+    fingerprint  a hash of the net's file and of what the spec says; part of every result's key
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, graph: Callable[[Tensor], tuple[Tensor, ...]], card: Card, *, fingerprint: str) -> None:
+    def __init__(
+        self, graph: Callable[[Tensor], tuple[Tensor, ...]], card: ModelSpec, *, fingerprint: str
+    ) -> None:
         super().__init__()
         self.graph, self.card, self.fingerprint = graph, card, fingerprint
         self.name, self.skeleton, self.input_size = card.name, card.skeleton, card.input_size
@@ -54,8 +56,8 @@ class ImportedPose(nn.Module):
         return scaled.permute(0, 2, 3, 1).contiguous() if self.card.layout == "NHWC" else scaled
 
 
-def check_stages(card: Card, shapes: tuple[tuple[int, ...], ...], *, file: str) -> None:
-    """Check a card against the shapes (N, ...) of the net's stages; RobustPoseError where they differ."""
+def check_stages(card: ModelSpec, shapes: tuple[tuple[int, ...], ...], *, file: str) -> None:
+    """Check a spec against the shapes (N, ...) of the net's stages; RobustPoseError where they differ."""
     if len(shapes) != len(card.stages):
         raise ValueError(f"{file}: {len(shapes)} stages for {len(card.stages)} names")
     for place, shape in enumerate(shapes):

@@ -49,7 +49,7 @@ class Node:
         """Make the error that names the file, the operator and why it cannot be run."""
         return RobustPoseError(
             f"{self.file}: operator {self.operator} (makes {self.outputs[0].name!r}) {reason}; "
-            "name tensors before it as `stages` in the card, or export the net without it"
+            "name tensors before it as `stages` in the spec, or export the net without it"
         )
 
     def value(self, position: int) -> Value:
@@ -100,7 +100,7 @@ def unknown_operators(file: str, found: Iterable[tuple[str, str]]) -> RobustPose
     many = len(first) > 1
     return RobustPoseError(
         f"{file}: operator{'s' * many} {named} {'are' if many else 'is'} not among those that can be imported; "
-        f"name tensors before {'them' if many else 'it'} as `stages` in the card, or export the net without "
+        f"name tensors before {'them' if many else 'it'} as `stages` in the spec, or export the net without "
         f"{'them' if many else 'it'}"
     )
 

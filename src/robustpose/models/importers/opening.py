@@ -1,54 +1,54 @@
-"""A net's file and a card put together, and checked: the same for every file format.
+"""A net's file and a spec put together, and checked: the same for every file format.
 
-A card is found by the file's sha256 or given by the user; the net's input must be the card's, its stages must be
-what the card says, and nobody in a batch may depend on who else is there.
+A spec is found by the file's sha256 or given by the user; the net's input must be the spec's, its stages must be
+what the spec says, and nobody in a batch may depend on who else is there.
 """
 
 import hashlib
 from pathlib import Path
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.cards import Card, find_card, given_card
 from robustpose.models.importers.checking import check_net
 from robustpose.models.importers.graph import NetFile
 from robustpose.models.importers.imported import ImportedPose
+from robustpose.models.specs import ModelSpec, find_spec, given_spec
 
 
-def choose_card(card: Path | Card | None, *, format: str, sha256: str, file: str) -> Card | None:
-    """Return the card given, or else the shipped one of the file; None where there is neither.
+def choose_spec(card: Path | ModelSpec | None, *, format: str, sha256: str, file: str) -> ModelSpec | None:
+    """Return the spec given, or else the shipped one of the file; None where there is neither.
 
-    RobustPoseError for a card of another file or format.
+    RobustPoseError for a spec of another file or format.
     """
-    chosen = find_card(sha256) if card is None else given_card(card, format=format)
+    chosen = find_spec(sha256) if card is None else given_spec(card, format=format)
     if chosen is None:
         return None
     if chosen.sha256 and chosen.sha256 != sha256:
         raise RobustPoseError(
-            f"{file}: sha256 is {sha256[:12]}..., card {chosen.name!r} is for {chosen.sha256[:12]}..."
+            f"{file}: sha256 is {sha256[:12]}..., spec {chosen.name!r} is for {chosen.sha256[:12]}..."
         )
     if chosen.format != format:
         raise RobustPoseError(
-            f"{file}: is opened as {format}, card {chosen.name!r} says format = {chosen.format!r}"
+            f"{file}: is opened as {format}, spec {chosen.name!r} says format = {chosen.format!r}"
         )
     return chosen
 
 
-def fingerprint_of(card: Card, *, sha256: str) -> str:
-    """Hash what decides a net's answers: its file and its card."""
+def fingerprint_of(card: ModelSpec, *, sha256: str) -> str:
+    """Hash what decides a net's answers: its file and its spec."""
     return hashlib.sha256((sha256 + card.fingerprint).encode()).hexdigest()
 
 
-def open_net(net: NetFile, *, card: Path | Card | None) -> ImportedPose:
-    """Make the net of a file, with its shipped card or with the user's `card`; comes in eval mode.
+def open_net(net: NetFile, *, card: Path | ModelSpec | None) -> ImportedPose:
+    """Make the net of a file, with its shipped spec or with the user's `spec`; comes in eval mode.
 
-    RobustPoseError where the file or the card cannot be used, or where they do not fit together.
+    RobustPoseError where the file or the spec cannot be used, or where they do not fit together.
     """
-    chosen = choose_card(card, format=net.format, sha256=net.sha256, file=net.file)
+    chosen = choose_spec(card, format=net.format, sha256=net.sha256, file=net.file)
     if chosen is None:
-        net.check()  # what no card could mend is said first: quantised, an unknown operator
+        net.check()  # what no spec could mend is said first: quantised, an unknown operator
         raise RobustPoseError(
-            f"{net.file}: no card describes this file; write one (docs/your-model.md shows how) and give it with "
-            "--card: TOML with name, format, skeleton, input_size, channels, stages, head and what the head "
+            f"{net.file}: no spec describes this file; write one (docs/your-model.md shows how) and give it with "
+            "--spec: TOML with name, format, skeleton, input_size, channels, stages, head and what the head "
             f"needs; the file's input is {net.inputs.listed()}, its outputs are {net.outputs.listed()}"
         )
     graph = net.read(_picture(chosen, net), chosen.stages)
@@ -57,8 +57,8 @@ def open_net(net: NetFile, *, card: Path | Card | None) -> ImportedPose:
     return made
 
 
-def _picture(card: Card, net: NetFile) -> tuple[int, ...]:
-    """Return the shape (1, ...) of the card's picture, which the net must take."""
+def _picture(card: ModelSpec, net: NetFile) -> tuple[int, ...]:
+    """Return the shape (1, ...) of the spec's picture, which the net must take."""
     height, width = card.input_size
     picture = (1, height, width, 3) if card.layout == "NHWC" else (1, 3, height, width)
     taken = net.inputs.shapes[0]
@@ -68,7 +68,7 @@ def _picture(card: Card, net: NetFile) -> tuple[int, ...]:
         size != ours and not any_ for size, ours, any_ in zip(taken, picture, free, strict=True)
     ):
         raise RobustPoseError(
-            f"{net.file}: takes {net.inputs.listed()}, but card {card.name!r} says input_size = "
+            f"{net.file}: takes {net.inputs.listed()}, but spec {card.name!r} says input_size = "
             f"[{height}, {width}] in {card.layout}, which is {list(picture)}"
         )
     return picture

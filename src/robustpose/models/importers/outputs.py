@@ -1,4 +1,4 @@
-"""What torch modules return, read by the names that a card gives its stages."""
+"""What torch modules return, read by the names that a spec gives its stages."""
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -12,7 +12,7 @@ ONLY = "output"
 
 
 class StagesOf(nn.Module):
-    """A module that returns a tensor, several, or a record of them, as the tuple of a card's stages.
+    """A module that returns a tensor, several, or a record of them, as the tuple of a spec's stages.
 
     A tensor alone is called "output"; of a list or tuple the members are "0", "1", ... and "output" is the last;
     of a dictionary or a dataclass they have their keys, and "output" is the only tensor.

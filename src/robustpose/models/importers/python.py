@@ -21,21 +21,21 @@ import torch
 from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.cards import Card, given_card
 from robustpose.models.importers.checking import check_net
 from robustpose.models.importers.imported import ImportedPose, check_stages
 from robustpose.models.importers.outputs import StagesOf
 from robustpose.models.opened import OpenedModel
+from robustpose.models.specs import ModelSpec, given_spec
 from robustpose.types import PoseModel
 
 _LEVELS = 255
 
 
-def open_torch(place: str, card: Path | Card | None = None) -> OpenedModel:
+def open_torch(place: str, card: Path | ModelSpec | None = None) -> OpenedModel:
     """Open the net that a factory of the user's returns: 'module:factory', called without arguments.
 
-    A net with `skeleton`, `input_size` and `head` (types.PoseModel) needs no card; any other nn.Module takes one
-    of format "torch". RobustPoseError where there is no such factory, where it fails, or where the card does not
+    A net with `skeleton`, `input_size` and `head` (types.PoseModel) needs no spec; any other nn.Module takes one
+    of format "torch". RobustPoseError where there is no such factory, where it fails, or where the spec does not
     fit.
     """
     made = _called(_found(place, "torch"), place)
@@ -44,19 +44,19 @@ def open_torch(place: str, card: Path | Card | None = None) -> OpenedModel:
     return opened_module(made.eval().requires_grad_(False), name=place, card=card)
 
 
-def opened_module(net: nn.Module, *, name: str, card: Path | Card | None = None) -> OpenedModel:
+def opened_module(net: nn.Module, *, name: str, card: Path | ModelSpec | None = None) -> OpenedModel:
     """Make a net of the user's ready to be attacked; its modes are left as they are. See open_torch."""
     spec = f"torch:{name}"
     if isinstance(net, PoseModel):
         if card is not None:
-            raise RobustPoseError(f"{spec}: says skeleton, input_size and head itself, so it takes no card")
+            raise RobustPoseError(f"{spec}: says skeleton, input_size and head itself, so it takes no spec")
         return OpenedModel(name=plain_name(name), net=net, fingerprint=fingerprint_of(net))
     if card is None:
         raise RobustPoseError(
-            f"{spec}: {type(net).__name__} has no skeleton, input_size and head, so it needs a card "
-            "(docs/your-model.md) with format = 'torch'; give it with --card"
+            f"{spec}: {type(net).__name__} has no skeleton, input_size and head, so it needs a spec "
+            "(docs/your-model.md) with format = 'torch'; give it with --spec"
         )
-    chosen = given_card(card, format="torch")
+    chosen = given_spec(card, format="torch")
     digest = hashlib.sha256((fingerprint_of(net) + chosen.fingerprint).encode()).hexdigest()
     modes = [(module, module.training) for module in net.modules()]
     imported = ImportedPose(StagesOf(net, chosen.stages, where=spec), chosen, fingerprint=digest)
@@ -69,7 +69,7 @@ def opened_module(net: nn.Module, *, name: str, card: Path | Card | None = None)
 
 
 class CallablePose(ImportedPose):
-    """A Python function under a card: answers, but has no gradient. The function is given 8-bit pictures.
+    """A Python function under a spec: answers, but has no gradient. The function is given 8-bit pictures.
 
     differentiable  False, which the door to the attacks reads
     """
@@ -84,24 +84,24 @@ class CallablePose(ImportedPose):
         return levels.permute(0, 2, 3, 1).contiguous()
 
 
-def open_callable(place: str, card: Path | Card | None = None) -> OpenedModel:
-    """Open a Python function of the user's as a black box: 'module:function', with a card of format "callable".
+def open_callable(place: str, card: Path | ModelSpec | None = None) -> OpenedModel:
+    """Open a Python function of the user's as a black box: 'module:function', with a spec of format "callable".
 
-    It is given uint8 pictures (N, H, W, 3) and returns what its card says: rows of keypoints (N, K, columns), or
+    It is given uint8 pictures (N, H, W, 3) and returns what its spec says: rows of keypoints (N, K, columns), or
     heatmaps (N, h, w, K); NaN where it finds no keypoint. RobustPoseError as open_torch.
     """
     return opened_callable(_found(place, "callable"), name=place, card=card)
 
 
-def opened_callable(function: Callable[..., Any], *, name: str, card: Path | Card | None) -> OpenedModel:
+def opened_callable(function: Callable[..., Any], *, name: str, card: Path | ModelSpec | None) -> OpenedModel:
     """Make a function of the user's ready to be attacked; see open_callable."""
     spec = f"callable:{name}"
     if card is None:
         raise RobustPoseError(
-            f"{spec}: needs a card (docs/your-model.md) with format = 'callable', which says skeleton and "
-            "input_size; give it with --card"
+            f"{spec}: needs a spec (docs/your-model.md) with format = 'callable', which says skeleton and "
+            "input_size; give it with --spec"
         )
-    chosen = given_card(card, format="callable")
+    chosen = given_spec(card, format="callable")
     digest = hashlib.sha256((_source_of(function) + chosen.fingerprint).encode()).hexdigest()
     net = CallablePose(_Answers(function, chosen, spec), chosen, fingerprint=digest).eval()
     grey = torch.full((2, 3, *chosen.input_size), 128 / _LEVELS)
@@ -113,7 +113,7 @@ def opened_callable(function: Callable[..., Any], *, name: str, card: Path | Car
 class _Answers:
     """Calls a function on pictures and reads what it returns as float tensors."""
 
-    def __init__(self, function: Callable[..., Any], card: Card, where: str) -> None:
+    def __init__(self, function: Callable[..., Any], card: ModelSpec, where: str) -> None:
         self.function, self.card, self.where = function, card, where
 
     def __call__(self, pictures: Tensor) -> tuple[Tensor, ...]:

@@ -13,30 +13,30 @@ from pathlib import Path
 import torch
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.cards import Card
 from robustpose.models.importers.archive import read_archive
 from robustpose.models.importers.checking import check_net
 from robustpose.models.importers.files import read_file
 from robustpose.models.importers.imported import ImportedPose
-from robustpose.models.importers.opening import choose_card, fingerprint_of
+from robustpose.models.importers.opening import choose_spec, fingerprint_of
 from robustpose.models.importers.outputs import StagesOf
 from robustpose.models.importers.trial import try_archive
+from robustpose.models.specs import ModelSpec
 
 
-def load_torchscript(path: Path, card: Path | Card | None = None) -> ImportedPose:
-    """Open a TorchScript archive with a card of format "torchscript"; comes in eval mode.
+def load_torchscript(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
+    """Open a TorchScript archive with a spec of format "torchscript"; comes in eval mode.
 
     RobustPoseError where the file is no TorchScript, where it holds what is refused, where it loops, crashes or
-    fills the memory, or where the card does not fit.
+    fills the memory, or where the spec does not fit.
     """
     file = str(path)
     content = read_file(path)
     archive = read_archive(content, file=file)
     sha256 = hashlib.sha256(content).hexdigest()
-    chosen = choose_card(card, format="torchscript", sha256=sha256, file=file)
+    chosen = choose_spec(card, format="torchscript", sha256=sha256, file=file)
     if chosen is None:
         raise RobustPoseError(
-            f"{file}: needs a card (docs/your-model.md) with format = 'torchscript'; give it with --card"
+            f"{file}: needs a spec (docs/your-model.md) with format = 'torchscript'; give it with --spec"
         )
     height, width = chosen.input_size
     failed = try_archive(archive, shape=(height, width, 3) if chosen.layout == "NHWC" else (3, height, width))

@@ -1,4 +1,4 @@
-"""What the checks of files and of cards found, on stdout."""
+"""What the checks of files and of specs found, on stdout."""
 
 import math
 
@@ -28,7 +28,7 @@ def print_checked(checked: CheckedFiles) -> None:
 
 
 def print_check(found: Checked, *, model: str, data: str) -> None:
-    """Print a card's check: the score of each reading of the net, and the mends, if any."""
+    """Print a spec's check: the score of each reading of the net, and the mends, if any."""
     title = f"{model} on {data}, {found.metric}, 95% intervals over {found.people} people"
     stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
@@ -44,7 +44,7 @@ def print_check(found: Checked, *, model: str, data: str) -> None:
         verdict = "far under it" if found.far_under else "not far from it"
         if metric != found.metric:
             verdict = "another score"
-        stdout.print(f"the card gives {metric} {value:g}: {verdict}", markup=False, highlight=False)
+        stdout.print(f"the spec gives {metric} {value:g}: {verdict}", markup=False, highlight=False)
     for mend in found.mends:
         gain = mend.closer if mend.variant.kind == "place" else mend.change
         what = "% nearer" if mend.variant.kind == "place" else " points"

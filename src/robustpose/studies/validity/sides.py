@@ -58,7 +58,7 @@ def asked(options: ComputedOptions) -> Validity:
         settings=over(named.settings, budgets_of(options.eps)) if options.eps else named.settings,
         n=named.n if options.n is None else options.n,
         seed=options.seed,
-        card=options.card,
+        card=options.spec,
         images=options.images,
         min_keypoints=options.min_keypoints,
         min_box=options.min_box,

@@ -192,7 +192,7 @@ def _refuse_unknown(operators: Sequence[Operator], *, file: str) -> None:
         last = ", ".join(repr(name) for name in dict.fromkeys(operators[0].inputs[:1]))
         raise RobustPoseError(
             f"{file}: operators that cannot be imported: {', '.join(unknown)}; name tensors before them as stages "
-            f"in the card, or export the net without them (its first operator takes {last})"
+            f"in the spec, or export the net without them (its first operator takes {last})"
         )
 
 

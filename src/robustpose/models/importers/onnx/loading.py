@@ -14,20 +14,20 @@ import torch
 from torch import Tensor
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.cards import Card
 from robustpose.models.importers.checking import check_net
 from robustpose.models.importers.files import read_file
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.onnx.graph import OnnxGraph, Operator, plan_graph
-from robustpose.models.importers.opening import choose_card, fingerprint_of
+from robustpose.models.importers.opening import choose_spec, fingerprint_of
+from robustpose.models.specs import ModelSpec
 
 _FLOATS = ("float32", "float16", "float64", "bfloat16")
 
 
-def load_onnx(path: Path, card: Path | Card | None = None) -> ImportedPose:
-    """Open an .onnx file with its shipped card, or with the user's `card` of format "onnx"; comes in eval mode.
+def load_onnx(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
+    """Open an .onnx file with its shipped spec, or with the user's `spec` of format "onnx"; comes in eval mode.
 
-    RobustPoseError where the package onnx is missing, where the file or the card cannot be used, or where they do
+    RobustPoseError where the package onnx is missing, where the file or the spec cannot be used, or where they do
     not fit together.
     """
     file = str(path)
@@ -44,16 +44,16 @@ def load_onnx(path: Path, card: Path | Card | None = None) -> ImportedPose:
     digest = hashlib.sha256(content)
     weights = _weights(onnx, model, path.parent, digest, file=file)
     sha256 = digest.hexdigest()
-    chosen = choose_card(card, format="onnx", sha256=sha256, file=file)
+    chosen = choose_spec(card, format="onnx", sha256=sha256, file=file)
     source, shape = _input(model, weights, file=file)
     if chosen is None:
         outputs = tuple(value.name for value in model.graph.output)
         _planned(
             onnx, model, weights, source, outputs, one=True, file=file
-        )  # what no card could mend is said first
+        )  # what no spec could mend is said first
         raise RobustPoseError(
-            f"{file}: no card describes this file; write one (docs/your-model.md shows how) and give it with "
-            f"--card: format = 'onnx'; the file's input is {source!r} of shape {shape}, its outputs are "
+            f"{file}: no spec describes this file; write one (docs/your-model.md shows how) and give it with "
+            f"--spec: format = 'onnx'; the file's input is {source!r} of shape {shape}, its outputs are "
             f"{', '.join(map(repr, outputs))}"
         )
     _check_input(chosen, source, shape, file=file)
@@ -188,8 +188,8 @@ def _input(model: Any, weights: dict[str, Tensor], *, file: str) -> tuple[str, l
     return inputs[0].name, [axis.dim_value or axis.dim_param or "?" for axis in axes]
 
 
-def _check_input(card: Card, source: str, shape: list[int | str], *, file: str) -> None:
-    """Check that the net takes pictures of the card's size and layout."""
+def _check_input(card: ModelSpec, source: str, shape: list[int | str], *, file: str) -> None:
+    """Check that the net takes pictures of the spec's size and layout."""
     height, width = card.input_size
     expected = [1, height, width, 3] if card.layout == "NHWC" else [1, 3, height, width]
     fits = len(shape) in (0, 4) and all(
@@ -197,6 +197,6 @@ def _check_input(card: Card, source: str, shape: list[int | str], *, file: str) 
     )
     if not fits:
         raise RobustPoseError(
-            f"{file}: takes {source!r} of shape {shape}, but card {card.name!r} says input_size = [{height}, "
+            f"{file}: takes {source!r} of shape {shape}, but spec {card.name!r} says input_size = [{height}, "
             f"{width}] in {card.layout}, which is {expected}"
         )

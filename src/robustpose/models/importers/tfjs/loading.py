@@ -7,18 +7,18 @@ models. Nothing of a file is run but the operators of `tfjs_ops`.
 from collections.abc import Sequence
 from pathlib import Path
 
-from robustpose.models.cards import Card
 from robustpose.models.importers.graph import NetFile, PlannedGraph
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.opening import open_net
 from robustpose.models.importers.tfjs.files import read_files
 from robustpose.models.importers.tfjs.graph import check_operators, inputs_and_outputs, read_graph
+from robustpose.models.specs import ModelSpec
 
 
-def load_tfjs(path: Path, card: Path | Card | None = None) -> ImportedPose:
-    """Open a model.json (or its folder) with its shipped card, or with the user's `card`; comes in eval mode.
+def load_tfjs(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
+    """Open a model.json (or its folder) with its shipped spec, or with the user's `spec`; comes in eval mode.
 
-    RobustPoseError where the files or the card cannot be used, or where they do not fit together.
+    RobustPoseError where the files or the spec cannot be used, or where they do not fit together.
     """
     files = read_files(path)
     inputs, outputs = inputs_and_outputs(files)
@@ -29,5 +29,5 @@ def load_tfjs(path: Path, card: Path | Card | None = None) -> ImportedPose:
     def check() -> None:
         check_operators(files)
 
-    # Only the picture's size is written down, and convolutions take any; each layer is planned for the card's.
+    # Only the picture's size is written down, and convolutions take any; each layer is planned for the spec's.
     return open_net(NetFile(files.file, "tfjs", files.sha256, inputs, outputs, True, check, read), card=card)

@@ -8,18 +8,18 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from robustpose.models.cards import Card
 from robustpose.models.importers.files import read_file
 from robustpose.models.importers.graph import NetFile, PlannedGraph
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.opening import open_net
 from robustpose.models.importers.tflite.graph import inputs_and_outputs, read_graph
+from robustpose.models.specs import ModelSpec
 
 
-def load_tflite(path: Path, card: Path | Card | None = None) -> ImportedPose:
-    """Open a .tflite file with its shipped card, or with the user's `card`; comes in eval mode.
+def load_tflite(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
+    """Open a .tflite file with its shipped spec, or with the user's `spec`; comes in eval mode.
 
-    RobustPoseError where the file or the card cannot be used, or where they do not fit together.
+    RobustPoseError where the file or the spec cannot be used, or where they do not fit together.
     """
     content, file = read_file(path), str(path)
     inputs, outputs = inputs_and_outputs(content, file=file)

@@ -1,4 +1,4 @@
-"""`robustpose card check`: what it prints, and how it ends."""
+"""`robustpose spec check`: what it prints, and how it ends."""
 
 import sys
 from pathlib import Path
@@ -34,10 +34,10 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *, clean: str) -> int:
     (folder / "card.toml").write_text(CARD + clean)
     monkeypatch.chdir(folder)
     command = [
-        "card",
+        "spec",
         "check",
         "torch:corner_net.py:corner",
-        "--card",
+        "--spec",
         "card.toml",
         "--data",
         "synthpose",
@@ -51,16 +51,16 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *, clean: str) -> int:
     return ended.value.code
 
 
-def test_a_net_far_under_its_card(
+def test_a_net_far_under_its_spec(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A net that always says the lower right corner, under a card that says it is good."""
+    """A net that always says the lower right corner, under a spec that says it is good."""
     assert run(tmp_path, monkeypatch, clean='clean = "PCKh@0.5 87.1 on val"\n') == 1
     printed = capsys.readouterr().out
     assert "corner on synthpose:val, PCKh@0.5, 95% intervals over 2 people" in printed
-    assert "the card gives PCKh@0.5 87.1: far under it" in printed
+    assert "the spec gives PCKh@0.5 87.1: far under it" in printed
     assert "none of these readings mends it" in printed
-    for read in ("as the card says", "left and right swapped", "colours as BGR", "cells from edge to edge"):
+    for read in ("as the spec says", "left and right swapped", "colours as BGR", "cells from edge to edge"):
         assert read in printed
 
 
@@ -69,3 +69,20 @@ def test_nothing_found_ends_with_0(
 ) -> None:
     assert run(tmp_path, monkeypatch, clean="") == 0
     assert "no mistake found" in capsys.readouterr().out
+
+
+def test_the_older_names_work_or_say_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["card"], ["card", "check", "onnx:pose.onnx", "--card", "pose.toml"]):
+        monkeypatch.setattr(sys, "argv", ["robustpose", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        assert capsys.readouterr().err == "error: robustpose card is now robustpose spec\n"
+    for words in (["--card", str(tmp_path / "gone.toml")], [f"--card={tmp_path / 'gone.toml'}"]):
+        monkeypatch.setattr(sys, "argv", ["robustpose", "spec", "check", "torch:corner_net.py:corner", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+    assert "--card" not in capsys.readouterr().err

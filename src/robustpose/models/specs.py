@@ -1,9 +1,9 @@
-"""Cards: what must be known of a net that others trained before it can be attacked, as a TOML file.
+"""Specs: what must be known of a net that others trained before it can be attacked, as a TOML file.
 
-A net's file says which numbers go in and out, not what they mean. The card says it: the picture's size and
+A net's file says which numbers go in and out, not what they mean. The spec says it: the picture's size and
 scaling, which keypoints come out and how they are written, and what the net was trained towards (`sigma` and
-`peak` of the heatmaps), which the training loss that an attack raises needs. Cards of known files come with the
-package (cards/*.toml) and are found by the file's sha256; for any other file the user writes one
+`peak` of the heatmaps), which the training loss that an attack raises needs. Specs of known files come with the
+package (specs/*.toml) and are found by the file's sha256; for any other file the user writes one
 (docs/your-model.md).
 """
 
@@ -25,13 +25,13 @@ from robustpose.skeletons import MPII_16, SKELETONS, Skeleton
 Format = Literal["tflite", "tfjs", "onnx", "torch", "torchscript", "hf", "callable"]
 FORMATS: tuple[Format, ...] = ("tflite", "tfjs", "onnx", "torch", "torchscript", "hf", "callable")
 ONE_OUTPUT = ("torch", "torchscript", "hf", "callable")
-"""Formats whose nets mostly return one tensor, so that a card need not name it."""
+"""Formats whose nets mostly return one tensor, so that a spec need not name it."""
 _CHANNELS_LAST = ("tflite", "tfjs", "callable")
-"""Formats whose pictures and heatmaps are NHWC unless the card says otherwise; the others' are NCHW."""
+"""Formats whose pictures and heatmaps are NHWC unless the spec says otherwise; the others' are NCHW."""
 
 
 _NO_FILE = ("torch", "hf", "callable")
-"""Formats whose nets are not one file, so that a card cannot name its hash."""
+"""Formats whose nets are not one file, so that a spec cannot name its hash."""
 
 _FIRST_HEAD_KEYS: dict[str, object] = {
     "heatmap_size": None,
@@ -46,12 +46,12 @@ _FIRST_HEAD_KEYS: dict[str, object] = {
 
 
 @dataclass(frozen=True)
-class Card:
+class ModelSpec:
     """What a net that others trained takes and gives.
 
     padding                 the crop is the person's box times this
     title, source, licence  for people; `clean` is a clean score that was measured, and on what
-    sha256                  of the net's file; empty where the card is for any file
+    sha256                  of the net's file; empty where the spec is for any file
     format                  what reads the net: one of FORMATS
     input_size              (H, W)
     channels                the order that the net wants
@@ -107,24 +107,24 @@ class Card:
         return OutputSpec(*parts)
 
 
-def read_card(path: Path, *, format: str = "") -> Card:
-    """Read and check a card, of a net of `format` where one is named.
+def read_spec(path: Path, *, format: str = "") -> ModelSpec:
+    """Read and check a spec, of a net of `format` where one is named.
 
     RobustPoseError names the file, the key, what was expected and what came.
     """
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RobustPoseError(f"{path}: no such card") from None
+        raise RobustPoseError(f"{path}: no such spec") from None
     except OSError as error:
         raise RobustPoseError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RobustPoseError(f"{path}: not TOML: {error}") from None
-    return make_card(given, where=str(path), format=format)
+    return make_spec(given, where=str(path), format=format)
 
 
-def make_card(given: Mapping[str, object], *, where: str = "card", format: str = "") -> Card:
-    """Check what a card says, given as a dictionary; see read_card, whose errors begin with `where` here."""
+def make_spec(given: Mapping[str, object], *, where: str = "spec", format: str = "") -> ModelSpec:
+    """Check what a spec says, given as a dictionary; see read_spec, whose errors begin with `where` here."""
     path = where
     known = _known_keys(given.get("head"))
     values: dict[str, Any] = {}
@@ -144,10 +144,10 @@ def make_card(given: Mapping[str, object], *, where: str = "card", format: str =
     for key in (*dict.fromkeys(key for format in HEADS.values() for key in format.keys), "select"):
         if key in values and head not in _heads_with(key):
             named = " or ".join(map(repr, _heads_with(key)))
-            raise RobustPoseError(f"{path}: {key} is for head = {named}, this card says {head!r}")
+            raise RobustPoseError(f"{path}: {key} is for head = {named}, this spec says {head!r}")
     if format and kind != format:
         raise RobustPoseError(
-            f"{path}: is a card for {kind} nets (format = {kind!r}), the net is opened as {format}"
+            f"{path}: is a spec for {kind} nets (format = {kind!r}), the net is opened as {format}"
         )
     if "sha256" in values and kind in _NO_FILE:
         raise RobustPoseError(f"{path}: sha256 is of a net's file, and a net of format {kind!r} is not one file")
@@ -157,20 +157,20 @@ def make_card(given: Mapping[str, object], *, where: str = "card", format: str =
             f"{path}: stages must name {len(parts)} tensors for head = {head!r} ({', '.join(parts)}), "
             f"got {len(values['stages'])}"
         )
-    return _card(path, values)
+    return _spec(path, values)
 
 
-def given_card(card: Path | Card, *, format: str) -> Card:
-    """Return a card given as it is or as a file; RobustPoseError where it is for nets of another format."""
+def given_spec(card: Path | ModelSpec, *, format: str) -> ModelSpec:
+    """Return a spec given as it is or as a file; RobustPoseError where it is for nets of another format."""
     if isinstance(card, Path):
-        return read_card(card, format=format)
+        return read_spec(card, format=format)
     if card.format != format:
-        raise RobustPoseError(f"card {card.name!r} is for {card.format} nets, the net is opened as {format}")
+        raise RobustPoseError(f"spec {card.name!r} is for {card.format} nets, the net is opened as {format}")
     return card
 
 
-def _card(path: str, values: dict[str, Any]) -> Card:
-    """Make the card of values that are each right, where they are right together."""
+def _spec(path: str, values: dict[str, Any]) -> ModelSpec:
+    """Make the spec of values that are each right, where they are right together."""
     if values["format"] not in _CHANNELS_LAST:
         values.setdefault("layout", "NCHW")
     values.setdefault("stages", ("output",))
@@ -198,18 +198,18 @@ def _card(path: str, values: dict[str, Any]) -> Card:
             f"{path}: select must have one number for each of the {len(skeleton)} keypoints, got {len(select)}"
         )
     head_keys = {key: values.pop(key) for key in HEADS[values["head"]].keys if key in values}
-    return Card(**{**values, "skeleton": skeleton, "head_keys": head_keys})
+    return ModelSpec(**{**values, "skeleton": skeleton, "head_keys": head_keys})
 
 
-def shipped_cards() -> tuple[Card, ...]:
-    """Read the cards that come with the package, in the order of their names."""
-    with resources.as_file(resources.files("robustpose.models") / "cards") as folder:
-        return tuple(read_card(path) for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem))
+def shipped_specs() -> tuple[ModelSpec, ...]:
+    """Read the specs that come with the package, in the order of their names."""
+    with resources.as_file(resources.files("robustpose.models") / "specs") as folder:
+        return tuple(read_spec(path) for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem))
 
 
-def find_card(sha256: str) -> Card | None:
-    """Return the card of a known net file, or None."""
-    return next((card for card in shipped_cards() if card.sha256 == sha256), None)
+def find_spec(sha256: str) -> ModelSpec | None:
+    """Return the spec of a known net file, or None."""
+    return next((card for card in shipped_specs() if card.sha256 == sha256), None)
 
 
 def _name(value: object) -> str | None:

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.cards import Card, find_card, read_card, shipped_cards
 from robustpose.models.importers.onnx.ops import OPERATORS
+from robustpose.models.specs import ModelSpec, find_spec, read_spec, shipped_specs
 from robustpose.skeletons import AIC_14, COCO_17
 
 HEATMAPS: dict[str, str] = {
@@ -32,12 +32,12 @@ def written(folder: Path, keys: dict[str, str]) -> Path:
     return path
 
 
-def card_of(folder: Path, keys: dict[str, str]) -> Card:
-    return read_card(written(folder, keys))
+def spec_of(folder: Path, keys: dict[str, str]) -> ModelSpec:
+    return read_spec(written(folder, keys))
 
 
-def test_heatmap_card(tmp_path: Path) -> None:
-    card = card_of(tmp_path, HEATMAPS | {"mean": "[0.4, 0.5, 0.6]", "std": "0.5", "scale": "255"})
+def test_heatmap_spec(tmp_path: Path) -> None:
+    card = spec_of(tmp_path, HEATMAPS | {"mean": "[0.4, 0.5, 0.6]", "std": "0.5", "scale": "255"})
     assert card.skeleton is COCO_17
     assert card.input_size == (64, 48)
     assert card.stages == ("one", "two")
@@ -46,26 +46,26 @@ def test_heatmap_card(tmp_path: Path) -> None:
     assert card.layout == "NHWC"
 
 
-def test_coordinates_card(tmp_path: Path) -> None:
-    card = card_of(tmp_path, COORDINATES)
+def test_coordinates_spec(tmp_path: Path) -> None:
+    card = spec_of(tmp_path, COORDINATES)
     assert card.head_keys == {"unit": "0..1", "columns": ("y", "x", "score")}
 
 
 def test_own_skeleton(tmp_path: Path) -> None:
-    card = card_of(tmp_path, HEATMAPS | {"skeleton": '["left_eye", "right_eye"]', "select": "[3, 1]"})
+    card = spec_of(tmp_path, HEATMAPS | {"skeleton": '["left_eye", "right_eye"]', "select": "[3, 1]"})
     assert card.skeleton.name == "mine"
     assert card.skeleton.keypoints == ("left_eye", "right_eye")
     assert card.skeleton.flip_pairs == ((0, 1),)
     assert card.select == (3, 1)
 
 
-def test_the_cards_of_the_page_on_your_net(tmp_path: Path) -> None:
+def test_the_specs_of_the_page_on_your_net(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "your-model.md").read_text()
     cards = []
     for place, block in enumerate(page.split("```toml\n")[1:]):
         path = tmp_path / f"{place}.toml"
         path.write_text(block.split("```")[0])
-        cards.append(read_card(path))
+        cards.append(read_spec(path))
     assert [card.format for card in cards] == ["onnx", "callable"]
     assert (cards[0].layout, cards[0].head_keys["lattice"], cards[1].layout, cards[1].stages) == (
         "NCHW",
@@ -82,36 +82,36 @@ def test_the_page_counts_the_operators_of_onnx() -> None:
     assert f"float graphs of {len(OPERATORS) + 1} operators" in page  # and Constant, which is no step
 
 
-def test_a_card_is_for_one_format(tmp_path: Path) -> None:
+def test_a_spec_is_for_one_format(tmp_path: Path) -> None:
     path = written(tmp_path, HEATMAPS)
-    with pytest.raises(RobustPoseError, match="is a card for tflite nets"):
-        read_card(path, format="onnx")
+    with pytest.raises(RobustPoseError, match="is a spec for tflite nets"):
+        read_spec(path, format="onnx")
     with pytest.raises(RobustPoseError, match="padding must be a number > 0, got 0"):
-        card_of(tmp_path, HEATMAPS | {"padding": "0"})
+        spec_of(tmp_path, HEATMAPS | {"padding": "0"})
     with pytest.raises(RobustPoseError, match="lattice must be 'centres' or 'corners' or 'ends'"):
-        card_of(tmp_path, HEATMAPS | {"lattice": '"edges"'})
+        spec_of(tmp_path, HEATMAPS | {"lattice": '"edges"'})
     with pytest.raises(RobustPoseError, match="lattice is for head = 'heatmap'"):
-        card_of(tmp_path, COORDINATES | {"lattice": '"ends"'})
+        spec_of(tmp_path, COORDINATES | {"lattice": '"ends"'})
 
 
-def test_shipped_cards_are_valid_and_found() -> None:
-    cards = shipped_cards()
+def test_shipped_specs_are_valid_and_found() -> None:
+    cards = shipped_specs()
     by_name = {card.name: card for card in cards}
     assert [*by_name] == sorted(by_name)
     assert {"cpm_aic", "movenet-lightning", "blazepose-full", "blazepose-full-tflite", "posenet"} < set(by_name)
     assert len({card.sha256 for card in cards}) == len(cards)
     for card in cards:
         assert all((card.title, card.source, card.licence, card.clean, card.sha256))
-        assert find_card(card.sha256) == card
+        assert find_spec(card.sha256) == card
     assert by_name["cpm_aic"].skeleton is AIC_14
-    assert find_card("0" * 64) is None
+    assert find_spec("0" * 64) is None
 
 
 def test_fingerprint_follows_what_decides(tmp_path: Path) -> None:
-    base = card_of(tmp_path, HEATMAPS).fingerprint
-    assert card_of(tmp_path, HEATMAPS | {"title": '"words"', "name": '"other"'}).fingerprint == base
+    base = spec_of(tmp_path, HEATMAPS).fingerprint
+    assert spec_of(tmp_path, HEATMAPS | {"title": '"words"', "name": '"other"'}).fingerprint == base
     for change in ({"sigma": "3"}, {"channels": '"BGR"'}, {"skeleton": '["a"]'}, {"stages": '["two"]'}):
-        assert card_of(tmp_path, HEATMAPS | change).fingerprint != base
+        assert spec_of(tmp_path, HEATMAPS | change).fingerprint != base
 
 
 WRONG: list[tuple[str, Any, str]] = [
@@ -148,17 +148,17 @@ WRONG: list[tuple[str, Any, str]] = [
     ("sigma", "-1", "sigma must be a number of cells > 0"),
     ("peak", "false", "peak must be a number > 0, got False"),
     ("decoding", '"dark"', "decoding must be 'argmax' or 'quarter'"),
-    ("unit", '"0..1"', "unit is for head = 'coordinates', this card says 'heatmap'"),
+    ("unit", '"0..1"', "unit is for head = 'coordinates', this spec says 'heatmap'"),
     ("head", '"coordinates"', "lacks unit"),
     ("head", '"centre"', "stages must name 4 tensors for head = 'centre' (heatmaps, offsets, regression, centre)"),
-    ("head", '"offsets"', "sigma is for head = 'heatmap' or 'centre', this card says 'offsets'"),
+    ("head", '"offsets"', "sigma is for head = 'heatmap' or 'centre', this spec says 'offsets'"),
 ]
 
 
 @pytest.mark.parametrize(("key", "value", "message"), WRONG)
 def test_wrong_value(tmp_path: Path, key: str, value: str, message: str) -> None:
     with pytest.raises(RobustPoseError) as caught:
-        card_of(tmp_path, HEATMAPS | {key: value})
+        spec_of(tmp_path, HEATMAPS | {key: value})
     assert message in str(caught.value)
     assert str(tmp_path / "card.toml") in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -168,21 +168,21 @@ def test_wrong_value(tmp_path: Path, key: str, value: str, message: str) -> None
 def test_each_key_is_needed(tmp_path: Path, keys: dict[str, str]) -> None:
     for key in keys:
         with pytest.raises(RobustPoseError, match=f"lacks {key} "):
-            card_of(tmp_path, {name: value for name, value in keys.items() if name != key})
+            spec_of(tmp_path, {name: value for name, value in keys.items() if name != key})
 
 
 def test_columns_need_x_and_y(tmp_path: Path) -> None:
     with pytest.raises(RobustPoseError, match="columns must be a list"):
-        card_of(tmp_path, COORDINATES | {"columns": '["x", "score"]'})
+        spec_of(tmp_path, COORDINATES | {"columns": '["x", "score"]'})
 
 
-def test_not_a_card(tmp_path: Path) -> None:
-    with pytest.raises(RobustPoseError, match=r"gone\.toml: no such card"):
-        read_card(tmp_path / "gone.toml")
+def test_not_a_spec(tmp_path: Path) -> None:
+    with pytest.raises(RobustPoseError, match=r"gone\.toml: no such spec"):
+        read_spec(tmp_path / "gone.toml")
     with pytest.raises(RobustPoseError, match="cannot be read"):
-        read_card(tmp_path)
+        read_spec(tmp_path)
     path = tmp_path / "card.toml"
     for content in (b"name = ", b"\xff\xfe\x00"):
         path.write_bytes(content)
         with pytest.raises(RobustPoseError, match="not TOML"):
-            read_card(path)
+            read_spec(path)

@@ -1,4 +1,4 @@
-"""`robustpose card`: is what a card says of a net true?"""
+"""`robustpose spec`: is what a spec says of a net true?"""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from robustpose.cli.options import (
-    CardOption,
     DataOption,
     ImagesOption,
     MinBoxOption,
     MinKeypointsOption,
+    SpecOption,
     completing,
 )
+from robustpose.errors import RobustPoseError
 
 
 def check(
@@ -24,19 +25,19 @@ def check(
         ),
     ],
     data: DataOption = "synthpose",
-    card: CardOption = "",
+    card: SpecOption = "",
     n: Annotated[int, typer.Option("--n", help="People, from the first", min=2)] = 50,
     images: ImagesOption = "",
     min_keypoints: MinKeypointsOption = 0,
     min_box: MinBoxOption = 0,
 ) -> None:
-    """Try the usual mistakes of cards on people with truth; exit code 1 where a mend is found."""
+    """Try the usual mistakes of specs on people with truth; exit code 1 where a mend is found."""
     from robustpose.cli.running import render_ahead
     from robustpose.data import open_dataset
     from robustpose.jobs.workbench import input_size_of, padding_of
     from robustpose.models import open_model
     from robustpose.report import terminal
-    from robustpose.selfcheck import check_card
+    from robustpose.selfcheck import check_spec
 
     opened = open_model(model, card=Path(card) if card else None)
     dataset = open_dataset(
@@ -45,9 +46,14 @@ def check(
     people = min(n, len(dataset))
     render_ahead(dataset, people, input_size=input_size_of(opened.net), padding=padding_of(opened.net))
     with terminal.steps_bar("check", total=12) as show:
-        found = check_card(
+        found = check_spec(
             opened, dataset, n=people, on_progress=lambda done, what: show(done, what, total=max(12, done))
         )
     terminal.print_check(found, model=opened.name, data=dataset.name)
     if not found.fine:
         raise typer.Exit(1)
+
+
+def renamed(words: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """Say what the command is called now."""
+    raise RobustPoseError("robustpose card is now robustpose spec")
