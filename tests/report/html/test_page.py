@@ -104,6 +104,21 @@ def test_rows_that_were_not_rounded_bear_a_dagger(fake: tuple[Plan, Store, Path]
     assert 'id="unrounded"' in page
 
 
+def test_the_headlines_bars_lie_over_their_intervals(fake: tuple[Plan, Store, Path]) -> None:
+    _, _, index = fake
+    written = r"[\d.]+ % \[([\d.]+), ([\d.]+)\], \d+ people"
+    bar = r'<b style="left: ([-\d.]+)%; width: ([-\d.]+)%">'
+    found = [
+        (re.findall(written, row)[-1], re.findall(bar, row)[0])
+        for row in index.read_text().split("<tr>")
+        if "<b style=" in row
+    ]
+    assert len(found) == 2  # a net each
+    for (low, high), (left, width) in found:
+        assert float(left) == pytest.approx(float(low), abs=1e-3)
+        assert float(width) == pytest.approx(float(high) - float(low), abs=1e-2)
+
+
 def test_the_headline_names_the_strongest_attack_on_each_net(fake: tuple[Plan, Store, Path]) -> None:
     plan, store, index = fake
     rows = Cells(index.read_text(), table="headline").rows[1:]

@@ -2,6 +2,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,12 +17,13 @@ from robustpose.report.html.scores import (
     families,
     half_gone,
     main_settings,
+    measure_of,
     panels,
     pictured,
     strongest,
 )
 from robustpose.report.html.tables import print_cell, worst_of
-from robustpose.report.html.words import how, listed
+from robustpose.report.html.words import answer, how, listed, threat_rule
 
 
 def row(setting: Setting, value: float, *, n: int = 9) -> Row:
@@ -164,3 +166,48 @@ def test_ensembles_and_motions_are_told_as_what_they_are() -> None:
     assert said("worst_of_k", 30.0, steps=1) == (
         "the worst of 1 random motions, or none, by how many keypoints are lost"
     )
+
+
+def headline(values: Sequence[float], settings: Sequence[Setting]) -> str:
+    """The page's first sentence about nets of these scores, a setting each."""
+    plan: Any = SimpleNamespace(dataset=None)
+    found = [
+        net([setting], [value], slot=slot)
+        for slot, (setting, value) in enumerate(zip(settings, values, strict=True))
+    ]
+    worst = [
+        (setting, each.row(setting, measure_of(setting))) for setting, each in zip(settings, found, strict=True)
+    ]
+    return answer(plan, found, worst)
+
+
+def test_the_first_sentence_names_the_least_and_the_most_robust_net(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("robustpose.report.html.words.metric_of", lambda plan: SimpleNamespace(name="PCKh@0.5"))
+    assert headline([30.0, 5.25, 61.5, 40.0], [IGSM] * 4) == (
+        "Under the strongest attack at eps 8/255, the nets keep between 5.2 % (net 1) and 61.5 % (net 2) of their "
+        "clean PCKh@0.5."
+    )
+    assert headline([30.0, 5.5], [IGSM] * 2) == (
+        "Under the strongest attack at eps 8/255, net 0 keeps 30.0 % and net 1 5.5 % of the clean PCKh@0.5."
+    )
+    assert headline([30.0, 5.5], [TARGETED] * 2) == (
+        "The strongest attack puts 30.0 % of the keypoints of net 0 where the attacker wants them at eps 8/255."
+    )
+    assert headline([math.nan], [IGSM]) == "No score is defined for these people."
+
+
+@pytest.mark.parametrize(
+    ("setting", "budget", "rule"),
+    [
+        (Setting("fgsm", 8 / 255), "8/255", "may move every pixel value, 0 to 255, by at most eps"),
+        (Setting("fgsm", 100.0, threat="l0"), "100 pixels", "may change eps pixels"),
+        (
+            Setting("fgsm", 2.0, threat="l2"),
+            "2 in L2",
+            "may change the picture by a vector of at most eps, in units of the whole range (in L2)",
+        ),
+    ],
+)
+def test_the_page_says_what_the_attacker_may_do(setting: Setting, budget: str, rule: str) -> None:
+    assert setting.budget == budget
+    assert threat_rule([setting]) == f"The attacker {rule}."
