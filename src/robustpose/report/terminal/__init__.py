@@ -1,8 +1,7 @@
 """What people see while they wait and after: progress on stderr, tables and JSON on stdout."""
 
 from robustpose.report.terminal.as_json import attack_json
-from robustpose.report.terminal.checks import print_check, print_checked
-from robustpose.report.terminal.photo import print_photo
+from robustpose.report.terminal.checks import print_check, print_checked, print_photo
 from robustpose.report.terminal.progress import cells_bar, say, stderr, stdout, steps_bar
 from robustpose.report.terminal.scores import (
     mpii_tables,

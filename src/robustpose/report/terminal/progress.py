@@ -1,4 +1,4 @@
-"""Progress and lines for people, on stderr."""
+"""The terminal: progress and lines for people on stderr, and how numbers are written."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,3 +61,8 @@ class ShowSteps(Protocol):
 def say(text: str) -> None:
     """Print a line for people on stderr."""
     stderr.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def interval(value: float, low: float, high: float) -> str:
+    """Write a number with its interval, one decimal each."""
+    return f"{value:5.1f} [{low:.1f}, {high:.1f}]"

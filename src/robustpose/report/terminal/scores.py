@@ -12,8 +12,7 @@ from robustpose.analysis.scores import Outcome, Row
 from robustpose.findings import Found
 from robustpose.metrics import ALL, Estimate, Table, mpii_table
 from robustpose.report.terminal.conclusion import conclusion
-from robustpose.report.terminal.progress import stdout
-from robustpose.report.terminal.words import interval
+from robustpose.report.terminal.progress import interval, stdout
 from robustpose.studies.realism import Worth
 from robustpose.study.plan import Plan, metric_of
 from robustpose.threats import THREATS
