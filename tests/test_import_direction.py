@@ -15,7 +15,7 @@ import robustpose
 HOUSE = Path(robustpose.__file__).parent
 
 ORDER = (
-    ("errors", "fields", "folders"),
+    ("errors", "fields", "folders", "versions"),
     ("skeletons",),
     ("types",),
     ("geometry",),

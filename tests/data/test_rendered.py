@@ -40,7 +40,7 @@ class StubRenderer:
 def renderer(monkeypatch: pytest.MonkeyPatch) -> StubRenderer:
     stub = StubRenderer()
     monkeypatch.setattr(synthpose, "rendered_set", stub.rendered_set)
-    monkeypatch.setattr(synthpose, "fingerprint", lambda: "f00d")
+    monkeypatch.setattr(synthpose, "RENDERER_VERSION", "f00d")
     return stub
 
 

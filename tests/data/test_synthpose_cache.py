@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robustpose.data.synthpose import RenderedSet, fingerprint, render_person, rendered_set
+from robustpose.data.synthpose import RENDERER_VERSION, RenderedSet, render_person, rendered_set
 from robustpose.data.synthpose.cache import default_folder
 from robustpose.errors import RobustPoseError
 
@@ -129,7 +129,7 @@ def test_folder_is_the_users_choice_and_names_the_renderer(
     assert default_folder() == tmp_path / "synthpose"
     monkeypatch.delenv("ROBUSTPOSE_CACHE")
     assert default_folder().name == "synthpose"
-    assert shards(made[0])[0].relative_to(made[0]).parts[0] == fingerprint()
+    assert shards(made[0])[0].relative_to(made[0]).parts[0] == RENDERER_VERSION
 
 
 def test_people_that_are_not_there_are_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Data sets: people with truth, whatever they come from. A new one is one file and one line of DATASETS."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from robustpose.data.coco import COCO_DATA
@@ -58,6 +59,8 @@ def open_dataset(
         dataset = (
             DATASETS[name].open(rest, images) if detections is None else open_detected(rest, detections, images)
         )
+        if isinstance(dataset, PhotoPeople):
+            dataset = replace(dataset, version=DATASETS[name].version)
         dataset = part.chosen(dataset)
         if isinstance(dataset, PhotoPeople) and not to_learn:
             dataset = dataset.with_head_sizes()

@@ -35,7 +35,8 @@ class DataSpec:
     summary  one line for lists
     read     reads an annotation file whole, for `data check`; None for people who are made on this machine
     source   of official files; None likewise
-    version  of what a person becomes (box, keypoints, head size): another version makes other results
+    version  of what a person becomes (box, keypoints, head size): another version makes other results;
+             of rendered people the renderer's own version says it
     """
 
     open: Callable[[str, Path | None], PoseDataset]

@@ -18,6 +18,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.geometry import Floats, Pixels, box_crop, crop_image, crop_points
 from robustpose.skeletons import FACE, Skeleton
 from robustpose.types import Batch
+from robustpose.versions import versioned
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,7 @@ class PhotoPeople:
     """A data set of people in photos; satisfies PoseDataset.
 
     detected  where the boxes are a detector's, what the official scores need beside the answers
+    version   of what reads them: see DataSpec
     """
 
     name: str
@@ -33,6 +35,7 @@ class PhotoPeople:
     folder: Path
     left_out: tuple[str, ...] = ()
     detected: Detected | None = None
+    version: int = 1
 
     def __len__(self) -> int:
         return len(self.people)
@@ -45,7 +48,7 @@ class PhotoPeople:
             sizes = float(person.head_size), float(person.area)
             truth = person.keypoints.tolist(), person.visible.tolist(), *sizes
             digest.update(json.dumps([person.id, person.photo, list(map(float, person.box)), *truth]).encode())
-        return digest.hexdigest()
+        return versioned(digest.hexdigest(), self.version)
 
     @property
     def has_head_sizes(self) -> bool:

@@ -60,10 +60,12 @@ class RenderedPeople:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the renderer, its assets and the split."""
-        from robustpose.data.synthpose import fingerprint  # its numba takes a second that others need not wait
+        """What is rendered, and the version of the renderer."""
+        from robustpose.data.synthpose import (
+            RENDERER_VERSION,  # its numba takes a second that others need not wait
+        )
 
-        return f"{self.name}:{fingerprint()}"
+        return f"{self.name}:{RENDERER_VERSION}"
 
     @property
     def has_head_sizes(self) -> bool:

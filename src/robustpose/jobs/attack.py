@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robustpose import attacks
 from robustpose.errors import RobustPoseError, at_work
-from robustpose.jobs.job import Computed, Job, Sources, code_version
+from robustpose.jobs.job import Computed, Job, Sources
 from robustpose.jobs.results import CellResult, Pictures, as_uint8
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.signals import found_by, signals_of
@@ -19,6 +19,9 @@ from robustpose.models import OpenedModel
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import THREATS
 from robustpose.types import Batch
+
+VERSION = 1
+"""To be raised when targets are drawn, answers read or signals computed in another way."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Cell:
 
     def versions(self) -> dict[str, object]:
         """The versions of what computes it."""
-        return {"code": code_version()}
+        return {"job attack": VERSION, **({} if self.setting is None else self.setting.versions())}
 
     @property
     def passes(self) -> int:

@@ -3,38 +3,24 @@
 The key of a job has two parts. The first is a hash of what is computed: data, weights, attack, numbers. The second
 is a hash of the versions of what computes it. The same command run again finds its jobs by their keys, two studies
 share jobs, and a changed weight file, data set or version is a new job.
+
+Versions are numbers: of an attack, an objective and a threat in their registries, of a kind of job in its file, of
+the renderer, a data set, an architecture, an importer within fingerprints. Who changes what one of them computes
+raises its number; golden tests fail where that was forgotten. A comment changes nothing.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 import torch
 
-import robustpose
 from robustpose.jobs.results import Pictures, Stored
 from robustpose.jobs.workbench import Workbench
 
-_COMPUTES = ("skeletons.py", "types.py", "geometry.py")
-_COMPUTING_ROOMS = ("data", "models", "metrics", "threats", "objectives", "attacks", "defences", "jobs")
-
 R = TypeVar("R", bound=Stored)
 R_co = TypeVar("R_co", bound=Stored, covariant=True)
-
-
-@cache
-def code_version() -> str:
-    """Name what computes a job: this version, a hash of the code of the rooms that do, and torch's version."""
-    package = Path(__file__).parents[1]
-    files = [package / name for name in _COMPUTES]
-    files += [file for room in _COMPUTING_ROOMS for file in sorted((package / room).rglob("*.py"))]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(str(file.relative_to(package)).encode() + b"\0" + file.read_bytes())
-    return f"{robustpose.__version__}+{digest.hexdigest()[:12]}+torch{torch.__version__}"
 
 
 class Sources(Protocol):

@@ -65,6 +65,14 @@ class Setting:
         del fields["steps"]
         return {**fields, "numbers": self.numbers}
 
+    def versions(self) -> dict[str, object]:
+        """Return the versions of its attack, objective and threat."""
+        return {
+            f"attack {self.attack}": self.spec.version,
+            f"objective {self.objective}": OBJECTIVES[self.objective].version,
+            f"threat {self.threat}": THREATS[self.threat].version,
+        }
+
     def trajectory(self) -> dict[str, object] | None:
         """Return what it shares with settings whose pictures its own trajectory passes; None where it has none.
 

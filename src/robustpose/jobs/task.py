@@ -13,7 +13,7 @@ from robustpose import attacks
 from robustpose.attacks.untouched import untouched
 from robustpose.data.augment import PADDING
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.job import Computed, Job, Sources, code_version
+from robustpose.jobs.job import Computed, Job, Sources
 from robustpose.jobs.results import Arrays, Floats
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.workbench import Workbench, input_size_of
@@ -21,6 +21,9 @@ from robustpose.metrics import overlaps
 from robustpose.models.architectures.tasks import task_loss
 from robustpose.threats import make_threat
 from robustpose.types import HasTaskLabels, Loss
+
+VERSION = 1
+"""To be raised when labels are read or answers judged in another way."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class TaskCell:
 
     def versions(self) -> dict[str, object]:
         """The versions of what computes it."""
-        return {"code": code_version()}
+        return {"job task": VERSION, **({} if self.setting is None else self.setting.versions())}
 
     @property
     def passes(self) -> int:

@@ -11,12 +11,15 @@ from robustpose import attacks
 from robustpose.defences import DEFENCES
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.jobs.attack import Cell, empty, people_of
-from robustpose.jobs.job import Computed, Job, Sources, code_version
+from robustpose.jobs.job import Computed, Job, Sources
 from robustpose.jobs.results import CellResult
 from robustpose.jobs.signals import signals_of
 from robustpose.jobs.universal import UniversalCell
 from robustpose.jobs.workbench import Workbench, as_table, input_size_of, padding_of
 from robustpose.types import Batch
+
+VERSION = 1
+"""To be raised when pictures are shown in another way, or DEFENCES change them in another."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,9 @@ class Replay:
 
     def versions(self) -> dict[str, object]:
         """The versions of what computes it."""
-        return {"code": code_version()}
+        made = {} if self.source is None else self.source.versions()
+        mine = {"job transfer": VERSION, **self.people.versions()}
+        return {**mine, **{f"source {what}": version for what, version in made.items()}}
 
     def sources(self) -> Sequence[Job[Any]]:
         """The job that made the pictures."""

@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from robustpose import attacks
 from robustpose.errors import at_work
 from robustpose.jobs.held import hold
-from robustpose.jobs.job import Computed, Job, Sources, code_version
+from robustpose.jobs.job import Computed, Job, Sources
 from robustpose.jobs.results import Arrays, Floats
 from robustpose.jobs.workbench import Workbench, input_size_of, padding_of
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import format_eps
 from robustpose.types import Batch
+
+VERSION = 1
+"""To be raised when perturbations are learned in another way: see attacks.Universal."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ class UniversalCell:
 
     def versions(self) -> dict[str, object]:
         """The versions of what computes it."""
-        return {"code": code_version()}
+        objective = OBJECTIVES[self.objective]
+        return {"job universal": VERSION, f"objective {self.objective}": objective.version}
 
     @property
     def passes(self) -> int:

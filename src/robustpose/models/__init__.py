@@ -15,6 +15,7 @@ from robustpose.models.architectures import SIZES as SIZES
 from robustpose.models.architectures import TASKS as TASKS
 from robustpose.models.architectures import Architecture as Architecture
 from robustpose.models.architectures import build as build
+from robustpose.models.architectures.tasks import VERSION as TASK_VERSION
 from robustpose.models.flipped import flip_tested
 from robustpose.models.importers import IMPORTERS, PLACES
 from robustpose.models.opened import OpenedModel as OpenedModel
@@ -30,6 +31,7 @@ from robustpose.models.weights import (
 )
 from robustpose.skeletons import SKELETONS
 from robustpose.types import PoseModel
+from robustpose.versions import versioned
 
 FLIP = "flip"
 """The word before the colon of a net that is asked of the mirrored picture, too: 'flip:shg2'."""
@@ -124,6 +126,7 @@ def _with_weights(kind: str, path: str) -> tuple[str, nn.Module, str]:
         )
     net = build_for(architecture, weights)
     fingerprint = load_weights(net, weights, architecture=architecture)
+    version = MODELS[architecture].version if architecture in MODELS else TASK_VERSION
     net.eval().requires_grad_(False)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on a CPU
-    return (f"{architecture}:{weights.stem}" if path else kind), net, fingerprint
+    return (f"{architecture}:{weights.stem}" if path else kind), net, versioned(fingerprint, version)

@@ -1,7 +1,7 @@
 """Rendered people: an embedded benchmark of human pose whose pictures and truth are made on demand."""
 
 from robustpose.data.synthpose.actions import ACTIONS
-from robustpose.data.synthpose.assets import fingerprint
+from robustpose.data.synthpose.assets import RENDERER_VERSION
 from robustpose.data.synthpose.body import PARTS
 from robustpose.data.synthpose.cache import RenderedSet, rendered_set
 from robustpose.data.synthpose.render import RenderedPerson, render_person
@@ -10,10 +10,10 @@ from robustpose.data.synthpose.splits import SPLITS
 __all__ = [
     "ACTIONS",
     "PARTS",
+    "RENDERER_VERSION",
     "SPLITS",
     "RenderedPerson",
     "RenderedSet",
-    "fingerprint",
     "render_person",
     "rendered_set",
 ]

@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from robustpose.data.synthpose.assets import Floats, Floats32, Ints, Pixels, fingerprint
+from robustpose.data.synthpose.assets import RENDERER_VERSION, Floats, Floats32, Ints, Pixels
 from robustpose.data.synthpose.ingredients import left_out
 from robustpose.data.synthpose.render import RenderedPerson, check_request, render_person
 from robustpose.data.synthpose.splits import split_named
@@ -119,7 +119,7 @@ def rendered_set(
     """
     check_request(split, start, stop, size=size, padding=padding)
     request = _Request(split, size, padding, nuisance, tuple(sorted(left_out(without))))
-    kept = (folder or default_folder()) / fingerprint() / request.folder
+    kept = (folder or default_folder()) / RENDERER_VERSION / request.folder
     with _keeping_in(kept):
         kept.mkdir(parents=True, exist_ok=True)
         _remove_leavings(kept)

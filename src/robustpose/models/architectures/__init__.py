@@ -28,11 +28,13 @@ from robustpose.skeletons import MPII_16, Skeleton
 class Architecture:
     """How an architecture is built, of a size and for a skeleton's keypoints.
 
-    family  of alike designs, between which the paper says that perturbations transfer better
+    family   of alike designs, between which the paper says that perturbations transfer better
+    version  raised when the same weights compute something else; part of the keys of stored results
     """
 
     build: Callable[[str, Skeleton], nn.Module]
     family: str
+    version: int = 1
 
 
 MODELS: dict[str, Architecture] = {

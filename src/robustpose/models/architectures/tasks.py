@@ -119,6 +119,10 @@ def task_loss(logits: Tensor, truth: Tensor) -> Tensor:
     return cross_entropy.flatten(1).mean(dim=1) + 1 - overlap.mean(dim=1)
 
 
+VERSION = 1
+"""Of both: raised when the same weights compute something else; part of the keys of stored results."""
+
+
 def action(size: str) -> ActionClassifier:
     """Classify the actions of the rendered people."""
     return ActionClassifier(
