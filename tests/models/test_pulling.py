@@ -150,7 +150,7 @@ def test_a_pulled_net_is_opened_by_its_name(tmp_path: Path, monkeypatch: pytest.
     card = tmp_path / "card.toml"
     card.write_text(CARD)
     said(["small"], archive=tgz(tmp_path / "here.tgz", MEMBERS | OTHER))
-    monkeypatch.setattr(opening, "find_card", lambda _: read_spec(card))
+    monkeypatch.setattr(opening, "find_spec", lambda _: read_spec(card))
     opened = open_model("small")
     direct = IMPORTERS["tfjs"](str(folder_of("small") / "model.json"), card)
     assert (opened.name, opened.fingerprint) == ("small", direct.fingerprint)

@@ -47,7 +47,7 @@ def attack_command(study: Study, model: str, setting: Setting, *, attack: str, e
     words += ["--data", study.data] if study.data not in _USUAL_DATA else []
     for name in ("images", "card", "detections", "metric", "min_keypoints", "min_box", "n", "seed"):
         if value := getattr(study, name):
-            words += [f"--{name.replace('_', '-')}", str(value)]
+            words += [f"--{'spec' if name == 'card' else name.replace('_', '-')}", str(value)]
     return shlex.join(words)
 
 
