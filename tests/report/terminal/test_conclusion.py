@@ -172,13 +172,14 @@ def test_the_command_repeats_what_the_study_was_told() -> None:
         settings=(Setting("fgsm", 2.0, threat="l2"),),
         n=None,
         seed=3,
+        card="spec.toml",
         images="photos",
         min_keypoints=5,
     )
     line = attack_command(told, told.models[0], told.settings[0], attack="autopose")
     assert line == (
         "robustpose attack --model 'tflite:a b.tflite' --attack autopose --threat l2 --eps 2 --data coco:val.json "
-        "--images photos --min-keypoints 5 --seed 3"
+        "--spec spec.toml --images photos --min-keypoints 5 --seed 3"
     )
     assert shlex.split(line)[3] == "tflite:a b.tflite"
 

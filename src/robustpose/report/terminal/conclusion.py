@@ -45,7 +45,8 @@ def attack_command(study: Study, model: str, setting: Setting, *, attack: str, e
     words += ["--eps", eps or (setting.budget if setting.threat == "linf" else f"{setting.eps:g}")]
     words += ["--targeted"] if setting.targeted else []
     words += ["--data", study.data] if study.data not in _USUAL_DATA else []
-    for name in ("images", "card", "detections", "metric", "min_keypoints", "min_box", "n", "seed"):
+    words += ["--spec", study.card] if study.card else []
+    for name in ("images", "detections", "metric", "min_keypoints", "min_box", "n", "seed"):
         if value := getattr(study, name):
             words += [f"--{'spec' if name == 'card' else name.replace('_', '-')}", str(value)]
     return shlex.join(words)
