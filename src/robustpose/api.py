@@ -27,11 +27,12 @@ from robustpose.analysis.scores import Outcome, Row, outcome, write_results
 from robustpose.attacks import attack_spec
 from robustpose.data import open_dataset
 from robustpose.data.batches import BatchPeople
+from robustpose.defences import open_defended
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.metrics import ALL, Estimate
-from robustpose.models import OpenedModel, open_model
+from robustpose.models import OpenedModel
 from robustpose.models.importers.python import opened_callable, opened_module
 from robustpose.models.specs import ModelSpec, make_spec
 from robustpose.report import html
@@ -63,7 +64,7 @@ def load_model(model: AnyModel, *, spec: AnySpec = None, card: AnySpec = None) -
             raise RobustPoseError(f"{model.name} is opened already; give the spec where it is loaded")
         return model
     if isinstance(model, str):
-        return open_model(model, card=known)
+        return open_defended(model, card=known)
     if isinstance(model, nn.Module):
         return opened_module(model, name=type(model).__name__, card=known)
     if callable(model):

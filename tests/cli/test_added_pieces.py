@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from robustpose.attacks import ATTACKS
+from robustpose.defences import DEFENCES
+from robustpose.findings import FINDINGS
 from robustpose.models.heads import HEADS
 from robustpose.objectives import OBJECTIVES
 from robustpose.studies import STUDIES
@@ -91,6 +93,7 @@ def test_a_threat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "eps 3 columns" in page
     assert run(monkeypatch, "list", "threats") == 0
     assert "mine         may repaint eps columns on the left" in capsys.readouterr().out
+
     assert run(monkeypatch, *attack, "--eps", "65") == 2
     assert "eps of mine must be 64 at most, got 65" in capsys.readouterr().err
     assert run(monkeypatch, *attack) == 2
@@ -374,3 +377,80 @@ def test_an_attack_of_each_kind(
     assert run(monkeypatch, "list", "attacks", "--json") == 0
     listed = json.loads(capsys.readouterr().out)["attacks"]["mine"]
     assert (listed["needs"], listed["version"], listed["summary"]) == (spec.needs, spec.version, spec.summary)
+
+
+DEFENCE = '''
+"""Posterise: four levels a channel, straight through for the gradient."""
+
+from robustpose.defences.defended import DefenceSpec
+from robustpose.defences.smoothing import smoothed
+
+
+def four_levels(images):
+    return images + ((images * 3).round() / 3 - images).detach()
+
+
+SPEC = DefenceSpec(smoothed(four_levels), summary="Four levels a channel", version=2)
+'''
+
+
+def test_a_defence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(DEFENCES, "posterise", module_of(DEFENCE, tmp_path).SPEC)
+    attack = ("attack", "--attack", "pgd", "--n", "2", "--steps", "3", "--json")
+    assert run(monkeypatch, *attack, "--model", "deeppose", "--out", "plain") == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert run(monkeypatch, *attack, "--model", "deeppose", "--defence", "posterise", "--out", "out") == 0
+    defended = json.loads(capsys.readouterr().out)
+    assert defended["model"] == "posterise:deeppose"
+    assert run(monkeypatch, *attack, "--model", "posterise:deeppose", "--out", "out") == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["cells"] == defended["cells"]
+    assert not set(again["cells"]) & set(plain["cells"])
+    assert run(monkeypatch, "list", "defences") == 0
+    assert "posterise" in capsys.readouterr().out
+    assert run(monkeypatch, *attack, "--model", "deeppose", "--defence", "posterize") == 2
+    assert "unknown defence 'posterize'; did you mean 'posterise'?" in capsys.readouterr().err
+    assert run(monkeypatch, *attack, "--model", "posterize:deeppose") == 2
+    assert "unknown defence 'posterize'; did you mean 'posterise'?" in capsys.readouterr().err
+
+
+FINDING = '''
+"""Whether one FGSM step at 4/255 takes a tenth of the score."""
+
+from robustpose.findings.finding import Finding, Found
+from robustpose.findings.statistics import lost, mean, verdict
+from robustpose.findings.sweeps import FGSM_U, all_nets, asks_of
+
+EPS = 4 / 255
+
+
+def find(evidence):
+    return Found(
+        verdicts=(
+            verdict(
+                "One FGSM step at 4/255 takes a tenth of the score.",
+                mean([lost(FGSM_U.robust(evidence, net, EPS)) for net in evidence.nets]),
+                above=10.0,
+                paper="not in the paper",
+                measured="mean loss, in %",
+            ),
+        )
+    )
+
+
+FOUND = Finding(title="A small step", asks=lambda plan: asks_of(all_nets(plan), [FGSM_U.at(EPS)]), find=find)
+'''
+
+
+def test_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(FINDINGS, "small_step", module_of(FINDING, tmp_path).FOUND)
+    study = ("study", "quick", "--models", "deeppose", "--n", "2", "--eps", "8", "--out", "out", "--findings")
+    assert run(monkeypatch, *study, "small_step") == 0
+    capsys.readouterr()
+    verdicts = (tmp_path / "out" / "report" / "findings" / "verdicts.csv").read_text()
+    assert "small_step,One FGSM step at 4/255 takes a tenth of the score.,undecided," in verdicts
+    assert "A small step" in (tmp_path / "out" / "report" / "findings.html").read_text()
+    assert run(monkeypatch, "list", "findings") == 0
+    assert "small_step" in capsys.readouterr().out
+    assert run(monkeypatch, *study, "small_stap") == 2
+    assert "unknown finding 'small_stap'; did you mean 'small_step'?" in capsys.readouterr().err

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from robustpose.data.synthpose import ACTIONS, render_person
+from robustpose.defences import DEFENCES
 from robustpose.models import MODELS, model_specs
 from robustpose.models.weights import shipped_architectures
 from robustpose.skeletons import COCO_17, MPII_16
@@ -290,10 +291,11 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     lines = capsys.readouterr().out.splitlines()
     listed = {kind: names.split(", ") for kind, names in (line.split(": ", 1) for line in lines)}
     assert list(listed) == [
-        *("models", "tasks", "datasets", "attacks", "threats", "objectives", "metrics", "studies", "findings"),
+        *("models", "tasks", "datasets", "attacks", "threats", "defences", "objectives", "metrics"),
+        *("studies", "findings"),
     ]
     assert all(names == sorted(names) for names in listed.values())
-    assert listed["models"] == sorted(model_specs())
+    assert listed["models"] == sorted([*model_specs(), *(f"{name}:MODEL" for name in DEFENCES)])
     assert listed["tasks"] == ["action", "parts"]
     assert listed["threats"] == sorted(THREATS)
 

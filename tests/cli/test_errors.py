@@ -28,6 +28,9 @@ def coco_file(folder: Path, **change: object) -> Path:
         (["study", "real"], "study real is of photos: name them with --data, such as coco:PATH"),
         (["attack", "--model", "deepose"], "unknown model 'deepose'; did you mean 'deeppose'?"),
         (["attack", "--model", "shg2", "--attack", "pdg"], "unknown attack 'pdg'"),
+        (["attack", "--model", "shg2", "--defence", "box4"], "unknown defence 'box4'; did you mean 'box5'?"),
+        (["study", "quick", "--defence", "bx"], "unknown defence 'bx'"),
+        (["study", "realism", "--defence", "box3"], "study 'realism' does not take --defence"),
         (["attack", "--model", "shg2", "--attack", "igms"], "unknown attack 'igms'; did you mean 'igsm'?"),
         (
             ["attack", "--model", "shg2", "--data", "synthpos"],

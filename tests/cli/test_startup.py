@@ -10,6 +10,7 @@ import pytest
 from robustpose.attacks import ATTACKS
 from robustpose.cli import catalogue
 from robustpose.data import DATASETS
+from robustpose.defences import DEFENCES
 from robustpose.findings import FINDINGS
 from robustpose.metrics import METRICS
 from robustpose.models import TASKS, model_specs
@@ -91,6 +92,8 @@ def test_the_shell_completes_names_before_torch_is_imported() -> None:
         ("study quick --models shg2,resr", ["shg2,resreg"]),
         ("study quick --findings fig2a,table", ["fig2a,table1", "fig2a,table2"]),
         ("study q", ["quick"]),
+        ("attack --defence med", ["median3", "median5"]),
+        ("attack --model med", ["median3:", "median5:"]),
         ("list stu", ["studies"]),
         ("train act", ["action"]),
         ("pull movenet-t", ["movenet-thunder"]),
@@ -107,11 +110,12 @@ def test_the_shell_completes_names(
 
 def test_names_read_from_the_source_are_those_of_the_registries() -> None:
     held = {
-        "models": model_specs(),
+        "models": (*model_specs(), *(f"{name}:MODEL" for name in DEFENCES)),
         "tasks": TASKS,
         "datasets": DATASETS,
         "attacks": ATTACKS,
         "threats": THREATS,
+        "defences": DEFENCES,
         "objectives": OBJECTIVES,
         "metrics": METRICS,
         "studies": STUDIES,

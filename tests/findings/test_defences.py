@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from robustpose.defences import DEFENCES
-from robustpose.findings.defences import FLIP, SIMPLE_DEFENCES, SMOOTHING
+from robustpose.findings.defences import SIMPLE_DEFENCES, SMOOTHING
 from robustpose.findings.finding import Tabular
+from robustpose.jobs.transfer import MIRRORED
 from robustpose.metrics import Estimate
 from robustpose.study.view import View
 from tests.findings.filled_stores import assert_reads_all_it_asks_for, filled, judged, opened, plan_of, value
@@ -15,7 +16,7 @@ from tests.findings.filled_stores import assert_reads_all_it_asks_for, filled, j
 def _as_reported(net: str, view: View) -> int:
     if view.setting is None and view.universal is None:
         return 9 if view.change else 10
-    if view.change == FLIP:
+    if view.change == MIRRORED:
         return 8 if view.setting else 1
     return 4 if view.change else 1
 
@@ -23,7 +24,7 @@ def _as_reported(net: str, view: View) -> int:
 def _otherwise(net: str, view: View) -> int:
     if view.setting is None and view.universal is None:
         return 10
-    if view.change == FLIP:
+    if view.change == MIRRORED:
         return 5
     return 1 if view.change else 2
 
@@ -66,7 +67,8 @@ def test_a_table_a_net_with_the_price_on_clean_pictures(tmp_path: Path) -> None:
 
 
 def test_every_defence_is_a_known_one() -> None:
-    assert {FLIP, *SMOOTHING} <= set(DEFENCES)
+    assert set(SMOOTHING) <= set(DEFENCES)
+    assert MIRRORED not in DEFENCES  # it needs the clean image, so it is a probe
 
 
 def test_it_says_that_the_attacker_does_not_know(tmp_path: Path) -> None:

@@ -90,6 +90,12 @@ def test_the_architecture_says_which_designs_are_alike(net: str, alike: bool) ->
     assert verdict.holds == ("holds" if alike else "does not hold")
 
 
+def test_a_defence_leaves_a_model_in_its_family() -> None:
+    rows = {"flip:shg2": {"shg8": 20.0, "flip:resdec": 70.0}, "shg8": {}, "flip:resdec": {}}
+    (verdict,) = alike_and_unlike(matrix(rows), kind="They", metric="PCK")
+    assert value(verdict) == pytest.approx(50.0)
+
+
 def test_a_model_of_another_origin_is_alike_only_to_itself() -> None:
     rows = {"onnx:net": {"shg8": 20.0, "resdec": 70.0}, "shg8": {}, "resdec": {}}
     assert alike_and_unlike(matrix(rows), kind="They", metric="PCK") == []

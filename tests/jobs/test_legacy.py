@@ -32,7 +32,7 @@ CLEAN = Cell(
     stop=2,
 )
 IGSM = replace(CLEAN, setting=Setting("igsm", EPS, steps=2))
-FLIPPED = Replay(people=CLEAN, source=replace(CLEAN, setting=Setting("fgsm", EPS)), change="flip")
+FLIPPED = Replay(people=CLEAN, source=replace(CLEAN, setting=Setting("fgsm", EPS)), change="mirrored")
 UNIVERSAL = UniversalCell(
     model=CLEAN.model,
     model_fingerprint=CLEAN.model_fingerprint,

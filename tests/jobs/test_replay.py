@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from robustpose.attacks import Universal, apply_universal, learn_universal
-from robustpose.defences import flip_perturbation
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.attack import Cell
 from robustpose.jobs.results import CellResult
 from robustpose.jobs.run import run_all
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
-from robustpose.jobs.transfer import Replay
+from robustpose.jobs.transfer import MIRRORED, Replay, mirrored_perturbation
 from robustpose.jobs.universal import UniversalCell, UniversalResult, training_batches
 from robustpose.models import OpenedModel
 from robustpose.models.heads import CoordinateHead
@@ -120,7 +119,7 @@ def test_pictures_of_another_net_are_what_the_net_is_shown(tmp_path: Path) -> No
 def test_with_flip_the_perturbation_is_mirrored_before_the_net_sees_it(tmp_path: Path) -> None:
     tiny, store = plan(), Store(tmp_path)
     source = kept(tiny, 0, IGSM3)
-    replay = Replay(people=clean(tiny, 0), source=source, change="flip")
+    replay = Replay(people=clean(tiny, 0), source=source, change=MIRRORED)
     run_all([replay], workbench(tiny), store)
     before, after = pictures(store, source)
     mirrored = (before + torch.flip(after - before, dims=(3,))).clamp(0, 1)
@@ -132,7 +131,7 @@ def test_with_flip_the_perturbation_is_mirrored_before_the_net_sees_it(tmp_path:
 def test_flip_of_clean_pictures_is_the_clean_cell(tmp_path: Path, net: int) -> None:
     tiny = plan(n=5)
     cell = clean(tiny, net)
-    assert_same_answer(*answers(tiny, tmp_path, Replay(people=cell, change="flip"), cell))
+    assert_same_answer(*answers(tiny, tmp_path, Replay(people=cell, change=MIRRORED), cell))
 
 
 def test_a_filter_changes_clean_pictures_too(tmp_path: Path) -> None:
@@ -264,13 +263,13 @@ def test_with_flip_a_universal_perturbation_is_mirrored_whole(tmp_path: Path) ->
     learned = torch.full((3, 8, 12), -16 / 255)
     learned[:, :, :4] = 16 / 255
     store.put(cell, UniversalResult(perturbation=learned.numpy(), losses=np.zeros(3)))
-    replay = Replay(people=clean(tiny, 0), source=cell, change="flip")
+    replay = Replay(people=clean(tiny, 0), source=cell, change=MIRRORED)
     run_all([replay], workbench(tiny), store)
     images = tiny.dataset.load(range(replay.people.start, replay.people.stop), input_size=(8, 12)).images
     assert (images < 8 / 255).any() and (images > 247 / 255).any()
     whole = predicted(tiny.models[0], apply_universal(images, learned.flip(-1)))
     np.testing.assert_array_equal(store.read(replay).table.predicted, whole)
-    clipped = flip_perturbation(images, apply_universal(images, learned))
+    clipped = mirrored_perturbation(images, apply_universal(images, learned))
     assert np.abs(predicted(tiny.models[0], clipped) - whole).max() > 1e-3
 
 

@@ -10,6 +10,7 @@ import typer
 from robustpose.cli.catalogue import known, literal
 from robustpose.cli.options import (
     DataOption,
+    DefenceOption,
     DetectionsOption,
     ImagesOption,
     MetricOption,
@@ -40,6 +41,7 @@ def attack(
         ),
     ],
     data: DataOption = "synthpose",
+    defence: DefenceOption = "",
     attack: Annotated[
         str,
         typer.Option(
@@ -92,6 +94,7 @@ def attack(
     from robustpose.cli.ownphoto import attack_own_photo
     from robustpose.cli.running import report_people_left_out, run_study, say_where
     from robustpose.cli.watching import watch_net
+    from robustpose.defences import behind
     from robustpose.jobs.job import key_of
     from robustpose.jobs.setting import Setting
     from robustpose.report import terminal
@@ -99,6 +102,7 @@ def attack(
     from robustpose.threats import known_threat, read_eps
 
     started = time.perf_counter()
+    (model,) = behind(defence, (model,))
     threat = threat or attack_spec(attack).default_threat
     setting = Setting(
         attack,

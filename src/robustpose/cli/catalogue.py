@@ -23,6 +23,7 @@ KINDS: dict[str, tuple[tuple[str, str], ...]] = {
     "datasets": (("robustpose.data", "DATASETS"),),
     "attacks": (("robustpose.attacks", "ATTACKS"),),
     "threats": (("robustpose.threats", "THREATS"),),
+    "defences": (("robustpose.defences", "DEFENCES"),),
     "objectives": (("robustpose.objectives", "OBJECTIVES"),),
     "metrics": (("robustpose.metrics", "METRICS"),),
     "studies": (("robustpose.studies", "STUDIES"),),
@@ -32,8 +33,6 @@ KINDS: dict[str, tuple[tuple[str, str], ...]] = {
 
 _TITLES = ("title", "summary", "rule")
 """What the one line about a thing is called, where it has one."""
-
-_FLIP = ("flip:MODEL", "Any model, asked of the mirrored picture too.")
 
 
 def known(kind: str) -> dict[str, str]:
@@ -46,7 +45,7 @@ def known(kind: str) -> dict[str, str]:
         weights = Path(robustpose.__file__).parent / "models" / "weights"
         tagged = {path.stem: path.stem.partition("@") for path in weights.glob("*@*.safetensors")}
         found |= {name: f"{found[model]}; weights of {tag}" for name, (model, _, tag) in tagged.items()}
-        found |= dict([_FLIP])
+        found |= {f"{name}:MODEL": f"{line}, then any model" for name, line in known("defences").items()}
     return found
 
 

@@ -8,12 +8,13 @@ import numpy as np
 
 from robustpose.attacks import make_perturbing
 from robustpose.data.photos import read_photo, read_upright
+from robustpose.defences import open_defended
 from robustpose.errors import RobustPoseError, writing_to
 from robustpose.geometry import Pixels, box_crop
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import write_atomically
 from robustpose.jobs.workbench import padding_of
-from robustpose.models import OpenedModel, open_model
+from robustpose.models import OpenedModel
 from robustpose.objectives import OBJECTIVES
 from robustpose.ownphoto import PhotoAttacked, Seen, attack_photo, beyond, find_box, kept, parse_box, see
 from robustpose.report import html, terminal
@@ -39,7 +40,7 @@ def attack_own_photo(
     given = parse_box(box)
     photo = read_upright(path)
     size = (photo.shape[0], photo.shape[1])
-    opened = open_model(model, card=Path(card) if card else None)
+    opened = open_defended(model, card=Path(card) if card else None)
     padding = padding_of(opened.net)
     used = given or find_box(opened.net, photo, padding=padding)
     outside = beyond(used, size)

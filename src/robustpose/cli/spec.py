@@ -34,12 +34,12 @@ def check(
     """Try the usual mistakes of specs on people with truth; exit code 1 where a mend is found."""
     from robustpose.cli.running import render_ahead
     from robustpose.data import open_dataset
+    from robustpose.defences import open_defended
     from robustpose.jobs.workbench import input_size_of, padding_of
-    from robustpose.models import open_model
     from robustpose.report import terminal
     from robustpose.selfcheck import check_spec
 
-    opened = open_model(model, card=Path(card) if card else None)
+    opened = open_defended(model, card=Path(card) if card else None)
     dataset = open_dataset(
         data, images=Path(images) if images else None, min_keypoints=min_keypoints, min_box=min_box
     )

@@ -1,25 +1,106 @@
-"""Defences of the paper studied: what is done to a picture before the net sees it.
+"""Defences: what is put around a model, PoseModel -> PoseModel. An attack on a defended model goes through it.
 
-DEFENCES maps a name to a function of the clean pictures and the attacked ones, both (N, 3, H, W) in [0, 1]. Only
-'flip' looks at the clean pictures: it is no defence that anyone could run, but the paper's probe of how much an
-image-specific perturbation depends on its place.
+A model behind a defence is written NAME:MODEL, as in 'flip:shg2' or 'median3:onnx:PATH'. Of several defences the
+first one sees the images first.
 """
 
-from collections.abc import Callable
+import hashlib
+from pathlib import Path
 
-from torch import Tensor
+from torch import nn
 
-from robustpose.defences.flip import flip_perturbation
-from robustpose.defences.smoothing import box, gaussian, median
+from robustpose.defences.defended import DefenceSpec
+from robustpose.defences.flip import flip_tested
+from robustpose.defences.smoothing import box, gaussian, median, smoothed
+from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.models import OpenedModel, is_model, open_model, takes_spec
+from robustpose.models.specs import ModelSpec
+from robustpose.types import PoseModel
+from robustpose.versions import versioned
 
-DEFENCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "flip": flip_perturbation,
-    "box3": lambda clean, adv: box(adv, size=3),
-    "box5": lambda clean, adv: box(adv, size=5),
-    "gaussian1": lambda clean, adv: gaussian(adv, sigma=1.0),
-    "gaussian2": lambda clean, adv: gaussian(adv, sigma=2.0),
-    "median3": lambda clean, adv: median(adv, size=3),
-    "median5": lambda clean, adv: median(adv, size=5),
+DEFENCES: dict[str, DefenceSpec] = {
+    "flip": DefenceSpec(flip_tested, summary="Mean with the answer to the mirrored image"),
+    "box3": DefenceSpec(smoothed(lambda images: box(images, size=3)), summary="Box filter, 3x3 pixels"),
+    "box5": DefenceSpec(smoothed(lambda images: box(images, size=5)), summary="Box filter, 5x5 pixels"),
+    "gaussian1": DefenceSpec(
+        smoothed(lambda images: gaussian(images, sigma=1.0)),
+        summary="Gaussian filter, sigma 1 pixel",
+    ),
+    "gaussian2": DefenceSpec(
+        smoothed(lambda images: gaussian(images, sigma=2.0)),
+        summary="Gaussian filter, sigma 2 pixels",
+    ),
+    "median3": DefenceSpec(smoothed(lambda images: median(images, size=3)), summary="Median filter, 3x3 pixels"),
+    "median5": DefenceSpec(smoothed(lambda images: median(images, size=5)), summary="Median filter, 5x5 pixels"),
 }
 
-__all__ = ["DEFENCES", "box", "flip_perturbation", "gaussian", "median"]
+
+def defence_named(name: str) -> DefenceSpec:
+    """Return a defence by name; RobustPoseError for an unknown one."""
+    if name not in DEFENCES:
+        raise unknown_name("defence", name, DEFENCES)
+    return DEFENCES[name]
+
+
+def defended(opened: OpenedModel, name: str) -> OpenedModel:
+    """Put an opened model behind a defence; RobustPoseError where the model cannot have it."""
+    spec = defence_named(name)
+    title = f"{name}:{opened.name}"
+    try:
+        net = spec.make(opened.net)
+    except RobustPoseError as error:
+        raise RobustPoseError(f"{title}: {error}") from None
+    if not isinstance(net, PoseModel):
+        raise RobustPoseError(
+            f"{title}: a defence returns a model with skeleton, input_size and head, got {type(net).__name__}"
+        )
+    taken, given = (tuple(map(int, each.input_size)) for each in (opened.net, net))
+    if taken != given or net.skeleton != opened.net.skeleton:
+        raise RobustPoseError(
+            f"{title}: a defence leaves the crop and the skeleton of a model as they are, {taken} and "
+            f"{opened.net.skeleton.name}, got {given} and {net.skeleton.name}"
+        )
+    if isinstance(net, nn.Module):
+        net.eval()
+    what = "flip test" if name == "flip" else name  # as older results have it
+    fingerprint = hashlib.sha256(f"{what} of {opened.fingerprint}".encode()).hexdigest()
+    return OpenedModel(name=title, net=net, fingerprint=versioned(fingerprint, spec.version))
+
+
+def split_defences(spec: str) -> tuple[list[str], str]:
+    """Split what a model is written as into its defences, from the outermost, and the model without them."""
+    names: list[str] = []
+    while (first := spec.partition(":"))[0] in DEFENCES:
+        names.append(first[0])
+        spec = first[2]
+    return names, spec
+
+
+def open_defended(spec: str, *, card: Path | ModelSpec | None = None) -> OpenedModel:
+    """Open a model by name, behind the defences that are written before it: see open_model.
+
+    RobustPoseError for what cannot be opened, and for an unknown defence.
+    """
+    names, model = split_defences(spec)
+    if names and not model:
+        raise RobustPoseError(f"{names[-1]} needs to be told which model to defend: {names[-1]}:shg2")
+    first, colon, rest = model.partition(":")
+    if colon and not is_model(model) and is_model(split_defences(rest)[1]):
+        raise unknown_name("defence", first, DEFENCES)
+    opened = open_model(model, card=card)
+    for name in reversed(names):
+        opened = defended(opened, name)
+    return opened
+
+
+def behind(defence: str, models: tuple[str, ...]) -> tuple[str, ...]:
+    """Write models as behind a defence, by name; RobustPoseError for an unknown one. An empty name is none."""
+    if not defence:
+        return models
+    defence_named(defence)
+    return tuple(f"{defence}:{model}" for model in models)
+
+
+def spec_is_for(spec: str) -> bool:
+    """Say whether a model, behind defences or not, is one that a model spec describes."""
+    return takes_spec(split_defences(spec)[1])

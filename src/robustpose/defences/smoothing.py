@@ -1,14 +1,36 @@
-"""Smoothing filters, each colour channel by itself; the border repeats its last pixel.
+"""Smoothing filters before a model, each colour channel by itself; the border repeats its last pixel.
 
-The paper studied smooths the attacked picture before the net sees it. No adaptive attack: what such a filter is
-worth against an attacker who knows of it stands elsewhere.
+Jain et al. (arXiv 1908.06401) smooth attacked images before the model sees them, and their attacker does not know
+of it. A model behind a filter is attacked through the filter; torch has a gradient for each, the median's among
+them.
 """
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from robustpose.defences.defended import Defended
 from robustpose.errors import RobustPoseError
+from robustpose.types import PoseModel, PoseOutput
+
+Filter = Callable[[Tensor], Tensor]
+
+
+def smoothed(smooth: Filter) -> Callable[[PoseModel], PoseModel]:
+    """Return the defence that filters images; RobustPoseError where the filter changes their size."""
+
+    def answer(net: PoseModel, images: Tensor) -> PoseOutput:
+        seen = smooth(images)
+        if seen.shape != images.shape:
+            raise RobustPoseError(
+                f"a filter must return images of the size that it is given, {tuple(images.shape[2:])}, got "
+                f"{tuple(seen.shape[2:])}"
+            )
+        return net(seen)
+
+    return lambda net: Defended(net, answer)
 
 
 def box(images: Tensor, *, size: int) -> Tensor:

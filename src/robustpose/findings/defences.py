@@ -1,4 +1,4 @@
-"""Simple defences: mirroring the perturbation and smoothing the picture, and what smoothing costs clean pictures.
+"""Simple defences: smoothing the image, and what it costs clean images; and the perturbation mirrored, a probe.
 
 Jain et al. (arXiv 1908.06401): mirroring an image-specific perturbation restores 5-10% of the score to 70-75%, a
 universal one is as strong mirrored, and smoothing helps against both. Filters and sizes are ours, for the paper
@@ -15,6 +15,7 @@ from robustpose.findings.finding import Finding, Found, Tabular, Verdict
 from robustpose.findings.statistics import Sample, lost, mean, ratio, verdict
 from robustpose.findings.sweeps import EPS8, relative_sample
 from robustpose.jobs.setting import Setting
+from robustpose.jobs.transfer import MIRRORED
 from robustpose.metrics import Estimate
 from robustpose.study.plan import Plan
 from robustpose.study.view import CLEAN, Learn, View
@@ -25,7 +26,6 @@ UNIVERSAL = View(universal=Learn(16 / 255))
 _KINDS = {"image-specific": IMAGE_SPECIFIC, "universal": UNIVERSAL}
 _TITLES = {"image-specific": "IGSM-U-10 at 8/255", "universal": "Universal at 16/255"}
 
-FLIP = "flip"
 SMOOTHING = {
     "box3": "box filter, 3x3",
     "box5": "box filter, 5x5",
@@ -34,11 +34,11 @@ SMOOTHING = {
     "median3": "median, 3x3",
     "median5": "median, 5x5",
 }
-_LABELS = {"": "none", FLIP: "perturbation mirrored", **SMOOTHING}
+_LABELS = {"": "none", MIRRORED: "perturbation mirrored", **SMOOTHING}
 
 _PAPER = {
-    "image-specific": {"": "5 to 10", FLIP: "70 to 75", **dict.fromkeys(SMOOTHING, "helps")},
-    "universal": {"": "9.9", FLIP: "as strong", **dict.fromkeys(SMOOTHING, "helps")},
+    "image-specific": {"": "5 to 10", MIRRORED: "70 to 75", **dict.fromkeys(SMOOTHING, "helps")},
+    "universal": {"": "9.9", MIRRORED: "as strong", **dict.fromkeys(SMOOTHING, "helps")},
 }
 _AS_STRONG = 90.0
 
@@ -99,7 +99,7 @@ def _table(left: Left, net: str, *, kinds: Sequence[str], metric: str) -> Tabula
     rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = []
     for change, label in _LABELS.items():
         # Clean pictures have no perturbation to mirror.
-        clean = None if change == FLIP else left[net, replace(CLEAN, change=change)].estimate
+        clean = None if change == MIRRORED else left[net, replace(CLEAN, change=change)].estimate
         cells: list[Estimate | float | str | None] = [clean]
         for kind in kinds:
             cells += [left[net, replace(_KINDS[kind], change=change)].estimate, _PAPER[kind][change]]
@@ -117,7 +117,7 @@ def _table(left: Left, net: str, *, kinds: Sequence[str], metric: str) -> Tabula
 def _mirrored_specific(left: Left, metric: str) -> Verdict:
     return verdict(
         "Mirrored, an IGSM-U-10 perturbation at 8/255 leaves a net at least 70% of its score.",
-        _mean_left(left, IMAGE_SPECIFIC, [FLIP]),
+        _mean_left(left, IMAGE_SPECIFIC, [MIRRORED]),
         above=70.0,
         paper="70 to 75% left, instead of 5 to 10%",
         measured=f"relative {metric}, mean over nets, in %",
@@ -126,7 +126,7 @@ def _mirrored_specific(left: Left, metric: str) -> Verdict:
 
 def _mirrored_universal(left: Left, metric: str) -> Verdict:
     """Set losses against each other: of one that does no harm nobody can say that it is as strong mirrored."""
-    losses = [lost(_mean_left(left, UNIVERSAL, [change])) for change in (FLIP, "")]
+    losses = [lost(_mean_left(left, UNIVERSAL, [change])) for change in (MIRRORED, "")]
     return verdict(
         f"Mirrored, a universal perturbation at 16/255 does at least {_AS_STRONG:g}% of its harm.",
         ratio(*losses),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from robustpose.analysis.evidence import Ask, Evidence, NetAsk
+from robustpose.defences import split_defences
 from robustpose.findings.finding import Tabular, Verdict
 from robustpose.findings.reported import paper_name
 from robustpose.findings.statistics import Sample, lost, mean, verdict, verdict_of_all
@@ -210,6 +211,6 @@ def _less_harm_than_any(matrix: Matrix, net: str, *, kind: str, metric: str) -> 
 
 
 def _family(net: str) -> str:
-    """Return the family of a model's architecture; a model of another origin is a family of its own name."""
-    design = design_of(net)
+    """Return the family of a model's architecture, behind a defence or not; any other model is its own family."""
+    design = design_of(split_defences(net)[1])
     return MODELS[design].family if design in MODELS else design

@@ -12,6 +12,9 @@ from robustpose.jobs.job import Job
 _AUTOPOSE = 3
 """The version of autopose that such keys name."""
 
+_CHANGES = {"mirrored": "flip", "flip": "flip test"}
+"""Changes of replayed images that had another name, or, of the flip test, none."""
+
 
 def legacy_key(job: Job[Any], version: str) -> str:
     """Return the name under which a version of the code stored a job (32 hex digits)."""
@@ -24,7 +27,8 @@ def _fields(job: Job[Any], version: str) -> dict[str, object]:
     if fields["kind"] == "replay":
         people, source = fields["people"], fields["source"]
         key = None if source is None else legacy_key(source, version)  # type: ignore[arg-type]
-        return {**fields, "people": _fields(people, version), "source": key}  # type: ignore[arg-type]
+        change = _CHANGES.get(str(fields["change"]), fields["change"])
+        return {**fields, "change": change, "people": _fields(people, version), "source": key}  # type: ignore[arg-type]
     if fields["kind"] == "attack":
         del fields["kind"]
     if isinstance(setting := fields.get("setting"), dict) and setting["attack"] == "autopose":

@@ -1,4 +1,4 @@
-"""A model shown pictures that were made elsewhere: on another model, or changed on their way."""
+"""A model shown pictures that were made elsewhere: on another model, or without knowing of its defence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from robustpose import attacks
-from robustpose.defences import DEFENCES
+from robustpose.defences import DEFENCES, defended
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.jobs.attack import Cell, empty, people_of
 from robustpose.jobs.job import Computed, Job, Sources
@@ -19,7 +19,10 @@ from robustpose.jobs.workbench import Workbench, as_table, input_size_of, paddin
 from robustpose.types import Batch
 
 VERSION = 1
-"""To be raised when pictures are shown in another way, or DEFENCES change them in another."""
+"""To be raised when pictures are shown in another way, or changed in another."""
+
+MIRRORED = "mirrored"
+"""The change that mirrors the perturbation: a probe of how much it depends on its place, and no defence."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Replay:
 
     people  the net's own clean cell: who is shown
     source  whose pictures: a cell that keeps all of them, a universal perturbation, None for the clean ones
-    change  a name of DEFENCES, or empty
+    change  MIRRORED, a defence that the model is put behind (of DEFENCES), or empty
     """
 
     people: Cell
@@ -38,8 +41,8 @@ class Replay:
     result: ClassVar[type[CellResult]] = CellResult
 
     def __post_init__(self) -> None:
-        if self.change and self.change not in DEFENCES:
-            raise unknown_name("defence", self.change, DEFENCES)
+        if self.change and self.change not in (MIRRORED, *DEFENCES):
+            raise unknown_name("defence", self.change, (MIRRORED, *DEFENCES))
         setting = self.source.setting if isinstance(self.source, Cell) else None
         if setting is not None and not setting.round_to_8bit:
             raise RobustPoseError(
@@ -79,7 +82,9 @@ class Replay:
     def versions(self) -> dict[str, object]:
         """The versions of what computes it."""
         made = {} if self.source is None else self.source.versions()
-        mine = {"job transfer": VERSION, **self.people.versions()}
+        spec = DEFENCES.get(self.change)
+        defence = {} if spec is None else {f"defence {self.change}": spec.version}
+        mine = {"job transfer": VERSION, **defence, **self.people.versions()}
         return {**mine, **{f"source {what}": version for what, version in made.items()}}
 
     def sources(self) -> Sequence[Job[Any]]:
@@ -96,13 +101,14 @@ class Replay:
 
 
 def _shown_to(cell: Replay, bench: Workbench, sources: Sources) -> CellResult:
-    net, batch = bench.model(cell.people.model_fingerprint).net, people_of(cell.people, bench)
+    model, batch = bench.model(cell.people.model_fingerprint), people_of(cell.people, bench)
+    net = defended(model, cell.change).net if cell.change in DEFENCES else model.net
     _check_same_crops(cell, bench)
     if len(batch) == 0:
         return empty(batch, cell.people)
     adv = _shown(cell, batch, sources, input_size=input_size_of(net))
-    if cell.change and not _mirrors_universal(cell):
-        adv = DEFENCES[cell.change](batch.images, adv)
+    if cell.change == MIRRORED and not isinstance(cell.source, UniversalCell):
+        adv = mirrored_perturbation(batch.images, adv)
     output = attacks.predict(net, adv, ids=batch.ids)
     return CellResult(
         table=as_table(batch, output.keypoints, scores=output.scores),
@@ -133,7 +139,8 @@ def _shown(cell: Replay, batch: Batch, sources: Sources, *, input_size: tuple[in
                 f"{cell.source.model}'s universal perturbation is of {tuple(learned.shape[1:])}, "
                 f"{cell.people.model} takes crops of {input_size}"
             )
-        return attacks.apply_universal(batch.images, learned.flip(-1) if _mirrors_universal(cell) else learned)
+        # A universal perturbation is mirrored whole, whatever the pixels can hold of it.
+        return attacks.apply_universal(batch.images, learned.flip(-1) if cell.change == MIRRORED else learned)
     kept = sources.pictures(cell.source).adversarial
     if len(kept) != len(batch):
         raise RobustPoseError(f"{cell.source.title}: {len(kept)} pictures are kept, {len(batch)} people are shown")
@@ -145,6 +152,6 @@ def _shown(cell: Replay, batch: Batch, sources: Sources, *, input_size: tuple[in
     return torch.from_numpy(kept).permute(0, 3, 1, 2).to(batch.images) / 255
 
 
-def _mirrors_universal(cell: Replay) -> bool:
-    """Say whether a universal perturbation is mirrored: all of it, whatever the pixels can hold of it."""
-    return cell.change == "flip" and isinstance(cell.source, UniversalCell)
+def mirrored_perturbation(clean: Tensor, adv: Tensor) -> Tensor:
+    """Mirror what was added to images (N, 3, H, W) left to right, clipped to [0, 1]."""
+    return (clean + (adv - clean).flip(3)).clamp(0.0, 1.0)

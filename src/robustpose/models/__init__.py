@@ -16,7 +16,6 @@ from robustpose.models.architectures import TASKS as TASKS
 from robustpose.models.architectures import Architecture as Architecture
 from robustpose.models.architectures import build as build
 from robustpose.models.architectures.tasks import VERSION as TASK_VERSION
-from robustpose.models.flipped import flip_tested
 from robustpose.models.importers import IMPORTERS, PLACES
 from robustpose.models.opened import OpenedModel as OpenedModel
 from robustpose.models.pulled import PULLS, pulled_path
@@ -33,14 +32,11 @@ from robustpose.skeletons import SKELETONS
 from robustpose.types import PoseModel
 from robustpose.versions import versioned
 
-FLIP = "flip"
-"""The word before the colon of a net that is asked of the mirrored picture, too: 'flip:shg2'."""
-
 
 def model_specs() -> list[str]:
     """Return how models are written: names, and places of files."""
     tagged = [name for name in shipped_models() if TAG in name]
-    return [*MODELS, *tagged, *PULLS, *PLACES.values(), f"{FLIP}:MODEL"]
+    return [*MODELS, *tagged, *PULLS, *PLACES.values()]
 
 
 @dataclass(frozen=True)
@@ -57,14 +53,10 @@ def open_model(spec: str, *, card: Path | ModelSpec | None = None) -> OpenedMode
 
     'shg2@photos' has the package's weights that were trained on photographs.
 
-    'flip:' before any of them adds a flip test. `spec` describes an imported net that is not among the known ones.
+    `card` describes an imported net that is not among the known ones.
     The net comes in eval mode. RobustPoseError for what cannot be opened.
     """
     kind, _, path = spec.partition(":")
-    if kind == FLIP:
-        if not path:
-            raise RobustPoseError(f"{FLIP} needs to be told which net to mirror pictures for: {FLIP}:shg2")
-        return flip_tested(open_model(path, card=card))
     if kind in IMPORTERS:
         if not path:
             raise RobustPoseError(f"{kind} needs to be told what to open: {PLACES[kind]}")
@@ -88,8 +80,14 @@ def open_model(spec: str, *, card: Path | ModelSpec | None = None) -> OpenedMode
 
 
 def takes_spec(spec: str) -> bool:
-    """Say whether a net's spec is of one that others trained, which a spec describes."""
-    return spec.removeprefix(f"{FLIP}:").partition(":")[0] in IMPORTERS
+    """Say whether a net's spec is of one that others trained, which a model spec describes."""
+    return spec.partition(":")[0] in IMPORTERS
+
+
+def is_model(spec: str) -> bool:
+    """Say whether a model's spec begins with a name that can be opened."""
+    kind = spec.partition(":")[0]
+    return kind in IMPORTERS or spec in PULLS or kind.partition(TAG)[0] in MODELS
 
 
 def open_task(spec: str) -> OpenedTask:

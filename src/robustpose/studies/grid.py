@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from robustpose.defences import behind
 from robustpose.errors import RobustPoseError
 from robustpose.findings import FINDINGS
 from robustpose.jobs.setting import Setting
@@ -17,7 +18,7 @@ def chosen(study: Study, options: GridOptions) -> Study:
         raise RobustPoseError(f"study {study.name} is of photos: name them with --data, such as coco:PATH")
     asked = replace(
         study,
-        models=listed(options.models) or study.models,
+        models=behind(options.defence, listed(options.models) or study.models),
         data=data,
         n=study.n if options.n is None else options.n,
         seed=options.seed,

@@ -22,6 +22,7 @@ from robustpose.data import open_dataset
 from robustpose.data.rendered import RenderedPeople
 from robustpose.data.synthpose.cache import end_with_parent
 from robustpose.data.synthpose.ingredients import INGREDIENTS
+from robustpose.defences import open_defended
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.store import write_atomically
 from robustpose.jobs.workbench import as_table
@@ -108,7 +109,7 @@ def run_realism(
     if study.n < 1:
         raise RobustPoseError(f"--n must be at least 1, got {study.n}")
     datasets = _datasets(study)
-    others = [open_model(spec) for spec in study.others]
+    others = [open_defended(spec) for spec in study.others]
     names = [*VARIANTS, *(model.name for model in others)]
     if len(set(names)) < len(names):
         raise RobustPoseError(f"two nets share a name, so no table could tell them apart: {', '.join(names)}")

@@ -46,6 +46,11 @@ class ComputedOptions(PeopleOptions):
     """And under which budgets, from which files, computed where."""
 
     eps: str = option("", "Budgets: 1,2,8 of 255, or 1/255,8/255; the study's own by default")
+    defence: str = option(
+        "",
+        "Put in front of every model: median3 makes median3:shg2 of shg2; see `robustpose list defences`",
+        names="defences",
+    )
     images: str = option("", "Photo folder, where it is not beside the annotations")
     spec: str = option("", "Model spec of a net that others trained and that is not among the known ones")
     people_per_cell: int | None = option(None, "Attacked together; a GPU wants hundreds", least=1)

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from robustpose.data import open_dataset
+from robustpose.defences import open_defended, spec_is_for
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.jobs.attack import Cell
 from robustpose.jobs.run import OnProgress, run_all
@@ -16,7 +17,7 @@ from robustpose.jobs.transfer import Replay
 from robustpose.jobs.universal import UniversalCell
 from robustpose.jobs.workbench import Workbench
 from robustpose.metrics import METRICS, Pck
-from robustpose.models import OpenedModel, OpenedTask, open_model, open_task, takes_spec
+from robustpose.models import OpenedModel, OpenedTask, open_task
 from robustpose.objectives import OBJECTIVES
 from robustpose.skeletons import Skeleton
 from robustpose.study.definition import Study
@@ -239,10 +240,10 @@ def open_plan(study: Study, *, models: Sequence[OpenedModel] = (), tasks: Sequen
 def open_models(study: Study, specs: Sequence[str | OpenedModel] = ()) -> list[OpenedModel]:
     """Open a study's models in its order, with what is open of `specs`; RobustPoseError where one cannot be."""
     card = Path(study.card) if study.card else None
-    if card is not None and not any(map(takes_spec, study.models)):
+    if card is not None and not any(map(spec_is_for, study.models)):
         raise RobustPoseError("a spec describes a net that others trained (onnx:PATH); none is among the models")
     return [
-        open_model(spec, card=card if takes_spec(spec) else None) if isinstance(spec, str) else spec
+        open_defended(spec, card=card if spec_is_for(spec) else None) if isinstance(spec, str) else spec
         for spec in specs or study.models
     ]
 

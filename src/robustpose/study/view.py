@@ -55,7 +55,7 @@ class View:
     setting    an image-specific attack; None for none
     universal  a universal perturbation instead
     source     the net that it was made on; empty for the net itself
-    change     of DEFENCES, done to the pictures before the net sees them
+    change     MIRRORED, or a defence that the model is put behind, of which the attacker does not know
     on         which people: of the study's data, of its training set, or of its other data set
     pictures   how many people's pictures are kept, from the first, for those who look at them
     """

@@ -7,6 +7,7 @@ Each side is the real study in a folder of its own, so its cells may be computed
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from robustpose.defences import behind
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.setting import Setting
 from robustpose.studies.grid import budgets_of, listed, over
@@ -53,7 +54,7 @@ def asked(options: ComputedOptions) -> Validity:
     named = Validity()
     return replace(
         named,
-        models=listed(options.models) or named.models,
+        models=behind(options.defence, listed(options.models) or named.models),
         photos=options.data,
         settings=over(named.settings, budgets_of(options.eps)) if options.eps else named.settings,
         n=named.n if options.n is None else options.n,

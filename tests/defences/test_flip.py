@@ -5,10 +5,11 @@ import torch
 from torch import Tensor, nn
 
 from robustpose.attacks.acceleration import fused_copy
+from robustpose.defences import defended, open_defended, spec_is_for
+from robustpose.defences.flip import flip_tested
 from robustpose.errors import RobustPoseError
-from robustpose.models import build, open_model, takes_spec
+from robustpose.models import build
 from robustpose.models.architectures.dlcm import BONES, LIMBS, PartsHead
-from robustpose.models.flipped import FlipTested, flip_tested
 from robustpose.models.heads import CentreHead, CoordinateHead, HeatmapHead, OffsetHead, SimCCHead
 from robustpose.models.opened import OpenedModel
 from robustpose.skeletons import COCO_17, MPII_16, Skeleton
@@ -89,15 +90,16 @@ def small(name: str) -> PoseModel:
 @pytest.mark.parametrize("name", ["shg2", "deeppose", "dlcm", "simcc"])
 def test_a_flip_tested_net_answers_a_mirrored_picture_with_the_mirrored_pose(name: str) -> None:
     plain = small(name)
-    net = FlipTested(plain, name=name)
+    net, head = flip_tested(plain), plain.head
+    assert isinstance(head, MirroringHead)
     images = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         one, other, alone = net(images), net(images.flip(-1)), plain(images.flip(-1))
     order = MPII_16.flip_order
     for ours, theirs in zip(one.stages, other.stages, strict=True):
-        assert torch.allclose(net.head.mirrored(ours, order), theirs, atol=1e-4)
+        assert torch.allclose(head.mirrored(ours, order), theirs, atol=1e-4)
     # Untrained nets have no symmetry of their own, so without the flip test this does not hold.
-    assert not torch.allclose(net.head.mirrored(one.stages[-1], order), alone.stages[-1], atol=1e-4)
+    assert not torch.allclose(head.mirrored(one.stages[-1], order), alone.stages[-1], atol=1e-4)
 
 
 class Loud(nn.Module):
@@ -117,13 +119,13 @@ class Loud(nn.Module):
 
 
 def test_a_coordinate_nets_own_scores_are_averaged_and_its_padding_kept() -> None:
-    net = FlipTested(Loud(CoordinateHead(input_size=(4, 4))), name="loud")  # type: ignore[arg-type]
+    net = flip_tested(Loud(CoordinateHead(input_size=(4, 4))))  # type: ignore[arg-type]
     images = torch.zeros(1, 3, 4, 4)
     images[..., 2:] = 1.0
     scores = net(images).scores[0]
     order = MPII_16.flip_order
     assert scores.tolist() == [order[k] / 2 for k in range(16)]
-    assert (net.padding, net.differentiable) == (1.5, True)
+    assert (getattr(net, "padding", None), getattr(net, "differentiable", None)) == (1.5, True)
 
 
 def test_a_head_that_cannot_be_mirrored_is_named() -> None:
@@ -133,24 +135,24 @@ def test_a_head_that_cannot_be_mirrored_is_named() -> None:
         loss: Callable[[Tensor, Tensor, Tensor], Tensor]
 
     with pytest.raises(RobustPoseError, match=r"flip:loud: its head, Odd, .* mirrored\(raw, order\)"):
-        flip_tested(OpenedModel("loud", Loud(Odd()), "f"))  # type: ignore[arg-type]
+        defended(OpenedModel("loud", Loud(Odd()), "f"), "flip")  # type: ignore[arg-type]
 
 
 def test_opened_by_name() -> None:
-    plain, flipped = open_model("shg2"), open_model("flip:shg2")
+    plain, flipped = open_defended("shg2"), open_defended("flip:shg2")
     assert (flipped.name, flipped.net.skeleton, flipped.net.input_size) == ("flip:shg2", MPII_16, (128, 128))
     assert flipped.fingerprint != plain.fingerprint
     assert not any(module.training for module in flipped.net.modules())  # type: ignore[attr-defined]
-    with pytest.raises(RobustPoseError, match="flip needs to be told which net"):
-        open_model("flip:")
+    with pytest.raises(RobustPoseError, match="flip needs to be told which model"):
+        open_defended("flip:")
     with pytest.raises(RobustPoseError, match="nonesuch"):
-        open_model("flip:nonesuch")
-    assert takes_spec("flip:onnx:net.onnx")
-    assert not takes_spec("flip:shg2")
+        open_defended("flip:nonesuch")
+    assert spec_is_for("flip:onnx:net.onnx")
+    assert not spec_is_for("flip:shg2")
 
 
 def test_searched_by_a_folded_copy() -> None:
-    net = open_model("flip:shg2").net
+    net = open_defended("flip:shg2").net
     copy: object = fused_copy(net, torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(3)))
     assert isinstance(copy, nn.Module)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in copy.modules())

@@ -1,0 +1,58 @@
+"""What a defence is, and a model behind one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from robustpose.skeletons import Skeleton
+from robustpose.types import Head, PoseModel, PoseOutput
+
+Answer = Callable[[PoseModel, Tensor], PoseOutput]
+
+
+@dataclass(frozen=True)
+class DefenceSpec:
+    """A defence.
+
+    make     puts a model behind it; the model that comes of it takes the same crops and has the same skeleton
+    summary  one line that says what it does
+    version  raised when it computes something else; part of the keys of stored results
+    """
+
+    make: Callable[[PoseModel], PoseModel]
+    summary: str
+    version: int = 1
+
+
+class Defended(nn.Module):
+    """A model that answers images by way of a function of itself and the images; satisfies PoseModel.
+
+    forward: images (N, 3, H, W) in [0, 1] -> PoseOutput. Gradients flow through the function.
+    """
+
+    def __init__(self, net: PoseModel, answer: Answer) -> None:
+        super().__init__()
+        self.net, self.answer = net, answer
+        self.differentiable = bool(getattr(net, "differentiable", True))
+        if hasattr(net, "padding"):
+            self.padding = net.padding
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The model's."""
+        return self.net.skeleton
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """The model's."""
+        return self.net.input_size
+
+    @property
+    def head(self) -> Head:
+        """The model's."""
+        return self.net.head
+
+    def forward(self, images: Tensor) -> PoseOutput:
+        """Find keypoints; see the class for shapes."""
+        return self.answer(self.net, images)
