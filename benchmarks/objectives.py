@@ -13,13 +13,11 @@ from robustpose import attacks
 from robustpose.attacks import APGD
 from robustpose.data import open_dataset
 from robustpose.jobs.workbench import as_table
-from robustpose.metrics import METRICS, Table, score
-from robustpose.metrics.estimate import Estimate, difference
+from robustpose.metrics import PCKH, Table, score
+from robustpose.metrics.bootstrap import Estimate, difference
 from robustpose.models import open_model
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import Linf
-
-PCKH = METRICS["pckh"]
 
 
 def main() -> None:

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from robustpose.attacks import predict
 from robustpose.data import open_dataset
 from robustpose.jobs.workbench import as_table
-from robustpose.metrics import METRICS, Pck, Table
-from robustpose.metrics.estimate import Estimate, difference, score
+from robustpose.metrics import PCK, PCKH, Pck, Table
+from robustpose.metrics.bootstrap import Estimate, difference, score
 from robustpose.models import open_model
 from robustpose.objectives import Margin, Objective, SoftMargin, TrainingLoss
 from robustpose.threats import Linf
@@ -160,7 +160,7 @@ def answered(job: Job, adv: Tensor) -> Table:
 
 def metric_of(job: Job) -> Pck:
     """Return PCKh@0.5, or PCK@0.1 where there are no head sizes."""
-    return METRICS["pckh" if bool(torch.isfinite(job.batch.head_size).all()) else "pck"]
+    return PCKH if bool(torch.isfinite(job.batch.head_size).all()) else PCK
 
 
 def left(job: Job, adv: Tensor) -> Estimate:

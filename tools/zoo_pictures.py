@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from robustpose.data.synthpose import ACTIONS, PARTS
-from robustpose.metrics import METRICS, Table
+from robustpose.metrics import PCKH, Table
 from robustpose.models import MODELS
 from robustpose.models.weights import WeightFacts, shipped_weights
 from robustpose.report.html.pictures import draw_pose, enlargement, jpeg
@@ -104,7 +104,7 @@ def _hits(people: Batch, found: NDArray[np.float64]) -> NDArray[np.float64]:
         head_size=people.head_size.double().numpy(),
         box_side=people.box_side.double().numpy(),
     )
-    return METRICS["pckh"].hits(table)
+    return PCKH.hits(table)
 
 
 @torch.no_grad()

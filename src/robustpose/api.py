@@ -22,8 +22,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch import nn
 
-from robustpose.analysis.official import all_rows
-from robustpose.analysis.scores import Outcome, Row, outcome, write_results
+from robustpose.analysis.scores import Outcome, Row, all_rows, outcome, write_results
 from robustpose.attacks import attack_spec
 from robustpose.data import open_dataset
 from robustpose.data.batches import BatchPeople

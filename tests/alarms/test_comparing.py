@@ -3,10 +3,8 @@
 import numpy as np
 
 from robustpose.alarms import black_box_beats, more_hurts_less
-from robustpose.metrics import METRICS, Table
+from robustpose.metrics import PCKH, Table
 from tests.conftest import TRIO
-
-PCKH = METRICS["pckh"]
 
 
 def table(kept: int, *, targeted: bool = False) -> Table:

@@ -13,7 +13,7 @@ from robustpose.jobs.results import CellResult
 from robustpose.jobs.run import run_all
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
-from robustpose.metrics import METRICS
+from robustpose.metrics import PCK
 from robustpose.models import OpenedModel
 from robustpose.skeletons import Skeleton
 from robustpose.study.plan import Plan, workbench
@@ -90,7 +90,7 @@ def test_tables_and_signals_are_joined_in_order_over_the_shared_joints(
 def test_a_study_says_its_nets_its_metric_and_its_tasks(tmp_path: Path) -> None:
     found = Evidence(study(), Store(tmp_path))
     assert found.nets == ("linear", "heatmaps", "tailed")
-    assert found.metric == METRICS["pck"]
+    assert found.metric == PCK
     assert found.tasks == ()
     assert Evidence(plan(n=1, tasks=TASKS), Store(tmp_path)).tasks == ("action", "parts")
 

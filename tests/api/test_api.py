@@ -16,7 +16,7 @@ from robustpose import attacks
 from robustpose.data.batches import BatchPeople
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.workbench import as_table
-from robustpose.metrics import METRICS, relative, score
+from robustpose.metrics import PCKH, relative, score
 from robustpose.models import OpenedModel
 from robustpose.objectives import TrainingLoss
 from robustpose.threats import Linf
@@ -31,7 +31,7 @@ def test_the_scores_are_those_of_the_attack_itself(heatmaps: TinyHeatmaps) -> No
         attacks.IGSM(steps=3), heatmaps, batch, threat=Linf(eps=8 / 255), objective=TrainingLoss("last")
     )
     attacked = as_table(batch, made.output.keypoints)
-    metric = METRICS["pckh"]
+    metric = PCKH
     assert found.score("clean") == score(clean, metric)["all"]
     assert found.score("attacked", "nose") == score(attacked, metric)["nose"]
     assert found.score() == relative(clean, attacked, metric)["all"]

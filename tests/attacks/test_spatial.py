@@ -26,7 +26,7 @@ from robustpose.attacks import (
 from robustpose.attacks.spatial import MotionLoss
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.workbench import as_table
-from robustpose.metrics import METRICS
+from robustpose.metrics import PCKH
 from robustpose.models.heads import CoordinateHead
 from robustpose.threats import Motion, make_motion, threats_of
 from robustpose.types import Batch, PoseOutput
@@ -133,7 +133,7 @@ def test_a_net_that_does_not_look_loses_what_a_hand_counts() -> None:
     assert moved_by(found).batch.keypoints.tolist() == [[[2.0, 2.0], [8.0, 2.0], [0.0, 0.0]]]
     assert moved_by(found).batch.visible.tolist() == [[True, True, False]]
     table = as_table(moved_by(found).batch, found.output.keypoints)
-    np.testing.assert_equal(METRICS["pckh"].hits(table), [[0.0, 0.0, np.nan]])
+    np.testing.assert_equal(PCKH.hits(table), [[0.0, 0.0, np.nan]])
     assert (found.forwards, found.backwards) == (9, 0)
 
 
@@ -195,7 +195,7 @@ def test_the_crop_leads_from_the_photo_to_the_moved_picture() -> None:
 def test_the_worst_is_never_better_than_clean_and_within_reach(name: str, threat: str) -> None:
     net, people = TinyHeatmaps().eval(), tiny_batch(12)
     allowed = make_motion(threat, EPS[threat])
-    metric = METRICS["pckh"]
+    metric = PCKH
     found = run(make_attack(name, targeted=False, steps=27), net, people, threat=allowed, metric=metric)
     before = metric.hits(as_table(people, net(people.images).keypoints))
     after = metric.hits(as_table(moved_by(found).batch, found.output.keypoints))

@@ -12,11 +12,13 @@ import pytest
 from robustpose.attacks import ATTACKS
 from robustpose.defences import DEFENCES
 from robustpose.findings import FINDINGS
+from robustpose.metrics import METRICS
 from robustpose.models.heads import HEADS
 from robustpose.objectives import OBJECTIVES
 from robustpose.studies import STUDIES
 from robustpose.threats import THREATS
 from tests.cli.test_errors import run
+from tests.data.files import write_coco_people
 
 
 @pytest.fixture(autouse=True)
@@ -454,3 +456,59 @@ def test_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert "small_step" in capsys.readouterr().out
     assert run(monkeypatch, *study, "small_stap") == 2
     assert "unknown finding 'small_stap'; did you mean 'small_step'?" in capsys.readouterr().err
+
+
+METRIC = '''
+"""PCK per photo: each photo counts once, however many people are in it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from robustpose.metrics import Pck
+
+NEAR = Pck(unit="box_side", threshold=0.5)
+
+
+@dataclass(frozen=True)
+class PerPhoto:
+    name: str = "per photo"
+    redraws: str = "photos"
+
+    def defined(self, table):
+        return table.photo is not None and len(set(table.photo.tolist())) > 1
+
+    def __call__(self, table):
+        hits = NEAR.hits(table)
+        photos = [np.nanmean(hits[table.photo == name]) for name in dict.fromkeys(table.photo.tolist())]
+        return {"all": 100.0 * np.mean(photos), "number": float(len(photos))}
+'''
+
+
+def test_a_metric_that_redraws_photos(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(METRICS, "per_photo", module_of(METRIC, tmp_path).PerPhoto())
+    file = write_coco_people(tmp_path, area=2000.0)
+    data = ("--model", "deeppose", "--data", f"coco:{file}", "--attack", "fgsm", "--out", "out")
+    assert run(monkeypatch, "attack", *data) == 0
+    assert "per photo, 95% intervals over photos" in capsys.readouterr().out
+    rows = list(csv.DictReader((tmp_path / "out" / "results.csv").read_text().splitlines()))
+    (clean,) = (row for row in rows if (row["metric"], row["measure"]) == ("per photo", "clean"))
+    assert 0 < float(clean["low"]) < float(clean["value"]) < float(clean["high"]) < 100
+    assert (clean["part"], clean["n"]) == ("all", "10")
+    # However photos are drawn, two remain two; people redrawn instead would at times be of one photo only.
+    numbers = [row for row in rows if row["metric"] == "per photo number" and row["measure"] != "relative"]
+    assert [row["measure"] for row in numbers] == ["clean", "attacked"]
+    assert {(row["low"], row["value"], row["high"]) for row in numbers} == {("2.000", "2.000", "2.000")}
+    assert run(monkeypatch, "attack", *data, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["per photo"]["all"]["clean"]["value"] == float(clean["value"])
+    assert found["oks"]["AP"]["clean"]["n"] == 10  # the others are there, too
+    assert run(monkeypatch, "list", "metrics") == 0
+    assert "per_photo" in capsys.readouterr().out
+    # One photo has no interval over photos, so the metric says that it is not defined there.
+    assert run(monkeypatch, "attack", *data[:4], "--attack", "fgsm", "--n", "1", "--out", "one") == 0
+    assert "per photo" not in (tmp_path / "one" / "results.csv").read_text()
+    assert run(monkeypatch, "attack", *data, "--metric", "per_photo") == 2
+    assert "'per_photo' is no mean over keypoints" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 
 from robustpose.data import open_dataset
 from robustpose.errors import RobustPoseError
-from robustpose.metrics.oks import oks, sigmas_of
+from robustpose.metrics.coco import oks, sigmas_of
 from robustpose.skeletons import COCO_17, CROWDPOSE_14, OCHUMAN_19
 
 from .files import coco_annotation, noise, write_json, write_photo

@@ -21,11 +21,10 @@ from robustpose.findings.statistics import (
     verdict_within,
     widened,
 )
-from robustpose.metrics import METRICS, Estimate
-from robustpose.metrics.estimate import redraws
+from robustpose.metrics import PCK, Estimate
+from robustpose.metrics.bootstrap import redraws
 from tests.findings.hand_made import table
 
-PCK = METRICS["pck"]
 ROWS = np.arange(40)
 RUNS = 200
 

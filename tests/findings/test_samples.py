@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from robustpose.findings.statistics import Sample, decided, kept, mean, ratio, resampled, scored
-from robustpose.metrics import METRICS
+from robustpose.metrics import PCK
 from tests.findings.hand_made import table
 
-PCK = METRICS["pck"]
 ROWS = np.arange(40)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from robustpose.findings.spread import log_odds, spread, variance
 from robustpose.findings.statistics import Sample, decided
-from robustpose.metrics.estimate import redraws
+from robustpose.metrics.bootstrap import redraws
 
 NETS = 6
 PEOPLE = 60

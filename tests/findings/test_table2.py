@@ -9,13 +9,12 @@ from robustpose.findings import Found, Tabular
 from robustpose.findings.joints import NOWHERE, TWIN, parts_of, places
 from robustpose.findings.table2 import CLAIMS, TABLE2
 from robustpose.jobs.results import CellResult
-from robustpose.metrics import METRICS, Estimate, Table
+from robustpose.metrics import PCKH, Estimate, Table
 from robustpose.skeletons import MPII_16
 from robustpose.study.view import View
 from tests.conftest import TRIO
 from tests.findings.mpii_fakes import Answer, apart, fill, moved, sides, silent_plan
 
-PCKH = METRICS["pckh"]
 PEOPLE = 24
 LIMBS = ("ankle", "knee", "hip", "shoulder", "elbow", "wrist")
 FAR = 1000.0

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 import robustpose as rp
-from robustpose.analysis.official import all_rows
-from robustpose.analysis.scores import outcome
+from robustpose.analysis.scores import all_rows, outcome
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.job import key_of
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
-from robustpose.metrics import METRICS, score
+from robustpose.metrics import PCK, score
 from robustpose.report.html import write_report
 from robustpose.report.terminal import attack_json
 from robustpose.study.plan import run_cells
@@ -40,7 +39,7 @@ def test_what_is_stored_is_scored_against_the_moved_truth(tmp_path: Path) -> Non
     assert (attacked.table.keypoints[turned] != clean.table.keypoints[turned]).any(axis=(1, 2)).all()
     stay = ~(attacked.motions != 0).any(axis=1)
     np.testing.assert_array_equal(attacked.table.keypoints[stay], clean.table.keypoints[stay])
-    before, after = (METRICS["pck"].hits(each.table) for each in (clean, attacked))
+    before, after = (PCK.hits(each.table) for each in (clean, attacked))
     assert ((after == 0).sum(axis=1) >= (before == 0).sum(axis=1)).all()
     assert attacked.forwards <= 29 * 9
     content = json.loads(attack_json(made, clean=clean, attacked=attacked, cells=(), seconds=0.0))
@@ -51,9 +50,7 @@ def test_what_is_stored_is_scored_against_the_moved_truth(tmp_path: Path) -> Non
     assert content["motion"]["moved"] == int(turned.sum() + (~turned & ~stay).sum())
     gone = int((clean.table.visible & ~attacked.table.visible).sum())
     assert content["motion"]["keypoints_that_left"] == gone
-    assert content["attacked"]["value"] == pytest.approx(
-        score(attacked.table, METRICS["pck"])["all"].value, abs=1e-3
-    )
+    assert content["attacked"]["value"] == pytest.approx(score(attacked.table, PCK)["all"].value, abs=1e-3)
 
 
 def test_pages_show_the_truth_that_moved(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,15 @@ from robustpose.data.annotations import Detected
 from robustpose.data.detections import open_detected
 from robustpose.data.people import PhotoPeople
 from robustpose.geometry import crop_points
-from robustpose.metrics import Table, detected_scores
-from robustpose.metrics.ap import AP, AR
-from robustpose.metrics.detected import photos_of
+from robustpose.metrics import METRICS, Scores, Table, scores_of
+from robustpose.metrics.average_precision import AP, AR
+from robustpose.metrics.coco import photos_asked
 from robustpose.skeletons import COCO_17, MPII_16
 
 from ..data.files import real_file, write_json, write_photo
 
 K = len(COCO_17)
-ALL_JOINTS = frozenset(COCO_17.keypoints)
+DETECTED = METRICS["oks_detected"]
 
 
 def a_set(folder: Path, seed: int) -> tuple[Path, Path]:
@@ -97,6 +98,10 @@ def answered(people: PhotoPeople, *, seed: int, spread: float = 0.03) -> tuple[T
     return table, [np.column_stack([points, np.ones(K)]).ravel().tolist() for points in there]
 
 
+def scored(table: Table, people: PhotoPeople) -> Scores:
+    return scores_of(DETECTED, replace(table, detected=people.detected))
+
+
 def official(path: Path, people: PhotoPeople, table: Table, keypoints: list[list[float]]) -> list[float]:
     """Score the same answers by pycocotools alone, from the file."""
     assert people.detected is not None
@@ -127,7 +132,7 @@ def test_on_made_up_people_the_scores_are_pycocotools(tmp_path: Path, seed: int)
     people = open_detected(path, detections)
     table, keypoints = answered(people, seed=seed)
     assert people.detected is not None
-    ours = detected_scores(table, people.detected, joints=ALL_JOINTS)
+    ours = scored(table, people)
     np.testing.assert_allclose(
         [ours.values[name] for name in (*AP, *AR)], official(path, people, table, keypoints)
     )
@@ -140,7 +145,7 @@ def test_on_real_annotations_and_detections_the_scores_are_pycocotools(spread: f
     people = open_detected(path, real_file("coco_format/test_coco_det_AP_H_56.json"))
     table, keypoints = answered(people, seed=1, spread=spread)
     assert people.detected is not None
-    ours = detected_scores(table, people.detected, joints=ALL_JOINTS)
+    ours = scored(table, people)
     np.testing.assert_allclose(
         [ours.values[name] for name in (*AP, *AR)], official(path, people, table, keypoints)
     )
@@ -154,14 +159,14 @@ def test_people_whom_no_detection_found_are_missed(tmp_path: Path) -> None:
     people = open_detected(path, detections)
     perfect, _ = answered(people, seed=0, spread=0.0)
     assert people.detected is not None
-    recall = detected_scores(perfect, people.detected, joints=ALL_JOINTS).values["AR"]
+    recall = scored(perfect, people).values["AR"]
     half = write_json(tmp_path / "half.json", [each for each in all_of_them if each["image_id"] > 5])
     fewer = open_detected(path, half)
     table, _ = answered(fewer, seed=0, spread=0.0)
     assert fewer.detected is not None
-    scores = detected_scores(table, fewer.detected, joints=ALL_JOINTS)
+    scores = scored(table, fewer)
     assert scores.values["AR"] < recall
-    assert scores.people["AR"] == detected_scores(perfect, people.detected, joints=ALL_JOINTS).people["AR"]
+    assert scores.people["AR"] == scored(perfect, people).people["AR"]
 
 
 def test_photos_of_which_a_part_was_asked_do_not_count(tmp_path: Path) -> None:
@@ -171,7 +176,7 @@ def test_photos_of_which_a_part_was_asked_do_not_count(tmp_path: Path) -> None:
     assert people.detected is not None
     names = [person.photo for person in people.people]
     first = next(row for row in range(1, len(names)) if names[row] == names[row - 1] and names[row] > "06")
-    photos = photos_of(table.take(range(first)), people.detected)
+    photos = photos_asked(table.take(range(first)), people.detected)
     assert names[first] not in photos
     last = max(name for name in names if name < names[first])  # later ones without detections are not known of
     assert photos == sorted(name for name in people.detected.annotations if name <= last)
@@ -184,8 +189,8 @@ def test_only_the_joints_that_are_asked_for_count(tmp_path: Path) -> None:
     table.predicted[:, COCO_17.index("nose")] += 1e4
     assert people.detected is not None
     body = frozenset(COCO_17.keypoints) & frozenset(MPII_16.keypoints)
-    right = detected_scores(table, people.detected, joints=body).values["AR"]
-    assert right > detected_scores(table, people.detected, joints=ALL_JOINTS).values["AR"]
+    right = scored(table.over(body), people).values["AR"]
+    assert right > scored(table, people).values["AR"]
 
 
 def test_intervals_redraw_photos(tmp_path: Path) -> None:
@@ -193,6 +198,6 @@ def test_intervals_redraw_photos(tmp_path: Path) -> None:
     people = open_detected(path, detections)
     table, _ = answered(people, seed=1)
     assert isinstance(people.detected, Detected)
-    scores = detected_scores(table, people.detected, joints=ALL_JOINTS)
+    scores = scored(table, people)
     assert scores.draws["AP"].shape == (1000,)
     assert scores.draws["AP"].min() < scores.values["AP"] < scores.draws["AP"].max()

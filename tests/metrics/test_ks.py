@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from robustpose.metrics import METRICS, Table
-from robustpose.metrics.oks import oks, sigmas_of
+from robustpose.metrics import KS, Table
+from robustpose.metrics.coco import oks, sigmas_of
 from robustpose.objectives import Aim, Keypoints, correct_radius
 from robustpose.skeletons import COCO_17, MPII_16
 from tests.conftest import LinearPose, tiny_batch
 
-KS = METRICS["ks"]
 ANKLE, NOSE = COCO_17.keypoints.index("right_ankle"), COCO_17.keypoints.index("nose")
 
 

@@ -5,13 +5,17 @@ import math
 import numpy as np
 import pytest
 
-from robustpose.metrics import mpii_table
+from robustpose.metrics import METRICS, Estimate, score
 from robustpose.metrics.mpii import AUC
 from robustpose.metrics.pck import Pck, percentages, totals
 from robustpose.metrics.table import Table
 from robustpose.skeletons import MPII_16
 
 from .test_pck import at_the_truth, off
+
+
+def mpii_table(table: Table) -> dict[str, Estimate]:
+    return score(table, METRICS["mpii"])
 
 
 def values(table: Table) -> dict[str, float]:

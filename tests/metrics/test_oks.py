@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pycocotools.cocoeval import COCOeval, Params
 
-from robustpose.metrics.oks import oks, sigmas_of
+from robustpose.metrics.coco import oks, sigmas_of
 from robustpose.skeletons import AIC_14, COCO_17, MPII_16
 
 SIGMAS = np.array([0.05, 0.1])

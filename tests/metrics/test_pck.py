@@ -4,12 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from robustpose.metrics import ALL, METRICS, Pck, Table, score
+from robustpose.metrics import ALL, PCK, PCKH, Pck, Table, score
 from robustpose.metrics.pck import percentages, totals
 from robustpose.metrics.table import Floats
 from robustpose.skeletons import COCO_17, MPII_16
-
-PCKH = METRICS["pckh"]
 
 
 def at_the_truth(n: int) -> Table:
@@ -102,7 +100,7 @@ def test_a_person_without_head_size_does_not_count() -> None:
     assert values(table)["head_top"] == 100.0
     assert score(table, PCKH)[ALL].n == 2
     assert np.isnan(PCKH.hits(table)[1]).all()
-    assert score(table, METRICS["pck"])[ALL].n == 3
+    assert score(table, PCK)[ALL].n == 3
     table.head_size[:] = np.nan
     assert math.isnan(values(table)[ALL])
     assert score(table, PCKH)[ALL].n == 0
@@ -119,13 +117,13 @@ def test_pck_measures_in_boxes() -> None:
     table = at_the_truth(1)
     off(table, 0, "head_top", (8.0, 0.0))
     off(table, 0, "upper_neck", (8.1, 0.0))
-    got = values(table, METRICS["pck"])
+    got = values(table, PCK)
     assert (got["head_top"], got["upper_neck"]) == (100.0, 0.0)
 
 
 def test_names() -> None:
     assert PCKH.name == "PCKh@0.5"
-    assert METRICS["pck"].name == "PCK@0.1"
+    assert PCK.name == "PCK@0.1"
     assert replace(PCKH, against="target").name == "target PCKh@0.5"
 
 

@@ -38,9 +38,11 @@ def same(one: Table, other: Table) -> bool:
             continue
         mine, theirs = getattr(one, name), getattr(other, name)
         assert (mine is None) == (theirs is None), name
-        if mine is not None:
+        if isinstance(mine, np.ndarray):
             np.testing.assert_array_equal(mine, theirs, err_msg=name)
             assert mine.dtype == theirs.dtype, name
+        else:
+            assert mine == theirs, name
     return True
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from robustpose.errors import RobustPoseError
-from robustpose.metrics import METRICS, Table
+from robustpose.metrics import PCK, PCKH, Table
 from robustpose.models.architectures.dlcm import PartsHead
 from robustpose.models.heads import CentreHead, CoordinateHead, HeatmapHead, OffsetHead, SimCCHead
 from robustpose.objectives import Aim, Keypoints, Margin, correct_radius
@@ -66,7 +66,7 @@ def test_above_zero_is_wrong_as_the_metric_says(head: HeatmapHead | CoordinateHe
     generator = torch.Generator().manual_seed(3)
     shape = {HeatmapHead: (40, 3, 4, 6), CoordinateHead: (40, 3, 2), SimCCHead: (40, 3, 40)}[type(head)]
     raw = torch.rand(shape, generator=generator) - (0.5 if isinstance(head, CoordinateHead) else 0.0)
-    metric = replace(METRICS["pckh"], threshold=1.25)  # 2.5 pixels
+    metric = replace(PCKH, threshold=1.25)  # 2.5 pixels
     predicted = head.decode(raw)[0]
     table = Table(
         ids=batch.ids,
@@ -165,7 +165,7 @@ def test_a_head_without_margins_is_named() -> None:
 def test_the_radius_is_the_metric_s() -> None:
     batch = tiny_batch(2)  # head size 2, box 10
     assert bool((correct_radius(batch) == 1.0).all())
-    assert bool((correct_radius(batch, METRICS["pck"]) == 1.0).all())
+    assert bool((correct_radius(batch, PCK) == 1.0).all())
     headless = replace(batch, head_size=torch.tensor([2.0, float("nan")]), box_side=torch.tensor([10.0, 30.0]))
     assert correct_radius(headless)[:, 0].tolist() == pytest.approx([1.0, 3.0])
 

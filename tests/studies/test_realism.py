@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from robustpose.errors import RobustPoseError
-from robustpose.metrics import METRICS, score
+from robustpose.metrics import PCK, score
 from robustpose.models import open_model
 from robustpose.models.weights import load_facts
 from robustpose.studies.realism import VARIANTS, Realism, _datasets, _predictions, run_realism
@@ -34,7 +34,7 @@ def test_every_variant_is_trained_on_its_own_people_and_scored_on_the_same(tmp_p
     by_net = {line.net: line for line in lines if line.metric == "PCK@0.1"}
     for name in ("everything", "without-garments"):
         net = open_model(f"deeppose:{tmp_path / 'nets' / name / 'deeppose.safetensors'}")
-        expected = score(_predictions(net, _datasets(TINY)[0], 30), METRICS["pck"])["all"]
+        expected = score(_predictions(net, _datasets(TINY)[0], 30), PCK)["all"]
         found = by_net[name]
         assert (found.value, found.low, found.high, found.n) == (expected.value, expected.low, expected.high, 30)
     assert math.isnan(by_net["everything"].difference)

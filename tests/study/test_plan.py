@@ -9,7 +9,7 @@ from robustpose.analysis.scores import outcome
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.job import key_of
 from robustpose.jobs.store import Store
-from robustpose.metrics import METRICS
+from robustpose.metrics import PCK
 from robustpose.models import OpenedModel
 from robustpose.skeletons import Skeleton
 from robustpose.study.definition import Study
@@ -94,7 +94,7 @@ def test_all_nets_of_a_study_are_scored_on_the_keypoints_they_share(tmp_path: ob
     assert together.metric == "pck"
     store = Store(Path(str(tmp_path)))
     run_cells(together, store)
-    counted = [METRICS["pck"].hits(outcome(together, store, net, None).table) for net in nets]
+    counted = [PCK.hits(outcome(together, store, net, None).table) for net in nets]
     for hits in counted:
         np.testing.assert_array_equal(np.isfinite(hits), np.isfinite(counted[0]))
         assert np.isnan(hits[:, 2]).all()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from robustpose.analysis.official import all_rows
+from robustpose.analysis.scores import all_rows
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.job import Job, identity_of, key_of
 from robustpose.jobs.run import run_all

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from robustpose.alarms.alarm import Alarm
 from robustpose.metrics import ALL, Pck, Table
-from robustpose.metrics.estimate import difference
+from robustpose.metrics.bootstrap import difference
 
 
 def more_hurts_less(tables: Sequence[tuple[str, Table]], metric: Pck) -> list[Alarm]:

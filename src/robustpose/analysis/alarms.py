@@ -10,7 +10,7 @@ from robustpose.alarms import Alarm, black_box_beats, more_hurts_less
 from robustpose.analysis.scores import outcome
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
-from robustpose.metrics import METRICS
+from robustpose.metrics import main_metric
 from robustpose.models import OpenedModel
 from robustpose.study.plan import Plan
 
@@ -45,7 +45,7 @@ def weaker_than(plan: Plan, store: Store, model: OpenedModel, settings: Sequence
     tables = [
         ("clean" if each is None else each.title, outcome(plan, store, model, each).table) for each in settings
     ]
-    return more_hurts_less(tables, METRICS[plan.metric])
+    return more_hurts_less(tables, main_metric(plan.metric))
 
 
 def _families(plan: Plan) -> list[list[Setting]]:
@@ -66,5 +66,5 @@ def _black_boxes(plan: Plan, store: Store, model: OpenedModel) -> list[Alarm]:
         for white in whites:
             if (white.eps, white.threat) == (black.eps, black.threat):
                 one, other = ((each.title, outcome(plan, store, model, each).table) for each in (white, black))
-                alarms += black_box_beats(one, other, METRICS[plan.metric])
+                alarms += black_box_beats(one, other, main_metric(plan.metric))
     return alarms

@@ -13,7 +13,7 @@ from robustpose.jobs.results import CellResult, Floats, Pictures
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.jobs.task import TaskResult
-from robustpose.metrics import METRICS, Pck, Table, join
+from robustpose.metrics import Pck, Table, join, main_metric
 from robustpose.study.plan import Plan, choose_metric
 from robustpose.study.view import Learn, On, View
 
@@ -90,11 +90,11 @@ class Evidence:
     @property
     def metric(self) -> Pck:
         """The study's metric, against the truth."""
-        return METRICS[self.plan.metric]
+        return main_metric(self.plan.metric)
 
     def metric_on(self, on: On) -> Pck:
         """Return the metric that suits the people that a view says: head sizes are not everywhere."""
-        return METRICS[choose_metric(self.plan.models, self.plan.dataset_of(on))]
+        return main_metric(choose_metric(self.plan.models, self.plan.dataset_of(on)))
 
     def table(self, net: str, view: View) -> Table:
         """Return what a net answered, over the joints that all nets of the study share."""

@@ -7,12 +7,31 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from robustpose.data.people import PhotoPeople
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.results import CellResult, Floats, Pictures
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.signals import BEATEN, MOTION
 from robustpose.jobs.store import Store, write_atomically
-from robustpose.metrics import ALL, Estimate, Table, join, relative, score
+from robustpose.metrics import (
+    ALL,
+    METRICS,
+    Estimate,
+    HasRemarks,
+    Metric,
+    Scores,
+    Table,
+    TableOf,
+    join,
+    metrics_beside,
+    number_name,
+    pair,
+    relative,
+    relative_scores,
+    score,
+    scores_of,
+    with_intervals,
+)
 from robustpose.models import OpenedModel
 from robustpose.study.plan import Plan, metric_of
 
@@ -23,7 +42,7 @@ class Row:
 
     attack    the paper's name of the setting, or 'clean'
     rounded   whether the pictures were rounded to 8 bits before scoring
-    metric    the study's, or one of COCO's official scores: 'OKS AP', ..., 'mean OKS'; see official.py
+    metric    the study's main one, or a number of another that is defined on the data: 'OKS AP', ..., 'mean OKS'
     measure   'clean', 'attacked', 'relative' (100 x attacked / clean) or 'target' (hits of the target pose); of
               ensembles 'joints': 'relative', or 'target', with each keypoint's own worst picture
     part      'all', or a body part with left and right averaged
@@ -102,6 +121,8 @@ def outcome(plan: Plan, store: Store, model: OpenedModel, setting: Setting | Non
     results = tuple(store.read(cell) for cell in cells)
     shown = Shown(table=results[0].table, pictures=store.pictures(cells[0]))
     table = join([result.table for result in results]).over(plan.joints)
+    detected = plan.dataset.detected if isinstance(plan.dataset, PhotoPeople) else None
+    table = replace(table, data=plan.dataset.name, detected=detected)
     found = Outcome(model=model, setting=setting, table=table, results=results, shown=shown)
     if len(table) == 0:
         raise RobustPoseError(f"none of the {plan.n} photos could be read; the first: {found.unreadable[0]}")
@@ -128,12 +149,12 @@ def estimates(
 
 
 def score_clean(plan: Plan, clean: Table) -> dict[str, Estimate]:
-    """Score what a net predicted without an attack."""
+    """Score what a model predicted without an attack."""
     return score(clean, metric_of(plan))
 
 
 def result_rows(plan: Plan, store: Store) -> list[Row]:
-    """Score every cell of a plan by its metric."""
+    """Score every job of a plan by its main metric."""
     rows: list[Row] = []
     for model in plan.models:
         clean = outcome(plan, store, model, None).table
@@ -143,6 +164,60 @@ def result_rows(plan: Plan, store: Store) -> list[Row]:
             scores = estimates(plan, clean, found.table, each_joint=found.each_joint)
             rows += _rows(plan, model, setting, scores)
     return rows
+
+
+def beside_rows(plan: Plan, store: Store) -> list[Row]:
+    """Score every job of a plan by the other metrics that are defined on its data."""
+    rows: list[Row] = []
+    for model in plan.models:
+        clean = outcome(plan, store, model, None).table
+        for metric in metrics_beside(plan.metric, clean).values():
+            if isinstance(metric, TableOf):  # its numbers are there already
+                continue
+            before = scores_of(metric, clean)
+            rows += _beside(plan, model, None, metric, {"clean": with_intervals(before)})
+            for setting in plan.study.settings:
+                attacked = outcome(plan, store, model, setting).table
+                rows += _beside(plan, model, setting, metric, _attacked(metric, clean, before, attacked))
+    return rows
+
+
+def all_rows(plan: Plan, store: Store) -> list[Row]:
+    """Score every job of a plan by its main metric, then by the others that are defined on its data."""
+    return [*result_rows(plan, store), *beside_rows(plan, store)]
+
+
+def beside_estimates(metric: Metric, clean: Table, attacked: Table) -> dict[str, dict[str, Estimate]]:
+    """Score an attack by another metric: {'clean' | 'attacked' | 'relative': {number: estimate}}."""
+    before = scores_of(metric, clean)
+    return {"clean": with_intervals(before), **_attacked(metric, clean, before, attacked)}
+
+
+def headlines(plan: Plan, rows: Sequence[Row]) -> dict[str, Metric]:
+    """Return the first number of each metric beside the main one, by the name it has in rows."""
+    found: dict[str, Metric] = {}
+    for metric in METRICS.values():
+        numbers = [row.metric for row in rows if row.metric not in main_names(plan) and _is_of(row.metric, metric)]
+        found |= dict.fromkeys(numbers[:1], metric)
+    return found
+
+
+def main_names(plan: Plan) -> tuple[str, str]:
+    """Return what rows call the main metric: against the truth, and against the target pose."""
+    metric = metric_of(plan)
+    return metric.name, replace(metric, against="target").name
+
+
+def remarks(plan: Plan, store: Store) -> tuple[str, ...]:
+    """Say what weakens the numbers of the metrics beside the main one, a line a model and metric."""
+    tables = {model.name: outcome(plan, store, model, None).table for model in plan.models}
+    return tuple(
+        f"{name} {remark}"
+        for name, table in tables.items()
+        for metric in metrics_beside(plan.metric, table).values()
+        if isinstance(metric, HasRemarks)
+        for remark in metric.remarks(table)
+    )
 
 
 def write_results(rows: Sequence[Row], path: Path) -> None:
@@ -200,3 +275,30 @@ def _rows(
         for part, estimate in by_part.items()
         if part == ALL or estimate.n > 0
     ]
+
+
+def _attacked(metric: Metric, clean: Table, before: Scores, attacked: Table) -> dict[str, dict[str, Estimate]]:
+    both, after = pair(clean, attacked)
+    if both.ids != clean.ids:
+        before = scores_of(metric, both)
+    alone = scores_of(metric, attacked)
+    paired = alone if after.ids == attacked.ids else scores_of(metric, after)
+    return {"attacked": with_intervals(alone), "relative": relative_scores(before, paired)}
+
+
+def _beside(
+    plan: Plan,
+    model: OpenedModel,
+    setting: Setting | None,
+    metric: Metric,
+    scores: dict[str, dict[str, Estimate]],
+) -> list[Row]:
+    return [
+        row_of(plan, model, setting, measure=measure, metric=number_name(metric, number), part=ALL, estimate=each)
+        for measure, by_number in scores.items()
+        for number, each in by_number.items()
+    ]
+
+
+def _is_of(number: str, metric: Metric) -> bool:
+    return number in (metric.name, f"mean {metric.name}") or number.startswith(f"{metric.name} ")

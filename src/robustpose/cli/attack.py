@@ -159,8 +159,7 @@ def attack(
         )
     else:
         terminal.print_results(plan, rows)
-        tables = terminal.mpii_tables(plan, clean=found[0].table, attacked=found[1].table)
-        terminal.print_mpii(tables, model=plan.models[0].name)
+        terminal.print_benchmark_tables(plan, clean=found[0], attacked=found[1])
         terminal.print_smallest(plan, found[1])
         terminal.print_conclusion(plan, rows)
         say_where(folder)

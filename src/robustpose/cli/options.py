@@ -12,8 +12,13 @@ from robustpose.errors import RobustPoseError
 from robustpose.study.options import GridOptions
 
 
-def completing(kind: str, *, several: bool = False) -> Callable[[str], list[tuple[str, str]]]:
-    """Make a shell completion of a kind's names, up to their colon; of several, where told, between commas."""
+def completing(
+    kind: str, *, several: bool = False, only: Collection[str] = ()
+) -> Callable[[str], list[tuple[str, str]]]:
+    """Make a shell completion of a kind's names, up to their colon; of several, where told, between commas.
+
+    only  the names that the option takes; empty for all
+    """
 
     def complete(incomplete: str) -> list[tuple[str, str]]:
         before, comma, last = incomplete.rpartition(",") if several else ("", "", incomplete)
@@ -21,7 +26,9 @@ def completing(kind: str, *, several: bool = False) -> Callable[[str], list[tupl
             name.partition(":")[0] + (":" if ":" in name else ""): line for name, line in known(kind).items()
         }
         return [
-            (f"{before}{comma}{name}", line) for name, line in sorted(written.items()) if name.startswith(last)
+            (f"{before}{comma}{name}", line)
+            for name, line in sorted(written.items())
+            if name.startswith(last) and (not only or name in only)
         ]
 
     return complete
@@ -31,7 +38,8 @@ def as_option(field: Field[Any]) -> OptionInfo:
     """Make a command's option of a field of an options dataclass: see study/options.py."""
     about, name = field.metadata, field.name.replace("_", "-")
     written = f"--{name}/--no-{name}" if field.type in (bool, "bool") else f"--{name}"
-    complete = completing(about["names"], several=about["several"]) if about["names"] else None
+    several, only = about["several"], about["only"]
+    complete = completing(about["names"], several=several, only=only) if about["names"] else None
     made: OptionInfo = typer.Option(written, help=about["help"], min=about["min"], autocompletion=complete)
     return made
 

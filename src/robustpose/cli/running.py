@@ -7,8 +7,7 @@ from typing import Any
 
 from robustpose import findings
 from robustpose.analysis.factors import factor_rows, write_factors
-from robustpose.analysis.official import all_rows, unranked
-from robustpose.analysis.scores import Outcome, Row, write_results
+from robustpose.analysis.scores import Outcome, Row, all_rows, remarks, write_results
 from robustpose.cli.provenance import write_provenance
 from robustpose.data.rendered import RenderedPeople
 from robustpose.jobs.job import Job
@@ -76,8 +75,8 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None, reuse: bool = 
         return Ran(plan, store, [], {})
     rows = all_rows(plan, store)
     made = write_outputs(plan, store, rows, folder)
-    for name in unranked(plan, store):
-        terminal.say(f"{name} is equally sure of everyone, so OKS AP ranks its answers by the order of the file")
+    for line in remarks(plan, store):
+        terminal.say(line)
     return Ran(plan, store, rows, made)
 
 

@@ -114,7 +114,7 @@ def make_report(
     out: Annotated[Path | None, typer.Option(help="Folder to write into; the study's own if left out")] = None,
 ) -> None:
     """Make results.csv and the page again from a study's stored cells. No model is opened."""
-    from robustpose.analysis.official import all_rows
+    from robustpose.analysis.scores import all_rows
     from robustpose.cli.running import say_where, write_outputs
     from robustpose.study.saved import reopen
 

@@ -5,7 +5,7 @@ from robustpose.analysis.alarms import weaker_than
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.jobs.workbench import input_size_of, padding_of
-from robustpose.metrics import METRICS
+from robustpose.metrics import main_metric
 from robustpose.models import OpenedModel
 from robustpose.objectives import OBJECTIVES, Margin, Objective, TrainingLoss
 from robustpose.study.plan import Plan
@@ -39,5 +39,5 @@ def _look(plan: Plan, model: OpenedModel, setting: Setting) -> list[Alarm]:
         people.in_skeleton(model.net.skeleton),
         objective=objective,
         threat=make_threat(setting.threat, setting.eps),
-        metric=METRICS[plan.metric],
+        metric=main_metric(plan.metric),
     )

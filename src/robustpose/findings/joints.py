@@ -16,8 +16,7 @@ import numpy as np
 
 from robustpose.findings.statistics import Sample, redraws
 from robustpose.metrics import ALL, Pck, Table
-from robustpose.metrics.estimate import weighted_totals
-from robustpose.metrics.pck import percentages, totals
+from robustpose.metrics.pck import percentages, totals, weighted_totals
 from robustpose.metrics.table import Bools, Floats
 
 PAPER_ORDER = ("ankle", "knee", "hip", "neck", "head", "shoulder", "elbow", "wrist")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from robustpose.findings.statistics import Sample, redraws
-from robustpose.metrics.estimate import DRAWS
+from robustpose.metrics.bootstrap import DRAWS
 from robustpose.metrics.table import Floats
 
 FALSE_ALARMS = np.linspace(0.0, 100.0, 51)

@@ -26,9 +26,9 @@ import numpy as np
 
 from robustpose.findings.finding import Holds, Verdict
 from robustpose.metrics import ALL, Estimate, Pck, Table, pair
-from robustpose.metrics.estimate import from_draws, weighted_totals
-from robustpose.metrics.estimate import redraws as new_redraws
-from robustpose.metrics.pck import percentages, totals
+from robustpose.metrics.bootstrap import from_draws
+from robustpose.metrics.bootstrap import redraws as new_redraws
+from robustpose.metrics.pck import percentages, totals, weighted_totals
 from robustpose.metrics.table import Floats
 
 FEWEST = 20

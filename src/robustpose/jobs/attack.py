@@ -14,7 +14,7 @@ from robustpose.jobs.results import CellResult, Pictures, as_uint8
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.signals import found_by, signals_of
 from robustpose.jobs.workbench import Workbench, as_table
-from robustpose.metrics import METRICS
+from robustpose.metrics import main_metric
 from robustpose.models import OpenedModel
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import THREATS
@@ -122,7 +122,7 @@ def _under_attack(cells: Sequence[Cell], bench: Workbench, *, model: OpenedModel
         clean = attacks.predict(model.net, batch.images, ids=batch.ids)
         truths = bench.truths(first.data_fingerprint, first.pool, net=model.net)
         keypoints, visible = attacks.draw_targets(
-            as_table(batch, clean.keypoints), truths, metric=METRICS[first.metric], seed=first.seed
+            as_table(batch, clean.keypoints), truths, metric=main_metric(first.metric), seed=first.seed
         )
         target = attacks.Target(
             keypoints=torch.from_numpy(keypoints).float().to(bench.device),
@@ -165,7 +165,7 @@ def _along(
         threat=THREATS[setting.threat].make(setting.eps),
         objective=OBJECTIVES[setting.objective],
         target=target,
-        metric=METRICS[longest.metric] if longest.metric else None,
+        metric=main_metric(longest.metric) if longest.metric else None,
         seed=longest.seed,
         round_to_8bit=setting.round_to_8bit,
         search=setting.search,

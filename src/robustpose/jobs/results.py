@@ -95,12 +95,12 @@ class CellResult:
     @classmethod
     def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> "CellResult":
         """Read it back."""
-        more: dict[str, Any] = {name: arrays.get(name) for name in _MORE_ARRAYS}
+        known: dict[str, Any] = {name: arrays[name] for name in _TABLE_ARRAYS}
+        known |= {name: arrays.get(name) for name in _MORE_ARRAYS}
         table = Table(
             ids=tuple(about["ids"]),
             skeleton=skeleton_of(about),
-            **{array: arrays[array] for array in _TABLE_ARRAYS},
-            **more,
+            **known,
         )
         return cls(
             table=table,

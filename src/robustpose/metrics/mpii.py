@@ -8,12 +8,14 @@ Mean@0.1      the same at a tenth of the head size
 AUC           of Mean over the thresholds 0, 0.01, ..., 0.50 by the trapezoid rule, in percent of the whole
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from robustpose.metrics.estimate import Estimate, score
-from robustpose.metrics.pck import ALL, Pck
+from robustpose.metrics.bootstrap import Scores, gathered
+from robustpose.metrics.pck import ALL, PCKH, Pck
 from robustpose.metrics.table import Floats, Table
 
 PARTS = {
@@ -51,10 +53,26 @@ AUC = Area(unit="head_size", threshold=0.5)
 PCKH_TENTH = Pck(unit="head_size", threshold=0.1)
 
 
-def mpii_table(table: Table, *, seed: int = 0) -> dict[str, Estimate]:
-    """Return MPII's official table of a table in MPII's skeleton, in percent; NaN where nothing is labelled."""
-    by_part = score(table, Pck(unit="head_size", threshold=0.5), seed=seed)
-    scores = {name: by_part[part] for name, part in PARTS.items() if part in by_part}
-    scores["Mean@0.1"] = score(table, PCKH_TENTH, seed=seed)[ALL]
-    scores["AUC"] = score(table, AUC, seed=seed)[ALL]
-    return scores
+@dataclass(frozen=True)
+class MpiiTable:
+    """MPII's official table: PCKh as the benchmark publishes it; beside PCKh on MPII."""
+
+    name: str = "MPII"
+    redraws: Literal["people"] = "people"
+    table_of: str = "pckh"
+    title: str = "MPII's PCKh"
+
+    def defined(self, table: Table) -> bool:
+        """Say whether the people are MPII's, with head sizes."""
+        return table.data == "mpii" and PCKH.defined(table)
+
+    def __call__(self, table: Table) -> Mapping[str, float]:
+        """Return Head to Mean@0.1 and AUC; NaN where nothing is labelled."""
+        return self.scores(table).values
+
+    def scores(self, table: Table, *, seed: int = 0) -> Scores:
+        """Score a table and its redraws."""
+        by_part = PCKH.scores(table, seed=seed)
+        parts = {name: (by_part, part) for name, part in PARTS.items() if part in by_part.values}
+        tenth, area = (metric.scores(table, seed=seed) for metric in (PCKH_TENTH, AUC))
+        return gathered({**parts, "Mean@0.1": (tenth, ALL), "AUC": (area, ALL)})

@@ -3,22 +3,25 @@
 PCKh@0.5   unit = head size, MPII's rule: 0.6 x the head box's diagonal (Andriluka et al. 2014); pelvis and thorax
            are left out; left and right of a joint are averaged; the total pools all labelled keypoints, which is
            the official tool's mean weighted by each joint's number of labels
-PCK@0.1    unit = the longer side of the person's box; for nets and data sets that share only some keypoints, or
+PCK@0.1    unit = the longer side of the person's box; for models and data sets that share only some keypoints, or
            that have no head size
-KS@0.5     within the distance at which a keypoint's own term of COCO's OKS (metrics/oks.py) is 0.5: under it
+KS@0.5     within the distance at which a keypoint's own term of COCO's OKS (metrics/coco.py) is 0.5: under it
            Ronchi and Perona 2017 (arXiv 1707.05388) call a keypoint missed, or swapped; it grows with the person's
            area and with COCO's constant of the keypoint, so hips have more room than eyes
 The threshold's edge is correct (distance <= threshold x unit), as in the official tools.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from robustpose.metrics.oks import sigmas_of
+from robustpose.metrics.bootstrap import Scores, redraws
+from robustpose.metrics.coco import sigmas_of
 from robustpose.metrics.table import Floats, Table
 from robustpose.skeletons import Skeleton
+from robustpose.types import PoseDataset
 
 ALL = "all"
 
@@ -30,17 +33,52 @@ class Pck:
     """PCK at `threshold` x unit, against the truth or against a targeted attack's target pose.
 
     With the unit 'similarity' the threshold is a keypoint similarity, in (0, 1].
+
+    summary  what `robustpose list metrics` says of it
     """
+
+    redraws: ClassVar[Literal["people"]] = "people"
 
     unit: Literal["head_size", "box_side", "similarity"]
     threshold: float
     against: Literal["truth", "target"] = "truth"
+    summary: str = field(default="", compare=False, repr=False)
 
     @property
     def name(self) -> str:
         """The field's name for it: PCKh@0.5, target PCKh@0.5, PCK@0.1."""
         base = f"{_NAMES[self.unit]}@{self.threshold:g}"
         return base if self.against == "truth" else f"target {base}"
+
+    def lacks(self, people: PoseDataset) -> str:
+        """Name what a data set needs for this unit and has not of everyone; empty where nothing."""
+        if self.unit == "head_size" and not people.has_head_sizes:
+            return "head sizes"
+        if self.unit == "similarity" and not getattr(people, "has_areas", False):
+            return "areas of people"
+        return ""
+
+    def defined(self, table: Table) -> bool:
+        """Say whether the unit is known of anyone."""
+        return bool(np.isfinite(self.radius_of(table)).any())
+
+    def __call__(self, table: Table) -> Mapping[str, float]:
+        """Return the score of all keypoints and of each body part, in percent."""
+        values = percentages(*totals(self.hits(table)), table.skeleton)
+        return {part: float(value) for part, value in values.items()}
+
+    def scores(self, table: Table, *, seed: int = 0) -> Scores:
+        """Score a table and its redraws."""
+        hits = self.hits(table)
+        weights = redraws(len(table), seed=seed)
+        values = percentages(*totals(hits), table.skeleton)
+        people = _people(hits, table.skeleton)
+        return Scores(
+            values={part: float(value) for part, value in values.items()},
+            draws=percentages(*weighted_totals(hits, weights), table.skeleton),
+            people=people,
+            units=people,
+        )
 
     def radius(
         self,
@@ -60,7 +98,7 @@ class Pck:
             return np.repeat(self.threshold * unit[:, None], len(skeleton), axis=1)
         if area is None or crops is None:
             return np.full((len(head_size), len(skeleton)), np.nan)
-        # exp(-d^2 / (2 s^2 k^2)) = threshold, with s^2 the area as the net sees it and k = 2 sigma
+        # exp(-d^2 / (2 s^2 k^2)) = threshold, with s^2 the area as the model sees it and k = 2 sigma
         scale = np.sqrt(area * np.abs(np.linalg.det(crops[:, :, :2])))
         radius: Floats = scale[:, None] * 2 * sigmas_of(skeleton) * np.sqrt(-2 * np.log(self.threshold))
         return radius
@@ -97,6 +135,12 @@ def totals(hits: Floats) -> tuple[Floats, Floats]:
     return np.nansum(hits, axis=0), np.isfinite(hits).sum(axis=0).astype(float)
 
 
+def weighted_totals(hits: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Count correct and labelled keypoints (D, K) of hits (N, K), each person weights (D, N) times."""
+    known = np.isfinite(hits)
+    return weights @ np.where(known, hits, 0.0), weights @ known
+
+
 def percentages(correct: Floats, labelled: Floats, skeleton: Skeleton) -> dict[str, Floats]:
     """Turn counts (..., K) into percent (...) for 'all' and for each body part, left and right averaged.
 
@@ -110,3 +154,15 @@ def percentages(correct: Floats, labelled: Floats, skeleton: Skeleton) -> dict[s
             known = np.isfinite(sides)
             scores[part] = np.where(known, sides, 0.0).sum(axis=-1) / known.sum(axis=-1)
     return scores
+
+
+def _people(hits: Floats, skeleton: Skeleton) -> dict[str, int]:
+    """Count the people with a keypoint that counts: of all, and of each body part."""
+    known = np.isfinite(hits)
+    parts = {part: known[:, list(rows)] for part, rows in skeleton.groups.items()}
+    return {part: int(each.any(axis=1).sum()) for part, each in {ALL: known, **parts}.items()}
+
+
+PCKH = Pck("head_size", 0.5, summary="PCKh@0.5: keypoints within half a head size of the truth")
+PCK = Pck("box_side", 0.1, summary="PCK@0.1: keypoints within a tenth of the box's longer side of the truth")
+KS = Pck("similarity", 0.5, summary="KS@0.5: keypoints whose own term of COCO's OKS is at least 0.5")

@@ -1,16 +1,19 @@
-"""The artefact of every experiment: what a net predicted for each person, beside the truth.
+"""The artefact of every experiment: what a model predicted for each person, beside the truth.
 
 Every number and figure is a pure function of such tables, so a new metric never needs a GPU.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robustpose.skeletons import Skeleton
+
+if TYPE_CHECKING:
+    from robustpose.data.annotations import Detected
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -18,7 +21,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Table:
-    """N people, one row each; everything in input pixels of the crop that the net saw.
+    """N people, one row each; everything in input pixels of the crop that the model saw.
 
     predicted         (N, K, 2)
     keypoints         (N, K, 2) the truth
@@ -27,12 +30,15 @@ class Table:
     box_side          (N,) the longer side of the person's box
     target            (N, K, 2) the pose that a targeted attack asked for; None for other cells
     target_visible    (N, K)
-    score             (N,) how sure the net is of the person: the mean of its keypoints' scores; NaN where unknown
+    score             (N,) the model's confidence: the mean of its keypoints' scores; NaN where unknown
     area              (N,) the person's area in PHOTO pixels squared; NaN where the data set gives none
     crops             (N, 2, 3) the affine map from photo pixels to input pixels
     photo             (N,) the photo that the person is in, by name
+    joints            the keypoints that count, by name; None for all that the skeleton counts
+    data              the data set's name; empty where it does not matter
+    detected          what a file says of the photos, where the boxes are a detector's
 
-    The last four may be None in a table that no net answered; those that cells store have them.
+    score, area, crops and photo may be None in a table that no model answered; stored tables have them.
     """
 
     ids: tuple[str, ...]
@@ -48,6 +54,9 @@ class Table:
     area: Floats | None = None
     crops: Floats | None = None
     photo: NDArray[np.str_] | None = None
+    joints: frozenset[str] | None = None
+    data: str = ""
+    detected: "Detected | None" = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -66,7 +75,8 @@ class Table:
         """Return the table with only these keypoints counting."""
         chosen = np.array([name in joints for name in self.skeleton.keypoints])
         asked = None if self.target_visible is None else self.target_visible & chosen
-        return replace(self, visible=self.visible & chosen, target_visible=asked)
+        kept = joints if self.joints is None else self.joints & joints
+        return replace(self, visible=self.visible & chosen, target_visible=asked, joints=kept)
 
 
 def join(tables: Sequence[Table]) -> Table:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robustpose.metrics.estimate import Estimate, from_draws, redraws
+from robustpose.metrics.bootstrap import Estimate, from_draws, redraws
 from robustpose.metrics.table import Bools, Floats
 
 

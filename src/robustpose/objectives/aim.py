@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from robustpose.metrics import METRICS, Pck
+from robustpose.metrics import PCK, PCKH, Pck
 from robustpose.types import Batch, Loss, PoseModel
 
 
@@ -60,7 +60,7 @@ def correct_radius(batch: Batch, metric: Pck | None = None) -> Tensor:
 
     By default that of PCKh@0.5 where everyone has a head size, else that of PCK@0.1.
     """
-    chosen = metric or METRICS["pckh" if bool(torch.isfinite(batch.head_size).all()) else "pck"]
+    chosen = metric or (PCKH if bool(torch.isfinite(batch.head_size).all()) else PCK)
     radius = chosen.radius(
         batch.skeleton,
         head_size=batch.head_size.double().cpu().numpy(),

@@ -14,8 +14,8 @@ import numpy as np
 from robustpose import attacks
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.workbench import as_table
-from robustpose.metrics import ALL, METRICS, Estimate, Pck, Table, difference, join, score
-from robustpose.metrics.estimate import from_draws, redraws
+from robustpose.metrics import ALL, Estimate, Pck, Table, difference, join, main_metric, score
+from robustpose.metrics.bootstrap import from_draws, redraws
 from robustpose.metrics.table import Floats, pair
 from robustpose.models import OpenedModel
 from robustpose.models.importers.imported import ImportedPose
@@ -107,7 +107,7 @@ def check_spec(
         )
     if n < 2:
         raise RobustPoseError(f"a check needs at least 2 people, got {n}")
-    chosen = METRICS[choose_metric([model], dataset)]
+    chosen = main_metric(choose_metric([model], dataset))
     bench = _Bench(model.net, dataset, min(n, len(dataset)), chosen, on_progress)
     variant = Variant("as the spec says", "", model.net.card)
     before = bench.tried(variant, against=None)

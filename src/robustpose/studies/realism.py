@@ -26,7 +26,7 @@ from robustpose.defences import open_defended
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.store import write_atomically
 from robustpose.jobs.workbench import as_table
-from robustpose.metrics import ALL, METRICS, Table, difference, join, score
+from robustpose.metrics import ALL, Table, difference, join, main_metric, score
 from robustpose.models import OpenedModel, open_model
 from robustpose.models.weights import facts_path, load_facts
 from robustpose.studies.grid import listed
@@ -191,14 +191,16 @@ def _score_all(nets: Sequence[tuple[str, OpenedModel]], dataset: PoseDataset, n:
     for metric in ("pck", "pckh") if dataset.has_head_sizes else ("pck",):
         for name, _ in nets:
             table = tables[name].over(shared)
-            found = score(table, METRICS[metric])[ALL]
+            found = score(table, main_metric(metric))[ALL]
             alike = name in VARIANTS and name != EVERYTHING
-            change = difference(tables[EVERYTHING].over(shared), table, METRICS[metric])[ALL] if alike else None
+            change = (
+                difference(tables[EVERYTHING].over(shared), table, main_metric(metric))[ALL] if alike else None
+            )
             nan = float("nan")
             yield Worth(
                 net=name,
                 data=dataset.name,
-                metric=METRICS[metric].name,
+                metric=main_metric(metric).name,
                 value=found.value,
                 low=found.low,
                 high=found.high,

@@ -7,16 +7,28 @@ of these; the command line makes `robustpose study NAME` of it.
 from dataclasses import dataclass, field
 from typing import Any
 
+MAIN_METRICS = ("pckh", "pck", "ks")
+"""What --metric takes: metrics.main_metrics(), whose import would wait for torch."""
 
-def option(default: Any, text: str, *, least: float | None = None, names: str = "", several: bool = False) -> Any:
+
+def option(
+    default: Any,
+    text: str,
+    *,
+    least: float | None = None,
+    names: str = "",
+    only: tuple[str, ...] = (),
+    several: bool = False,
+) -> Any:
     """Make a field of an options dataclass.
 
     text     what the help says
     least    the smallest number that is taken
     names    the kind of `robustpose list` that its values are of, which the shell completes
+    only     those of them that it takes; empty for all
     several  whether it takes several of these, between commas
     """
-    about = {"help": text, "min": least, "names": names, "several": several}
+    about = {"help": text, "min": least, "names": names, "only": only, "several": several}
     return field(default=default, metadata=about)
 
 
@@ -91,5 +103,8 @@ class GridOptions(ComputedOptions):
     universal_people: int | None = option(None, "Training people that it is learned from", least=16)
     detections: str = option("", "A detector's boxes instead of the true ones: COCO's results JSON")
     metric: str = option(
-        "", "pckh | pck | ks; by default what suits data and models, see docs/scores.md", names="metrics"
+        "",
+        f"{' | '.join(MAIN_METRICS)}; by default what suits data and models, see docs/scores.md",
+        names="metrics",
+        only=MAIN_METRICS,
     )

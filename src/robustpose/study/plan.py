@@ -16,7 +16,7 @@ from robustpose.jobs.task import TaskCell
 from robustpose.jobs.transfer import Replay
 from robustpose.jobs.universal import UniversalCell
 from robustpose.jobs.workbench import Workbench
-from robustpose.metrics import METRICS, Pck
+from robustpose.metrics import METRICS, Pck, main_metric
 from robustpose.models import OpenedModel, OpenedTask, open_task
 from robustpose.objectives import OBJECTIVES
 from robustpose.skeletons import Skeleton
@@ -259,9 +259,9 @@ def _second(study: Study, spec: str) -> PoseDataset | None:
 def _check_metric(name: str, dataset: PoseDataset) -> None:
     if name not in METRICS:
         raise unknown_name("metric", name, METRICS)
-    if METRICS[name].unit == "head_size" and not dataset.has_head_sizes:
+    if main_metric(name).unit == "head_size" and not dataset.has_head_sizes:
         raise RobustPoseError(f"--metric {name}: {dataset.name} has no head sizes; leave it out, or take pck")
-    if METRICS[name].unit == "similarity" and not getattr(dataset, "has_areas", False):
+    if main_metric(name).unit == "similarity" and not getattr(dataset, "has_areas", False):
         raise RobustPoseError(f"--metric {name}: {dataset.name} has no areas of people; leave it out, or take pck")
 
 
@@ -275,7 +275,7 @@ def choose_metric(models: Sequence[OpenedModel], dataset: PoseDataset) -> str:
 
 def metric_of(plan: Plan) -> Pck:
     """Return the plan's metric, against the truth."""
-    return METRICS[plan.metric]
+    return main_metric(plan.metric)
 
 
 def workbench(plan: Plan) -> Workbench:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from robustpose.data.augment import PADDING, TrainingPeople, augmented, augmented_with_labels
 from robustpose.errors import RobustPoseError
-from robustpose.metrics import ALL, METRICS, Estimate, Pck, Table, accuracy, mean_iou, overlaps, score
+from robustpose.metrics import ALL, PCK, PCKH, Estimate, Pck, Table, accuracy, mean_iou, overlaps, score
 from robustpose.models.architectures.tasks import task_loss
 from robustpose.types import Batch, HasTaskLabels, PoseDataset, PoseModel
 
@@ -59,7 +59,7 @@ class PoseCourse:
     """Keypoints: the sum over the net's stages of its head's loss; PCKh@0.5, or another PCK."""
 
     input_size: tuple[int, int]
-    measure: Pck = METRICS["pckh"]
+    measure: Pck = PCKH
     needs_labels: bool = False
 
     @property
@@ -168,7 +168,7 @@ def course_of(architecture: str, net: nn.Module, *, head_sizes: bool = True) -> 
     head_sizes  whether those on whom it is scored have some: a pose net's score is PCK@0.1 where they have none
     """
     if isinstance(net, PoseModel):
-        return PoseCourse(input_size=net.input_size, measure=METRICS["pckh" if head_sizes else "pck"])
+        return PoseCourse(input_size=net.input_size, measure=PCKH if head_sizes else PCK)
     height, width = net.input_size  # type: ignore[misc]
     input_size = (int(height), int(width))
     if architecture == "action":
@@ -179,9 +179,7 @@ def course_of(architecture: str, net: nn.Module, *, head_sizes: bool = True) -> 
 
 
 @torch.no_grad()
-def evaluate(
-    net: nn.Module, people: Batch, *, batch: int = _AT_ONCE, measure: Pck = METRICS["pckh"]
-) -> dict[str, Estimate]:
+def evaluate(net: nn.Module, people: Batch, *, batch: int = _AT_ONCE, measure: Pck = PCKH) -> dict[str, Estimate]:
     """Score a net on people that are loaded already, by PCKh@0.5 where nothing else is asked."""
     assert isinstance(net, PoseModel)
     was_training = net.training

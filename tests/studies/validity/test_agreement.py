@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
-from robustpose.metrics.estimate import redraws
+from robustpose.metrics.bootstrap import redraws
 from robustpose.metrics.table import Floats
 from robustpose.studies.validity.agreement import (
     Pair,

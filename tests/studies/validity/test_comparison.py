@@ -12,7 +12,7 @@ import torch
 from robustpose.analysis.scores import outcome
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.store import Store
-from robustpose.metrics import ALL, METRICS, relative, score
+from robustpose.metrics import ALL, PCK, relative, score
 from robustpose.skeletons import MPII_16
 from robustpose.studies.real import REAL
 from robustpose.studies.validity.comparison import Comparison, compare, write_comparison
@@ -41,7 +41,7 @@ def test_every_row_is_what_the_side_alone_would_say(run: Run) -> None:
         for slot, model in enumerate(each.models):
             clean = outcome(each, stores[side], model, None).table
             attacked = outcome(each, stores[side], model, FGSM).table
-            pck = METRICS["pck"]
+            pck = PCK
             for measure, setting, expected in (
                 ("clean", None, score(clean, pck)),
                 ("attacked", FGSM, score(attacked, pck)),

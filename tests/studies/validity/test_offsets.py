@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from robustpose.metrics import Table
-from robustpose.metrics.estimate import redraws
+from robustpose.metrics.bootstrap import redraws
 from robustpose.studies.validity.offsets import Sampled, distances, medians, offset
 from tests.conftest import TRIO
 

@@ -4,9 +4,8 @@ from robustpose.report.terminal.as_json import attack_json
 from robustpose.report.terminal.checks import print_check, print_checked, print_photo
 from robustpose.report.terminal.progress import cells_bar, say, stderr, stdout, steps_bar
 from robustpose.report.terminal.scores import (
-    mpii_tables,
+    print_benchmark_tables,
     print_conclusion,
-    print_mpii,
     print_results,
     print_rows,
     print_smallest,
@@ -19,13 +18,12 @@ from robustpose.report.terminal.validity import print_agreement
 __all__ = [
     "attack_json",
     "cells_bar",
-    "mpii_tables",
     "print_agreement",
     "print_answers",
+    "print_benchmark_tables",
     "print_check",
     "print_checked",
     "print_conclusion",
-    "print_mpii",
     "print_photo",
     "print_results",
     "print_rows",

@@ -8,11 +8,8 @@ from dataclasses import asdict
 import numpy as np
 
 from robustpose.analysis.minimum_norm import smallest_curve
-from robustpose.analysis.official import has_detections, official_estimates
-from robustpose.analysis.scores import Outcome, estimates
-from robustpose.metrics import ALL, Estimate, Table, is_ranked, score
-from robustpose.report.terminal.scores import mpii_tables
-from robustpose.skeletons import COCO_17
+from robustpose.analysis.scores import Outcome, beside_estimates, estimates
+from robustpose.metrics import ALL, Estimate, HasRemarks, Table, TableOf, metrics_beside, score
 from robustpose.study.plan import Plan, metric_of
 from robustpose.threats.motion import PARTS
 
@@ -55,8 +52,7 @@ def attack_json(
             }
             for part in parts
         },
-        **_official_json(plan, clean=clean.table, attacked=attacked.table),
-        **_mpii_json(plan, clean=clean.table, attacked=attacked.table),
+        **_beside_json(plan, clean=clean.table, attacked=attacked.table),
         **_curve_json(plan, attacked),
         **_motion_json(clean, attacked),
         "forwards": attacked.forwards,
@@ -70,28 +66,23 @@ def attack_json(
     return json.dumps(content, indent=2, allow_nan=False)
 
 
-def _official_json(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, object]:
-    """Write COCO's official scores by name; nothing where nobody has an area."""
-    scores = official_estimates(plan, clean, attacked)
-    if not scores:
-        return {}
-    by_name = {
-        name: {measure: _as_json(by_score[name]) for measure, by_score in scores.items()}
-        for name in scores["clean"]
-    }
-    keypoints = len(plan.joints.intersection(COCO_17.keypoints))
-    boxes = "detected" if has_detections(plan) else "true"
-    return {"oks": {"keypoints": keypoints, "boxes": boxes, "ranked": is_ranked(clean), **by_name}}
-
-
-def _mpii_json(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, object]:
-    """Write MPII's official table; nothing of other people."""
-    tables = mpii_tables(plan, clean=clean, attacked=attacked)
-    if not tables:
-        return {}
-    return {
-        "mpii": {when: {name: _as_json(each) for name, each in table.items()} for when, table in tables.items()}
-    }
+def _beside_json(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, object]:
+    """Write the metrics beside the main one: by number; a benchmark's table clean and attacked."""
+    sections: dict[str, object] = {}
+    for metric in metrics_beside(plan.metric, clean).values():
+        scores = beside_estimates(metric, clean, attacked)
+        by_measure = {
+            measure: {number: _as_json(each) for number, each in by_number.items()}
+            for measure, by_number in scores.items()
+        }
+        by_number = {
+            number: {measure: found[number] for measure, found in by_measure.items()} for number in scores["clean"]
+        }
+        facts = metric.facts(clean) if isinstance(metric, HasRemarks) else {}
+        is_table = isinstance(metric, TableOf)
+        table = {when: by_measure[when] for when in ("clean", "attacked")}
+        sections[metric.name.lower()] = table if is_table else facts | by_number
+    return sections
 
 
 def _curve_json(plan: Plan, attacked: Outcome) -> dict[str, object]:

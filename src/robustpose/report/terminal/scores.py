@@ -7,10 +7,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
 from robustpose.analysis.minimum_norm import smallest_curve
-from robustpose.analysis.official import official_name
-from robustpose.analysis.scores import Outcome, Row
+from robustpose.analysis.scores import Outcome, Row, headlines, main_names
 from robustpose.findings import Found
-from robustpose.metrics import ALL, Estimate, Table, mpii_table
+from robustpose.metrics import ALL, Estimate, TableOf, metrics_beside
 from robustpose.report.terminal.conclusion import conclusion
 from robustpose.report.terminal.progress import interval, stdout
 from robustpose.studies.realism import Worth
@@ -43,11 +42,11 @@ def _estimate(estimate: Estimate) -> str:
 
 
 def print_results(plan: Plan, rows: Sequence[Row]) -> None:
-    """Print a study's scores by its metric and, where people have areas, COCO's average precision."""
-    _print_scores(plan, [row for row in rows if row.metric.endswith(metric_of(plan).name)], over="n people")
-    official = [row for row in rows if row.metric == official_name("AP")]
-    if official:
-        _print_scores(plan, official, over="photos")
+    """Print a study's scores by its main metric, then the first number of each other one, such as OKS AP."""
+    _print_scores(plan, [row for row in rows if row.metric in main_names(plan)], over="n people")
+    for name, metric in headlines(plan, rows).items():
+        over = "photos" if metric.redraws == "photos" else "n people"
+        _print_scores(plan, [row for row in rows if row.metric == name], over=over)
 
 
 def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
@@ -91,25 +90,20 @@ def print_conclusion(plan: Plan, rows: Sequence[Row]) -> None:
         stdout.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
-def print_mpii(tables: Mapping[str, Mapping[str, Estimate]], *, model: str) -> None:
-    """Print MPII's official table of a net, a line clean and one under attack: percent, without intervals."""
-    if not tables:
-        return
-    stdout.print(f"{model}, MPII's PCKh, %", style="italic", markup=False, highlight=False, soft_wrap=True)
-    table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)
-    for column in ("", *next(iter(tables.values()))):
-        table.add_column(column, no_wrap=True)
-    for name, scores in tables.items():
-        texts = ["-" if math.isnan(each.value) else f"{each.value:5.1f}" for each in scores.values()]
-        table.add_row(name, *texts)
-    stdout.print(table, markup=False)
-
-
-def mpii_tables(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, dict[str, Estimate]]:
-    """Score MPII's people by its official table: {'clean' | 'attacked': {Head ... AUC}}; empty of other people."""
-    if plan.dataset.name != "mpii" or metric_of(plan).unit != "head_size":
-        return {}
-    return {"clean": mpii_table(clean), "attacked": mpii_table(attacked)}
+def print_benchmark_tables(plan: Plan, *, clean: Outcome, attacked: Outcome) -> None:
+    """Print a benchmark's table, such as MPII's: a line clean and one attacked, percent without intervals."""
+    for metric in metrics_beside(plan.metric, clean.table).values():
+        if not isinstance(metric, TableOf):
+            continue
+        scores = {when: metric(each.table) for when, each in (("clean", clean), ("attacked", attacked))}
+        title = f"{clean.model.name}, {metric.title}, %"
+        stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
+        table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)
+        for column in ("", *scores["clean"]):
+            table.add_column(column, no_wrap=True)
+        for when, numbers in scores.items():
+            table.add_row(when, *("-" if math.isnan(each) else f"{each:5.1f}" for each in numbers.values()))
+        stdout.print(table, markup=False)
 
 
 def print_smallest(plan: Plan, attacked: Outcome) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustpose.metrics import Estimate
-from robustpose.metrics.estimate import from_draws
+from robustpose.metrics.bootstrap import from_draws
 from robustpose.metrics.table import Floats
 
 

@@ -11,9 +11,9 @@ from robustpose.analysis.scores import Row, outcome, row_of, write_results
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store, write_atomically
-from robustpose.metrics import ALL, METRICS, Table
-from robustpose.metrics.estimate import from_draws, redraws, weighted_totals
-from robustpose.metrics.pck import percentages, totals
+from robustpose.metrics import ALL, Table, main_metric
+from robustpose.metrics.bootstrap import from_draws, redraws
+from robustpose.metrics.pck import percentages, totals, weighted_totals
 from robustpose.metrics.table import Floats
 from robustpose.studies.validity.agreement import Agreement, Pair, Scores, agreement
 from robustpose.studies.validity.offsets import FOUND, WAYS, Offset, Sampled, distances, medians, offset
@@ -106,7 +106,7 @@ def compare(sides: Mapping[str, Plan], stores: Mapping[str, Store]) -> Compariso
         nets=nets,
         parts=parts,
         joints=len(joints),
-        metric=METRICS[METRIC].name,
+        metric=main_metric(METRIC).name,
         people={name: side.people for name, side in read.items()},
         data={name: plan.dataset.name for name, plan in sides.items()},
         settings=first.study.settings,
@@ -165,7 +165,7 @@ def _scores(side: _Side, parts: Sequence[str]) -> dict[tuple[str, Setting | None
 
 def _percent(table: Table, weights: Floats) -> dict[str, Floats]:
     """Score a table (1 + D,): as it is, then of each draw."""
-    hits = METRICS[METRIC].hits(table)
+    hits = main_metric(METRIC).hits(table)
     value = percentages(*totals(hits), table.skeleton)
     draws = percentages(*weighted_totals(hits, weights), table.skeleton)
     return {part: np.concatenate([[value[part]], draws[part]]) for part in value}
@@ -188,7 +188,7 @@ def _rows(
                 model,
                 setting,
                 measure=measure,
-                metric=METRICS[METRIC].name,
+                metric=main_metric(METRIC).name,
                 part=part,
                 estimate=from_draws(found.values[net], found.draws[net], counts[net][part]),
             )

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from robustpose.metrics import Estimate, Table
-from robustpose.metrics.estimate import from_draws
+from robustpose.metrics.bootstrap import from_draws
 from robustpose.metrics.table import Bools, Floats
 
 Way = Literal["found", "error", "down", "outward"]

@@ -8,23 +8,13 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from robustpose.geometry import crop_points
-from robustpose.metrics import Table
-from robustpose.metrics.ap import (
-    AP,
-    AR,
-    MEAN,
-    coco_scores,
-    counted,
-    has_areas,
-    is_ranked,
-    matched,
-    relative_scores,
-    summary,
-    with_intervals,
-)
+from robustpose.metrics import METRICS, Table, relative_scores, scores_of, with_intervals
+from robustpose.metrics.average_precision import AP, AR, matched, summary
+from robustpose.metrics.coco import MEAN, counted, is_ranked
 from robustpose.skeletons import AIC_14, COCO_17
 
 K = len(COCO_17)
+OKS = METRICS["oks"]
 
 
 def people(photos: list[str], *, score: list[float], off: list[float], area: float = 10000.0) -> Table:
@@ -195,7 +185,7 @@ def test_a_table_scores_as_its_people_do_officially(seed: int, kind: str) -> Non
         photo=np.array([f"{a['image_id']:06d}.jpg" for a in chosen]),
     )
     evaluator = official(content | {"annotations": chosen}, answers)
-    ours = coco_scores(table)
+    ours = scores_of(OKS, table)
     theirs = np.where(evaluator.stats < 0, np.nan, 100.0 * evaluator.stats)
     np.testing.assert_allclose([ours.values[name] for name in (*AP, *AR)], theirs, rtol=1e-12)
     assert ours.people["AP"] == n
@@ -205,38 +195,38 @@ def test_a_table_scores_as_its_people_do_officially(seed: int, kind: str) -> Non
 
 def test_by_hand() -> None:
     # Of two people one is found, with the higher score: precision is 1 up to recall 0.5, so at 51 of 101 recalls.
-    first = coco_scores(people(["a", "b"], score=[0.9, 0.5], off=[0, 500])).values
+    first = scores_of(OKS, people(["a", "b"], score=[0.9, 0.5], off=[0, 500])).values
     assert first["AP"] == first["AP50"] == first["AP75"] == pytest.approx(100 * 51 / 101)
     assert first["AR"] == first["AR50"] == first["AR75"] == first[MEAN] == pytest.approx(50)
     # Ranked below the wrong answer, it has precision 1/2.
-    assert coco_scores(people(["a", "b"], score=[0.4, 0.5], off=[0, 500])).values["AP"] == pytest.approx(
+    assert scores_of(OKS, people(["a", "b"], score=[0.4, 0.5], off=[0, 500])).values["AP"] == pytest.approx(
         100 * 51 / 202
     )
     # 100 x 100 pixels are large, and nobody is of medium size.
     assert first["AP(L)"] == first["AP"]
     assert math.isnan(first["AP(M)"]) and math.isnan(first["AR(M)"])
-    everyone = coco_scores(people(["a", "a", "b"], score=[0.9, 0.5, 0.1], off=[0, 0, 0], area=2000.0))
+    everyone = scores_of(OKS, people(["a", "a", "b"], score=[0.9, 0.5, 0.1], off=[0, 0, 0], area=2000.0))
     assert {name: round(value, 9) for name, value in everyone.values.items() if not math.isnan(value)} == {
         name: 100.0 for name in (*AP, *AR, MEAN) if "L" not in name
     }
     assert (everyone.people["AP"], everyone.people["AP(M)"], everyone.people["AP(L)"]) == (3, 3, 0)
-    assert (everyone.photos["AP"], everyone.photos["AR(L)"]) == (2, 0)
+    assert (everyone.units["AP"], everyone.units["AR(L)"]) == (2, 0)
 
 
 def test_an_answer_on_another_person_of_the_photo_counts_for_that_one() -> None:
     table = people(["a", "a"], score=[0.9, 0.8], off=[1000, -1000])
-    assert coco_scores(table).values["AP"] == pytest.approx(100)
-    assert coco_scores(table).values[MEAN] == pytest.approx(0, abs=1e-6)
+    assert scores_of(OKS, table).values["AP"] == pytest.approx(100)
+    assert scores_of(OKS, table).values[MEAN] == pytest.approx(0, abs=1e-6)
     apart = replace(table, photo=np.array(["a", "b"]))
-    assert coco_scores(apart).values["AP"] == 0.0
+    assert scores_of(OKS, apart).values["AP"] == 0.0
 
 
 def test_a_net_without_scores_is_ranked_by_the_order_of_the_table() -> None:
     table = people(["a", "b"], score=[1.0, 1.0], off=[0, 500])
-    constant = coco_scores(table)
+    constant = scores_of(OKS, table)
     assert not is_ranked(table)
     assert constant.values["AP"] == pytest.approx(100 * 51 / 101)
-    other = coco_scores(people(["a", "b"], score=[1.0, 1.0], off=[500, 0]))
+    other = scores_of(OKS, people(["a", "b"], score=[1.0, 1.0], off=[500, 0]))
     assert other.values["AP"] == pytest.approx(100 * 51 / 202)
     assert constant.values["AR"] == other.values["AR"] == 50
     assert is_ranked(replace(table, score=np.array([1.0, 0.9])))
@@ -247,31 +237,31 @@ def test_who_takes_part() -> None:
     assert table.area is not None
     table.area[0] = np.nan
     table.visible[1] = False
-    assert has_areas(table)
+    assert OKS.defined(table)
     assert counted(table).ids == ("p2", "p3")
-    found = coco_scores(table)
+    found = scores_of(OKS, table)
     assert found.values["AP"] == pytest.approx(100)
-    assert (found.people["AP"], found.photos["AP"]) == (2, 2)
+    assert (found.people["AP"], found.units["AP"]) == (2, 2)
     table.area[:] = np.nan
-    assert not has_areas(table)
-    none = coco_scores(table)
+    assert not OKS.defined(table)
+    none = scores_of(OKS, table)
     assert all(math.isnan(value) for value in none.values.values())
     assert all(math.isnan(each.low) and each.n == 0 for each in with_intervals(none).values())
-    assert not has_areas(replace(table, area=None))
-    with pytest.raises(ValueError, match="need areas, crops and scores"):
-        coco_scores(replace(table, area=None))
-    with pytest.raises(ValueError, match="the photos that people are in"):
-        coco_scores(replace(table, photo=None))
+    assert not OKS.defined(replace(table, area=None))
+    with pytest.raises(ValueError, match="need areas, crops, scores and photos"):
+        scores_of(OKS, replace(table, area=None))
+    with pytest.raises(ValueError, match="need areas, crops, scores and photos"):
+        scores_of(OKS, replace(table, photo=None))
 
 
 def test_a_broken_answer_is_wrong_and_not_ignored() -> None:
     table = people(["a", "b"], score=[0.9, 0.8], off=[0, 0])
     table.predicted[0] = np.nan
-    found = coco_scores(table).values
+    found = scores_of(OKS, table).values
     assert found["AR"] == found[MEAN] == 50
     assert found["AP"] == pytest.approx(100 * 51 / 202)
     table.predicted[1, 0] = np.inf
-    assert coco_scores(table).values[MEAN] == pytest.approx(100 * 16 / 34)
+    assert scores_of(OKS, table).values[MEAN] == pytest.approx(100 * 16 / 34)
 
 
 def test_keypoints_without_a_constant_do_not_count() -> None:
@@ -288,7 +278,7 @@ def test_keypoints_without_a_constant_do_not_count() -> None:
     for row in rows:
         column = COCO_17.index(AIC_14.keypoints[row])
         table.predicted[:, row], table.keypoints[:, row] = coco.predicted[:, column], coco.keypoints[:, column]
-    mine, theirs = coco_scores(table), coco_scores(coco.over(shared))
+    mine, theirs = scores_of(OKS, table), scores_of(OKS, coco.over(shared))
     for name in ("AP", "AR", MEAN):
         assert 0 < mine.values[name] < 100
         assert mine.values[name] == pytest.approx(theirs.values[name], rel=1e-12)
@@ -298,38 +288,40 @@ def test_intervals_redraw_photos() -> None:
     generator = np.random.default_rng(0)
     photos = [f"{i // 2:02d}" for i in range(40)]
     table = people(photos, score=generator.random(40).tolist(), off=generator.uniform(0, 20, 40).tolist())
-    found = with_intervals(coco_scores(table))
+    found = with_intervals(scores_of(OKS, table))
     assert found["AP"].n == 40
     for name in ("AP", "AP50", "AR", MEAN):
         assert 1 < found[name].low < found[name].value < found[name].high < 99, name
-    assert repr(with_intervals(coco_scores(table))) == repr(found)
-    assert with_intervals(coco_scores(table, seed=1))["AP"].low != found["AP"].low
-    one = with_intervals(coco_scores(replace(table, photo=np.array(["a"] * 40))))
+    assert repr(with_intervals(scores_of(OKS, table))) == repr(found)
+    assert with_intervals(scores_of(OKS, table, seed=1))["AP"].low != found["AP"].low
+    one = with_intervals(scores_of(OKS, replace(table, photo=np.array(["a"] * 40))))
     assert math.isnan(one["AP"].low) and not math.isnan(one["AP"].value)
 
 
 def test_the_mean_is_redrawn_by_photo_too() -> None:
     """Two photos, one all right and one all wrong: a draw takes the one, the other, or both."""
     table = people(["a", "b", "b", "b"], score=[0.9, 0.8, 0.7, 0.6], off=[0, 500, 500, 500])
-    draws = np.unique(coco_scores(table).draws[MEAN].round(6))
+    draws = np.unique(scores_of(OKS, table).draws[MEAN].round(6))
     np.testing.assert_allclose(draws, [0.0, 25.0, 100.0], atol=1e-6)
 
 
 def test_relative_redraws_the_same_photos_clean_and_attacked() -> None:
     generator = np.random.default_rng(1)
     clean = people([str(i) for i in range(30)], score=generator.random(30).tolist(), off=[5.0] * 30)
-    same = relative_scores(coco_scores(clean), coco_scores(clean))
+    same = relative_scores(scores_of(OKS, clean), scores_of(OKS, clean))
     assert (same["AP"].value, same["AP"].low, same["AP"].high, same["AP"].n) == (100, 100, 100, 30)
     shifted = people(
         [str(i) for i in range(30)], score=generator.random(30).tolist(), off=[5.0] * 15 + [200.0] * 15
     )
-    found = relative_scores(coco_scores(clean), coco_scores(shifted))
+    found = relative_scores(scores_of(OKS, clean), scores_of(OKS, shifted))
     assert found[MEAN].value == pytest.approx(50, abs=1)
     assert 25 < found["AR"].low < found["AR"].value < found["AR"].high < 75
-    nothing = relative_scores(coco_scores(shifted.take(range(15, 30))), coco_scores(clean.take(range(15, 30))))
+    nothing = relative_scores(
+        scores_of(OKS, shifted.take(range(15, 30))), scores_of(OKS, clean.take(range(15, 30)))
+    )
     assert math.isnan(nothing["AP"].value)
 
 
 def test_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    coco_scores(people(["a", "b"], score=[0.9, 0.5], off=[0, 3]))
+    scores_of(OKS, people(["a", "b"], score=[0.9, 0.5], off=[0, 3]))
     assert capsys.readouterr() == ("", "")

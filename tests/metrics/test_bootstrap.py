@@ -1,14 +1,15 @@
 import math
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
-from robustpose.metrics import ALL, METRICS, Estimate, Table, relative, score
+from robustpose.metrics import ALL, METRICS, PCKH, Estimate, Metric, Table, bootstrap, relative, score, scores_of
+from robustpose.metrics.bootstrap import Unit
 from robustpose.metrics.table import Bools
 from robustpose.skeletons import MPII_16
 
-PCKH = METRICS["pckh"]
 HEAD = MPII_16.index("head_top")
 
 
@@ -152,3 +153,59 @@ def test_one_person_has_no_interval() -> None:
     assert (alone.value, alone.n) == (100.0, 1)
     assert math.isnan(alone.low)
     assert math.isnan(alone.high)
+
+
+@dataclass(frozen=True)
+class TableByTable:
+    """Another metric without its redraws: every redraw is then scored as a table."""
+
+    of: Metric
+    redraws: Unit
+
+    @property
+    def name(self) -> str:
+        return self.of.name
+
+    def defined(self, table: Table) -> bool:
+        return self.of.defined(table)
+
+    def __call__(self, table: Table) -> Mapping[str, float]:
+        return self.of(table)
+
+
+@pytest.mark.parametrize("name", ["pckh", "mpii", "oks"])
+def test_redraws_scored_table_by_table_are_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "DRAWS", 20)
+    generator = np.random.default_rng(0)
+    n, k = 12, len(MPII_16)
+    truth = generator.uniform(0, 100, (n, k, 2))
+    table = Table(
+        ids=tuple(f"p{i}" for i in range(n)),
+        skeleton=MPII_16,
+        predicted=truth + generator.normal(0, 5, (n, k, 2)),
+        keypoints=truth,
+        visible=generator.random((n, k)) < 0.8,
+        head_size=np.full(n, 10.0),
+        box_side=np.full(n, 100.0),
+        score=generator.random(n),
+        area=np.full(n, 2000.0),
+        crops=np.broadcast_to(np.eye(2, 3), (n, 2, 3)).copy(),
+        photo=np.array([f"photo {i % 5}" for i in range(n)]),
+    )
+    metric = METRICS[name]
+    own, plain = scores_of(metric, table, seed=3), scores_of(TableByTable(metric, metric.redraws), table, seed=3)
+    assert list(own.values) == list(plain.values)
+    for number, draws in own.draws.items():
+        np.testing.assert_allclose(plain.draws[number], draws)
+        np.testing.assert_allclose(plain.values[number], own.values[number])
+    first = next(iter(own.values))
+    assert np.ptp(own.draws[first]) > 0
+    assert plain.people[first] == n
+    assert plain.units[first] == (5 if metric.redraws == "photos" else n)
+    relative_to_itself = relative(table, table, TableByTable(metric, metric.redraws))[first]
+    assert (relative_to_itself.low, relative_to_itself.high) == pytest.approx((100, 100))
+
+
+def test_photos_that_are_not_known_cannot_be_redrawn() -> None:
+    with pytest.raises(ValueError, match="photos cannot be redrawn"):
+        scores_of(TableByTable(PCKH, "photos"), heads(np.ones(3, bool)))

@@ -12,15 +12,14 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import nn
 
-from robustpose.analysis.official import all_rows, official_name, official_rows, unranked
-from robustpose.analysis.scores import result_rows, write_results
+from robustpose.analysis.scores import all_rows, beside_rows, remarks, result_rows, write_results
 from robustpose.attacks import predict
 from robustpose.data import open_dataset
 from robustpose.geometry import uncrop_points
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
-from robustpose.metrics import ALL
-from robustpose.metrics.ap import AP, AR
+from robustpose.metrics import ALL, METRICS, number_name
+from robustpose.metrics.average_precision import AP, AR
 from robustpose.models import OpenedModel, open_model
 from robustpose.report.html.scores import nets
 from robustpose.skeletons import COCO_17
@@ -31,6 +30,7 @@ from tests.conftest import TINY, LinearPose, TinyHeatmaps
 from tests.data.files import real_file, write_coco_people, write_json
 from tests.study.study_fakes import plan as noise_plan
 
+UNSURE = "is equally sure of everyone, so OKS AP ranks its answers by the order of the file"
 FGSM = Setting("fgsm", 16 / 255)
 
 
@@ -92,9 +92,9 @@ def test_rows_are_what_pycocotools_finds_in_the_file(tmp_path: Path, area: float
     model = opened(TinyHeatmaps().eval(), "heatmaps")
     plan, store = coco_plan(dataset, model), Store(tmp_path / "store")
     run_cells(plan, store)
-    rows = {(row.measure, row.metric): row for row in official_rows(plan, store)}
+    rows = {(row.measure, row.metric): row for row in beside_rows(plan, store)}
     theirs = pycocotools_scores(file, model, dataset, tmp_path)
-    ours = [rows["clean", official_name(name)].value for name in (*AP, *AR)]
+    ours = [rows["clean", number_name(METRICS["oks"], name)].value for name in (*AP, *AR)]
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
     assert 1 < ours[0] < 99
     clean = rows["clean", "OKS AP"]
@@ -104,7 +104,7 @@ def test_rows_are_what_pycocotools_finds_in_the_file(tmp_path: Path, area: float
         before, after, relative = (rows[measure, name] for measure in ("clean", "attacked", "relative"))
         assert relative.value == pytest.approx(100 * after.value / before.value)
         assert (after.attack, after.eps, after.n) == ("FGSM-U", "16/255", 10)
-    assert unranked(plan, store) == ()
+    assert remarks(plan, store) == ()
 
 
 def test_they_stand_beside_the_studys_metric_and_not_in_its_place(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_they_stand_beside_the_studys_metric_and_not_in_its_place(tmp_path: Path
     linear, heatmaps = opened(LinearPose().eval(), "linear"), opened(TinyHeatmaps().eval(), "heatmaps")
     plan, store = coco_plan(dataset, linear, heatmaps), Store(tmp_path / "store")
     run_cells(plan, store)
-    assert unranked(plan, store) == ("linear",)
+    assert remarks(plan, store) == (f"linear {UNSURE}",)
     write_results(all_rows(plan, store), tmp_path / "results.csv")
     rows = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
     for measure in ("clean", "attacked", "relative"):
@@ -129,9 +129,9 @@ def test_they_stand_beside_the_studys_metric_and_not_in_its_place(tmp_path: Path
 def test_people_without_areas_have_no_official_scores(tmp_path: Path) -> None:
     plan, store = noise_plan(n=3), Store(tmp_path)
     run_cells(plan, store)
-    assert official_rows(plan, store) == []
+    assert beside_rows(plan, store) == []
     assert repr(all_rows(plan, store)) == repr(result_rows(plan, store))
-    assert unranked(plan, store) == ()
+    assert remarks(plan, store) == ()
 
 
 def test_real_people(tmp_path: Path) -> None:
@@ -140,8 +140,8 @@ def test_real_people(tmp_path: Path) -> None:
     plan = replace(plan, study=replace(plan.study, n=12))
     store = Store(tmp_path)
     run_cells(plan, store)
-    rows = official_rows(plan, store)
-    assert unranked(plan, store) == ("deeppose",)
+    rows = beside_rows(plan, store)
+    assert remarks(plan, store) == (f"deeppose {UNSURE}",)
     assert {row.metric for row in rows if row.measure == "clean"} >= {"OKS AP", "OKS AR", "mean OKS"}
     by_net = {(row.model, row.measure): row for row in rows if row.metric == "mean OKS"}
     for model in ("deeppose", "shg2"):
