@@ -1,4 +1,4 @@
-"""What each version of an attack, threat, objective and architecture computes, in a few numbers.
+"""What each version of an attack, threat, objective, defence and architecture computes, in a few numbers.
 
 Where a number differs, what is computed has changed. Raise the version of the piece, and write the new numbers by
 `python -m tests.jobs.test_golden`, which adds what is missing and changes nothing else. Numbers are compared
@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from robustpose.attacks import ATTACKS
+from robustpose.defences import DEFENCES, defended
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.jobs.workbench import input_size_of
@@ -116,6 +117,16 @@ def raised(name: str) -> list[float]:
     return numbers
 
 
+def defending(name: str) -> list[float]:
+    """What a model behind a defence answers to two people's pictures, in units of its mean answer."""
+    model = models()[1]
+    images = NoisePeople().load(range(2), input_size=TINY).images
+    with torch.no_grad():
+        raw = defended(model, name).net(images).stages[-1]
+        plain = model.net(images).stages[-1]
+    return (raw.flatten()[:: raw.numel() // 12] / plain.abs().mean()).tolist()
+
+
 def answered(name: str) -> list[float]:
     """What an architecture of fixed weights answers to one picture of waves."""
     torch.manual_seed(0)
@@ -144,6 +155,8 @@ def _pieces() -> dict[str, Callable[[], list[float]]]:
         pieces[f"threat {name} {THREATS[name].version}"] = partial(attacked, setting)
     for name, objective in OBJECTIVES.items():
         pieces[f"objective {name} {objective.version}"] = partial(raised, name)
+    for name, defence in DEFENCES.items():
+        pieces[f"defence {name} {defence.version}"] = partial(defending, name)
     for name, model in MODELS.items():
         pieces[f"architecture {name} {model.version}"] = partial(answered, name)
     for name in TASKS:
