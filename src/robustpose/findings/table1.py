@@ -2,13 +2,13 @@
 
 After Jain et al. (arXiv 1908.06401); how they are learned: attacks.universal. The paper learns on 25,925 people,
 here on the grid's. A net's own perturbation is also shown to people that it was learned on, at every budget of the
-grid, and learned on shares of the data: the number of updates stays, only the people are fewer.
+grid, and learned on shares of the data: the number of updates stays, only the people are fewer. Where the study
+has a second data set, perturbations are carried over to its people, too, which the paper does not do.
 """
 
 from collections.abc import Iterable
 
 from robustpose.analysis.evidence import Ask, Evidence, NetAsk
-from robustpose.findings.across import across_asks, across_table
 from robustpose.findings.finding import Chart, Curve, Finding, Found, Tabular, Verdict
 from robustpose.findings.matrix import (
     Source,
@@ -21,11 +21,11 @@ from robustpose.findings.matrix import (
     regression_as_source,
 )
 from robustpose.findings.reported import reported
-from robustpose.findings.statistics import Sample, kept, lost, mean, verdict
+from robustpose.findings.statistics import Sample, kept, lost, mean, scored, verdict
 from robustpose.findings.sweeps import curve, relative_sample, slot_of, staged_nets
 from robustpose.jobs.setting import Setting
 from robustpose.study.plan import Plan
-from robustpose.study.view import Learn, View
+from robustpose.study.view import CLEAN, Learn, View
 from robustpose.threats import format_eps
 from robustpose.types import PoseDataset
 
@@ -40,6 +40,7 @@ _PAPER_LEFT = {0.1: 18.0, 1.0: 9.9}
 
 _KIND = "Universal perturbations at 16/255"
 _TRAINED = View(on="training")
+_THERE = View(on="other")
 _SPECIFIC = View(Setting("igsm", EPS16))
 """What universal perturbations are set against: those made for each image."""
 
@@ -52,7 +53,7 @@ def learned(source: Source, *, eps: float = EPS16) -> Learn:
 def _asks(plan: Plan) -> list[Ask]:
     if plan.training is None:
         return []
-    asks = [*matrix_asks(plan, _sources(plan), _view), *across_asks(plan, Learn(EPS16))]
+    asks = [*matrix_asks(plan, _sources(plan), _view), *_across_asks(plan, Learn(EPS16))]
     for net in (model.name for model in plan.models):
         asks += [NetAsk(net, _TRAINED), NetAsk(net, _SPECIFIC)]
         asks += [NetAsk(net, view) for eps in _budgets(plan) for view in _validation_and_training(eps)]
@@ -77,7 +78,7 @@ def _find(evidence: Evidence) -> Found:
             ),
             _paper_table(),
             _seen_and_unseen(evidence),
-            *across_table(evidence, Learn(EPS16)),
+            *_across_table(evidence, Learn(EPS16)),
             _shares_chart(evidence),
         ),
         verdicts=(
@@ -272,6 +273,47 @@ def _lessons(plan: Plan) -> list[str]:
     if people < plan.n:
         remarks.append(f"Of the training people shown, only the first {people} were learned on.")
     return remarks
+
+
+def _across_asks(plan: Plan, learn: Learn) -> list[Ask]:
+    """Ask for every model on the people of the other data set, clean and under its own perturbation."""
+    if plan.other is None:
+        return []
+    views = (CLEAN, View(universal=learn), _THERE, View(universal=learn, on="other"))
+    return [NetAsk(model.name, view) for model in plan.models for view in views]
+
+
+def _across_table(evidence: Evidence, learn: Learn) -> list[Tabular]:
+    """Lay out relative scores here and there, by the metric that suits each; nothing without other data."""
+    other = evidence.plan.other
+    if other is None:
+        return []
+    here, metric = evidence.plan.dataset.name, evidence.metric_on("other")
+    rows = []
+    for net in evidence.nets:
+        there = evidence.table(net, _THERE)
+        samples: tuple[Sample, ...] = (
+            scored(evidence.table(net, CLEAN), evidence.metric),
+            relative_sample(evidence, net, View(universal=learn)),
+            scored(there, metric),
+            kept(there, evidence.table(net, View(universal=learn, on="other")), metric),
+        )
+        rows.append((net, tuple(sample.estimate for sample in samples)))
+    return [
+        Tabular(
+            stem="table1_across",
+            title="Universal perturbations at 16/255 carried over to other data: what is left, %",
+            columns=(
+                f"{here}: clean {evidence.metric.name}",
+                f"{here}: left",
+                f"{other.name}: clean {metric.name}",
+                f"{other.name}: left",
+            ),
+            rows=tuple(rows),
+            shade=True,
+            note="Each net's own perturbation. Left: relative to the clean score of the same people.",
+        )
+    ]
 
 
 TABLE1 = Finding(title="Table 1: universal perturbations", asks=_asks, find=_find)
