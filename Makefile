@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: study test check clean
+.PHONY: study test test-fast check clean
 
 study: .venv/.installed
 	$(BIN)/robustpose study quick
 
 test: .venv/.installed
 	scripts/test
+
+test-fast: .venv/.installed
+	$(BIN)/pytest -n auto -m "not slow"
 
 check: .venv/.installed
 	scripts/check

@@ -68,6 +68,7 @@ def test_data_without_factors_have_no_rows_and_no_file(tmp_path: Path) -> None:
     assert not (tmp_path / "factors.csv").exists()
 
 
+@pytest.mark.slow
 def test_rendered_people_tell_their_factors() -> None:
     people = open_dataset("synthpose:val")
     assert isinstance(people, RenderedPeople)

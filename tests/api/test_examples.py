@@ -34,6 +34,7 @@ def test_it_is_short(path: Path) -> None:
     assert len(code) <= 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", EXAMPLES, ids=[path.stem for path in EXAMPLES])
 def test_it_runs(path: Path, tmp_path: Path) -> None:
     for package in NEEDS.get(path.stem, ()):

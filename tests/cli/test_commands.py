@@ -66,6 +66,7 @@ def test_attack_says_what_is_left(
     assert {**again, "seconds": 0} == {**found, "seconds": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in MODELS if name in shipped_architectures()])
 def test_every_shipped_net_can_be_attacked(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -75,6 +76,7 @@ def test_every_shipped_net_can_be_attacked(
     assert found["clean"]["n"] == found["attacked"]["n"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("threat", "eps", "written"), [("l2", "1.0", "1 in L2"), ("l0", "50", "50 pixels")])
 def test_attacks_of_other_threats(
     threat: str, eps: str, written: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -87,6 +89,7 @@ def test_attacks_of_other_threats(
     assert f"at eps {written}" in page.read_text()
 
 
+@pytest.mark.slow
 def test_attacks_of_least_size_print_their_curve(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,6 +108,7 @@ def test_attacks_of_least_size_print_their_curve(
     assert "upper_neck" in table
 
 
+@pytest.mark.slow
 def test_a_targeted_attack_reports_its_target_score(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -114,6 +118,7 @@ def test_a_targeted_attack_reports_its_target_score(
     assert found["target"]["value"] > 0  # at 0 steps it is 0 by the draw of the targets
 
 
+@pytest.mark.slow
 def test_autopose_reports_the_worst_picture_and_the_worst_of_each_keypoint(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -130,6 +135,7 @@ def test_autopose_reports_the_worst_picture_and_the_worst_of_each_keypoint(
     assert sum(",joints," in line and ",all," in line for line in lines) == 1
 
 
+@pytest.mark.slow
 def test_a_study_writes_its_table_and_page_and_the_report_is_made_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -152,6 +158,7 @@ def test_a_study_writes_its_table_and_page_and_the_report_is_made_again(
     assert {name: (folder / name).read_bytes() for name in before} == before
 
 
+@pytest.mark.slow
 def test_rendered_people_written_to_a_folder_read_back_as_mpii(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -176,6 +183,7 @@ def test_more_rendered_people_than_there_are_is_an_error(
     assert not (tmp_path / "people").exists()
 
 
+@pytest.mark.slow
 def test_an_attack_on_coco_gives_official_scores(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -205,6 +213,7 @@ def test_a_file_in_the_way_of_the_folder_is_an_error(
     assert "file/people: Not a directory; name a folder with room" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_one_broken_photo_is_counted_and_the_run_goes_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -220,6 +229,7 @@ def test_one_broken_photo_is_counted_and_the_run_goes_on(
     assert broken.name in found["unreadable"][0]
 
 
+@pytest.mark.slow
 def test_no_readable_photo_at_all_is_an_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -234,6 +244,7 @@ def test_no_readable_photo_at_all_is_an_error(
     assert "none of the 2 photos could be read" in shown.err
 
 
+@pytest.mark.slow
 def test_rendered_people_are_the_same_for_any_number_of_processes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -277,6 +288,7 @@ def test_rendered_people_are_the_same_for_any_number_of_processes(
     assert "exists already" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_contact_sheet_shows_as_many_people_as_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert run(monkeypatch, "data", "show", "synthpose", "--out", "a/sheet.png", "--n", "9", "--size", "128") == 0
     sheet = cv2.imread(str(tmp_path / "a/sheet.png"))
@@ -339,6 +351,7 @@ def test_listed_models_carry_the_facts_of_their_weights(
         assert models[name]["n"] == 1000
 
 
+@pytest.mark.slow
 def test_training_leaves_weights_that_can_be_attacked_and_keeps_to_its_recipe(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -353,6 +366,7 @@ def test_training_leaves_weights_that_can_be_attacked_and_keeps_to_its_recipe(
     assert "is of another recipe" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("args", [("--attack", "rays"), ("--attack", "square", "--objective", "keypoints")])
 def test_attacks_on_answered_keypoints_have_a_page(
     args: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path

@@ -69,6 +69,7 @@ def test_a_report_runs_no_code_that_its_folder_names(
     assert contents(folder) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", ["torch:other.py:make", "flip:torch:mine.py:make", "callable:mine.py:make"])
 def test_an_older_folder_with_another_model_in_it_is_one_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], spec: str

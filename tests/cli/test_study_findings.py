@@ -10,6 +10,8 @@ from robustpose.findings import FINDINGS
 from robustpose.studies.paper import PAPER
 from tests.cli.test_errors import run
 
+pytestmark = pytest.mark.slow
+
 SMALL = ("study", "paper", "--models", "deeppose", "--n", "3", "--eps", "8", "--findings", "fig2a", "--out", "p")
 
 

@@ -6,6 +6,8 @@ import pytest
 from robustpose.data.synthpose import PARTS
 from robustpose.data.synthpose.render import Shot, take_shot
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = 200
 
 LIMB_PARTS = {

@@ -15,6 +15,8 @@ from robustpose.data.synthpose import RENDERER_VERSION, RenderedSet, render_pers
 from robustpose.data.synthpose.cache import default_folder
 from robustpose.errors import RobustPoseError
 
+pytestmark = pytest.mark.slow
+
 
 def same(one: RenderedSet, other: RenderedSet) -> bool:
     names = (

@@ -11,6 +11,8 @@ from robustpose.data.synthpose.held import NOTHING
 from robustpose.data.synthpose.render import Shot, take_shot
 from robustpose.errors import RobustPoseError
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = range(24)
 
 

@@ -16,6 +16,8 @@ from robustpose.data.synthpose.outfits import Outfit
 from robustpose.data.synthpose.render import take_shot
 from robustpose.data.synthpose.splits import split_named
 
+pytestmark = pytest.mark.slow
+
 SCENES = 60
 
 

@@ -17,6 +17,8 @@ from robustpose.data.synthpose.raster import rasterise
 from robustpose.data.synthpose.render import Shot, take_shot
 from robustpose.data.synthpose.truth import HEAD_BOX, head_size, photo_mask
 
+pytestmark = pytest.mark.slow
+
 SIZE = 96
 
 LIMB_PARTS = {

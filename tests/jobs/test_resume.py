@@ -13,6 +13,8 @@ from robustpose.jobs.store import Store
 from robustpose.study.plan import run_cells
 from tests.study.study_fakes import files, plan
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SLOW_STUDY = """
 import sys, time

@@ -16,6 +16,8 @@ from robustpose.selfcheck import Checked, check_spec, variants_of
 from robustpose.types import PoseOutput
 from tests.models.importers.tflite_files import real_path
 
+pytestmark = pytest.mark.slow
+
 N = 12
 HEATMAPS: dict[str, object] = {
     "name": "mine",
@@ -154,7 +156,6 @@ def test_nets_without_a_spec() -> None:
         check_spec(open_model("shg2"), open_dataset("synthpose"))
 
 
-@pytest.mark.slow
 def test_a_net_of_others_on_photos() -> None:
     """EfficientPose RT Lite on people of COCO: the shipped spec is fine; broken, it is mended."""
     opened = open_model(f"tflite:{real_path('models/eff_RT_LITE.tflite')}")

@@ -18,7 +18,7 @@ from robustpose.train.run import Run
 from tests.conftest import TINY
 from tests.train.dots import EVERY, RECIPE, STEPS, Dots, StoppedError, start, stop_at, tiny, weights
 
-pytestmark = pytest.mark.usefixtures("tiny_nets")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_nets")]
 
 
 @pytest.mark.parametrize("steps", [(1,), (3,), (5,), (4, 7), (8,)])

@@ -16,6 +16,8 @@ from robustpose.models.weights import load_facts
 from robustpose.train import Recipe, train
 from robustpose.types import HasTaskLabels
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = 16
 
 
