@@ -7,7 +7,7 @@ from pathlib import Path
 
 from robustpose.data import open_dataset
 from robustpose.defences import open_defended, spec_is_for
-from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.errors import RobustPoseError
 from robustpose.jobs.attack import Cell
 from robustpose.jobs.run import OnProgress, run_all
 from robustpose.jobs.setting import Setting
@@ -16,7 +16,7 @@ from robustpose.jobs.task import TaskCell
 from robustpose.jobs.transfer import Replay
 from robustpose.jobs.universal import UniversalCell
 from robustpose.jobs.workbench import Workbench
-from robustpose.metrics import METRICS, Pck, main_metric
+from robustpose.metrics import Pck, main_metric
 from robustpose.models import OpenedModel, OpenedTask, open_task
 from robustpose.objectives import OBJECTIVES
 from robustpose.skeletons import Skeleton
@@ -257,12 +257,9 @@ def _second(study: Study, spec: str) -> PoseDataset | None:
 
 
 def _check_metric(name: str, dataset: PoseDataset) -> None:
-    if name not in METRICS:
-        raise unknown_name("metric", name, METRICS)
-    if main_metric(name).unit == "head_size" and not dataset.has_head_sizes:
-        raise RobustPoseError(f"--metric {name}: {dataset.name} has no head sizes; leave it out, or take pck")
-    if main_metric(name).unit == "similarity" and not getattr(dataset, "has_areas", False):
-        raise RobustPoseError(f"--metric {name}: {dataset.name} has no areas of people; leave it out, or take pck")
+    lacking = main_metric(name).lacks(dataset)
+    if lacking:
+        raise RobustPoseError(f"--metric {name}: {dataset.name} has no {lacking}; leave it out, or take pck")
 
 
 def choose_metric(models: Sequence[OpenedModel], dataset: PoseDataset) -> str:
