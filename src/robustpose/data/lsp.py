@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from robustpose.data.annotations import Annotations, Person, Wrong, refuse
 from robustpose.data.dataset import DataSpec, Source
-from robustpose.data.mpii_entry import load_mat
+from robustpose.data.mpii_release import load_mat
 from robustpose.data.people import PhotoPeople, opened
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Floats

@@ -6,17 +6,46 @@ Analysis". The crop is the usual top-down one (Newell et al. 2016, arXiv 1603.06
 Both forms count pixels from 1, MATLAB's way (Xiao et al. subtract 1 too); we subtract 1. The head size is 0.6 x
 the diagonal of the head box, as in the official PCKh. A joint counts where the release has it, seen or occluded:
 the official PCKh does not read is_visible, so neither do we.
+
+The JSON lists have one object per person, as SimpleBaseline and its successors share them. mpii_release.py reads
+the release.
 """
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-from robustpose.data.annotations import Annotations, Wrong, annotation_file, refuse
+import numpy as np
+
+from robustpose.data.annotations import (
+    Annotations,
+    Person,
+    Wrong,
+    annotation_file,
+    finite_numbers,
+    read_json,
+    refuse,
+    shown,
+)
 from robustpose.data.dataset import DataSpec, Source
-from robustpose.data.mpii_list import read_list
-from robustpose.data.mpii_release import read_release
+from robustpose.data.mpii_release import (
+    JOINTS,
+    NO_JOINT,
+    NO_PLACE,
+    Entry,
+    head_size_of,
+    is_place,
+    load_mat,
+    person_of,
+    read_release,
+)
 from robustpose.data.people import PhotoPeople, opened
+from robustpose.errors import RobustPoseError
+from robustpose.fields import finite_number
+from robustpose.geometry import Floats
 from robustpose.skeletons import MPII_16
+
+_HEAD_BOX_FILES = ("gt_valid.mat", "mpii_gt_val.mat")
 
 
 def open_mpii(path: str | Path, images: Path | None = None) -> PhotoPeople:
@@ -39,6 +68,110 @@ def read_mpii(file: Path, *, wrong: Wrong = refuse) -> Annotations:
     names: dict[str, tuple[int, int] | None] = dict.fromkeys(photos)  # neither form says how large they are
     guesses = (file.parent.parent / "images",)
     return Annotations("mpii", MPII_16, tuple(people), left_out, names, named, guesses, boxes="derived")
+
+
+def read_list(file: Path, left_out: Counter[str], wrong: Wrong) -> tuple[list[Person], list[str], int]:
+    """Read the people of a JSON list, numbered from 0 in its order; their photos, and how many they are."""
+    content = read_json(file)
+    if not isinstance(content, list):
+        kind = "an object; is it a COCO file?" if isinstance(content, dict) else shown(content)
+        raise RobustPoseError(f"{file}: expected a list of people, got {kind}")
+    entries: dict[int, Entry] = {}
+    for number, given in enumerate(content):
+        try:
+            entries[number] = _read_entry(given, f"{file}: person {number:06d}")
+        except RobustPoseError as error:
+            wrong(error)
+    if len(entries) == len(content):  # else they cannot be laid beside the others' truth
+        entries = dict(enumerate(_with_truth_beside(file, list(entries.values()))))
+    people = []
+    for number, entry in entries.items():
+        if not entry.labelled.any():
+            left_out[NO_JOINT] += 1
+        elif entry.scale <= 0:
+            left_out[NO_PLACE] += 1
+        else:
+            try:
+                person_id = f"mpii:{Path(entry.photo).stem}:{number:06d}"
+                people.append(person_of(f"{file}: person {number:06d}", person_id, entry))
+            except RobustPoseError as error:
+                wrong(error)
+    return people, [entry.photo for entry in entries.values()], len(content)
+
+
+def _read_entry(given: Any, of_file: str) -> Entry:
+    """Check one entry of a JSON list."""
+    if not isinstance(given, dict):
+        raise RobustPoseError(f"{of_file}: expected an object, got {shown(given)}")
+    for key in ("image", "joints", "joints_vis", "center", "scale"):
+        if key not in given:
+            raise RobustPoseError(f"{of_file}: has no {key!r}")
+    if not isinstance(given["image"], str):
+        raise RobustPoseError(f"{of_file}: image must be a file name, got {shown(given['image'])}")
+    if not finite_number(given["scale"]):
+        raise RobustPoseError(f"{of_file}: scale must be a number, got {shown(given['scale'])}")
+    joints = _numbers(given["joints"], (JOINTS, 2), f"{of_file}: joints")
+    flags = _numbers(given["joints_vis"], (JOINTS,), f"{of_file}: joints_vis")
+    return Entry(
+        photo=given["image"],
+        centre=_numbers(given["center"], (2,), f"{of_file}: center"),
+        scale=float(given["scale"]),
+        joints=joints,
+        labelled=(flags > 0) & is_place(joints),
+        head_size=_given_head_size(given, of_file),
+    )
+
+
+def _numbers(value: object, shape: tuple[int, ...], what: str) -> Floats:
+    """Return a JSON value as an array of finite numbers of that shape."""
+    rows = value if len(shape) == 2 and isinstance(value, list) else [value]
+    if len(rows) != (shape[0] if len(shape) == 2 else 1) or not all(finite_numbers(r, shape[-1]) for r in rows):
+        raise RobustPoseError(f"{what} must be {' x '.join(map(str, shape))} numbers, got {shown(value)}")
+    return np.array(value, dtype=np.float64)
+
+
+def _given_head_size(entry: dict[str, Any], of_file: str) -> float | None:
+    """Return the head size that the person itself carries, or None."""
+    if "head_size" in entry:
+        if not finite_number(entry["head_size"]):
+            raise RobustPoseError(f"{of_file}: head size must be a number, got {shown(entry['head_size'])}")
+        return float(entry["head_size"])
+    if "headbox" in entry:
+        return head_size_of(_numbers(entry["headbox"], (4,), f"{of_file}: headbox").reshape(2, 2))
+    return None
+
+
+def _with_truth_beside(file: Path, entries: list[Entry]) -> list[Entry]:
+    """Add head sizes, and joints to leave out, of the .mat beside a JSON list, where it holds as many people.
+
+    That they are the same people is checked by where their joints are.
+    """
+    beside = next((file.parent / name for name in _HEAD_BOX_FILES if (file.parent / name).is_file()), None)
+    if beside is None or not entries:
+        return entries
+    mat = load_mat(beside, squeeze=False)
+    n, joints = len(entries), JOINTS
+    for key, values in {"headboxes_src": 4, "jnt_missing": joints, "pos_gt_src": 2 * joints}.items():
+        if key not in mat:
+            raise RobustPoseError(f"{beside}: has no {key!r}; is it MPII's validation truth?")
+        if np.size(mat[key]) != values * n:
+            return entries
+    corners = np.asarray(mat["headboxes_src"], dtype=np.float64).reshape(2, 2, n).transpose(2, 0, 1)
+    missing = np.asarray(mat["jnt_missing"]).reshape(joints, n).T != 0
+    places = np.asarray(mat["pos_gt_src"], dtype=np.float64).reshape(joints, 2, n).transpose(2, 0, 1)
+    labelled = np.array([entry.labelled for entry in entries]) & ~missing
+    apart = np.linalg.norm(np.array([entry.joints for entry in entries]) - places, axis=2)[labelled]
+    if apart.size and np.median(apart) > 2:
+        raise RobustPoseError(
+            f"{beside}: holds other people than {file.name}: their joints lie {np.median(apart):.0f} pixels apart"
+        )
+    return [
+        entry._replace(
+            labelled=labelled[row],
+            head_size=head_size_of(corners[row]) if entry.head_size is None else entry.head_size,
+        )
+        for row, entry in enumerate(entries)
+    ]
 
 
 MPII_DATA = DataSpec(
