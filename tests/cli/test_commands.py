@@ -326,15 +326,19 @@ def test_listed_attacks_carry_what_they_need(
 ) -> None:
     assert run(monkeypatch, "list", "attacks", "--json") == 0
     attacks = json.loads(capsys.readouterr().out)["attacks"]
-    assert attacks["fgsm"] == {"needs": "gradients", "threats": [], "objective": "training_loss", "steps": 1}
+    assert attacks["fgsm"] == {
+        "needs": "gradients",
+        "threats": [],
+        "objective": "training_loss",
+        "steps": 1,
+        "version": 1,
+        "summary": "One step along the sign of the gradient",
+    }
     assert attacks["square"]["threats"] == ["linf", "l2"]
     assert attacks["rays"]["needs"] == "decisions"
-    assert attacks["spatial"] == {
-        "needs": "decisions",
-        "threats": ["spatial", "rotation", "translation", "scaling"],
-        "objective": "its own",
-        "steps": 99,
-    }
+    assert attacks["spatial"]["threats"] == ["spatial", "rotation", "translation", "scaling"]
+    assert (attacks["spatial"]["objective"], attacks["spatial"]["steps"]) == ("its own", 99)
+    assert (attacks["autopose"]["steps"], attacks["autopose"]["version"]) == (500, 3)
     assert attacks["spatial_gradient"]["needs"] == "gradients"
 
 
