@@ -20,6 +20,7 @@ from robustpose.findings.statistics import (
     verdict_of_all,
     verdict_within,
     widened,
+    within,
 )
 from robustpose.metrics import PCK, Estimate
 from robustpose.metrics.bootstrap import redraws
@@ -35,6 +36,15 @@ RUNS = 200
 )
 def test_an_interval_decides_against_the_margin(low: float, high: float, expected: str) -> None:
     assert decided(Estimate(value=0.5, low=low, high=high, n=40), above=0.0, rests_on=40) == expected
+
+
+def test_few_people_that_a_score_rests_on_decide_nothing_however_many_there_are() -> None:
+    far, near = Estimate(value=2, low=1, high=3, n=100), Estimate(value=0, low=-1, high=1, n=100)
+    for rests_on, counts in ((FEWEST - 1, False), (FEWEST, True), (None, True)):
+        assert (decided(far, above=0.0, rests_on=rests_on) == "holds") == counts
+        assert (within(near, margin=2.0, rests_on=rests_on) == "holds") == counts
+    few = Estimate(value=0, low=-1, high=1, n=FEWEST - 1)
+    assert within(few, margin=2.0) == decided(few, above=-2.0) == "undecided"
 
 
 def test_a_verdict_flips_with_the_data_and_says_its_margin() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from robustpose.analysis.evidence import Evidence
+from robustpose.analysis.evidence import Evidence, NetAsk
 from robustpose.errors import RobustPoseError
 from robustpose.findings.fig2 import FIG2A, FIG2B, FIG2C, FIG2D, FIG2EF
 from robustpose.findings.finding import Finding, Found, Verdict
@@ -120,6 +120,11 @@ def test_2c_matches_designs_and_judges_no_difference_as_an_equivalence(tmp_path:
     assert [effect(each) for each in found.verdicts] == pytest.approx([20.0, 45.0, 0.0])
     no_difference = found.verdicts[2].effect  # on any of 40 people; on 3.5 of them there could be one
     assert no_difference is not None and no_difference.high == pytest.approx(100 * 3.8415 / 43.8415, abs=0.01)
+
+
+def test_2c_shows_no_net_of_another_design_though_it_has_stages() -> None:
+    asks = FIG2C.asks(hand_plan(*BACKBONE, staged("shg2")))
+    assert {ask.net for ask in asks if isinstance(ask, NetAsk)} == {net.name for net in BACKBONE}
 
 
 def test_2c_flips(tmp_path: Path) -> None:

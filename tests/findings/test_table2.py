@@ -6,10 +6,10 @@ import pytest
 
 from robustpose.errors import RobustPoseError
 from robustpose.findings import Found, Tabular
-from robustpose.findings.joints import NOWHERE, TWIN, parts_of, places
+from robustpose.findings.joints import NOWHERE, TWIN, by_part, parts_of, places
 from robustpose.findings.table2 import CLAIMS, TABLE2
 from robustpose.jobs.results import CellResult
-from robustpose.metrics import PCKH, Estimate, Table
+from robustpose.metrics import ALL, PCKH, Estimate, Table
 from robustpose.skeletons import MPII_16
 from robustpose.study.view import View
 from tests.conftest import TRIO
@@ -33,6 +33,21 @@ def placed(joint: str, at: str | tuple[float, float], *, table: Table | None = N
 
 def test_parts_are_in_the_papers_words_and_order() -> None:
     assert list(parts_of(apart(1))) == ["ankle", "knee", "hip", "neck", "head", "shoulder", "elbow", "wrist"]
+
+
+def test_who_has_one_joint_of_a_part_right_has_something_right() -> None:
+    hits = np.zeros((3, len(MPII_16)))
+    hits[0, MPII_16.index("left_wrist")] = 1
+    hits[1, [MPII_16.index(f"{side}_knee") for side in ("left", "right")]] = 1
+    hits[2, [MPII_16.index(f"{side}_wrist") for side in ("left", "right")]] = np.nan
+    found = by_part(hits, apart(3))
+    assert {name: found[name].right for name in ("wrist", "knee", "ankle", ALL)} == {
+        "wrist": 1,
+        "knee": 1,
+        "ankle": 0,
+        ALL: 2,
+    }
+    assert (found["wrist"].n, found["knee"].n) == (2, 3)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from robustpose.analysis.scores import outcome
 from robustpose.errors import RobustPoseError
+from robustpose.jobs.attack import Cell
 from robustpose.jobs.job import key_of
 from robustpose.jobs.store import Store
 from robustpose.metrics import PCK
@@ -14,6 +15,7 @@ from robustpose.models import OpenedModel
 from robustpose.skeletons import Skeleton
 from robustpose.study.definition import Study
 from robustpose.study.plan import Plan, make_plan, open_plan, run_cells
+from robustpose.study.view import View
 from tests.conftest import TinyHeatmaps
 from tests.study.study_fakes import NoisePeople, models, plan
 
@@ -76,6 +78,14 @@ def test_target_poses_are_drawn_by_the_seed(tmp_path: Path) -> None:
 def test_clean_cells_do_not_depend_on_the_seed() -> None:
     shared = keys(plan(seed=0)) & keys(plan(seed=1))
     assert shared == {key_of(cell) for cell in plan().all_cells() if cell.setting is None}
+
+
+def test_of_a_smaller_training_set_everyone_is_shown_and_no_more() -> None:
+    training = NoisePeople(people=27, name="training", fingerprint="training-1")
+    for n, shown in ((30, [(0, 25), (25, 27)]), (10, [(0, 10)])):
+        cells = plan(n=n, training=training).seen_cells("linear", View(on="training"))
+        assert [(cell.start, cell.stop) for cell in cells if isinstance(cell, Cell)] == shown
+        assert {cell.data for cell in cells if isinstance(cell, Cell)} == {"training"}
 
 
 class HandsOnly(TinyHeatmaps):
