@@ -9,13 +9,13 @@ import pytest
 from robustpose.analysis.evidence import Evidence, NetAsk
 from robustpose.errors import RobustPoseError
 from robustpose.findings.fig2 import FIG2A, FIG2B, FIG2C, FIG2D, FIG2EF
-from robustpose.findings.finding import Finding, Found, Verdict
+from robustpose.findings.finding import Chart, Finding, Found, Tabular, Verdict
 from robustpose.findings.statistics import within
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.metrics import Estimate
 from robustpose.models import OpenedModel
-from tests.findings.hand_made import Right, evidence_of, hand_plan, heatmaps, regression, staged
+from tests.findings.hand_made import EPS, Right, evidence_of, hand_plan, heatmaps, regression, staged
 
 SIX = (regression("deeppose"), staged("shg2"), staged("shg8"), heatmaps("dlcm"))
 BACKBONE = (regression("resreg:mine"), heatmaps("resdec:mine"), heatmaps("resdec_pre"))
@@ -60,6 +60,18 @@ def test_2b_effects_by_hand(tmp_path: Path) -> None:
     assert dlcm.holds == "does not hold"
     stacks = verdict_on(found, "8 stacks keep more")
     assert effect(stacks) == pytest.approx(30.0) and stacks.holds == "holds"
+
+
+def test_2b_lays_its_contrasts_out_over_the_budgets_and_judges_at_8(tmp_path: Path) -> None:
+    left = {"deeppose": 4, "shg2": 20, "shg8": 32, "dlcm": 26}
+    found = find(FIG2B, tmp_path, by_net(left, through_all=10), *SIX)
+    assert all(isinstance(each, Chart | Tabular) for each in found.exhibits)
+    (table,) = [each for each in found.exhibits if each.stem == "fig2b_contrasts"]
+    assert isinstance(table, Tabular)
+    assert table.columns == tuple(f"{255 * eps:g}/255" for eps in EPS)
+    values = [[each.value for each in row if isinstance(each, Estimate)] for _, row in table.rows]
+    assert values[0] == pytest.approx([100 * (20 + 32 + 26) / 120 - 10] * len(EPS))
+    assert pytest.approx([30.0] * len(EPS)) in values
 
 
 def test_2b_verdicts_flip_with_the_data(tmp_path: Path) -> None:

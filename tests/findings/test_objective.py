@@ -29,6 +29,7 @@ def test_effect_by_hand(tmp_path: Path) -> None:
     found = find(tmp_path, left(loss=24, margin=8))
     (only,) = found.verdicts
     assert only.effect is not None and only.effect.value == pytest.approx(40.0) and only.holds == "holds"
+    assert "lies above 0" in only.measured and "above 0.0" not in only.measured
     chart, table = found.exhibits
     assert isinstance(chart, Chart) and isinstance(table, Tabular)
     assert [(each.name, each.dashed, each.y[0]) for each in chart.curves] == [

@@ -130,6 +130,16 @@ def test_what_the_paper_reports_holds_where_the_data_say_so(tmp_path: Path) -> N
     assert effect.low == pytest.approx(100 * 24 / 27.8415, abs=0.001)
 
 
+def test_a_verdict_says_which_side_is_subtracted(tmp_path: Path) -> None:
+    result = found(tmp_path, broken(sides(*LIMBS), [*sides("wrist"), "head_top"]))
+    measured = {verdict.claim: verdict.measured for verdict in result.verdicts}
+    hips, necks, wrists = (measured[claim.average] for claim in CLAIMS)
+    assert "of the others minus mean of hip," in hips
+    assert "of neck and head minus mean of the others," in necks
+    assert "of the others minus mean of wrist and head," in wrists
+    assert "lowest joints here: " in measured[CLAIMS[0].every] and "highest" in measured[CLAIMS[1].every]
+
+
 def test_it_does_not_hold_where_the_data_are_turned_round(tmp_path: Path) -> None:
     result = found(tmp_path, broken(["upper_neck", "head_top"], sides("knee", "ankle")))
     assert holds(result) == {claim: "does not hold" for each in CLAIMS for claim in (each.average, each.every)}

@@ -51,7 +51,7 @@ def test_verdicts_by_hand(tmp_path: Path) -> None:
     assert effects == pytest.approx([60.0 - 20.0, 60.0 - 50.0, 20.0 - 0.0, 20.0 - 95.0])
     assert [each.holds for each in found.verdicts] == ["holds", "undecided", "holds", "does not hold"]
     assert not any("stands for pose" in remark or "No net of" in remark for remark in found.remarks)
-    assert any("1 of 3 classes" in remark for remark in found.remarks)
+    assert any("1 of 3 classes, 33.33%;" in remark for remark in found.remarks)
     assert [each.stem for each in found.exhibits[:3]] == [
         "tasks_fgsm_u",
         "tasks_igsm_u_10",

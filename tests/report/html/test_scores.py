@@ -107,6 +107,8 @@ def test_pictures_show_the_most_steps_at_8_of_255_and_the_plain_loss() -> None:
         "fgsm", 4 / 255
     )
     assert pictured([IGSM], targeted=True) is None
+    l2 = Setting("igsm", 8 / 255, threat="l2", steps=100)
+    assert pictured([IGSM, l2], targeted=False) == IGSM, "budgets of two threats cannot be compared"
 
 
 def test_half_is_gone_at_the_smallest_eps_of_any_attack() -> None:
