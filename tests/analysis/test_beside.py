@@ -134,6 +134,7 @@ def test_people_without_areas_have_no_official_scores(tmp_path: Path) -> None:
     assert remarks(plan, store) == ()
 
 
+@pytest.mark.slow
 def test_real_people(tmp_path: Path) -> None:
     dataset = open_dataset(f"coco:{real_file('coco_dev/person_keypoints_coco_dev.json')}")
     plan = coco_plan(dataset, open_model("deeppose"), open_model("shg2"))

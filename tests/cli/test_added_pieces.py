@@ -20,6 +20,8 @@ from robustpose.threats import THREATS
 from tests.cli.test_errors import run
 from tests.data.files import write_coco_people
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def in_a_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -10,6 +10,8 @@ from robustpose.cli import main
 
 from ..data.files import write_coco_people, write_json
 
+pytestmark = pytest.mark.slow
+
 
 def test_detected_boxes_are_attacked_and_scored_officially(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -9,6 +9,8 @@ from robustpose.cli import main
 
 from ..data.files import mpii_person, noise, write_json, write_photo
 
+pytestmark = pytest.mark.slow
+
 
 def attack(monkeypatch: pytest.MonkeyPatch, *args: str) -> None:
     monkeypatch.setattr("sys.argv", ["robustpose", "attack", "--model", "deeppose", "--attack", "fgsm", *args])

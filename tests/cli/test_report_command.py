@@ -52,6 +52,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "made"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("described", [True, False], ids=["described", "older"])
 def test_a_report_runs_no_code_that_its_folder_names(
     folder: Path, monkeypatch: pytest.MonkeyPatch, described: bool

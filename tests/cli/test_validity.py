@@ -13,6 +13,8 @@ from tests.cli.test_errors import run
 from tests.data.files import write_coco_people
 from tests.studies.validity.fakes import computed, sides
 
+pytestmark = pytest.mark.slow
+
 NETS = "deeppose,resreg"
 
 

@@ -6,11 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import robustpose
+
+pytestmark = pytest.mark.slow
 
 PACKAGE = Path(robustpose.__file__).parent
 
 PRINT_KEYS = """
+import pytest
+
 import robustpose
 from robustpose.data import open_dataset
 from robustpose.jobs.attack import Cell

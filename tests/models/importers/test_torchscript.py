@@ -259,6 +259,7 @@ class Fills(nn.Module):
         return x + torch.zeros((20_000, 20_000, 20)).sum()
 
 
+@pytest.mark.slow
 def test_a_model_that_loops_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "SECONDS", 3)
     path = saved(Loops(), tmp_path / "loops.pt", traced=False)
@@ -266,6 +267,7 @@ def test_a_model_that_loops_is_stopped(tmp_path: Path, monkeypatch: pytest.Monke
         open_model(f"torchscript:{path}", card=card())
 
 
+@pytest.mark.slow
 def test_a_model_that_fills_the_memory_is_stopped(tmp_path: Path) -> None:
     path = saved(Fills(), tmp_path / "fills.pt", traced=False)
     with pytest.raises(RobustPoseError, match=r"cannot be run: .*(memory|bad_alloc)"):
@@ -280,6 +282,7 @@ def test_a_model_that_crashes_ends_its_own_process(monkeypatch: pytest.MonkeyPat
     assert failed == ("run", "it ended its process (segmentation fault)")
 
 
+@pytest.mark.slow
 def test_what_a_model_prints_does_not_answer_for_it(tmp_path: Path) -> None:
     class Prints(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -340,6 +343,7 @@ def test_files_that_are_no_torchscript(tmp_path: Path) -> None:
         open_model(f"torchscript:{good}")
 
 
+@pytest.mark.slow
 def test_a_spec_of_another_file_is_refused(tmp_path: Path) -> None:
     path = saved(Net().eval(), tmp_path / "net.pt", traced=True)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
