@@ -84,6 +84,7 @@ def test_a_cell_with_too_few_pictures_elsewhere_is_computed_here(tmp_path: Path)
     assert len(both.pictures(cell).adversarial) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_cell", [1, 7, 100])
 def test_scores_do_not_depend_on_how_many_people_are_attacked_together(tmp_path: Path, per_cell: int) -> None:
     made = plan(n=30)

@@ -25,6 +25,7 @@ def coco(folder: Path, *, people: int = 2) -> PoseDataset:
     return open_dataset(f"coco:{file}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["shg2", "deeppose", "chained"])
 def test_a_step_on_coco(name: str, tmp_path: Path) -> None:
     recipe = Recipe(architecture=name, people=2, samples=2, batch=2)

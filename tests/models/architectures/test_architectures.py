@@ -26,7 +26,14 @@ STAGES = {"shg2": (2, 2), "shg8": (8, 8), "attention_hg": (2, 8), "dlcm": (2, 2)
 
 SIDES = {"compact": 128, "published": 256}
 
-every_net = pytest.mark.parametrize(("name", "size"), [(name, size) for name in MODELS for size in SIZES])
+every_net = pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        pytest.param(name, size, marks=[pytest.mark.slow] if size == "published" else [])
+        for name in MODELS
+        for size in SIZES
+    ],
+)
 
 
 def parameters(net: nn.Module) -> int:

@@ -98,6 +98,7 @@ def test_patches_are_laid_out_as_the_picture() -> None:
     assert odd.nonzero().tolist() == [[2, 9]]
 
 
+@pytest.mark.slow
 def test_published_vitpose_has_the_parameters_of_its_publication() -> None:
     """ViTPose-B, classic decoder, 256x192, COCO: a file of 343.33 MB of 4 bytes each is 90.0 M.
 

@@ -40,6 +40,7 @@ def test_agrees_with_the_runtime_on_real_people(name: str) -> None:
         assert np.abs(theirs).max() > 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL_NETS)
 def test_finds_real_people(name: str) -> None:
     net = load_tflite(real_net(name))
@@ -58,6 +59,7 @@ def test_batch_is_its_people_one_by_one(name: str) -> None:
     torch.testing.assert_close(together, apart, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_gradient_of_a_whole_net_is_right() -> None:
     net = load_tflite(real_net("eff_RT_LITE")).double()
     generator = torch.Generator().manual_seed(2)
