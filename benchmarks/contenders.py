@@ -1,7 +1,7 @@
 """Other attack libraries, made to raise a keypoint objective: what each needs for it is written out here.
 
 Every contender walks as IGSM does, from the picture, with the same step and number of gradients. None of the
-libraries knows of keypoints, so each is handed a net whose answer already is the per-person objective, and is
+libraries knows of keypoints, so each is handed a model whose answer already is the per-person objective, and is
 talked out of its own classification loss.
 """
 
@@ -30,7 +30,7 @@ class Job:
     step_size  as a share of eps
     """
 
-    net: PoseModel
+    model: PoseModel
     batch: Batch
     objective: Objective
     eps: float
@@ -48,14 +48,14 @@ Craft = Callable[[Job], Tensor]
 
 
 class PerPerson(nn.Module):
-    """A net whose answer for images (N, 3, H, W) is the objective of each person (N,)."""
+    """A model whose answer for images (N, 3, H, W) is the objective of each person (N,)."""
 
     def __init__(self, job: Job) -> None:
         super().__init__()
-        assert isinstance(job.net, nn.Module)
-        self.net = job.net
+        assert isinstance(job.model, nn.Module)
+        self.model = job.model
         aim = Aim(job.batch.keypoints, job.batch.visible, correct_radius(job.batch))
-        self.objective = job.objective.bind(job.net, aim, targeted=False)
+        self.objective = job.objective.bind(job.model, aim, targeted=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the objective (N,); the people are the batch's, in its order."""
@@ -91,7 +91,7 @@ def bare(job: Job) -> Tensor:
 
 
 def tutorial(job: Job) -> Tensor:
-    """A loop as tutorials have it: `backward` through a net as it was trained."""
+    """A loop as tutorials have it: `backward` through a model as it was trained."""
     loss, clean = PerPerson(job), job.batch.images
     adv = clean.clone()
     for _ in range(job.steps):
@@ -108,7 +108,7 @@ def ours(attack: Callable[[Job], Attack], *, search: str = "fp32") -> Craft:
 
     def craft(job: Job) -> Tensor:
         return attacks.run(
-            attack(job), job.net, job.batch, threat=Linf(job.eps), objective=job.objective, search=search
+            attack(job), job.model, job.batch, threat=Linf(job.eps), objective=job.objective, search=search
         ).images
 
     return craft
@@ -151,7 +151,7 @@ def with_foolbox(job: Job) -> Tensor:
 
 
 def with_art(job: Job) -> Tensor:
-    """ART's PyTorchRegressor flattens what a net answers: one number a person is the only shape it takes."""
+    """ART's PyTorchRegressor flattens what a model answers: one number a person is the only shape it takes."""
     from art.attacks.evasion import ProjectedGradientDescent
     from art.estimators.regression.pytorch import PyTorchRegressor
 
@@ -255,7 +255,7 @@ def apgd(job: Job) -> Attack:
 
 
 ZOO = ("deeppose", "shg2", "shg8", "chained", "attention_hg", "dlcm", "resreg", "resdec", "resdec_pre")
-"""Nets of the package that find keypoints."""
+"""Models of the package that find keypoints."""
 
 WALKS: dict[str, Craft] = {
     "loop by hand, frozen": bare,

@@ -53,18 +53,20 @@ def main() -> None:
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         raise SystemExit("benchmarks/gpu.py needs a CUDA device; none is here")
-    net = build(arguments.net, size=arguments.size).eval().requires_grad_(False).cuda()
-    side = int(net.input_size[0])  # type: ignore[index]
-    work = operations(net, torch.rand(1, 3, side, side, device="cuda"))
-    parameters = sum(parameter.numel() for parameter in net.parameters()) / 1e6
-    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; {arguments.net} {arguments.size}: ", end="")
+    model = build(arguments.module, size=arguments.size).eval().requires_grad_(False).cuda()
+    side = int(model.input_size[0])  # type: ignore[index]
+    work = operations(model, torch.rand(1, 3, side, side, device="cuda"))
+    parameters = sum(parameter.numel() for parameter in model.parameters()) / 1e6
+    print(
+        f"{torch.cuda.get_device_name()}, torch {torch.__version__}; {arguments.module} {arguments.size}: ", end=""
+    )
     print(f"{parameters:.1f} M parameters, {work / 1e9:.1f} G operations a gradient\n")
     print("| search | batch | gradients/s | TFLOP/s | ceiling | share | GPU time by kind | memory |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
     rates = []
     for batch in map(int, arguments.batches.split(",")):
         images = torch.rand(batch, 3, side, side, device="cuda")
-        for way, step, ceiling in ways(net, images, with_compile=arguments.compile):
+        for way, step, ceiling in ways(model, images, with_compile=arguments.compile):
             torch.cuda.empty_cache()
             rate = measure(way, step, images, work=work, ceiling=ceiling, steps=arguments.steps)
             rates.append(rate)
@@ -80,17 +82,17 @@ def main() -> None:
 
 
 def ways(
-    net: nn.Module, images: Tensor, *, with_compile: bool
+    model: nn.Module, images: Tensor, *, with_compile: bool
 ) -> Iterator[tuple[str, Callable[[Tensor], Tensor], float]]:
     """Yield ways to search: a name, what gives the gradient, and the ceiling of its arithmetic in TFLOP/s."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    copy: Any = fused_copy(net, images[:1])  # type: ignore[arg-type]
-    assert copy is not None, "the net has no fused copy"
+    copy: Any = fused_copy(model, images[:1])  # type: ignore[arg-type]
+    assert copy is not None, "the model has no fused copy"
     fp32, tf32, bf16 = (
         matrix_ceiling(dtype, tf32=tf32)
         for dtype, tf32 in ((torch.float32, False), (torch.float32, True), (torch.bfloat16, False))
     )
-    yield "the net, fp32", plain(net, None, tf32=False), fp32
+    yield "the model, fp32", plain(model, None, tf32=False), fp32
     yield "fused copy, fp32", plain(copy, None, tf32=False), fp32
     yield "fused copy, TF32", plain(copy, None, tf32=True), tf32
     step = plain(copy, torch.bfloat16, tf32=False)
@@ -100,14 +102,16 @@ def ways(
         yield "fused copy, bf16, compiled", plain(torch.compile(copy), torch.bfloat16, tf32=False), bf16
 
 
-def plain(net: Callable[..., object], precision: torch.dtype | None, *, tf32: bool) -> Callable[[Tensor], Tensor]:
+def plain(
+    model: Callable[..., object], precision: torch.dtype | None, *, tf32: bool
+) -> Callable[[Tensor], Tensor]:
     """Return what gives the gradient of a sum of the last stage's squares."""
 
     def gradient(images: Tensor) -> Tensor:
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
         asked = images.detach().contiguous(memory_format=torch.channels_last).requires_grad_(True)
         with torch.autocast("cuda", dtype=precision, enabled=precision is not None):
-            stages = net(asked).stages  # type: ignore[attr-defined]
+            stages = model(asked).stages  # type: ignore[attr-defined]
         (found,) = torch.autograd.grad(stages[-1].float().square().sum(), asked)
         return found
 
@@ -135,12 +139,12 @@ def graphed(step: Callable[[Tensor], Tensor], images: Tensor) -> Callable[[Tenso
     return replay
 
 
-def operations(net: nn.Module, images: Tensor) -> float:
+def operations(model: nn.Module, images: Tensor) -> float:
     """Count the operations of one gradient: a multiplication and an addition are two."""
     leaf = images.detach().requires_grad_(True)
     counter = FlopCounterMode(display=False)
     with counter:
-        stages = net(1.0 * leaf).stages  # the counter does not take a leaf for a module's input
+        stages = model(1.0 * leaf).stages  # the counter does not take a leaf for a module's input
         torch.autograd.grad(stages[-1].square().sum(), leaf)
     return float(counter.get_total_flops())
 

@@ -1,6 +1,6 @@
 """Which objective leaves least at equal gradients: `python benchmarks/objectives.py --eps 4 --n 16 --steps 50`.
 
-APGD raises each objective in turn on the same people of SynthPose's val; on every net of the package. The last
+APGD raises each objective in turn on the same people of SynthPose's val; on every model of the package. The last
 column is the paired difference of the last objective from the one before it.
 """
 
@@ -36,23 +36,23 @@ def main() -> None:
     print(
         f"PCKh@0.5 left of {arguments.n} people by APGD-{arguments.steps} at {arguments.eps}/255, 95% intervals\n"
     )
-    print(f"| net | clean | {' | '.join(names)} | {names[-1]} less {names[-2]} |")
+    print(f"| model | clean | {' | '.join(names)} | {names[-1]} less {names[-2]} |")
     print(f"|---|---|{'---|' * len(names)}---|")
-    for net in arguments.nets.split(","):
-        tables = tables_of(net, names, eps=arguments.eps, n=arguments.n, steps=arguments.steps)
+    for model in arguments.models.split(","):
+        tables = tables_of(model, names, eps=arguments.eps, n=arguments.n, steps=arguments.steps)
         cells = [written(score(table, PCKH)["all"]) for table in tables]
         change = difference(tables[-2], tables[-1], PCKH)["all"]
-        print(f"| {net} | {' | '.join(cells)} | {written(change)} |", flush=True)
+        print(f"| {model} | {' | '.join(cells)} | {written(change)} |", flush=True)
 
 
 def tables_of(name: str, objectives: list[str], *, eps: int, n: int, steps: int) -> list[Table]:
-    """Return what a net says clean, and under each objective."""
-    net = open_model(name).net
-    batch = open_dataset("synthpose").load(range(n), input_size=net.input_size).in_skeleton(net.skeleton)
-    tables = [as_table(batch, attacks.predict(net, batch.images, ids=batch.ids).keypoints)]
+    """Return what a model says clean, and under each objective."""
+    model = open_model(name).module
+    batch = open_dataset("synthpose").load(range(n), input_size=model.input_size).in_skeleton(model.skeleton)
+    tables = [as_table(batch, attacks.predict(model, batch.images, ids=batch.ids).keypoints)]
     for objective in objectives:
         found = attacks.run(
-            APGD(steps=steps), net, batch, threat=Linf(eps / 255), objective=OBJECTIVES[objective], metric=PCKH
+            APGD(steps=steps), model, batch, threat=Linf(eps / 255), objective=OBJECTIVES[objective], metric=PCKH
         )
         tables.append(as_table(batch, found.output.keypoints))
     return tables

@@ -1,9 +1,9 @@
 """How robustpose's attacks compare with those of other libraries: `python benchmarks/peers.py --quick`.
 
-Three tables, on the nets of the package and the people of SynthPose's val: what the same walk costs (CPU time at
-one thread, as a ratio to a loop by hand on the same net in the same round, the order rotated), what it leaves on
-the net, and what 100 gradients leave of PCKh@0.5 on every net. Libraries that are not installed are left out and
-named: `pip install -c constraints.txt .[bench]`.
+Three tables, on the models of the package and the people of SynthPose's val: what the same walk costs (CPU time at
+one thread, as a ratio to a loop by hand on the same model in the same round, the order rotated), what it leaves on
+the model, and what 100 gradients leave of PCKh@0.5 on every model. Libraries that are not installed are left out
+and named: `pip install -c constraints.txt .[bench]`.
 """
 
 import argparse
@@ -46,11 +46,11 @@ STRENGTH: dict[str, tuple[Craft, Objective]] = {
 class Size:
     """How much is measured."""
 
-    speed_nets: tuple[str, ...]
+    speed_models: tuple[str, ...]
     speed_people: int
     rounds: int
     speed_steps: int
-    strength_nets: tuple[str, ...]
+    strength_models: tuple[str, ...]
     strength_people: int
     eps: tuple[int, ...]
 
@@ -62,7 +62,7 @@ FULL = Size(("shg2", "resdec", "deeppose"), 8, 5, 20, ZOO, 25, (2, 4))
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one net for speed, two for strength, few people")
+    parser.add_argument("--quick", action="store_true", help="one model for speed, two for strength, few people")
     parser.add_argument("--models", default="", help="nets for the strength table: shg2,tflite:PATH")
     parser.add_argument("--data", default="synthpose", help="their people: synthpose | coco:PATH | mpii:PATH")
     parser.add_argument("--images", default="", help="photo folder")
@@ -79,7 +79,7 @@ def main() -> None:
         side_effects(known)
     size = replace(
         size,
-        strength_nets=tuple(arguments.models.split(",")) if arguments.models else size.strength_nets,
+        strength_models=tuple(arguments.models.split(",")) if arguments.models else size.strength_models,
         strength_people=arguments.n or size.strength_people,
         eps=tuple(int(eps) for eps in arguments.eps.split(",")) if arguments.eps else size.eps,
     )
@@ -97,16 +97,16 @@ def contenders() -> dict[str, Craft]:
 
 
 def job_of(name: str, *, people: int, eps: int, steps: int) -> Job:
-    """Make the walk that all take: the margin, steps of eps / 8, the net as it is after it was trained."""
-    net = as_users_have_it(open_model(name).net)
-    batch = open_dataset("synthpose").load(range(people), input_size=net.input_size).in_skeleton(net.skeleton)
-    return Job(net, batch, Margin(), eps / 255, steps, 1 / 8)
+    """Make the walk that all take: the margin, steps of eps / 8, the model as it is after it was trained."""
+    model = as_users_have_it(open_model(name).module)
+    batch = open_dataset("synthpose").load(range(people), input_size=model.input_size).in_skeleton(model.skeleton)
+    return Job(model, batch, Margin(), eps / 255, steps, 1 / 8)
 
 
-def as_users_have_it(net: PoseModel) -> PoseModel:
-    """Return a net with trainable weights in torch's own layout."""
-    assert isinstance(net, nn.Module)
-    return deepcopy(net).to(memory_format=torch.contiguous_format).requires_grad_(True)  # type: ignore
+def as_users_have_it(model: PoseModel) -> PoseModel:
+    """Return a model with trainable weights in torch's own layout."""
+    assert isinstance(model, nn.Module)
+    return deepcopy(model).to(memory_format=torch.contiguous_format).requires_grad_(True)  # type: ignore
 
 
 def speed(size: Size, known: dict[str, Craft]) -> None:
@@ -116,24 +116,24 @@ def speed(size: Size, known: dict[str, Craft]) -> None:
     print(
         f"cost of the same walk: {size.speed_steps} gradients, {size.speed_people} people, {size.rounds} rounds\n"
     )
-    print("| net | eps | attack | time / loop by hand, median [min, max] | PCKh@0.5 left | margin reached |")
+    print("| model | eps | attack | time / loop by hand, median [min, max] | PCKh@0.5 left | margin reached |")
     print("|---|---|---|---|---|---|")
-    for net in size.speed_nets:
+    for model in size.speed_models:
         for eps in (1, 8):
-            job = job_of(net, people=size.speed_people, eps=eps, steps=size.speed_steps)
+            job = job_of(model, people=size.speed_people, eps=eps, steps=size.speed_steps)
             found = {name: crafts[name](fresh(job)) for name in names}  # warms up, too
             ratios = timed(job, crafts, rounds=size.rounds)
             for name in names:
                 middle, low, high = statistics.median(ratios[name]), min(ratios[name]), max(ratios[name])
                 score_left, margin = left(job, found[name]).value, reached(job, found[name])
                 cost = f"{middle:.2f} [{low:.2f}, {high:.2f}]"
-                print(f"| {net} | {eps}/255 | {name} | {cost} | {score_left:.1f} | {margin:.3f} |", flush=True)
+                print(f"| {model} | {eps}/255 | {name} | {cost} | {score_left:.1f} | {margin:.3f} |", flush=True)
     print()
 
 
 def fresh(job: Job) -> Job:
-    """Return the job on a net of its own, so that nothing that was left on one stays for the next."""
-    return replace(job, net=as_users_have_it(job.net))
+    """Return the job on a model of its own, so that nothing that was left on one stays for the next."""
+    return replace(job, model=as_users_have_it(job.model))
 
 
 def timed(job: Job, crafts: dict[str, Craft], *, rounds: int) -> dict[str, list[float]]:
@@ -153,9 +153,9 @@ def timed(job: Job, crafts: dict[str, Craft], *, rounds: int) -> dict[str, list[
 
 
 def answered(job: Job, adv: Tensor) -> Table:
-    """Return what the net says of the pictures as they can be saved."""
+    """Return what the model says of the pictures as they can be saved."""
     rounded = Linf(job.eps).round_to_8bit(job.batch.images, adv.detach())
-    return as_table(job.batch, predict(job.net, rounded, ids=job.batch.ids).keypoints)
+    return as_table(job.batch, predict(job.model, rounded, ids=job.batch.ids).keypoints)
 
 
 def metric_of(job: Job) -> Pck:
@@ -175,51 +175,53 @@ def reached(job: Job, adv: Tensor) -> float:
 
 
 def side_effects(known: dict[str, Craft]) -> None:
-    """Print what a walk of two steps leaves on a net in train mode whose batch norms are frozen."""
-    print("what is left on a net in train mode with frozen batch norms, after two steps\n")
+    """Print what a walk of two steps leaves on a model in train mode whose batch norms are frozen."""
+    print("what is left on a model in train mode with frozen batch norms, after two steps\n")
     print("| attack | gradients left on weights | modules in another mode | buffers changed | random state |")
     print("|---|---|---|---|---|")
     for name, craft in known.items():
         job = job_of("shg2", people=2, eps=4, steps=2)
-        net = job.net
-        assert isinstance(net, nn.Module)
-        net.train()
-        for module in net.modules():
+        model = job.model
+        assert isinstance(model, nn.Module)
+        model.train()
+        for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
-        modes = [module.training for module in net.modules()]
-        buffers = [buffer.clone() for buffer in net.buffers()]
+        modes = [module.training for module in model.modules()]
+        buffers = [buffer.clone() for buffer in model.buffers()]
         state = torch.get_rng_state()
         craft(job)
-        gradients = sum(parameter.grad is not None for parameter in net.parameters())
-        flipped = sum(module.training != mode for module, mode in zip(net.modules(), modes, strict=True))
-        changed = sum(not torch.equal(a, b) for a, b in zip(net.buffers(), buffers, strict=True))
+        gradients = sum(parameter.grad is not None for parameter in model.parameters())
+        flipped = sum(module.training != mode for module, mode in zip(model.modules(), modes, strict=True))
+        changed = sum(not torch.equal(a, b) for a, b in zip(model.buffers(), buffers, strict=True))
         same = "as it was" if torch.equal(state, torch.get_rng_state()) else "moved"
         print(f"| {name} | {gradients} | {flipped} | {changed} | {same} |", flush=True)
     print()
 
 
 def strength(size: Size, *, data: str, images: Path | None) -> None:
-    """Print what 100 gradients leave on every net: IGSM on the training loss, and both APGDs on the margin."""
+    """Print what 100 gradients leave on every model: IGSM on the training loss, and both APGDs on the margin."""
     peer = importlib.util.find_spec("adv_lib") is not None
     attackers = {name: each for name, each in STRENGTH.items() if peer or each[0] is not with_adv_lib_apgd}
     people, last = size.strength_people, f" {OURS} less adv-lib's |" if peer else ""
     print(f"what 100 gradients leave: percent of the keypoints of {people} people, 95% intervals over people\n")
-    print(f"| net | eps | clean | {' | '.join(attackers)} |{last}")
+    print(f"| model | eps | clean | {' | '.join(attackers)} |{last}")
     print(f"|---|---|---|{'---|' * (len(attackers) + peer)}")
-    for name in size.strength_nets:
-        net = open_model(name).net
-        batch = open_dataset(data, images=images).load(range(people), input_size=net.input_size)
+    for name in size.strength_models:
+        model = open_model(name).module
+        batch = open_dataset(data, images=images).load(range(people), input_size=model.input_size)
         for eps in size.eps:
             print(
-                f"| {job_name(name)} | {eps}/255 | {' | '.join(strengths(net, batch, eps, attackers))} |",
+                f"| {job_name(name)} | {eps}/255 | {' | '.join(strengths(model, batch, eps, attackers))} |",
                 flush=True,
             )
 
 
-def strengths(net: PoseModel, batch: Batch, eps: int, attackers: dict[str, tuple[Craft, Objective]]) -> list[str]:
+def strengths(
+    model: PoseModel, batch: Batch, eps: int, attackers: dict[str, tuple[Craft, Objective]]
+) -> list[str]:
     """Return what is left clean and by each attacker, and the paired difference of both APGDs on the margin."""
-    job = Job(net, batch.in_skeleton(net.skeleton), TrainingLoss("last"), eps / 255, 100, 5 / 12)
+    job = Job(model, batch.in_skeleton(model.skeleton), TrainingLoss("last"), eps / 255, 100, 5 / 12)
     tables = {"clean": answered(job, job.batch.images)}
     for name, (craft, objective) in attackers.items():
         torch.manual_seed(0)  # adv-lib's APGD starts at random
@@ -237,7 +239,7 @@ def interval(estimate: Estimate) -> str:
 
 
 def job_name(spec: str) -> str:
-    """Write a net's name without the folder of its file."""
+    """Write a model's name without the folder of its file."""
     return spec.rpartition("/")[2]
 
 

@@ -1,4 +1,4 @@
-"""Export a net to ONNX, open the file again, attack it. Needs the extras onnx (and onnxscript to export)."""
+"""Export a model to ONNX, open the file again, attack it. Needs the extras onnx (and onnxscript to export)."""
 
 import torch
 
@@ -12,14 +12,14 @@ SPEC = {
 
 
 class Maps(torch.nn.Module):
-    """The last heatmaps of one of our nets, as a net of others gives them."""
+    """The last heatmaps of one of our models, as a model of others gives them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.net = build("resdec")
+        self.model = build("resdec")
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.net(images).stages[-1]
+        return self.model(images).stages[-1]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Attack a net that says itself what it takes and gives: skeleton, input_size and head; no spec is needed."""
+"""Attack a model that says itself what it takes and gives: skeleton, input_size and head; no spec is needed."""
 
 import torch
 from torch import nn

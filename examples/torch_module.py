@@ -6,7 +6,7 @@ from torch import nn
 import robustpose as rp
 
 
-class MyNet(nn.Module):
+class MyModel(nn.Module):
     """Sixteen heatmaps out of a picture, any way you like."""
 
     def __init__(self) -> None:
@@ -24,6 +24,6 @@ SPEC = {
 }  # fmt: skip
 
 if __name__ == "__main__":
-    result = rp.attack(rp.load_model(MyNet().eval(), spec=SPEC), "synthpose", eps=8 / 255, steps=2, n=4)
+    result = rp.attack(rp.load_model(MyModel().eval(), spec=SPEC), "synthpose", eps=8 / 255, steps=2, n=4)
     print(result)
     result.save("attack.png")

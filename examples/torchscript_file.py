@@ -1,4 +1,4 @@
-"""Save a net as TorchScript, open the file, attack it. The code in the file is read before any of it runs."""
+"""Save a model as TorchScript, open the file, attack it. The code in the file is read before any of it runs."""
 
 import warnings
 
@@ -12,8 +12,8 @@ SPEC = {
 }  # fmt: skip
 
 if __name__ == "__main__":
-    net = torch.nn.Sequential(torch.nn.AvgPool2d(4), torch.nn.Conv2d(3, 16, 3, padding=1)).eval()
+    model = torch.nn.Sequential(torch.nn.AvgPool2d(4), torch.nn.Conv2d(3, 16, 3, padding=1)).eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch calls its own format deprecated
-        torch.jit.trace(net, torch.rand(1, 3, 128, 128)).save("pose.pt")
+        torch.jit.trace(model, torch.rand(1, 3, 128, 128)).save("pose.pt")
     print(rp.attack("torchscript:pose.pt", "synthpose", spec=SPEC, attack="fgsm", n=4))

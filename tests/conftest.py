@@ -1,4 +1,4 @@
-"""Tiny nets and people whose answers are known in closed form, for every room's tests."""
+"""Tiny models and people whose answers are known in closed form, for every room's tests."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from robustpose.objectives import Aim, correct_radius
 from robustpose.skeletons import Skeleton
 from robustpose.types import Batch, PoseOutput
 
-torch.set_num_threads(1)  # tiny nets are slower on two threads, and far slower beside other test processes
+torch.set_num_threads(1)  # tiny models are slower on two threads, and far slower beside other test processes
 
 TRIO = Skeleton(
     name="trio",
@@ -20,7 +20,7 @@ TRIO = Skeleton(
     limbs=(("left_hand", "nose"), ("right_hand", "nose")),
 )
 TINY = (8, 12)
-"""(H, W) of the tiny nets' crops: H and W differ, so that swapping them shows."""
+"""(H, W) of the tiny models' crops: H and W differ, so that swapping them shows."""
 
 
 class LinearPose(nn.Module):
@@ -41,7 +41,7 @@ class LinearPose(nn.Module):
 
 
 class TinyHeatmaps(nn.Module):
-    """A smooth two-stage heatmap net of random weights: shg2 in miniature."""
+    """A smooth two-stage heatmap model of random weights: shg2 in miniature."""
 
     def __init__(self, *, seed: int = 0) -> None:
         super().__init__()

@@ -1,12 +1,12 @@
 """Puts the weights of finished trainings into the package: `python tools/ship_weights.py runs/train-shg8 ...`.
 
 Weights of photographs get a tag: `--tag photos --validation mpii:valid.json` makes shg8@photos of the same run.
-Without a run it scores every shipped net of rendered people again, for a validation set that has changed, and
+Without a run it scores every shipped model of rendered people again, for a validation set that has changed, and
 rewrites its facts.
 
-Each net is rounded to 8 bits with a scale a channel, or, where that costs more than 0.2 points of its score on
+Each model is rounded to 8 bits with a scale a channel, or, where that costs more than 0.2 points of its score on
 SynthPose val, to float16: a history of weights stays small. What is written is what was measured: the score of the
-rounded net, and what rounding cost.
+rounded model, and what rounding cost.
 """
 
 import shutil
@@ -58,12 +58,12 @@ def main() -> None:
 
 
 def score_again(architecture: str) -> None:
-    """Measure a shipped net on today's validation set; its weights stay."""
+    """Measure a shipped model on today's validation set; its weights stay."""
     weights = shipped_weights(architecture)
-    net = build_for(architecture, weights)
-    load_weights(net, weights)
+    model = build_for(architecture, weights)
+    load_weights(model, weights)
     validation = open_dataset("synthpose:val")
-    scored = measured(architecture, net, validation)
+    scored = measured(architecture, model, validation)
     before = load_facts(weights)
     facts = with_score(before, scored, validation)
     write_facts(weights, facts)
@@ -88,18 +88,18 @@ def ship(folder: Path, *, validation: PoseDataset, tag: str, data: str, notes: s
     state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
     weights = next(iter(sorted(folder.glob("*.safetensors"))))
     facts = load_facts(weights)
-    net = build_for(facts.architecture, weights)
-    net.load_state_dict(state["average"])
-    exact = measured(facts.architecture, net, validation)
+    model = build_for(facts.architecture, weights)
+    model.load_state_dict(state["average"])
+    exact = measured(facts.architecture, model, validation)
     for stored in ("int8", "float16"):
-        net.load_state_dict(unpacked(packed(state["average"], stored=stored)))
-        scored = measured(facts.architecture, net, validation)
+        model.load_state_dict(unpacked(packed(state["average"], stored=stored)))
+        scored = measured(facts.architecture, model, validation)
         cost = exact.value - scored.value
         if cost <= ROUNDING_MAY_COST:
             break
     else:
         raise SystemExit(f"{facts.architecture}: rounding costs {cost:.2f} points")
-    if (size := size_of(net, stored=stored)) > LARGEST:
+    if (size := size_of(model, stored=stored)) > LARGEST:
         raise SystemExit(f"{facts.architecture}: {size:,} bytes as {stored}, more than {LARGEST:,}")
     shipped = shipped_weights(facts.architecture + (f"{TAG}{tag}" if tag else ""))
     facts = replace(
@@ -110,20 +110,20 @@ def ship(folder: Path, *, validation: PoseDataset, tag: str, data: str, notes: s
         rounding_cost=round(cost, 2),
         trained_sha256=facts.sha256,
     )
-    facts = save_weights(net, shipped, facts)
+    facts = save_weights(model, shipped, facts)
     shutil.copy(folder / "log.jsonl", shipped.with_suffix(".log.jsonl"))
     interval = f"{facts.score} [{facts.low}, {facts.high}]"
     print(f"{shipped.stem}: {facts.metric} {interval}, {stored}, which costs {cost:.2f}")
 
 
-def measured(architecture: str, net: nn.Module, validation: PoseDataset) -> Estimate:
-    """Score a net on everyone of a data set."""
-    return course_of(architecture, net).score(net.eval(), validation, n=len(validation))
+def measured(architecture: str, model: nn.Module, validation: PoseDataset) -> Estimate:
+    """Score a model on everyone of a data set."""
+    return course_of(architecture, model).score(model.eval(), validation, n=len(validation))
 
 
-def size_of(net: nn.Module, *, stored: str) -> int:
-    """Return the bytes of a net's file."""
-    return len(save(packed(net.state_dict(), stored=stored)))
+def size_of(model: nn.Module, *, stored: str) -> int:
+    """Return the bytes of a model's file."""
+    return len(save(packed(model.state_dict(), stored=stored)))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ FOLDERS = {
     "paper-universal": "three ResNets",
     "paper-universal-hourglass": "shg2, dlcm, deeppose",
 }
-"""Folders of results, and what is said of the nets where a claim is asked of several sets."""
+"""Folders of results, and what is said of the models where a claim is asked of several sets."""
 WHOLE, CHOICE = ("results/README.md", "docs/findings.md"), ("README.md",)
 _PEOPLE = "256"
 
@@ -48,16 +48,16 @@ def rewritten(page: str, read: Mapping[str, Rows], *, whole: bool) -> str:
     """Return a page with its table of claims as the verdicts are now; KeyError for a claim that is gone."""
     before, table, after = _parted(page)
     if whole:
-        body = [line(row, nets=FOLDERS[folder]) for folder, rows in read.items() for row in rows]
+        body = [line(row, models=FOLDERS[folder]) for folder, rows in read.items() for row in rows]
     else:
         first = {row["claim"]: line(row) for rows in reversed([*read.values()]) for row in rows}
         body = [first[each.split(" | ")[0].removeprefix("| ")] for each in table]
     return "\n".join([*before, *body, *after])
 
 
-def line(row: Mapping[str, str], *, nets: str = "") -> str:
+def line(row: Mapping[str, str], *, models: str = "") -> str:
     """Write a verdict as a row of the table."""
-    claim = f"{row['claim'][:-1]} ({nets})." if nets else row["claim"]
+    claim = f"{row['claim'][:-1]} ({models})." if models else row["claim"]
     return f"| {claim} | {row['holds']} | {effect(row)} | {row['paper']} |"
 
 

@@ -1,7 +1,7 @@
 """Writes docs/zoo.md and its pictures from the weights in the package: `python -m tools.write_zoo [FOLDER]`.
 
-Every net that is shipped is measured here and now: parameters, MACs, its score on SynthPose val (which must be the
-one of its row of facts), speed.
+Every model that is shipped is measured here and now: parameters, MACs, its score on SynthPose val (which must be
+the one of its row of facts), speed.
 """
 
 import sys
@@ -32,27 +32,27 @@ BATCH, REPEATS = 25, 9
 
 
 def main() -> None:
-    """Measure every shipped net and write the page."""
+    """Measure every shipped model and write the page."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS
     dataset = open_dataset("synthpose:val")
     assert isinstance(dataset, RenderedPeople)
     dataset.prepare(len(dataset), input_size=(SIDE, SIDE))
     people = dataset.load(range(len(dataset)), input_size=(SIDE, SIDE))
     shipped = shipped_architectures()
-    poses = {name: open_model(name).net for name in MODELS if name in shipped}
-    tasks = {name: open_task(name).net for name in TASKS if name in shipped}
-    nets: dict[str, nn.Module] = {**poses, **tasks}  # type: ignore[dict-item]  # our own nets are modules
-    scores = {name: scored(name, net, dataset, people) for name, net in nets.items()}
-    speeds = images_per_second(nets, people.images[:BATCH])
+    poses = {name: open_model(name).module for name in MODELS if name in shipped}
+    tasks = {name: open_task(name).module for name in TASKS if name in shipped}
+    models: dict[str, nn.Module] = {**poses, **tasks}  # type: ignore[dict-item]  # our own models are modules
+    scores = {name: scored(name, model, dataset, people) for name, model in models.items()}
+    speeds = images_per_second(models, people.images[:BATCH])
     entries = [
         Entry(
             facts=load_facts(shipped_weights(name)),
-            parameters=sum(parameter.numel() for parameter in net.parameters()),
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
             million_macs=million_macs(name),
             images_per_second=speeds[name],
             scores=scores[name],
         )
-        for name, net in nets.items()
+        for name, model in models.items()
     ]
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     ten = dataset.load(range(PEOPLE), input_size=(SIDE, SIDE))
@@ -62,12 +62,12 @@ def main() -> None:
     (folder / "zoo.md").write_text(page(entries, Timing(batch=BATCH, threads=1, repeats=REPEATS, cpu=cpu())))
 
 
-def scored(name: str, net: nn.Module, dataset: RenderedPeople, people: Batch) -> dict[str, Estimate]:
-    """Score a net on everyone; SystemExit where its facts say otherwise."""
+def scored(name: str, model: nn.Module, dataset: RenderedPeople, people: Batch) -> dict[str, Estimate]:
+    """Score a model on everyone; SystemExit where its facts say otherwise."""
     if name in MODELS:
-        scores = evaluate(net, people)
+        scores = evaluate(model, people)
     else:
-        scores = {ALL: course_of(name, net).score(net, dataset, n=len(dataset))}
+        scores = {ALL: course_of(name, model).score(model, dataset, n=len(dataset))}
     facts = load_facts(shipped_weights(name))
     if abs(scores[ALL].value - facts.score) > 0.1:
         raise SystemExit(f"{name}: scores {scores[ALL].value:.2f}, its facts say {facts.score}")
@@ -75,15 +75,15 @@ def scored(name: str, net: nn.Module, dataset: RenderedPeople, people: Batch) ->
 
 
 @torch.no_grad()
-def images_per_second(nets: dict[str, nn.Module], images: Tensor) -> dict[str, float]:
-    """Time forward passes on one thread: the median of rounds in which the nets take turns."""
+def images_per_second(models: dict[str, nn.Module], images: Tensor) -> dict[str, float]:
+    """Time forward passes on one thread: the median of rounds in which the models take turns."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    seconds: dict[str, list[float]] = {name: [] for name in nets}
+    seconds: dict[str, list[float]] = {name: [] for name in models}
     for repeat in range(REPEATS + 1):
-        for name, net in nets.items():
+        for name, model in models.items():
             started = time.perf_counter()
-            net(images)
+            model(images)
             if repeat:  # the first round warms up
                 seconds[name].append(time.perf_counter() - started)
     torch.set_num_threads(threads)

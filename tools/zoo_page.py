@@ -149,10 +149,10 @@ def summary(entry: Entry, rows: Sequence[WeightFacts]) -> list[str]:
     ]
 
 
-def watched(nets: Sequence[WeightFacts]) -> str:
+def watched(models: Sequence[WeightFacts]) -> str:
     """Say what the training curves show."""
     words = "Scores on the first 200 people of the validation set during training."
-    posed = [facts for facts in nets if facts.metric.startswith("PCKh")]
+    posed = [facts for facts in models if facts.metric.startswith("PCKh")]
     later = [facts.architecture for facts in posed if facts.data_fingerprint not in SAME_TRAINING_PEOPLE]
     if len(later) < len(posed):
         whose = f"The curves of PCKh@0.5 (except {', '.join(later)})" if later else "The curves of PCKh@0.5"
@@ -204,9 +204,9 @@ def all_samples(facts: WeightFacts, rows: Sequence[WeightFacts]) -> int:
     return facts.samples + (all_samples(row, rows) if row is not None else 0)
 
 
-def effort(nets: Sequence[WeightFacts], rows: Sequence[WeightFacts]) -> str:
+def effort(models: Sequence[WeightFacts], rows: Sequence[WeightFacts]) -> str:
     """Say how unequally the models that are compared were trained."""
-    seen = {facts.architecture: all_samples(facts, rows) for facts in nets}
+    seen = {facts.architecture: all_samples(facts, rows) for facts in models}
     least, most = min(seen, key=lambda name: seen[name]), max(seen, key=lambda name: seen[name])
     ratio = seen[most] / seen[least]
     fewest, largest = f"{least} saw {seen[least]:,} samples", f"{most} {seen[most]:,}"
@@ -215,7 +215,7 @@ def effort(nets: Sequence[WeightFacts], rows: Sequence[WeightFacts]) -> str:
         if ratio > 1.1
         else f"The models saw about as many samples, {seen[least]:,} to {seen[most]:,}."
     ]
-    begun = {facts.architecture: parent(facts, rows) for facts in nets if facts.recipe.get("warm_start")}
+    begun = {facts.architecture: parent(facts, rows) for facts in models if facts.recipe.get("warm_start")}
     if known := [f"{name} from {row.architecture}" for name, row in begun.items() if row is not None]:
         sentences.append(
             f"This includes the samples of the models they were initialised from ({', '.join(known)})."
@@ -228,7 +228,7 @@ def effort(nets: Sequence[WeightFacts], rows: Sequence[WeightFacts]) -> str:
     ranges = [
         f"{word} ({min(values):,g} to {max(values):,g})"
         for word, values in (
-            (word, [float(facts.recipe[word]) for facts in nets]) for word in ("people", "batch", "lr")
+            (word, [float(facts.recipe[word]) for facts in models]) for word in ("people", "batch", "lr")
         )
         if min(values) < max(values)
     ]
@@ -239,7 +239,7 @@ def effort(nets: Sequence[WeightFacts], rows: Sequence[WeightFacts]) -> str:
 
 
 def command(facts: WeightFacts, rows: Sequence[WeightFacts]) -> str:
-    """Return the command that trains a net again."""
+    """Return the command that trains a model again."""
     recipe = facts.recipe
     words = [f"--{word} {recipe[word]}" for word in ("people", "samples", "batch", "lr")]
     words += [

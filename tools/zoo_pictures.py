@@ -35,14 +35,14 @@ INK = (30, 34, 40)
 def draw_people(
     poses: Mapping[str, PoseModel], tasks: Mapping[str, nn.Module], people: Batch, labels: TaskLabels, path: Path
 ) -> None:
-    """Draw what every net says of the same people, a row a net, each kind of row under its truth."""
+    """Draw what every model says of the same people, a row a model, each kind of row under its truth."""
     crops = (people.images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     truth, visible = people.keypoints.double().numpy(), people.visible.numpy()
     none = np.zeros_like(visible)
     rows = [_row("truth", [_pose(*one, people) for one in zip(crops, truth, visible, none, strict=True)])]
-    for name, net in poses.items():
+    for name, model in poses.items():
         with torch.no_grad():
-            found = net(people.images).keypoints.double().numpy()
+            found = model(people.images).keypoints.double().numpy()
         wrong = _hits(people, found) == 0
         every = np.ones_like(visible)
         rows.append(_row(name, [_pose(*one, people) for one in zip(crops, found, every, wrong, strict=True)]))
@@ -57,7 +57,7 @@ def draw_people(
 
 
 def draw_curves(rows: Sequence[WeightFacts], path: Path) -> None:
-    """Draw scores on the watched people over samples seen: pose nets, and beside them other tasks."""
+    """Draw scores on the watched people over samples seen: pose models, and beside them other tasks."""
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
@@ -81,7 +81,7 @@ def draw_curves(rows: Sequence[WeightFacts], path: Path) -> None:
 
 
 def label(facts: WeightFacts, rows: Sequence[WeightFacts]) -> str:
-    """Name a curve: shg8 (from shg2) where it began with another net's weights."""
+    """Name a curve: shg8 (from shg2) where it began with another model's weights."""
     begun = parent_name(facts, rows)
     return f"{facts.architecture} (from {begun})" if begun else facts.architecture
 
@@ -108,8 +108,8 @@ def _hits(people: Batch, found: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @torch.no_grad()
-def _answers(net: nn.Module, images: Tensor) -> NDArray[np.int64]:
-    answers: NDArray[np.int64] = net(images).argmax(dim=1).numpy()
+def _answers(model: nn.Module, images: Tensor) -> NDArray[np.int64]:
+    answers: NDArray[np.int64] = model(images).argmax(dim=1).numpy()
     return answers
 
 

@@ -4,7 +4,7 @@
     print(result)               # the scores with their intervals; in a notebook, also drawn
     result.save("attack.png")
 
-Each name does what the command line's does, by the same code: a study of one net.
+Each name does what the command line's does, by the same code: a study of one model.
 """
 
 import base64
@@ -50,9 +50,9 @@ _PICTURES = (".png", ".svg", ".pdf", ".jpg")
 
 
 def load_model(model: AnyModel, *, spec: AnySpec = None, card: AnySpec = None) -> OpenedModel:
-    """Open a net: 'shg2', 'onnx:PATH', ..., or an nn.Module or Python function at hand.
+    """Open a model: 'shg2', 'onnx:PATH', ..., or an nn.Module or Python function at hand.
 
-    spec  of a net that others trained: a path, or what the file would say as a dictionary. A module that says
+    spec  of a model that others trained: a path, or what the file would say as a dictionary. A module that says
           skeleton, input_size and head itself (types.PoseModel) needs none.
 
     `card` is the older name of `spec`. RobustPoseError for what cannot be opened.
@@ -106,7 +106,7 @@ def attack(
     card: AnySpec = None,
     out: str | Path | None = None,
 ) -> "AttackResult":
-    """Attack a net on people, and say what is left of its score. The model comes back as it was.
+    """Attack a model on people, and say what is left of its score. The model comes back as it was.
 
     attack     of robustpose.attacks.ATTACKS; steps None is the attack's own number
     eps        the threat's budget: of linf the largest change of a pixel value, in [0, 1] units or written
@@ -172,7 +172,7 @@ def check_card(model: AnyModel, data: AnyData = "synthpose", *, card: AnySpec = 
 
 @dataclass(frozen=True, eq=False)
 class AttackResult:
-    """What an attack left of a net: prints as a table, draws itself in a notebook.
+    """What an attack left of a model: prints as a table, draws itself in a notebook.
 
     rows  every score: clean, attacked and relative, of all and by body part, percent with 95% intervals
     """
@@ -202,7 +202,7 @@ class AttackResult:
         return Estimate(value=row.value, low=row.low, high=row.high, n=row.n)
 
     def outcome(self, *, eps: float | str | None = None, clean: bool = False) -> Outcome:
-        """Return what the net answered: predictions beside the truth, and the pictures that were kept."""
+        """Return what the model answered: predictions beside the truth, and the pictures that were kept."""
         return outcome(self.plan, self.store, self.plan.models[0], None if clean else self._setting(eps))
 
     def plot(self, *, eps: float | str | None = None) -> Figure:

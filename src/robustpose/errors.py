@@ -1,7 +1,7 @@
 """The one error that the command line turns into a line of text, and its did-you-mean form.
 
 RobustPoseError(ValueError)    something the user gave is wrong: names the thing, the expected and the given
-at_work                        says which net and attack an error is of
+at_work                        says which model and attack an error is of
 writing_to                     what the file system refuses in a folder, as a RobustPoseError
 """
 
@@ -29,7 +29,7 @@ def unknown_name(kind: str, given: str, known: Iterable[str]) -> RobustPoseError
 
 @contextmanager
 def at_work(title: str) -> Iterator[None]:
-    """Begin the message of a RobustPoseError with what was computed: a net under an attack."""
+    """Begin the message of a RobustPoseError with what was computed: a model under an attack."""
     try:
         yield
     except RobustPoseError as error:

@@ -176,10 +176,10 @@ def lay_squares(images: Tensor, squares: Tensor, *, top: Tensor, left: Tensor, s
 
 
 Lattice = Literal["centres", "corners", "ends"]
-"""Where a net's heatmap cells lie in its picture, in pixels, S being the stride:
+"""Where a model's heatmap cells lie in its picture, in pixels, S being the stride:
 
 centres  cell i covers a square of S pixels and lies at its centre, (i + 0.5) S - 0.5: cell 0 of stride 4 at 1.5
-corners  cell i lies at i S, as in nets trained on truth divided by the stride (HRNet's code; MMPose without UDP)
+corners  cell i lies at i S, as in models trained on truth divided by the stride (HRNet's code; MMPose without UDP)
 ends     the first and last cells lie on the first and last pixels: i (W - 1) / (w - 1) (UDP, Huang et al. 2020,
          arXiv 1911.07524; ViTPose)
 """

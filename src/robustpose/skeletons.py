@@ -1,4 +1,4 @@
-"""The keypoints that people, data sets and nets agree on: names, order, limbs, what does not count. Data only.
+"""The keypoints that people, data sets and models agree on: names, order, limbs, what does not count. Data only.
 
 A keypoint's name says what it is, so two skeletons share exactly the names they have in common. `left` and
 `right` are the person's own. Sources: MPII (Andriluka et al. 2014), COCO (Lin et al. 2014; OKS sigmas as in the

@@ -108,10 +108,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class PoseOutput:
-    """What a net says of N crops.
+    """What a model says of N crops.
 
     keypoints  (N, K, 2) decoded, input pixels
-    scores     (N, K) the net's own confidence; 1 where it has none
+    scores     (N, K) the model's own confidence; 1 where it has none
     stages     raw supervised outputs, first to last, as its head encodes: heatmaps (N, K, h, w), coordinates
                (N, K, 2), classes (N, K, bins)
     """
@@ -122,10 +122,10 @@ class PoseOutput:
 
 
 class Head(Protocol):
-    """How a net writes keypoints: one interface for heatmaps and coordinates."""
+    """How a model writes keypoints: one interface for heatmaps and coordinates."""
 
     def encode(self, keypoints: Tensor, /) -> Tensor:
-        """Turn keypoints (N, K, 2) in input pixels into the raw output a perfect net would give."""
+        """Turn keypoints (N, K, 2) in input pixels into the raw output a perfect model would give."""
         ...
 
     def decode(self, raw: Tensor, /) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Each alarm on a net that must set it off, and on nets that must not."""
+"""Each alarm on a model that must set it off, and on models that must not."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,17 +16,17 @@ from tests.attacks.untidy import assert_same, state
 from tests.conftest import TINY, LinearPose, TinyHeatmaps, tiny_batch
 
 
-def people(net: LinearPose | TinyHeatmaps, *, head_size: float = 0.2) -> Batch:
-    """People whom the net sees a little off the truth."""
+def people(model: LinearPose | TinyHeatmaps, *, head_size: float = 0.2) -> Batch:
+    """People whom the model sees a little off the truth."""
     batch = tiny_batch(4, levels=(60, 200))
     torch.manual_seed(0)
     with torch.no_grad():
-        seen = net.eval()(batch.images).keypoints
+        seen = model.eval()(batch.images).keypoints
     return replace(batch, keypoints=seen + 0.05, head_size=torch.full((4,), head_size))
 
 
-def looked_at(net: LinearPose | TinyHeatmaps, *, objective: Objective, head_size: float = 0.2) -> list[Alarm]:
-    return probe(net, people(net, head_size=head_size), objective=objective, threat=Linf(8 / 255))
+def looked_at(model: LinearPose | TinyHeatmaps, *, objective: Objective, head_size: float = 0.2) -> list[Alarm]:
+    return probe(model, people(model, head_size=head_size), objective=objective, threat=Linf(8 / 255))
 
 
 class Saturated(LinearPose):
@@ -38,7 +38,7 @@ class Saturated(LinearPose):
 
 
 class Decoded(TinyHeatmaps):
-    """Heatmaps that leave the net only as the place of their highest cell."""
+    """Heatmaps that leave the model only as the place of their highest cell."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,10 +51,10 @@ class Decoded(TinyHeatmaps):
         return PoseOutput(self.head.decode(raw)[0], raw.new_ones(raw.shape[:2]), (raw,))
 
 
-def _maps(net: TinyHeatmaps, images: Tensor) -> Tensor:
+def _maps(model: TinyHeatmaps, images: Tensor) -> Tensor:
     """Fine noise on every cell: a nudge moves the highest."""
-    features = torch.tanh(net.stem(images))
-    return torch.sin(300 * net.first(features))
+    features = torch.tanh(model.stem(images))
+    return torch.sin(300 * model.first(features))
 
 
 class HalfDecoded(Decoded):
@@ -80,7 +80,7 @@ class Social(LinearPose):
 
 
 class Steady(LinearPose):
-    """A net of which 8/255 moves no keypoint out of the wide radius that its case has, while its loss rises."""
+    """A model of which 8/255 moves no keypoint out of the wide radius that its case has, while its loss rises."""
 
 
 CASES: tuple[tuple[str, Callable[[], LinearPose | TinyHeatmaps], Objective], ...] = (
@@ -102,15 +102,15 @@ def test_it_goes_off(name: str, make: Callable[[], LinearPose | TinyHeatmaps], o
 
 @pytest.mark.parametrize("objective", [TrainingLoss("last"), TrainingLoss("all"), Margin()])
 @pytest.mark.parametrize("make", [LinearPose, TinyHeatmaps])
-def test_sound_nets_are_quiet(make: type[LinearPose], objective: Objective) -> None:
+def test_sound_models_are_quiet(make: type[LinearPose], objective: Objective) -> None:
     assert looked_at(make(), objective=objective) == []
 
 
 def test_who_is_already_lost_has_no_zero_gradient() -> None:
-    net = LinearPose()
-    batch = people(net)
+    model = LinearPose()
+    batch = people(model)
     lost = replace(batch, keypoints=batch.keypoints + 100)
-    assert probe(net, lost, objective=Margin(), threat=Linf(8 / 255)) == []
+    assert probe(model, lost, objective=Margin(), threat=Linf(8 / 255)) == []
 
 
 def test_what_it_says() -> None:
@@ -125,13 +125,13 @@ def test_nobody_sets_off_nothing() -> None:
 
 
 def test_side_effects_of_probing() -> None:
-    net = TinyHeatmaps().train()
-    net.stem.weight.grad = torch.ones_like(net.stem.weight)
+    model = TinyHeatmaps().train()
+    model.stem.weight.grad = torch.ones_like(model.stem.weight)
     batch = tiny_batch()
-    before = state(net)
-    probe(net, batch, objective=Margin(), threat=Linf(8 / 255))
-    assert_same(before, state(net))
-    assert isinstance(net, nn.Module)
+    before = state(model)
+    probe(model, batch, objective=Margin(), threat=Linf(8 / 255))
+    assert_same(before, state(model))
+    assert isinstance(model, nn.Module)
 
 
 def test_every_alarm_has_a_section() -> None:

@@ -37,7 +37,7 @@ def table(people: range, *, kept: int) -> Table:
 
 
 def typed(folder: Path, *, weak: int, strong: int, long: int) -> tuple[Plan, Store]:
-    """Store what a net of thirty people kept under each attack."""
+    """Store what a model of thirty people kept under each attack."""
     study = Study(
         name="typed",
         title="",

@@ -21,7 +21,7 @@ from robustpose.jobs.store import Store
 from robustpose.metrics import ALL, METRICS, number_name
 from robustpose.metrics.average_precision import AP, AR
 from robustpose.models import OpenedModel, open_model
-from robustpose.report.html.scores import nets
+from robustpose.report.html.scores import models
 from robustpose.skeletons import COCO_17
 from robustpose.study.definition import Study
 from robustpose.study.plan import Plan, make_plan, run_cells
@@ -34,22 +34,22 @@ UNSURE = "is equally sure of everyone, so OKS AP ranks its answers by the order 
 FGSM = Setting("fgsm", 16 / 255)
 
 
-def opened(net: nn.Module, name: str) -> OpenedModel:
-    """Give a net of the tests COCO's keypoints: random weights for all 17."""
+def opened(model: nn.Module, name: str) -> OpenedModel:
+    """Give a model of the tests COCO's keypoints: random weights for all 17."""
     generator = torch.Generator().manual_seed(1)
-    if isinstance(net, LinearPose):
+    if isinstance(model, LinearPose):
         size = 3 * TINY[0] * TINY[1]
-        net.W = nn.Parameter(torch.randn(34, size, generator=generator) / size)
-        net.b = nn.Parameter(torch.randn(34, generator=generator) / 10)
+        model.W = nn.Parameter(torch.randn(34, size, generator=generator) / size)
+        model.b = nn.Parameter(torch.randn(34, generator=generator) / 10)
     else:
-        assert isinstance(net, TinyHeatmaps)
-        net.first, net.second = nn.Conv2d(6, 17, 3, padding=1), nn.Conv2d(23, 17, 3, padding=1)
-        for layer in (net.first, net.second):
+        assert isinstance(model, TinyHeatmaps)
+        model.first, model.second = nn.Conv2d(6, 17, 3, padding=1), nn.Conv2d(23, 17, 3, padding=1)
+        for layer in (model.first, model.second):
             for parameter in layer.parameters():
                 parameter.data = torch.randn(parameter.shape, generator=generator) / 3
-    net.skeleton = COCO_17
-    assert isinstance(net, PoseModel)
-    return OpenedModel(name=name, net=net, fingerprint=f"{name}-coco")
+    model.skeleton = COCO_17
+    assert isinstance(model, PoseModel)
+    return OpenedModel(name=name, module=model, fingerprint=f"{name}-coco")
 
 
 def coco_plan(dataset: PoseDataset, *models: OpenedModel) -> Plan:
@@ -62,7 +62,7 @@ def coco_plan(dataset: PoseDataset, *models: OpenedModel) -> Plan:
 def pycocotools_scores(file: Path, model: OpenedModel, dataset: PoseDataset, folder: Path) -> list[float]:
     """The ten scores in percent, the official way: a result file of photo pixels, read beside the annotations."""
     batch = dataset.load(range(len(dataset)), input_size=TINY)
-    output = predict(model.net, batch.images, ids=batch.ids)
+    output = predict(model.module, batch.images, ids=batch.ids)
     points = uncrop_points(output.keypoints.double().numpy(), batch.crops.numpy())
     ids = [int(name.split(":")[2]) for name in batch.ids]
     content = json.loads(file.read_text())
@@ -117,11 +117,11 @@ def test_they_stand_beside_the_studys_metric_and_not_in_its_place(tmp_path: Path
     rows = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
     for measure in ("clean", "attacked", "relative"):
         totals = [row for row in rows if row["part"] == "all" and row["measure"] == measure]
-        for net in ("linear", "heatmaps"):
-            names = [row["metric"] for row in totals if row["model"] == net]
+        for model in ("linear", "heatmaps"):
+            names = [row["metric"] for row in totals if row["model"] == model]
             assert names == ["PCK@0.1", *(f"OKS {name}" for name in (*AP, *AR)), "mean OKS"]
     own = result_rows(plan, store)
-    for shown in nets(plan, store):
+    for shown in models(plan, store):
         expected = next(row for row in own if (row.model, row.measure, row.part) == (shown.name, "clean", ALL))
         assert shown.value(None, "clean") == expected.value
 
@@ -144,7 +144,7 @@ def test_real_people(tmp_path: Path) -> None:
     rows = beside_rows(plan, store)
     assert remarks(plan, store) == (f"deeppose {UNSURE}",)
     assert {row.metric for row in rows if row.measure == "clean"} >= {"OKS AP", "OKS AR", "mean OKS"}
-    by_net = {(row.model, row.measure): row for row in rows if row.metric == "mean OKS"}
+    by_model = {(row.model, row.measure): row for row in rows if row.metric == "mean OKS"}
     for model in ("deeppose", "shg2"):
-        assert 0 < by_net[model, "attacked"].value < by_net[model, "clean"].value < 100
-        assert by_net[model, "clean"].n <= 12
+        assert 0 < by_model[model, "attacked"].value < by_model[model, "clean"].value < 100
+        assert by_model[model, "clean"].n <= 12

@@ -1,4 +1,4 @@
-"""Evidence is the stored answers of all blocks, in order, over the joints that the nets share."""
+"""Evidence is the stored answers of all blocks, in order, over the joints that the models share."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from robustpose.analysis.evidence import Ask, Evidence, NetAsk, TaskAsk, UniversalAsk, cells_of
+from robustpose.analysis.evidence import Ask, Evidence, ModelAsk, TaskAsk, UniversalAsk, cells_of
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.job import Job, key_of
 from robustpose.jobs.results import CellResult
@@ -20,7 +20,7 @@ from robustpose.study.plan import Plan, workbench
 from robustpose.study.view import CLEAN, Learn, View
 from robustpose.types import HasTaskLabels
 from tests.conftest import TinyHeatmaps
-from tests.study.study_fakes import TASKS, Flags, NoisePeople, models, plan
+from tests.study.study_fakes import TASKS, Flags, NoisePeople, plan, tiny_models
 
 IGSM3 = Setting("igsm", 8 / 255, steps=3)
 TARGETED = Setting("igsm", 8 / 255, steps=2, targeted=True)
@@ -29,7 +29,7 @@ TRAINING = NoisePeople(people=40, name="training", fingerprint="training-1")
 
 
 class Tailed(TinyHeatmaps):
-    """A net that knows no nose."""
+    """A model that knows no nose."""
 
     def __init__(self) -> None:
         super().__init__(seed=1)
@@ -37,8 +37,8 @@ class Tailed(TinyHeatmaps):
 
 
 def study(*, broken: tuple[int, ...] = (3, 27)) -> Plan:
-    nets = (*models(), OpenedModel(name="tailed", net=Tailed().eval(), fingerprint="tailed-1"))
-    return plan(people=NoisePeople(broken=broken), nets=nets, training=TRAINING)
+    three = (*tiny_models(), OpenedModel(name="tailed", module=Tailed().eval(), fingerprint="tailed-1"))
+    return plan(people=NoisePeople(broken=broken), models=three, training=TRAINING)
 
 
 def evidence(tiny: Plan, folder: Path, *asks: Ask) -> Evidence:
@@ -47,49 +47,49 @@ def evidence(tiny: Plan, folder: Path, *asks: Ask) -> Evidence:
     return Evidence(tiny, store)
 
 
-def stored(of: Evidence, net: str, view: View) -> list[CellResult]:
-    return [of.store.read(cell) for cell in of.plan.seen_cells(net, view)]
+def stored(of: Evidence, model: str, view: View) -> list[CellResult]:
+    return [of.store.read(cell) for cell in of.plan.seen_cells(model, view)]
 
 
 VIEWS = {
     "clean": CLEAN,
     "attacked": View(setting=IGSM3),
     "targeted": View(setting=TARGETED),
-    "of another net": View(setting=IGSM3, source="heatmaps"),
+    "of another model": View(setting=IGSM3, source="heatmaps"),
     "filtered": View(setting=IGSM3, change="box3"),
     "clean and filtered": View(change="median3"),
     "universal": View(universal=LEARN),
-    "another net's universal": View(universal=LEARN, source="heatmaps"),
+    "another model's universal": View(universal=LEARN, source="heatmaps"),
 }
 
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS.keys())
-@pytest.mark.parametrize("net", ["linear", "heatmaps"])
+@pytest.mark.parametrize("model", ["linear", "heatmaps"])
 def test_tables_and_signals_are_joined_in_order_over_the_shared_joints(
-    tmp_path: Path, net: str, view: View
+    tmp_path: Path, model: str, view: View
 ) -> None:
-    found = evidence(study(), tmp_path, NetAsk(net, view))
-    table, signals, blocks = found.table(net, view), found.signals(net, view), stored(found, net, view)
+    found = evidence(study(), tmp_path, ModelAsk(model, view))
+    table, signals, blocks = found.table(model, view), found.signals(model, view), stored(found, model, view)
     assert len(blocks) == 2
     assert table.ids == tuple(f"p{row}" for row in range(30) if row not in (3, 27))
     for name in ("predicted", "keypoints", "head_size", "box_side"):
         expected = np.concatenate([getattr(block.table, name) for block in blocks])
         np.testing.assert_array_equal(getattr(table, name), expected)
-    hands = np.array([True, True, False])  # not the nose, for one net has none
+    hands = np.array([True, True, False])  # not the nose, for one model has none
     np.testing.assert_array_equal(table.visible, np.concatenate([b.table.visible for b in blocks]) & hands)
     assert table.visible[:, :2].any()
     if view.setting == TARGETED:
         assert table.target_visible is not None
         assert not table.target_visible[:, 2].any()
-    assert set(signals) == ({"score"} if net == "linear" else {"score", "divergence"})
+    assert set(signals) == ({"score"} if model == "linear" else {"score", "divergence"})
     for name, values in signals.items():
         np.testing.assert_array_equal(values, np.concatenate([block.signals[name] for block in blocks]))
         assert values.shape == (28, 3)
 
 
-def test_a_study_says_its_nets_its_metric_and_its_tasks(tmp_path: Path) -> None:
+def test_a_study_says_its_models_its_metric_and_its_tasks(tmp_path: Path) -> None:
     found = Evidence(study(), Store(tmp_path))
-    assert found.nets == ("linear", "heatmaps", "tailed")
+    assert found.models == ("linear", "heatmaps", "tailed")
     assert found.metric == PCK
     assert found.tasks == ()
     assert Evidence(plan(n=1, tasks=TASKS), Store(tmp_path)).tasks == ("action", "parts")
@@ -105,20 +105,20 @@ def test_what_has_not_been_computed_is_said(tmp_path: Path) -> None:
 
 def test_a_block_without_a_readable_photo_is_left_out(tmp_path: Path) -> None:
     broken = tuple(range(25, 30))
-    found = evidence(study(broken=broken), tmp_path, NetAsk("heatmaps", CLEAN))
+    found = evidence(study(broken=broken), tmp_path, ModelAsk("heatmaps", CLEAN))
     assert len(found.table("heatmaps", CLEAN)) == 25
     assert found.signals("heatmaps", CLEAN)["divergence"].shape == (25, 3)
 
 
 def test_without_a_readable_photo_there_is_no_evidence(tmp_path: Path) -> None:
-    found = evidence(study(broken=tuple(range(30))), tmp_path, NetAsk("linear", CLEAN))
+    found = evidence(study(broken=tuple(range(30))), tmp_path, ModelAsk("linear", CLEAN))
     with pytest.raises(RobustPoseError, match="none of the photos could be read"):
         found.table("linear", CLEAN)
 
 
 def test_pictures_are_those_of_all_blocks(tmp_path: Path) -> None:
     view = View(setting=IGSM3, pictures=30)
-    found = evidence(study(), tmp_path, NetAsk("heatmaps", view))
+    found = evidence(study(), tmp_path, ModelAsk("heatmaps", view))
     pictures = found.pictures("heatmaps", view)
     assert pictures.clean.shape == pictures.adversarial.shape == (28, 8, 12, 3)
     rows = [row for row in range(30) if row not in (3, 27)]
@@ -133,20 +133,20 @@ def test_asking_for_pictures_asks_for_the_same_cells(tmp_path: Path) -> None:
     tiny = study()
     plain, kept = (tiny.seen_cells("linear", View(setting=IGSM3, pictures=keep)) for keep in (False, True))
     assert [key_of(cell) for cell in plain] == [key_of(cell) for cell in kept]
-    found = evidence(tiny, tmp_path, NetAsk("linear", View(IGSM3)), NetAsk("linear", View(IGSM3, pictures=30)))
+    found = evidence(tiny, tmp_path, ModelAsk("linear", View(IGSM3)), ModelAsk("linear", View(IGSM3, pictures=30)))
     assert len(found.pictures("linear", View(IGSM3, pictures=30)).clean) == 28
 
 
 def test_pictures_leave_out_a_block_without_a_readable_photo(tmp_path: Path) -> None:
     view = View(setting=IGSM3, pictures=30)
-    found = evidence(study(broken=tuple(range(25, 30))), tmp_path, NetAsk("linear", view))
+    found = evidence(study(broken=tuple(range(25, 30))), tmp_path, ModelAsk("linear", view))
     assert found.pictures("linear", view).clean.shape == (25, 8, 12, 3)
 
 
-def test_a_net_is_shown_the_training_people(tmp_path: Path) -> None:
+def test_a_model_is_shown_the_training_people(tmp_path: Path) -> None:
     trained = View(on="training")
     universal = View(on="training", universal=LEARN)
-    found = evidence(study(), tmp_path, NetAsk("linear", trained), NetAsk("linear", universal))
+    found = evidence(study(), tmp_path, ModelAsk("linear", trained), ModelAsk("linear", universal))
     table = found.table("linear", trained)
     assert table.ids == tuple(f"p{row}" for row in range(30)), "as many as take part of the study's data"
     shown = TRAINING.load(range(30), input_size=(8, 12))
@@ -159,7 +159,7 @@ def test_an_attack_on_training_people_is_not_their_clean_pictures() -> None:
         View(setting=IGSM3, on="training")
 
 
-def test_another_nets_pictures_of_validation_people_are_not_shown_as_training_people() -> None:
+def test_another_models_pictures_of_validation_people_are_not_shown_as_training_people() -> None:
     with pytest.raises(ValueError, match="training people are shown clean or with a universal perturbation"):
         View(setting=IGSM3, source="heatmaps", on="training")
 
@@ -195,7 +195,7 @@ def test_tasks_are_joined_in_order(tmp_path: Path, setting: Setting | None) -> N
 
 def test_the_cells_of_an_ask() -> None:
     tiny = plan(people=Flags(people=30), settings=(), tasks=TASKS, training=TRAINING)
-    asks: list[Ask] = [NetAsk("linear", CLEAN), TaskAsk("parts", IGSM3), UniversalAsk("heatmaps", LEARN)]
+    asks: list[Ask] = [ModelAsk("linear", CLEAN), TaskAsk("parts", IGSM3), UniversalAsk("heatmaps", LEARN)]
     expected: list[Job[Any]] = [
         *tiny.cells(tiny.models[0], None),
         *tiny.task_cells("parts", IGSM3),

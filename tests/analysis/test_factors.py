@@ -57,7 +57,7 @@ def test_a_level_is_scored_like_its_people_alone(tmp_path: Path) -> None:
         expected = estimates(chosen, clean.take(people), attacked.take(people))["relative"]["all"]
         row = rows[model.name, setting.label, "8/255", level, "relative"]
         assert (row.value, row.low, row.high, row.n) == (expected.value, expected.low, expected.high, len(people))
-    assert len(rows) == 2 * 2 * (1 + 2 * len(SETTINGS) + 1)  # nets x levels x (clean, 2 measures each, 1 target)
+    assert len(rows) == 2 * 2 * (1 + 2 * len(SETTINGS) + 1)  # models x levels x (clean, 2 measures each, 1 target)
     write_factors(list(rows.values()), tmp_path / "factors.csv")
     assert len((tmp_path / "factors.csv").read_text().splitlines()) == len(rows) + 1
 

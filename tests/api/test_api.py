@@ -1,4 +1,4 @@
-"""The Python interface, on tiny nets and people of noise: the same numbers as the command line's code gives."""
+"""The Python interface, on tiny models and people of noise: the same numbers as the command line's code gives."""
 
 import csv
 import json
@@ -109,7 +109,7 @@ def test_wrong_questions(linear: LinearPose) -> None:
         found.score(eps=0.5)
     with pytest.raises(RobustPoseError, match="eps must be a number"):
         rp.attack(linear, tiny_batch(3), eps=())
-    with pytest.raises(RobustPoseError, match=r"the batch has crops of \(8, 12\), the net takes \(128, 128\)"):
+    with pytest.raises(RobustPoseError, match=r"the batch has crops of \(8, 12\), the model takes \(128, 128\)"):
         rp.load_data(tiny_batch(3)).load([0], input_size=(128, 128))
 
 

@@ -53,31 +53,31 @@ class Normed(nn.Module):
         return PoseOutput(keypoints=keypoints, scores=scores, stages=(raw,))
 
 
-def gradient(net: Normed, images: Tensor) -> Tensor:
+def gradient(model: Normed, images: Tensor) -> Tensor:
     images = images.detach().requires_grad_(True)
-    (found,) = torch.autograd.grad(net(images).stages[-1].square().sum(), images)
+    (found,) = torch.autograd.grad(model(images).stages[-1].square().sum(), images)
     assert isinstance(found, Tensor)
     return found
 
 
 def test_batch_norms_are_folded_and_nothing_else_changes() -> None:
-    net = Normed().double()
+    model = Normed().double()
     images = IMAGES.double()
-    before = state(net)
-    fused = fused_copy(net, images[:2])
+    before = state(model)
+    fused = fused_copy(model, images[:2])
     assert isinstance(fused, Normed)
-    torch.testing.assert_close(fused(images).stages[-1], net(images).stages[-1], rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(gradient(fused, images), gradient(net, images), rtol=1e-8, atol=1e-8)
+    torch.testing.assert_close(fused(images).stages[-1], model(images).stages[-1], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(gradient(fused, images), gradient(model, images), rtol=1e-8, atol=1e-8)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in fused.modules())
     assert [type(fused.down[1]), type(fused.up[1])] == [nn.Identity, nn.Identity]
     assert not isinstance(fused.after_twice, nn.Identity), "its convolution runs twice"
-    assert_same(before, state(net))
+    assert_same(before, state(model))
 
 
 def test_a_norm_of_the_batch_stays() -> None:
-    net = Normed()
-    net.after_sum = nn.BatchNorm2d(8, track_running_stats=False)
-    fused = fused_copy(net.eval(), IMAGES[:2])
+    model = Normed()
+    model.after_sum = nn.BatchNorm2d(8, track_running_stats=False)
+    fused = fused_copy(model.eval(), IMAGES[:2])
     assert isinstance(fused, Normed)
     assert isinstance(fused.after_sum, nn.BatchNorm2d)
 
@@ -113,15 +113,15 @@ class Blind(Normed):
 
 
 def hooked() -> Normed:
-    net = Normed()
-    net.maps.register_forward_hook(lambda *_: None)
-    return net
+    model = Normed()
+    model.maps.register_forward_hook(lambda *_: None)
+    return model
 
 
 def broken() -> Normed:
-    net = Normed()
-    net.maps.weight.data[0] = torch.nan
-    return net
+    model = Normed()
+    model.maps.weight.data[0] = torch.nan
+    return model
 
 
 @pytest.mark.parametrize("make", [Leaking, Drawing, Locked, Blind, hooked, broken, LinearPose])
@@ -140,12 +140,12 @@ class Counting(Normed):
         return super().forward(images)
 
 
-def test_the_first_pass_is_the_nets_own() -> None:
-    net = Counting()
-    fused = FusedModel(net)
+def test_the_first_pass_is_the_models_own() -> None:
+    model = Counting()
+    fused = FusedModel(model)
     first = fused(IMAGES)
     assert Counting.passes == 1
-    assert torch.equal(first.stages[-1], net(IMAGES).stages[-1])
+    assert torch.equal(first.stages[-1], model(IMAGES).stages[-1])
     second = fused(IMAGES)
     used = Counting.passes
     assert used <= 5, "to copy it and to hold the copy against it"
@@ -157,18 +157,18 @@ def test_the_first_pass_is_the_nets_own() -> None:
 @pytest.mark.parametrize("attack", ["igsm", "apgd"])
 @pytest.mark.parametrize("objective", [TrainingLoss("last"), Margin()])
 def test_an_attack_finds_what_it_finds_without_the_copy(attack: str, objective: TrainingLoss | Margin) -> None:
-    net, batch = Normed(), tiny_batch()
+    model, batch = Normed(), tiny_batch()
 
     class Plain:
-        skeleton, input_size, head = net.skeleton, net.input_size, net.head
+        skeleton, input_size, head = model.skeleton, model.input_size, model.head
 
         def __call__(self, images: Tensor, /) -> PoseOutput:
-            output = net(images)
+            output = model(images)
             assert isinstance(output, PoseOutput)
             return output
 
     made = make_attack(attack, targeted=False, steps=10)
-    ours = run(made, net, batch, threat=Linf(8 / 255), objective=objective)
+    ours = run(made, model, batch, threat=Linf(8 / 255), objective=objective)
     theirs = run(made, Plain(), batch, threat=Linf(8 / 255), objective=objective)
     torch.testing.assert_close(ours.output.stages[-1], theirs.output.stages[-1], rtol=0.01, atol=0.01)
     assert (ours.images == theirs.images).float().mean() > 0.97
@@ -177,16 +177,16 @@ def test_an_attack_finds_what_it_finds_without_the_copy(attack: str, objective: 
 
 @pytest.mark.parametrize("make", [Normed, TinyHeatmaps])
 def test_search_in_bf16_is_scored_in_fp32(make: type[Normed] | type[TinyHeatmaps]) -> None:
-    net, batch = make().eval(), tiny_batch()
+    model, batch = make().eval(), tiny_batch()
     attack = make_attack("igsm", targeted=False, steps=5)
-    before = state(net)
-    found = run(attack, net, batch, threat=Linf(8 / 255), objective=TrainingLoss("last"), search="bf16")
-    exact = run(attack, net, batch, threat=Linf(8 / 255), objective=TrainingLoss("last"))
+    before = state(model)
+    found = run(attack, model, batch, threat=Linf(8 / 255), objective=TrainingLoss("last"), search="bf16")
+    exact = run(attack, model, batch, threat=Linf(8 / 255), objective=TrainingLoss("last"))
     assert found.output.stages[-1].dtype == torch.float32
-    assert torch.equal(found.output.stages[-1], net(found.images).stages[-1])
+    assert torch.equal(found.output.stages[-1], model(found.images).stages[-1])
     assert not torch.equal(found.images, exact.images), "bf16 rounds, so some sign must differ"
     assert (found.images == exact.images).float().mean() > 0.6
-    assert_same(before, state(net))
+    assert_same(before, state(model))
 
 
 def test_an_unknown_precision_is_named() -> None:
@@ -195,12 +195,12 @@ def test_an_unknown_precision_is_named() -> None:
 
 
 def test_side_effects_of_the_copy() -> None:
-    """Gradients, modes, hooks and the random state of a net in train mode are as they were."""
-    net = Normed().train()
-    net.down.eval()
-    net.maps.requires_grad_(True)
-    net.maps.weight.grad = torch.ones_like(net.maps.weight)
-    before = state(net)
+    """Gradients, modes, hooks and the random state of a model in train mode are as they were."""
+    model = Normed().train()
+    model.down.eval()
+    model.maps.requires_grad_(True)
+    model.maps.weight.grad = torch.ones_like(model.maps.weight)
+    before = state(model)
     batch = replace(tiny_batch(), images=IMAGES.clone())
-    run(make_attack("igsm", targeted=False), net, batch, threat=Linf(8 / 255), objective=Margin())
-    assert_same(before, state(net))
+    run(make_attack("igsm", targeted=False), model, batch, threat=Linf(8 / 255), objective=Margin())
+    assert_same(before, state(model))

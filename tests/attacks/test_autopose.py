@@ -21,16 +21,16 @@ SMALL = Autopose(gradients=60)
 EPS = Linf(8 / 255)
 
 
-def people(net: LinearPose | TinyHeatmaps, *, off: float = 0.05, head_size: float = 0.4) -> Batch:
-    """People whom the net sees `off` the truth in x and y."""
+def people(model: LinearPose | TinyHeatmaps, *, off: float = 0.05, head_size: float = 0.4) -> Batch:
+    """People whom the model sees `off` the truth in x and y."""
     batch = tiny_batch(5, levels=(60, 200))
     with torch.no_grad():
-        seen = net.eval()(batch.images).keypoints
+        seen = model.eval()(batch.images).keypoints
     return replace(batch, keypoints=seen + off, head_size=torch.full((5,), head_size))
 
 
-def attacked(net: LinearPose | TinyHeatmaps, batch: Batch, target: Target | None = None) -> Attacked:
-    return run(SMALL, net, batch, threat=EPS, target=target)
+def attacked(model: LinearPose | TinyHeatmaps, batch: Batch, target: Target | None = None) -> Attacked:
+    return run(SMALL, model, batch, threat=EPS, target=target)
 
 
 def _beaten(found: Attacked) -> Tensor:
@@ -46,14 +46,14 @@ def right(batch: Batch, keypoints: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("make", [LinearPose, TinyHeatmaps])
 def test_no_move_alone_takes_more_of_anyone(make: type[LinearPose] | type[TinyHeatmaps]) -> None:
-    net = make().eval()
-    batch = people(net)
-    worst = attacked(net, batch)
+    model = make().eval()
+    batch = people(model)
+    worst = attacked(model, batch)
     kept = right(batch, worst.output.keypoints)
     assert not (_beaten(worst) & ~batch.visible).any()
     assert (batch.visible & ~kept & ~_beaten(worst)).sum() == 0, "what the worst picture took is taken"
     for move in MOVES[:2]:
-        alone = run(move.made(SMALL.gradients), net, batch, threat=EPS, objective=move.objective)
+        alone = run(move.made(SMALL.gradients), model, batch, threat=EPS, objective=move.objective)
         left = right(batch, alone.output.keypoints)
         assert (kept.sum(dim=1) <= left.sum(dim=1)).all(), move.name
         if move is MOVES[0]:
@@ -61,7 +61,7 @@ def test_no_move_alone_takes_more_of_anyone(make: type[LinearPose] | type[TinyHe
 
 
 class FlatAround(LinearPose):
-    """Nothing moves until the linear net would have moved by 2e-4 away from what it says of one picture."""
+    """Nothing moves until the linear model would have moved by 2e-4 away from what it says of one picture."""
 
     def __init__(self, picture: Tensor) -> None:
         super().__init__()
@@ -74,47 +74,47 @@ class FlatAround(LinearPose):
         return PoseOutput(keypoints, scores, (raw,))
 
 
-def test_a_flat_start_does_not_save_a_net() -> None:
+def test_a_flat_start_does_not_save_a_model() -> None:
     """From the picture no attack finds a slope; the ensemble also starts at random."""
     batch = tiny_batch(3, levels=(60, 200))
-    net = FlatAround(batch.images[0])
+    model = FlatAround(batch.images[0])
     batch = replace(batch, images=batch.images[:1].repeat(3, 1, 1, 1), head_size=torch.full((3,), 0.2))
-    batch = replace(batch, keypoints=net(batch.images).keypoints.detach() + 0.05)
+    batch = replace(batch, keypoints=model(batch.images).keypoints.detach() + 0.05)
     for objective in (Margin(), TrainingLoss("last")):
-        alone = run(MOVES[0].attack(40), net, batch, threat=EPS, objective=objective)
+        alone = run(MOVES[0].attack(40), model, batch, threat=EPS, objective=objective)
         assert torch.equal(alone.images, batch.images)
-    assert _beaten(attacked(net, batch)).sum() >= batch.visible.sum() - 1
+    assert _beaten(attacked(model, batch)).sum() >= batch.visible.sum() - 1
 
 
 def test_survivors_alone_cost_more() -> None:
-    net = LinearPose().eval()
-    hopeless = attacked(net, people(net, head_size=100.0))
+    model = LinearPose().eval()
+    hopeless = attacked(model, people(model, head_size=100.0))
     budget = 5 * SMALL.gradients
     cost = (hopeless.forwards + hopeless.backwards) / 2  # a pass is half a gradient
     assert 0.9 * budget <= cost <= 1.06 * budget, "and five of the moves look at their last pictures once more"
-    easy = attacked(net, people(net, head_size=0.2))
+    easy = attacked(model, people(model, head_size=0.2))
     assert easy.backwards < 0.5 * budget
-    lost = replace(people(net), keypoints=torch.full((5, 3, 2), 500.0))
-    first = attacked(net, lost)
+    lost = replace(people(model), keypoints=torch.full((5, 3, 2), 500.0))
+    first = attacked(model, lost)
     assert first.backwards <= 5, "who is lost without an attack is looked at once"
     assert torch.equal(_beaten(first), lost.visible)
 
 
 def test_the_same_every_time_and_person_by_person() -> None:
-    net = TinyHeatmaps().eval()
-    batch = people(net, head_size=1.5)
-    first, second = attacked(net, batch), attacked(net, batch)
+    model = TinyHeatmaps().eval()
+    batch = people(model, head_size=1.5)
+    first, second = attacked(model, batch), attacked(model, batch)
     assert torch.equal(first.images, second.images)
     assert torch.equal(_beaten(first), _beaten(second))
-    shuffled = attacked(net, batch.take([3, 1]))
+    shuffled = attacked(model, batch.take([3, 1]))
     assert torch.equal(_beaten(shuffled)[1], _beaten(first)[1])
 
 
 def test_targeted_takes_what_lies_within_the_target() -> None:
-    net = LinearPose().eval()
-    batch = people(net)
+    model = LinearPose().eval()
+    batch = people(model)
     target = Target(batch.keypoints + 0.12, batch.visible)
-    worst = attacked(net, batch, target)
+    worst = attacked(model, batch, target)
     within = torch.linalg.vector_norm(worst.output.keypoints - target.keypoints, dim=-1) <= 0.2
     assert torch.equal(within & target.visible & ~_beaten(worst), torch.zeros_like(within))
     assert _beaten(worst)[batch.visible].float().mean() > 0.5
@@ -132,10 +132,10 @@ def test_elsewhere_by_hand() -> None:
 
 
 def test_side_effects_of_autopose() -> None:
-    net, batch = Untidy(), tiny_batch()
-    before, images = state(net), batch.images.clone()
-    run(Autopose(gradients=20), net, batch, threat=EPS)
-    assert_same(before, state(net))
+    model, batch = Untidy(), tiny_batch()
+    before, images = state(model), batch.images.clone()
+    run(Autopose(gradients=20), model, batch, threat=EPS)
+    assert_same(before, state(model))
     assert torch.equal(batch.images, images)
 
 
@@ -145,7 +145,7 @@ def test_shares_add_up_and_a_budget_is_needed() -> None:
         Autopose(gradients=3)
 
 
-def test_moves_that_suit_the_net_and_the_threat() -> None:
+def test_moves_that_suit_the_model_and_the_threat() -> None:
     class Foreign:
         """A head that nobody knows."""
 
@@ -155,8 +155,8 @@ def test_moves_that_suit_the_net_and_the_threat() -> None:
     assert "minimal" not in objectives
     assert objectives.pop("square") is Keypoints
     assert set(objectives.values()) == {TrainingLoss}
-    net = LinearPose().eval()
-    in_l1 = run(SMALL, net, people(net, head_size=100.0), threat=L1(2.0))
+    model = LinearPose().eval()
+    in_l1 = run(SMALL, model, people(model, head_size=100.0), threat=L1(2.0))
     assert in_l1.forwards - in_l1.backwards <= 5 * 6, "square, which serves linf and l2, is left out"
 
 

@@ -1,4 +1,4 @@
-"""What every registered attack keeps, on a linear and on a heatmap net."""
+"""What every registered attack keeps, on a linear and on a heatmap model."""
 
 from copy import deepcopy
 
@@ -41,11 +41,11 @@ BUDGETS = {
     "l0": (3, 20),
     "patch": (2, 5),
 }
-NETS = {"linear": LinearPose, "heatmaps": TinyHeatmaps}
+MODELS = {"linear": LinearPose, "heatmaps": TinyHeatmaps}
 
 every_attack = pytest.mark.parametrize("name", PERTURBING)
 in_linf = pytest.mark.parametrize("name", IN_LINF)
-every_net = pytest.mark.parametrize("net", [make() for make in NETS.values()], ids=NETS.keys())
+every_model = pytest.mark.parametrize("model", [make() for make in MODELS.values()], ids=MODELS.keys())
 both_ways = pytest.mark.parametrize("targeted", [False, True], ids=["untargeted", "targeted"])
 
 
@@ -60,7 +60,7 @@ def usual(name: str) -> Threat:
 
 def attack(
     name: str,
-    net: PoseModel,
+    model: PoseModel,
     batch: Batch,
     *,
     threat: Threat | None = None,
@@ -71,7 +71,7 @@ def attack(
     target = Target(keypoints=batch.keypoints.flip(1), visible=batch.visible) if targeted else None
     return run(
         make_perturbing(name, targeted=targeted, steps=QUICK.get(name)),
-        net,
+        model,
         batch,
         threat=threat or usual(name),
         objective=objective_of(name),
@@ -82,14 +82,14 @@ def attack(
 
 
 @both_ways
-@every_net
+@every_model
 @pytest.mark.parametrize(("name", "threat"), PAIRS)
-def test_budget_range_and_finiteness(name: str, threat: str, net: PoseModel, targeted: bool) -> None:
+def test_budget_range_and_finiteness(name: str, threat: str, model: PoseModel, targeted: bool) -> None:
     batch = tiny_batch()
     for eps in BUDGETS[threat]:
         allowed = make_threat(threat, eps)
         rounds = allowed.holds_8bit
-        adv = attack(name, net, batch, threat=allowed, targeted=targeted, round_to_8bit=rounds).images
+        adv = attack(name, model, batch, threat=allowed, targeted=targeted, round_to_8bit=rounds).images
         assert torch.isfinite(adv).all()
         assert adv.shape == batch.images.shape
         assert adv.min() >= 0
@@ -99,34 +99,34 @@ def test_budget_range_and_finiteness(name: str, threat: str, net: PoseModel, tar
         assert (allowed.size(batch.images, adv) >= least).all(), "an attack that does nothing"
 
 
-@every_net
+@every_model
 @pytest.mark.parametrize(("name", "threat"), PAIRS)
-def test_eps_0_is_the_identity(name: str, threat: str, net: PoseModel) -> None:
+def test_eps_0_is_the_identity(name: str, threat: str, model: PoseModel) -> None:
     batch = tiny_batch()
     for rounds in (True, False):
-        attacked = attack(name, net, batch, threat=make_threat(threat, 0.0), round_to_8bit=rounds)
+        attacked = attack(name, model, batch, threat=make_threat(threat, 0.0), round_to_8bit=rounds)
         assert torch.equal(attacked.images, batch.images)
-        assert torch.equal(attacked.output.keypoints, net(batch.images).keypoints)
+        assert torch.equal(attacked.output.keypoints, model(batch.images).keypoints)
 
 
-@every_net
+@every_model
 @every_attack
-def test_same_seed_same_bits(name: str, net: PoseModel) -> None:
+def test_same_seed_same_bits(name: str, model: PoseModel) -> None:
     batch = tiny_batch()
-    first = attack(name, net, batch, seed=5)
+    first = attack(name, model, batch, seed=5)
     torch.rand(7)  # the global generator has no say
-    again = attack(name, net, batch, seed=5)
+    again = attack(name, model, batch, seed=5)
     assert torch.equal(first.images, again.images)
     assert torch.equal(first.output.keypoints, again.output.keypoints)
 
 
 @both_ways
-@every_net
+@every_model
 @every_attack
-def test_arguments_are_not_written_to(name: str, net: PoseModel, targeted: bool) -> None:
+def test_arguments_are_not_written_to(name: str, model: PoseModel, targeted: bool) -> None:
     batch = tiny_batch()
     kept = deepcopy(batch)
-    attacked = attack(name, net, batch, targeted=targeted)
+    attacked = attack(name, model, batch, targeted=targeted)
     for field in ("images", "keypoints", "visible", "head_size", "box_side", "crops"):
         assert torch.equal(getattr(batch, field), getattr(kept, field)), field
     assert not batch.images.requires_grad
@@ -134,19 +134,19 @@ def test_arguments_are_not_written_to(name: str, net: PoseModel, targeted: bool)
 
 
 @both_ways
-@every_net
+@every_model
 @every_attack
-def test_n_together_are_one_at_a_time(name: str, net: PoseModel, targeted: bool) -> None:
+def test_n_together_are_one_at_a_time(name: str, model: PoseModel, targeted: bool) -> None:
     """In loss, as promised: pixels of different batch sizes differ in the last bit of a gradient's sign."""
     batch = tiny_batch(5)
-    together = attack(name, net, batch, targeted=targeted)
+    together = attack(name, model, batch, targeted=targeted)
     keypoints = batch.keypoints.flip(1) if targeted else batch.keypoints
     aim = Aim(keypoints, batch.visible, correct_radius(batch))
-    loss = objective_of(name).bind(net, aim, targeted=targeted)
+    loss = objective_of(name).bind(model, aim, targeted=targeted)
     with torch.no_grad():
         losses = loss(together.images, torch.arange(5))
     for row in range(len(batch)):
-        alone = attack(name, net, one_person(batch, row), targeted=targeted)
+        alone = attack(name, model, one_person(batch, row), targeted=targeted)
         with torch.no_grad():
             found = loss(alone.images, torch.tensor([row]))
         assert float(found) == pytest.approx(float(losses[row]), rel=1e-3)
@@ -173,13 +173,13 @@ def test_random_starts_are_each_persons_own(threat: Threat) -> None:
     assert torch.equal(backwards, starts.reshape(3, 5, *starts.shape[1:]).flip(1).reshape_as(starts))
 
 
-@every_net
+@every_model
 @pytest.mark.parametrize("made", [PGD(steps=4, restarts=3), APGD(steps=6, restarts=3)], ids=["pgd", "apgd"])
-def test_tries_of_n_together_are_those_of_one_at_a_time(made: Attack, net: PoseModel) -> None:
+def test_tries_of_n_together_are_those_of_one_at_a_time(made: Attack, model: PoseModel) -> None:
     batch = tiny_batch(4)
-    together = run(made, net, batch, threat=Linf(EPS), objective=TrainingLoss())
+    together = run(made, model, batch, threat=Linf(EPS), objective=TrainingLoss())
     for row in range(len(batch)):
-        alone = run(made, net, one_person(batch, row), threat=Linf(EPS), objective=TrainingLoss())
+        alone = run(made, model, one_person(batch, row), threat=Linf(EPS), objective=TrainingLoss())
         assert (alone.images == together.images[row : row + 1]).float().mean() > 0.98
 
 
@@ -197,13 +197,13 @@ def test_tries_of_n_together_are_those_of_one_at_a_time(made: Attack, net: PoseM
 def test_passes_are_counted(
     name: str, targeted: bool, steps: int | None, passes: int, objective: Objective
 ) -> None:
-    """Counted by the runner, and as the net itself sees them: one more forward, for the score."""
-    net, batch = TinyHeatmaps(), tiny_batch(5)
+    """Counted by the runner, and as the model itself sees them: one more forward, for the score."""
+    model, batch = TinyHeatmaps(), tiny_batch(5)
     seen = []
-    net.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
+    model.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
     attacked = run(
         make_perturbing(name, targeted=targeted, steps=steps),
-        net,
+        model,
         batch,
         threat=Linf(EPS),
         objective=objective,
@@ -213,13 +213,13 @@ def test_passes_are_counted(
     assert sum(seen) == passes * 5 + 5
 
 
-@every_net
+@every_model
 @in_linf
-def test_rounding_to_8_bits_stays_on_levels_and_in_the_ball(name: str, net: PoseModel) -> None:
+def test_rounding_to_8_bits_stays_on_levels_and_in_the_ball(name: str, model: PoseModel) -> None:
     batch = tiny_batch()
     before = (batch.images.double() * 255).round()
     for levels in (*range(1, 10), 16, 31, 32):
-        adv = attack(name, net, batch, threat=Linf(levels / 255)).images.double() * 255
+        adv = attack(name, model, batch, threat=Linf(levels / 255)).images.double() * 255
         assert (adv - adv.round()).abs().max() < 1e-4
         assert (adv.round() - before).abs().max() <= levels
         assert (adv.round() - before).abs().max() == levels or name in LAZY

@@ -21,24 +21,24 @@ STOPPING: tuple[Attack, ...] = (
 )
 
 
-def people(net: LinearPose) -> Batch:
-    """People whom the net sees right, well within a quarter of a pixel; no pixel is near black or white."""
+def people(model: LinearPose) -> Batch:
+    """People whom the model sees right, well within a quarter of a pixel; no pixel is near black or white."""
     batch = tiny_batch(6, levels=(90, 160))
-    seen = net(batch.images).keypoints.detach()
+    seen = model(batch.images).keypoints.detach()
     return replace(batch, keypoints=seen + 0.05, head_size=torch.full((6,), 0.5))
 
 
 def attacked(attack: Attack, *, target: Tensor | None, stops_at_cap: bool) -> tuple[Attacked, Tensor]:
     """Attack, and say which keypoints end within the radius of the truth or the target, as the score does."""
-    net = LinearPose().eval()
-    batch = people(net)
+    model = LinearPose().eval()
+    batch = people(model)
     aim = batch.keypoints if target is None else batch.keypoints + target
     with pytest.MonkeyPatch.context() as patch:
         if not stops_at_cap:
             patch.setattr(type(attack), "stops_at_cap", False)
         found = run(
             attack,
-            net,
+            model,
             batch,
             threat=Linf(16 / 255),
             objective=Margin(),
@@ -66,18 +66,18 @@ def test_a_loss_without_a_cap_is_always_asked() -> None:
 
 
 def test_the_cap_is_reached_where_every_counted_keypoint_is_lost() -> None:
-    batch, net = tiny_batch(), LinearPose().eval()
+    batch, model = tiny_batch(), LinearPose().eval()
     far = replace(aim_at(batch), keypoints=batch.keypoints + 1000)
-    for aim, there in ((far, True), (replace(far, keypoints=net(batch.images).keypoints.detach()), False)):
-        loss = Margin(enough=0.25).bind(net, aim, targeted=False)
+    for aim, there in ((far, True), (replace(far, keypoints=model(batch.images).keypoints.detach()), False)):
+        loss = Margin(enough=0.25).bind(model, aim, targeted=False)
         cap = loss.cap  # type: ignore[attr-defined]
         assert torch.allclose(cap, torch.tensor(0.25))
         assert torch.equal(loss(batch.images, torch.arange(4)) >= cap - 1e-6, torch.full((4,), there))
-    nobody = Margin().bind(net, replace(far, visible=torch.zeros_like(far.visible)), targeted=False)
+    nobody = Margin().bind(model, replace(far, visible=torch.zeros_like(far.visible)), targeted=False)
     assert torch.equal(nobody.cap, torch.zeros(4))  # type: ignore[attr-defined]
 
 
-def test_finished_people_reach_no_net_and_get_no_gradient() -> None:
+def test_finished_people_reach_no_model_and_get_no_gradient() -> None:
     """Losses by hand: the picture's first pixel; the cap is 1."""
     asked: list[list[int]] = []
 

@@ -15,23 +15,23 @@ from robustpose.types import Batch
 from tests.conftest import TINY, LinearPose, tiny_batch
 
 
-def near_truth(net: LinearPose, batch: Batch) -> Batch:
-    """Put the truth half a radius beside what the net says, so that nothing is lost without an attack."""
+def near_truth(model: LinearPose, batch: Batch) -> Batch:
+    """Put the truth half a radius beside what the model says, so that nothing is lost without an attack."""
     with torch.no_grad():
-        said = net(batch.images).keypoints
+        said = model(batch.images).keypoints
     aside = torch.tensor([0.3, 0.4]) * correct_radius(batch)[:, :, None]
     return replace(batch, keypoints=said + aside)
 
 
-def smallest_of(net: LinearPose, batch: Batch, *, dual: float) -> Tensor:
+def smallest_of(model: LinearPose, batch: Batch, *, dual: float) -> Tensor:
     """The smallest size (N, K) that takes each keypoint out of its radius, by trying every way to leave it.
 
     Out along a direction u it takes (r - u . d) / ||W^T u||, with d how far off the keypoint is already.
     """
     height, width = TINY
     with torch.no_grad():
-        off = (net(batch.images).keypoints - batch.keypoints).double().numpy()
-    weights = net.W.detach().double().numpy().reshape(3, 2, -1) * np.array([width, height])[None, :, None]
+        off = (model(batch.images).keypoints - batch.keypoints).double().numpy()
+    weights = model.W.detach().double().numpy().reshape(3, 2, -1) * np.array([width, height])[None, :, None]
     angles = np.linspace(0, 2 * np.pi, 4000, endpoint=False)
     ways = np.stack([np.cos(angles), np.sin(angles)], axis=1)  # (A, 2)
     reach = np.linalg.norm(np.einsum("ac,kcd->kad", ways, weights), ord=dual, axis=2)  # (K, A)
@@ -43,11 +43,11 @@ def smallest_of(net: LinearPose, batch: Batch, *, dual: float) -> Tensor:
 @pytest.mark.parametrize(("threat", "eps", "dual"), [("linf", 0.2, 1), ("l2", 3.0, 2)], ids=["linf", "l2"])
 @pytest.mark.parametrize("objective", [Margin(), Keypoints()], ids=["margin", "keypoints"])
 def test_each_keypoint_s_smallest(threat: str, eps: float, dual: float, objective: Margin | Keypoints) -> None:
-    net = LinearPose(seed=3)
-    batch = near_truth(net, tiny_batch(4, levels=(100, 150)))
-    found = run(FMN(steps=60, each=True), net, batch, threat=make_threat(threat, eps), objective=objective)
+    model = LinearPose(seed=3)
+    batch = near_truth(model, tiny_batch(4, levels=(100, 150)))
+    found = run(FMN(steps=60, each=True), model, batch, threat=make_threat(threat, eps), objective=objective)
     assert found.minimum_norm is not None
-    best = smallest_of(net, batch, dual=dual)
+    best = smallest_of(model, batch, dual=dual)
     assert torch.equal(found.minimum_norm.isnan(), ~batch.visible)
     ratio = (found.minimum_norm.double() / best)[batch.visible]
     assert best.max() < eps / 2, "the closed form must lie inside the budget"
@@ -101,11 +101,11 @@ def test_the_picture_is_the_one_that_lost_most() -> None:
 
 
 def test_costs() -> None:
-    net = LinearPose(seed=3)
-    batch = near_truth(net, tiny_batch(4))
-    found = run(FMN(steps=7), net, batch, threat=L2(1.0), objective=Margin())
+    model = LinearPose(seed=3)
+    batch = near_truth(model, tiny_batch(4))
+    found = run(FMN(steps=7), model, batch, threat=L2(1.0), objective=Margin())
     assert (found.backwards, found.forwards) == (4 * 7, 4 * 8)
-    each = run(FMN(steps=7, each=True), net, batch, threat=L2(1.0), objective=Margin())
+    each = run(FMN(steps=7, each=True), model, batch, threat=L2(1.0), objective=Margin())
     assert each.backwards <= 11 * 7  # keypoints that were lost already take no run; one is not labelled
 
 

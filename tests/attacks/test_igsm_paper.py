@@ -40,14 +40,14 @@ def losses(stages: tuple[Tensor, ...], truth: Tensor, visible: Tensor, *, all_st
 
 
 def plain_igsm(
-    net: TinyHeatmaps, batch: Batch, keypoints: Tensor, *, steps: int, alpha: float, sign: int, all_stages: bool
+    model: TinyHeatmaps, batch: Batch, keypoints: Tensor, *, steps: int, alpha: float, sign: int, all_stages: bool
 ) -> list[NDArray[np.float32]]:
     """x <- clip(x + sign * alpha * sgn(grad)); every iterate."""
     original = batch.images.numpy()
     iterates = [original]
     for _ in range(steps):
         x = torch.tensor(iterates[-1], requires_grad=True)
-        loss = losses(net(x).stages, drawn(keypoints), batch.visible, all_stages=all_stages)
+        loss = losses(model(x).stages, drawn(keypoints), batch.visible, all_stages=all_stages)
         (gradient,) = torch.autograd.grad(loss.sum(), x)
         moved = iterates[-1] + np.float32(sign * alpha) * np.sign(gradient.numpy())
         iterates.append(np.clip(np.clip(moved, original - np.float32(EPS), original + np.float32(EPS)), 0, 1))
@@ -55,11 +55,11 @@ def plain_igsm(
 
 
 def ours(
-    net: TinyHeatmaps, batch: Batch, attack: IGSM | FGSM, *, objective: str, target: Target | None
+    model: TinyHeatmaps, batch: Batch, attack: IGSM | FGSM, *, objective: str, target: Target | None
 ) -> Attacked:
     return run(
         attack,
-        net,
+        model,
         batch,
         threat=Linf(EPS),
         objective=OBJECTIVES[objective],
@@ -71,20 +71,20 @@ def ours(
 @pytest.mark.parametrize("targeted", [False, True], ids=["untargeted", "targeted"])
 @pytest.mark.parametrize("objective", ["training_loss", "training_loss_all"])
 def test_agrees_with_a_second_implementation(objective: str, targeted: bool) -> None:
-    net, batch = TinyHeatmaps(seed=4), tiny_batch(PEOPLE, seed=9)
+    model, batch = TinyHeatmaps(seed=4), tiny_batch(PEOPLE, seed=9)
     target = Target(batch.keypoints.flip(1), batch.visible) if targeted else None
     pose = batch.keypoints if target is None else target.keypoints
     steps, share, sign = (20, 1 / 8, -1) if targeted else (10, 5 / 12, 1)
     all_stages = objective == "training_loss_all"
-    trajectory = plain_igsm(net, batch, pose, steps=steps, alpha=share * EPS, sign=sign, all_stages=all_stages)
+    trajectory = plain_igsm(model, batch, pose, steps=steps, alpha=share * EPS, sign=sign, all_stages=all_stages)
 
     def loss_of(images: Tensor) -> Tensor:
         with torch.no_grad():
-            return losses(net(images).stages, drawn(pose), batch.visible, all_stages=all_stages)
+            return losses(model(images).stages, drawn(pose), batch.visible, all_stages=all_stages)
 
     for count in (1, 2, steps):
         expected = trajectory[count - 1]
-        mine = ours(net, batch, IGSM(steps=count, step_size=share), objective=objective, target=target).images
+        mine = ours(model, batch, IGSM(steps=count, step_size=share), objective=objective, target=target).images
         if count == 1:
             torch.testing.assert_close(mine, torch.from_numpy(expected), rtol=0, atol=1e-6)
         # Later pixels may differ where a rounding turns a gradient's sign; the loss may not.
@@ -97,10 +97,10 @@ def test_agrees_with_a_second_implementation(objective: str, targeted: bool) -> 
 
 @pytest.mark.parametrize("targeted", [False, True])
 def test_fgsm_is_one_full_step_of_igsm(targeted: bool) -> None:
-    net, batch = TinyHeatmaps(seed=4), tiny_batch(PEOPLE)
+    model, batch = TinyHeatmaps(seed=4), tiny_batch(PEOPLE)
     target = Target(batch.keypoints.flip(1), batch.visible) if targeted else None
-    one = ours(net, batch, IGSM(steps=1, step_size=1.0), objective="training_loss", target=target)
-    assert torch.equal(one.images, ours(net, batch, FGSM(), objective="training_loss", target=target).images)
+    one = ours(model, batch, IGSM(steps=1, step_size=1.0), objective="training_loss", target=target)
+    assert torch.equal(one.images, ours(model, batch, FGSM(), objective="training_loss", target=target).images)
 
 
 def test_the_papers_numbers() -> None:
@@ -125,21 +125,21 @@ def test_fgsm_takes_one_step() -> None:
 
 @pytest.mark.parametrize("targeted", [False, True])
 def test_all_is_the_sum_over_stages(targeted: bool) -> None:
-    net, batch = TinyHeatmaps(seed=1), tiny_batch(PEOPLE)
+    model, batch = TinyHeatmaps(seed=1), tiny_batch(PEOPLE)
     rows = torch.arange(PEOPLE)
-    stages = net(batch.images).stages
+    stages = model(batch.images).stages
     assert len(stages) == 2
     each = [losses((stage,), drawn(batch.keypoints), batch.visible, all_stages=True) for stage in stages]
     sign = -1 if targeted else 1
     choices: list[tuple[Literal["all", "last"], Tensor]] = [("all", each[0] + each[1]), ("last", each[1])]
     for which, expected in choices:
-        bound = TrainingLoss(which).bind(net, aim_at(batch), targeted=targeted)
+        bound = TrainingLoss(which).bind(model, aim_at(batch), targeted=targeted)
         torch.testing.assert_close(bound(batch.images, rows), sign * expected, rtol=1e-4, atol=1e-7)
 
 
 def test_rows_say_whose_truth_it_is() -> None:
-    net, batch = LinearPose(), tiny_batch(4)
-    bound = TrainingLoss().bind(net, aim_at(batch), targeted=False)
+    model, batch = LinearPose(), tiny_batch(4)
+    bound = TrainingLoss().bind(model, aim_at(batch), targeted=False)
     whole = bound(batch.images, torch.arange(4))
     some = torch.tensor([3, 1])
     torch.testing.assert_close(bound(batch.images[some], some), whole[some])

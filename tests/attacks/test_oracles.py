@@ -1,4 +1,4 @@
-"""Every registered attack against the best that any attack could do, known in closed form for a linear net."""
+"""Every registered attack against the best that any attack could do, known in closed form for a linear model."""
 
 from dataclasses import dataclass
 
@@ -42,11 +42,11 @@ class LinearLoss:
         return loss
 
 
-def gradient(net: LinearPose, u: Tensor) -> Floats:
+def gradient(model: LinearPose, u: Tensor) -> Floats:
     """W^T u, by hand: a raw unit is W pixels of x and H pixels of y."""
     height, width = TINY
     pixels_per_unit = np.array([width, height])
-    weights = net.W.detach().double().numpy()
+    weights = model.W.detach().double().numpy()
     flat: Floats = weights.T @ (u.double().numpy() * pixels_per_unit).reshape(-1)
     return flat.reshape(3, height, width)
 
@@ -62,20 +62,20 @@ def best_move(threat: str, eps: float, room: Floats, slope: Floats) -> Floats:
 @pytest.mark.parametrize("levels", [(60, 190), (0, 255)], ids=["inner levels", "all levels"])
 @pytest.mark.parametrize(("threat", "eps"), BUDGETS)
 @pytest.mark.parametrize("name", GRADIENT_ATTACKS)
-def test_best_gain_on_a_linear_net(
+def test_best_gain_on_a_linear_model(
     name: str, threat: str, eps: float, levels: tuple[int, int], targeted: bool
 ) -> None:
-    net, batch = LinearPose(seed=3), tiny_batch(3, levels=levels)
+    model, batch = LinearPose(seed=3), tiny_batch(3, levels=levels)
     u = torch.randn(len(TRIO), 2, generator=torch.Generator().manual_seed(7))
     attacked = run(
         make_perturbing(name, targeted=targeted),
-        net,
+        model,
         batch,
         threat=make_threat(threat, eps),
         objective=LinearLoss(u),
         target=Target(keypoints=batch.keypoints, visible=batch.visible) if targeted else None,
     )
-    uphill = -gradient(net, u) if targeted else gradient(net, u)
+    uphill = -gradient(model, u) if targeted else gradient(model, u)
     images = batch.images.double().numpy()
     room = np.where(uphill > 0, 1 - images, images)
     best = np.array([(best_move(threat, eps, each, np.abs(uphill)) * np.abs(uphill)).sum() for each in room])
@@ -98,16 +98,16 @@ def test_the_oracle_is_the_dual_norm_where_the_range_never_binds() -> None:
 
 
 @pytest.mark.parametrize("name", GRADIENT_ATTACKS)
-def test_what_the_attack_gained_is_what_the_net_says(name: str) -> None:
+def test_what_the_attack_gained_is_what_the_model_says(name: str) -> None:
     """The output handed back belongs to the images handed back."""
-    net, batch = LinearPose(seed=3), tiny_batch(3)
+    model, batch = LinearPose(seed=3), tiny_batch(3)
     attacked = run(
         make_perturbing(name, targeted=False),
-        net,
+        model,
         batch,
         threat=Linf(8 / 255),
         objective=LinearLoss(torch.ones(3, 2)),
     )
-    torch.testing.assert_close(attacked.output.keypoints, net(attacked.images).keypoints)
+    torch.testing.assert_close(attacked.output.keypoints, model(attacked.images).keypoints)
     assert not attacked.output.keypoints.requires_grad
     assert not attacked.images.requires_grad

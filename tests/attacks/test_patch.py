@@ -71,9 +71,9 @@ def test_only_the_square_changes_and_it_is_drawn_everywhere(smallest: float) -> 
 
 
 def test_the_gradient_is_the_mean_over_the_draws() -> None:
-    net, batch = LinearPose(), tiny_batch(2)
+    model, batch = LinearPose(), tiny_batch(2)
     rows = torch.arange(2)
-    loss = TrainingLoss().bind(net, Aim(batch.keypoints, batch.visible, torch.ones(2)), targeted=False)
+    loss = TrainingLoss().bind(model, Aim(batch.keypoints, batch.visible, torch.ones(2)), targeted=False)
     drawn = [squares((0, 3, 4), (2, 8, 3)), squares((4, 0, 2), (0, 0, 4)), squares((1, 1, 3), (3, 5, 4))]
     patch = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(2))
     each = [mean_gradient(loss, batch.images, patch, rows, [one]) for one in drawn]
@@ -83,9 +83,9 @@ def test_the_gradient_is_the_mean_over_the_draws() -> None:
         losses = [loss(one.lay(batch.images.double(), at), rows).sum() for one in drawn]
         return torch.stack(losses).mean()
 
-    net.double()
+    model.double()
     batch = replace(batch, keypoints=batch.keypoints.double())
-    loss = TrainingLoss().bind(net, Aim(batch.keypoints, batch.visible, torch.ones(2)), targeted=False)
+    loss = TrainingLoss().bind(model, Aim(batch.keypoints, batch.visible, torch.ones(2)), targeted=False)
     exact = mean_gradient(loss, batch.images.double(), patch.double(), rows, drawn)
     step = torch.zeros_like(patch, dtype=torch.float64)
     step[1, 2, 1, 3] = 1e-5
@@ -123,20 +123,20 @@ def test_people_have_draws_of_their_own_whoever_is_there() -> None:
     again = each_persons(batch.images[order], torch.Generator().manual_seed(4))
     assert [each.initial_seed() for each in again] == [marks[row] for row in order]
     assert marks != [each.initial_seed() for each in each_persons(batch.images, torch.Generator().manual_seed(5))]
-    net, how = TinyHeatmaps().eval(), EotPatch(steps=3)
-    together = run(how, net, batch, threat=Patch(3), objective=Margin())
-    alone = run(how, net, one_person(batch, 3), threat=Patch(3), objective=Margin())
+    model, how = TinyHeatmaps().eval(), EotPatch(steps=3)
+    together = run(how, model, batch, threat=Patch(3), objective=Margin())
+    alone = run(how, model, one_person(batch, 3), threat=Patch(3), objective=Margin())
     assert torch.equal(alone.images == batch.images[3:4], together.images[3:4] == batch.images[3:4])
 
 
 def test_a_patch_for_everyone_is_learned_and_shown_elsewhere() -> None:
-    net = LinearPose()
+    model = LinearPose()
     how = EotPatch(steps=30, draws=2)
     batches = [tiny_batch(5, seed=seed) for seed in range(30)]
-    learned = learn_patch(how, net, batches, side=4, objective=Redder(), seed=1)
+    learned = learn_patch(how, model, batches, side=4, objective=Redder(), seed=1)
     assert torch.equal(learned.patch[:2], torch.stack([torch.ones(4, 4), torch.zeros(4, 4)]))
     assert len(learned.losses) == 30
-    assert torch.equal(learned.patch, learn_patch(how, net, batches, side=4, objective=Redder(), seed=1).patch)
+    assert torch.equal(learned.patch, learn_patch(how, model, batches, side=4, objective=Redder(), seed=1).patch)
     people = tiny_batch(6, seed=99)
     shown = show_patch(how, people.images, learned.patch, seed=3)
     assert (Patch(4).size(people.images, shown) <= 4).all()
@@ -149,28 +149,30 @@ def test_a_patch_for_everyone_is_learned_and_shown_elsewhere() -> None:
 
 
 def test_a_learned_patch_raises_the_loss_of_people_it_has_not_seen() -> None:
-    """Of a linear net whose pixels all pull one way, wherever the patch lies."""
-    net = LinearPose(seed=3)
-    net.W.data = net.W.data.mean(dim=1, keepdim=True).expand_as(net.W).clone() * 40
+    """Of a linear model whose pixels all pull one way, wherever the patch lies."""
+    model = LinearPose(seed=3)
+    model.W.data = model.W.data.mean(dim=1, keepdim=True).expand_as(model.W).clone() * 40
     batches = [tiny_batch(6, seed=seed) for seed in range(20)]
     people = tiny_batch(20, seed=77)
     how = EotPatch(steps=20, draws=2)
-    learned = learn_patch(how, net, batches, side=5, objective=TrainingLoss())
+    learned = learn_patch(how, model, batches, side=5, objective=TrainingLoss())
     noise = torch.rand(3, 5, 5, generator=torch.Generator().manual_seed(0))
     losses = []
     for patch in (learned.patch, noise):
         shown = show_patch(how, people.images, patch, seed=1)
         aim = Aim(people.keypoints, people.visible, torch.ones(20))
-        loss = TrainingLoss().bind(net, aim, targeted=False)
+        loss = TrainingLoss().bind(model, aim, targeted=False)
         losses.append(float(loss(shown, torch.arange(20)).mean().detach()))
     assert losses[0] > losses[1]
 
 
 def test_side_effects_of_learning() -> None:
-    net = Untidy()
-    before = state(net)
-    learn_patch(EotPatch(steps=2), net, [tiny_batch(3), tiny_batch(0), tiny_batch(2)], side=3, objective=Margin())
-    assert_same(before, state(net))
+    model = Untidy()
+    before = state(model)
+    learn_patch(
+        EotPatch(steps=2), model, [tiny_batch(3), tiny_batch(0), tiny_batch(2)], side=3, objective=Margin()
+    )
+    assert_same(before, state(model))
 
 
 @pytest.mark.parametrize("levels", [(0, 255), (60, 190)])

@@ -60,8 +60,8 @@ def test_the_best_iterate_is_the_answer() -> None:
 
 @pytest.mark.parametrize("attack", [PGD(steps=5, restarts=3), APGD(steps=12, restarts=3)], ids=["pgd", "apgd"])
 def test_stacked_tries_are_the_tries_one_by_one(attack: PGD | APGD) -> None:
-    net, batch = TinyHeatmaps().eval(), tiny_batch(4)
-    loss = TrainingLoss().bind(net, aim_at(batch), targeted=False)
+    model, batch = TinyHeatmaps().eval(), tiny_batch(4)
+    loss = TrainingLoss().bind(model, aim_at(batch), targeted=False)
     together = perturbed(attack, loss, batch.images)
     starts, _, _ = stacked(batch.images, BALL, torch.Generator().manual_seed(0), restarts=3)
     rows = torch.arange(4)

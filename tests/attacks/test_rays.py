@@ -58,10 +58,10 @@ def test_what_is_found_for_one_does_not_depend_on_the_others() -> None:
 
 
 def test_queries_are_counted_and_kept_to() -> None:
-    net, batch = Answers(), tiny_batch(3)
-    found = run(RayS(steps=60), net, batch, threat=Linf(0.01), objective=Keypoints())
+    model, batch = Answers(), tiny_batch(3)
+    found = run(RayS(steps=60), model, batch, threat=Linf(0.01), objective=Keypoints())
     assert found.backwards == 0
-    assert found.forwards == net.asked - 3
+    assert found.forwards == model.asked - 3
     assert found.forwards <= 3 * (60 + 10)
 
 

@@ -17,12 +17,12 @@ from tests.attacks.untidy import Untidy, assert_same, state
 from tests.conftest import LinearPose, TinyHeatmaps, tiny_batch
 
 EPS = 8 / 255
-NETS: dict[str, Callable[[], PoseModel]] = {"linear": LinearPose, "heatmaps": TinyHeatmaps}
+MODELS: dict[str, Callable[[], PoseModel]] = {"linear": LinearPose, "heatmaps": TinyHeatmaps}
 
 
 def along(
     attack: Attack,
-    net: PoseModel,
+    model: PoseModel,
     batch: Batch,
     *,
     at: Sequence[int] | None,
@@ -31,7 +31,7 @@ def along(
 ) -> dict[int, Attacked]:
     return run_along(
         attack,
-        net,
+        model,
         batch,
         at=at,
         threat=Linf(EPS),
@@ -43,14 +43,14 @@ def along(
 
 @pytest.mark.parametrize("round_to_8bit", [True, False], ids=["rounded", "not rounded"])
 @pytest.mark.parametrize("targeted", [False, True], ids=["untargeted", "targeted"])
-@pytest.mark.parametrize("kind", NETS)
+@pytest.mark.parametrize("kind", MODELS)
 def test_a_trajectory_is_the_attack_of_each_number_of_steps(
     kind: str, targeted: bool, round_to_8bit: bool
 ) -> None:
-    net, batch = NETS[kind](), tiny_batch()
+    model, batch = MODELS[kind](), tiny_batch()
     iterates = along(
         igsm(targeted=targeted, steps=6),
-        net,
+        model,
         batch,
         at=(6, 1, 3),
         targeted=targeted,
@@ -60,7 +60,7 @@ def test_a_trajectory_is_the_attack_of_each_number_of_steps(
     for steps, found in iterates.items():
         alone = run(
             igsm(targeted=targeted, steps=steps),
-            net,
+            model,
             batch,
             threat=Linf(EPS),
             objective=TrainingLoss("all"),
@@ -77,19 +77,19 @@ def test_a_trajectory_is_the_attack_of_each_number_of_steps(
 
 
 def test_a_sweep_costs_its_longest_walk_and_a_score_each() -> None:
-    net, batch = TinyHeatmaps().eval(), tiny_batch(5)
+    model, batch = TinyHeatmaps().eval(), tiny_batch(5)
     seen: list[int] = []
-    net.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
-    along(IGSM(steps=6), net, batch, at=(1, 3, 6))
+    model.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
+    along(IGSM(steps=6), model, batch, at=(1, 3, 6))
     assert sum(seen) == 6 * 5 + 3 * 5
 
 
 @pytest.mark.parametrize("attack", [FGSM(), IGSM(steps=3)], ids=["fgsm", "igsm"])
 def test_without_stops_the_end_alone_comes_back(attack: Attack) -> None:
-    net, batch = TinyHeatmaps().eval(), tiny_batch()
-    (end,) = along(attack, net, batch, at=None).items()
+    model, batch = TinyHeatmaps().eval(), tiny_batch()
+    (end,) = along(attack, model, batch, at=None).items()
     assert end[0] == 0
-    alone = run(attack, net, batch, threat=Linf(EPS), objective=TrainingLoss("all"))
+    alone = run(attack, model, batch, threat=Linf(EPS), objective=TrainingLoss("all"))
     assert torch.equal(end[1].images, alone.images)
 
 
@@ -119,20 +119,20 @@ class Wanders:
 
 
 def test_every_stop_is_held_to_the_budget() -> None:
-    net, batch = TinyHeatmaps().eval(), tiny_batch(levels=(60, 190))
+    model, batch = TinyHeatmaps().eval(), tiny_batch(levels=(60, 190))
     with pytest.raises(AttackError, match="left its budget"):
-        along(Wanders(), net, batch, at=(2,))
-    assert torch.equal(along(Wanders(), net, batch, at=(1, 3))[3].images, batch.images)
+        along(Wanders(), model, batch, at=(2,))
+    assert torch.equal(along(Wanders(), model, batch, at=(1, 3))[3].images, batch.images)
 
 
 def test_the_model_comes_back_from_a_trajectory_bit_for_bit() -> None:
-    net = Untidy()
-    before = state(net)
-    along(IGSM(steps=3), net, tiny_batch(), at=(1, 2, 3))
-    assert_same(before, state(net))
+    model = Untidy()
+    before = state(model)
+    along(IGSM(steps=3), model, tiny_batch(), at=(1, 2, 3))
+    assert_same(before, state(model))
     with pytest.raises(AttackError):
-        along(IGSM(steps=3), net, tiny_batch(), at=(9,))
-    assert_same(before, state(net))
+        along(IGSM(steps=3), model, tiny_batch(), at=(9,))
+    assert_same(before, state(model))
 
 
 def far_away(images: Tensor) -> Tensor:

@@ -178,12 +178,12 @@ def between_levels(batch: Batch) -> Batch:
     ],
 )
 def test_a_batch_that_cannot_be_attacked(spoil: Callable[[Batch], Batch], message: str) -> None:
-    net = TinyHeatmaps()
-    before = deepcopy(net.state_dict())
+    model = TinyHeatmaps()
+    before = deepcopy(model.state_dict())
     with pytest.raises(RobustPoseError, match=message) as caught:
-        attack(make_perturbing("fgsm", targeted=False), net, spoil(tiny_batch()))
+        attack(make_perturbing("fgsm", targeted=False), model, spoil(tiny_batch()))
     assert "\n" not in str(caught.value)
-    assert_same(dict(before), dict(net.state_dict()))
+    assert_same(dict(before), dict(model.state_dict()))
 
 
 def test_images_between_levels_without_rounding() -> None:
@@ -276,7 +276,7 @@ def test_a_model_that_cuts_the_gradient_is_one_line() -> None:
 
 @with_gradients
 def test_people_without_a_label_stay_as_they_are(name: str) -> None:
-    """Their loss is 0 whatever the net says, so there is nothing to raise."""
+    """Their loss is 0 whatever the model says, so there is nothing to raise."""
     batch = tiny_batch()
     batch.visible[1] = False
     made = make_perturbing(name, targeted=False, steps=None if name == "fgsm" else 12)

@@ -26,7 +26,7 @@ def raising(images: Tensor) -> Tensor:
 
 
 def _served(name: str) -> list[str]:
-    """The objectives that an attack can raise on a heatmap net."""
+    """The objectives that an attack can raise on a heatmap model."""
     spec = ATTACKS[name]
     parts, blind = spec.needs_parts, spec.needs != "gradients"
     return [
@@ -38,36 +38,36 @@ def _served(name: str) -> list[str]:
 
 @pytest.mark.parametrize(("name", "objective"), [(name, each) for name in PERTURBING for each in _served(name)])
 def test_side_effects_there_are_none(name: str, objective: str) -> None:
-    net, batch = Untidy(), tiny_batch()
-    before, gradient = state(net), net.stem.weight.grad
+    model, batch = Untidy(), tiny_batch()
+    before, gradient = state(model), model.stem.weight.grad
     made = make_perturbing(name, targeted=False, steps=None if name == "fgsm" else 12)
     default = ATTACKS[name].default_threat
     threat = make_threat(default, EPS if default == "linf" else 3)
-    run(made, net, batch, threat=threat, objective=OBJECTIVES[objective])
-    assert_same(before, state(net))
-    assert net.stem.weight.grad is gradient
-    assert net.second.weight.grad is None
-    assert net.seen
-    assert set(net.seen) == {(False, False)}, "the model must see eval mode and frozen weights"
+    run(made, model, batch, threat=threat, objective=OBJECTIVES[objective])
+    assert_same(before, state(model))
+    assert model.stem.weight.grad is gradient
+    assert model.second.weight.grad is None
+    assert model.seen
+    assert set(model.seen) == {(False, False)}, "the model must see eval mode and frozen weights"
 
 
 def test_the_model_comes_back_from_an_attack_that_raises() -> None:
-    net = Untidy()
-    before = state(net)
+    model = Untidy()
+    before = state(model)
     with pytest.raises(KeyboardInterrupt):
-        attack(Returns(raising), net, tiny_batch())
-    assert_same(before, state(net))
+        attack(Returns(raising), model, tiny_batch())
+    assert_same(before, state(model))
     with pytest.raises(AttackError):
-        attack(Returns(lambda images: images - 1), net, tiny_batch())
-    assert_same(before, state(net))
+        attack(Returns(lambda images: images - 1), model, tiny_batch())
+    assert_same(before, state(model))
 
 
 def test_a_prediction_leaves_no_trace() -> None:
-    net, batch = Untidy(), tiny_batch()
-    before = state(net)
-    first = predict(net, batch.images, ids=batch.ids)
-    assert_same(before, state(net))
-    assert torch.equal(first.keypoints, predict(net, batch.images, ids=batch.ids).keypoints)
+    model, batch = Untidy(), tiny_batch()
+    before = state(model)
+    first = predict(model, batch.images, ids=batch.ids)
+    assert_same(before, state(model))
+    assert torch.equal(first.keypoints, predict(model, batch.images, ids=batch.ids).keypoints)
     assert not first.stages[-1].requires_grad
 
 
@@ -82,31 +82,31 @@ def test_buffers_that_forward_rebinds_come_back() -> None:
             self.calls = self.calls + 1
             return super().forward(images)
 
-    net = Rebinding()
-    kept = net.calls
-    attack(make_perturbing("igsm", targeted=False), net, tiny_batch())
-    assert float(net.calls) == 0.0
-    assert net.calls is kept
+    model = Rebinding()
+    kept = model.calls
+    attack(make_perturbing("igsm", targeted=False), model, tiny_batch())
+    assert float(model.calls) == 0.0
+    assert model.calls is kept
 
 
 def test_attacks_work_where_the_caller_has_switched_gradients_off() -> None:
-    net, batch = TinyHeatmaps(), tiny_batch()
-    expected = attack(make_perturbing("igsm", targeted=False), net, batch)
+    model, batch = TinyHeatmaps(), tiny_batch()
+    expected = attack(make_perturbing("igsm", targeted=False), model, batch)
     with torch.no_grad():
-        assert torch.equal(attack(make_perturbing("igsm", targeted=False), net, batch).images, expected.images)
+        assert torch.equal(attack(make_perturbing("igsm", targeted=False), model, batch).images, expected.images)
 
 
 def test_a_model_in_channels_last() -> None:
     batch = tiny_batch()
     expected = attack(make_perturbing("fgsm", targeted=False), TinyHeatmaps(), batch)
-    net = TinyHeatmaps()
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    strides = [p.stride() for p in net.parameters()]
-    attacked = attack(make_perturbing("fgsm", targeted=False), net, batch)
+    model = TinyHeatmaps()
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    strides = [p.stride() for p in model.parameters()]
+    attacked = attack(make_perturbing("fgsm", targeted=False), model, batch)
     assert (attacked.images == expected.images).float().mean() > 0.99
-    assert [p.stride() for p in net.parameters()] == strides
+    assert [p.stride() for p in model.parameters()] == strides
     last = replace(batch, images=batch.images.contiguous(memory_format=torch.channels_last))
-    assert torch.equal(attack(make_perturbing("fgsm", targeted=False), net, last).images, attacked.images)
+    assert torch.equal(attack(make_perturbing("fgsm", targeted=False), model, last).images, attacked.images)
 
 
 def test_a_model_that_is_no_module() -> None:

@@ -1,4 +1,4 @@
-"""Spatial attacks: nets that must not mind, nets whose losses a hand counts, and what the runner refuses."""
+"""Spatial attacks: models that must not mind, models whose losses a hand counts, and what the runner refuses."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -112,7 +112,7 @@ def still_people(head_size: float) -> Batch:
 
 @pytest.mark.parametrize("threat", [make_motion("spatial", 180.0), make_motion("translation", 0.3)])
 @pytest.mark.parametrize("beyond", ["black", "edge"])
-def test_a_net_that_moves_with_the_picture_loses_nothing(threat: Motion, beyond: geometry.Beyond) -> None:
+def test_a_model_that_moves_with_the_picture_loses_nothing(threat: Motion, beyond: geometry.Beyond) -> None:
     found = run(Lattice(steps=135, beyond=beyond), Brightest(), spots(), threat=threat)
     assert torch.equal(moved_by(found).motions, torch.zeros(3, 4, dtype=torch.float64)), (
         "no motion costs it a keypoint"
@@ -123,7 +123,7 @@ def test_a_net_that_moves_with_the_picture_loses_nothing(threat: Motion, beyond:
         assert (apart[moved.visible] < 1.5).all()
 
 
-def test_a_net_that_does_not_look_loses_what_a_hand_counts() -> None:
+def test_a_model_that_does_not_look_loses_what_a_hand_counts() -> None:
     # A quarter of 12 x 8 is 3 right and 2 down: 3.6 pixels aside, beyond the radius of 3; 3 pixels alone are not.
     # Of the four corners the first that loses two is left and up: the middle and the right keypoint are lost, the
     # one in the corner leaves. Right and down also loses two, but it comes later.
@@ -148,8 +148,8 @@ def test_what_costs_nothing_is_no_motion_and_bit_equal() -> None:
 
 def test_who_is_lost_altogether_gets_no_more_passes() -> None:
     people = still_people(head_size=6.0)
-    net = Constant(people.keypoints + torch.tensor([50.0, 0.0]))
-    found = run(Lattice(steps=9), net, people, threat=make_motion("translation", 0.25))
+    model = Constant(people.keypoints + torch.tensor([50.0, 0.0]))
+    found = run(Lattice(steps=9), model, people, threat=make_motion("translation", 0.25))
     assert found.forwards == 1
     assert moved_by(found).motions.abs().sum() == 0
 
@@ -193,11 +193,11 @@ def test_the_crop_leads_from_the_photo_to_the_moved_picture() -> None:
 
 @every_pair
 def test_the_worst_is_never_better_than_clean_and_within_reach(name: str, threat: str) -> None:
-    net, people = TinyHeatmaps().eval(), tiny_batch(12)
+    model, people = TinyHeatmaps().eval(), tiny_batch(12)
     allowed = make_motion(threat, EPS[threat])
     metric = PCKH
-    found = run(make_attack(name, targeted=False, steps=27), net, people, threat=allowed, metric=metric)
-    before = metric.hits(as_table(people, net(people.images).keypoints))
+    found = run(make_attack(name, targeted=False, steps=27), model, people, threat=allowed, metric=metric)
+    before = metric.hits(as_table(people, model(people.images).keypoints))
     after = metric.hits(as_table(moved_by(found).batch, found.output.keypoints))
     assert ((after == 0).sum(axis=1) >= (before == 0).sum(axis=1)).all()
     assert np.nanmean(after) <= np.nanmean(before)
@@ -208,33 +208,33 @@ def test_the_worst_is_never_better_than_clean_and_within_reach(name: str, threat
 
 @every_pair
 def test_the_seed_says_it_all_and_nobody_minds_company(name: str, threat: str) -> None:
-    net, people = LinearPose(), tiny_batch(5)
+    model, people = LinearPose(), tiny_batch(5)
     allowed, attack = make_motion(threat, EPS[threat]), make_attack(name, targeted=False, steps=15)
-    found = run(attack, net, people, threat=allowed, seed=3)
-    again = run(attack, net, people, threat=allowed, seed=3)
+    found = run(attack, model, people, threat=allowed, seed=3)
+    again = run(attack, model, people, threat=allowed, seed=3)
     assert torch.equal(moved_by(found).motions, moved_by(again).motions)
     assert torch.equal(found.images, again.images)
-    alone = run(attack, net, one_person(people, 2), threat=allowed, seed=3)
+    alone = run(attack, model, one_person(people, 2), threat=allowed, seed=3)
     assert torch.allclose(moved_by(alone).motions[0], moved_by(found).motions[2], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", SPATIAL)
 def test_side_effects(name: str) -> None:
-    net = TinyHeatmaps().train()
-    net.stem.weight.grad = torch.ones_like(net.stem.weight)
+    model = TinyHeatmaps().train()
+    model.stem.weight.grad = torch.ones_like(model.stem.weight)
     people = tiny_batch(3)
-    kept, pictures, state = net.stem.weight.clone(), people.images.clone(), torch.get_rng_state()
-    run(make_attack(name, targeted=False, steps=5), net, people, threat=make_motion("spatial", 20.0))
-    assert all(module.training for module in net.modules())
-    assert all(parameter.requires_grad for parameter in net.parameters())
-    assert torch.equal(net.stem.weight, kept) and (net.stem.weight.grad == 1).all()
+    kept, pictures, state = model.stem.weight.clone(), people.images.clone(), torch.get_rng_state()
+    run(make_attack(name, targeted=False, steps=5), model, people, threat=make_motion("spatial", 20.0))
+    assert all(module.training for module in model.modules())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert torch.equal(model.stem.weight, kept) and (model.stem.weight.grad == 1).all()
     assert torch.equal(people.images, pictures)
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_worst_of_k_tries_none_and_k_more() -> None:
-    net, people = LinearPose(), tiny_batch(1)
-    found = run(WorstOfK(steps=7), net, people, threat=make_motion("rotation", 1e-6))
+    model, people = LinearPose(), tiny_batch(1)
+    found = run(WorstOfK(steps=7), model, people, threat=make_motion("rotation", 1e-6))
     assert found.forwards in (1, 8)  # 1 where everything is lost without a motion
     drawn = make_motion("spatial", 30.0).sample(4000, generator=torch.Generator().manual_seed(0))
     assert drawn.abs().amax(dim=0)[:3].tolist() == pytest.approx([30.0, 0.1, 0.1], rel=0.01)
@@ -243,7 +243,7 @@ def test_worst_of_k_tries_none_and_k_more() -> None:
 
 
 def test_first_order_climbs_to_a_corner_of_the_reach() -> None:
-    # The loss of a net that does not look is the squared way of the keypoints, so each shift goes on as it began.
+    # The loss of a model that does not look is the squared distance, so each shift goes on as it began.
     people = still_people(head_size=6.0)
     people = replace(people, visible=torch.tensor([[True, False, False]]))
     threat, generator = make_motion("translation", 0.2), torch.Generator().manual_seed(3)
@@ -266,7 +266,7 @@ def _maps(motions: Tensor) -> Tensor:
 
 
 def test_first_order_sees_the_truth_move() -> None:
-    """Of a net that moves with the picture the loss is flat: what the picture adds the truth takes away."""
+    """Of a model that moves with the picture the loss is flat: what the picture adds the truth takes away."""
 
     @dataclass(frozen=True)
     class Look:
@@ -289,15 +289,15 @@ def test_first_order_sees_the_truth_move() -> None:
     away = (x - centred.keypoints[..., 0, None, None]) ** 2 + (y - centred.keypoints[..., 1, None, None]) ** 2
     people = replace(centred, images=torch.exp(-away / (2 * 2.5**2)))
     slopes = []
-    for net in (Centroid(), _Deaf()):
+    for model in (Centroid(), _Deaf()):
         look = Look(seen=([], []))
-        run(look, net, people, threat=make_motion("spatial", 20.0))
+        run(look, model, people, threat=make_motion("spatial", 20.0))
         slopes.append(look.seen[1][0][:, 1:3].abs().max())
     assert slopes[0] < 0.01 * slopes[1]
 
 
 class _Deaf(Centroid):
-    """The same net, which does not see the picture move."""
+    """The same model, which does not see the picture move."""
 
     def forward(self, images: Tensor) -> PoseOutput:
         return super().forward(images * 0 + spots().images)
@@ -340,27 +340,27 @@ def test_what_cannot_be_attacked_is_refused() -> None:
         make_attack("worst_of_k", targeted=False, steps=0)
     with pytest.raises(RobustPoseError, match="did you mean 'spatial'"):
         make_attack("spatiel", targeted=False)
-    net = LinearPose()
-    net.differentiable = False  # type: ignore[assignment]
+    model = LinearPose()
+    model.differentiable = False  # type: ignore[assignment]
     with pytest.raises(RobustPoseError, match="gives answers and no gradient"):
-        run(FirstOrder(), net, right_for(LinearPose(), tiny_batch(2)), threat=threat)
-    run(WorstOfK(steps=1), net, tiny_batch(2), threat=threat)
+        run(FirstOrder(), model, right_for(LinearPose(), tiny_batch(2)), threat=threat)
+    run(WorstOfK(steps=1), model, tiny_batch(2), threat=threat)
 
 
-def right_for(net: LinearPose, batch: Batch) -> Batch:
-    """Put the truth where a net sees it, so that nobody is lost before an attack."""
+def right_for(model: LinearPose, batch: Batch) -> Batch:
+    """Put the truth where a model sees it, so that nobody is lost before an attack."""
     with torch.no_grad():
-        return replace(batch, keypoints=net(batch.images).keypoints)
+        return replace(batch, keypoints=model(batch.images).keypoints)
 
 
-def test_a_net_that_cuts_the_gradient_is_refused_though_the_truth_moves() -> None:
+def test_a_model_that_cuts_the_gradient_is_refused_though_the_truth_moves() -> None:
     class Cut(LinearPose):
         def forward(self, images: Tensor) -> PoseOutput:
             return super().forward(images.detach())
 
-    net, batch = Cut(), right_for(LinearPose(), tiny_batch(2))
+    model, batch = Cut(), right_for(LinearPose(), tiny_batch(2))
     with pytest.raises(RobustPoseError, match="no gradient reaches the images"):
-        run(FirstOrder(steps=2), net, batch, threat=make_motion("spatial", 30.0))
+        run(FirstOrder(steps=2), model, batch, threat=make_motion("spatial", 30.0))
 
 
 def test_a_gradient_that_is_no_number_names_the_person() -> None:

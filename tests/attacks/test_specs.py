@@ -74,13 +74,13 @@ def test_the_runner_refuses_a_threat_of_another_kind(
 
 
 def test_the_runner_refuses_what_is_missing_or_too_much() -> None:
-    net, batch = LinearPose(), tiny_batch()
+    model, batch = LinearPose(), tiny_batch()
     with pytest.raises(RobustPoseError, match="Square needs an objective to raise, got none"):
-        run(Square(), net, batch, threat=Linf(8 / 255))
+        run(Square(), model, batch, threat=Linf(8 / 255))
     with pytest.raises(RobustPoseError, match="FirstOrder moves people, towards no pose: it takes no target"):
         aim = Target(batch.keypoints, batch.visible)
-        run(FirstOrder(), net, batch, threat=make_motion("rotation", 10.0), target=aim)
+        run(FirstOrder(), model, batch, threat=make_motion("rotation", 10.0), target=aim)
     with pytest.raises(AttackError, match="Autopose has no trajectory"):
-        run_along(Autopose(), net, batch, at=(1,), threat=Linf(8 / 255))
+        run_along(Autopose(), model, batch, at=(1,), threat=Linf(8 / 255))
     with pytest.raises(RobustPoseError, match="'autopose' needs people with truth"):
         make_perturbing("autopose", targeted=False)

@@ -84,7 +84,7 @@ def test_a_change_without_effect_is_kept() -> None:
 
 
 class Answers:
-    """A net that can be called and nothing else: no stages, no gradients, no module."""
+    """A model that can be called and nothing else: no stages, no gradients, no module."""
 
     def __init__(self) -> None:
         self.inner = LinearPose(seed=3)
@@ -99,11 +99,11 @@ class Answers:
         return PoseOutput(keypoints=keypoints, scores=torch.ones(keypoints.shape[:2]), stages=())
 
 
-def test_nets_that_only_answer_can_be_attacked_and_queries_are_counted() -> None:
-    net, batch = Answers(), tiny_batch(3)
-    found = run(Square(steps=50), net, batch, threat=Linf(0.1), objective=Keypoints())
+def test_models_that_only_answer_can_be_attacked_and_queries_are_counted() -> None:
+    model, batch = Answers(), tiny_batch(3)
+    found = run(Square(steps=50), model, batch, threat=Linf(0.1), objective=Keypoints())
     assert (found.forwards, found.backwards) == (150, 0)
-    assert net.asked == 150 + 3  # and once for the score
+    assert model.asked == 150 + 3  # and once for the score
 
 
 def test_the_side_shrinks_as_in_the_paper() -> None:

@@ -75,25 +75,25 @@ def mixed() -> Tensor:
 
 
 @pytest.mark.parametrize(("steps", "step_size"), [(1, 1 / 200), (3, 1 / 200), (4, 1 / 2)])
-def test_of_a_linear_net_it_is_eps_along_the_sign_of_the_gradient(steps: int, step_size: float) -> None:
+def test_of_a_linear_model_it_is_eps_along_the_sign_of_the_gradient(steps: int, step_size: float) -> None:
     """However few the steps: it is scaled until its largest value is eps."""
-    net, u = LinearPose(seed=3), torch.randn(len(TRIO), 2, generator=torch.Generator().manual_seed(7))
+    model, u = LinearPose(seed=3), torch.randn(len(TRIO), 2, generator=torch.Generator().manual_seed(7))
     how = Universal(eps=EPS, samples=3 * steps, batch=3, step_size=step_size)
     assert how.steps == steps
     batches = [tiny_batch(3, seed=seed, levels=(60, 190)) for seed in range(steps)]
-    learned = learn_universal(how, net, batches, objective=LinearLoss(u))
-    expected = 8 * torch.from_numpy(gradient(net, u)).sign()
+    learned = learn_universal(how, model, batches, objective=LinearLoss(u))
+    expected = 8 * torch.from_numpy(gradient(model, u)).sign()
     assert tuple(learned.perturbation.shape) == SHAPE
     torch.testing.assert_close(in_levels(learned.perturbation), expected, rtol=0, atol=1e-4)
 
 
 def test_its_losses_are_those_before_each_update() -> None:
     """Linear: each step of a quarter eps adds a quarter of eps x the gradient's 1-norm."""
-    net, u, batch = LinearPose(seed=3), torch.ones(len(TRIO), 2), tiny_batch(3, levels=(60, 190))
+    model, u, batch = LinearPose(seed=3), torch.ones(len(TRIO), 2), tiny_batch(3, levels=(60, 190))
     how = Universal(eps=EPS, samples=9, batch=3, step_size=1 / 4)
-    learned = learn_universal(how, net, [batch] * 3, objective=LinearLoss(u))
-    clean = float((net(batch.images).keypoints * u).sum(dim=(1, 2)).mean().detach())
-    gain = EPS / 4 * abs(gradient(net, u)).sum()
+    learned = learn_universal(how, model, [batch] * 3, objective=LinearLoss(u))
+    clean = float((model(batch.images).keypoints * u).sum(dim=(1, 2)).mean().detach())
+    gain = EPS / 4 * abs(gradient(model, u)).sum()
     assert learned.losses == pytest.approx([clean, clean + gain, clean + 2 * gain], rel=1e-4)
 
 
@@ -139,12 +139,12 @@ def test_a_pixel_that_is_clipped_pulls_no_more(way: float) -> None:
     torch.testing.assert_close(in_levels(learned.perturbation), expected, rtol=0, atol=1e-4)
 
 
-def test_the_net_sees_clipped_pictures() -> None:
+def test_the_model_sees_clipped_pictures() -> None:
     seen: list[Tensor] = []
-    net = LinearPose()
-    net.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach().clone()))
+    model = LinearPose()
+    model.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach().clone()))
     how = Universal(eps=EPS, samples=8, batch=2, step_size=1 / 2)
-    learn_universal(how, net, [tiny_batch(2)] * 4, objective=LinearLoss(torch.ones(len(TRIO), 2)))
+    learn_universal(how, model, [tiny_batch(2)] * 4, objective=LinearLoss(torch.ones(len(TRIO), 2)))
     assert len(seen) == 4
     assert all(images.min() >= 0 and images.max() <= 1 for images in seen)
     assert torch.equal(seen[0], tiny_batch(2).images)
@@ -153,10 +153,10 @@ def test_the_net_sees_clipped_pictures() -> None:
 
 @pytest.mark.parametrize("levels", [1, 2, 8, 16, 32])
 def test_whole_levels_where_eps_is_a_whole_number_of_them(levels: int) -> None:
-    net = TinyHeatmaps().eval()
+    model = TinyHeatmaps().eval()
     how = Universal(eps=levels / 255, samples=24, batch=4, step_size=1 / 7)
     batches = [tiny_batch(4, seed=seed) for seed in range(6)]
-    learned = learn_universal(how, net, batches, objective=OBJECTIVES["training_loss"])
+    learned = learn_universal(how, model, batches, objective=OBJECTIVES["training_loss"])
     found = in_levels(learned.perturbation)
     torch.testing.assert_close(found, found.round(), rtol=0, atol=1e-4)
     assert float(found.abs().max()) == pytest.approx(levels, abs=1e-4)
@@ -242,16 +242,16 @@ def test_a_model_that_cuts_the_gradient_is_one_line() -> None:
 
 
 def test_the_model_comes_back_bit_for_bit() -> None:
-    net = Untidy()
-    before = state(net)
+    model = Untidy()
+    before = state(model)
     how = Universal(eps=EPS, samples=12, batch=4)
-    learn_universal(how, net, [tiny_batch()] * 3, objective=OBJECTIVES["training_loss"])
-    assert_same(before, state(net))
-    assert set(net.seen) == {(False, False)}, "the model must see eval mode and frozen weights"
+    learn_universal(how, model, [tiny_batch()] * 3, objective=OBJECTIVES["training_loss"])
+    assert_same(before, state(model))
+    assert set(model.seen) == {(False, False)}, "the model must see eval mode and frozen weights"
 
     with pytest.raises(RobustPoseError):
-        learn_universal(how, net, [tiny_batch()], objective=LinearLoss(torch.full((len(TRIO), 2), torch.nan)))
-    assert_same(before, state(net))
+        learn_universal(how, model, [tiny_batch()], objective=LinearLoss(torch.full((len(TRIO), 2), torch.nan)))
+    assert_same(before, state(model))
 
 
 def test_arguments_are_not_written_to() -> None:

@@ -1,4 +1,4 @@
-"""An attack through the door, a net that is easily left in another state, and what could be left behind."""
+"""An attack through the door, a model that is easily left in another state, and what could be left behind."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,19 +50,19 @@ class Untidy(TinyHeatmaps):
         self.calls += 1
         training = any(module.training for module in self.modules())
         self.seen.append((training, any(parameter.requires_grad for parameter in self.parameters())))
-        torch.rand(1)  # a net that draws
+        torch.rand(1)  # a model that draws
         return super().forward(self.dropout(self.frozen(self.norm(images))))
 
 
-def state(net: nn.Module) -> dict[str, object]:
+def state(model: nn.Module) -> dict[str, object]:
     """Everything that an attack could leave behind, bit for bit."""
     return {
-        "modes": [module.training for module in net.modules()],
-        "weights": [p.detach().clone() for p in net.parameters()],
-        "trainable": [p.requires_grad for p in net.parameters()],
-        "gradients": [None if p.grad is None else p.grad.clone() for p in net.parameters()],
-        "buffers": [b.clone() for b in net.buffers()],
-        "hooks": [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in net.modules()],
+        "modes": [module.training for module in model.modules()],
+        "weights": [p.detach().clone() for p in model.parameters()],
+        "trainable": [p.requires_grad for p in model.parameters()],
+        "gradients": [None if p.grad is None else p.grad.clone() for p in model.parameters()],
+        "buffers": [b.clone() for b in model.buffers()],
+        "hooks": [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()],
         "random": torch.get_rng_state(),
     }
 

@@ -423,7 +423,7 @@ FINDING = '''
 
 from robustpose.findings.finding import Finding, Found
 from robustpose.findings.statistics import lost, mean, verdict
-from robustpose.findings.sweeps import FGSM_U, all_nets, asks_of
+from robustpose.findings.sweeps import FGSM_U, all_models, asks_of
 
 EPS = 4 / 255
 
@@ -433,7 +433,7 @@ def find(evidence):
         verdicts=(
             verdict(
                 "One FGSM step at 4/255 takes a tenth of the score.",
-                mean([lost(FGSM_U.robust(evidence, net, EPS)) for net in evidence.nets]),
+                mean([lost(FGSM_U.robust(evidence, model, EPS)) for model in evidence.models]),
                 above=10.0,
                 paper="not in the paper",
                 measured="mean loss, in %",
@@ -442,7 +442,7 @@ def find(evidence):
     )
 
 
-FOUND = Finding(title="A small step", asks=lambda plan: asks_of(all_nets(plan), [FGSM_U.at(EPS)]), find=find)
+FOUND = Finding(title="A small step", asks=lambda plan: asks_of(all_models(plan), [FGSM_U.at(EPS)]), find=find)
 '''
 
 

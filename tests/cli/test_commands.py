@@ -68,7 +68,7 @@ def test_attack_says_what_is_left(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in MODELS if name in shipped_architectures()])
-def test_every_shipped_net_can_be_attacked(
+def test_every_shipped_model_can_be_attacked(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = attack_json(monkeypatch, capsys, "--model", name, "--attack", "igsm", "--steps", "2", "--n", "2")

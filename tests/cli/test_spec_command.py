@@ -7,7 +7,7 @@ import pytest
 
 from robustpose.cli import main
 
-NET = """
+MODEL = """
 import torch
 from torch import nn
 
@@ -30,7 +30,7 @@ sigma = 1.0
 
 
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *, clean: str) -> int:
-    (folder / "corner_net.py").write_text(NET)
+    (folder / "corner_net.py").write_text(MODEL)
     (folder / "card.toml").write_text(CARD + clean)
     monkeypatch.chdir(folder)
     command = [
@@ -51,10 +51,10 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *, clean: str) -> int:
     return ended.value.code
 
 
-def test_a_net_far_under_its_spec(
+def test_a_model_far_under_its_spec(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A net that always says the lower right corner, under a spec that says it is good."""
+    """A model that always says the lower right corner, under a spec that says it is good."""
     assert run(tmp_path, monkeypatch, clean='clean = "PCKh@0.5 87.1 on val"\n') == 1
     printed = capsys.readouterr().out
     assert "corner on synthpose:val, PCKh@0.5, 95% intervals over 2 people" in printed

@@ -1,4 +1,4 @@
-"""`robustpose train`: which people a net learns from, and which it is scored on."""
+"""`robustpose train`: which people a model learns from, and which it is scored on."""
 
 import json
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def test_who_learns_from_photos_names_who_it_is_scored_on(
     many, others = coco_file(tmp_path / "a.json", people=3), coco_file(tmp_path / "b.json", people=2, first=4)
     assert run(monkeypatch, "train", "deeppose", "--data", f"coco:{many}") == 2
     shown = capsys.readouterr().err
-    assert "name who the net is scored on with --validation, such as coco:PATH" in shown
+    assert "name who the model is scored on with --validation, such as coco:PATH" in shown
     assert len(shown.splitlines()) == 1
     assert run(monkeypatch, "train", "deeppose", "--data", f"coco:{many}", "--validation", f"coco:{many}") == 2
     assert "the training set holds people of the validation set" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`robustpose study validity` as a person runs it: on shipped nets, two people a side."""
+"""`robustpose study validity` as a person runs it: on shipped models, two people a side."""
 
 import csv
 import math
@@ -15,7 +15,7 @@ from tests.studies.validity.fakes import computed, sides
 
 pytestmark = pytest.mark.slow
 
-NETS = "deeppose,resreg"
+MODELS = "deeppose,resreg"
 
 
 @pytest.fixture(autouse=True)
@@ -32,17 +32,17 @@ def test_sides_that_the_real_study_computed_are_taken(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     file = write_coco_people(tmp_path / "photos", area=500)
-    common = ("--models", NETS, "--n", "2", "--eps", "8", "--threads", "1")
+    common = ("--models", MODELS, "--n", "2", "--eps", "8", "--threads", "1")
     real = ("study", "real", *common, "--metric", "pck")
     assert run(monkeypatch, *real, "--data", "synthpose:val", "--out", "v/rendered") == 0
     assert run(monkeypatch, *real, "--data", f"coco:{file}", "--min-keypoints", "2", "--out", "v/photos") == 0
     before = written(tmp_path)
-    assert len(before) == 2 * 2 * 4  # sides, nets, clean and three attacks
+    assert len(before) == 2 * 2 * 4  # sides, models, clean and three attacks
     capsys.readouterr()
     validity = ("study", "validity", *common, "--data", f"coco:{file}", "--min-keypoints", "2", "--out", "v")
     assert run(monkeypatch, *validity) == 0
     shown = capsys.readouterr().out
-    assert "2 nets on synthpose:val (2 people) and coco (2 people), PCK@0.1 over 12 keypoints" in shown
+    assert "2 models on synthpose:val (2 people) and coco (2 people), PCK@0.1 over 12 keypoints" in shown
     assert "APGD-U-30-margin 8" in shown
     assert written(tmp_path) == before  # nothing was computed anew
     with (tmp_path / "v" / "validity.csv").open() as lines:
@@ -62,7 +62,7 @@ def test_the_metric_must_suit_the_data(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     file = write_coco_people(tmp_path / "photos", area=500)
-    args = ("study", "real", "--models", NETS, "--data", f"coco:{file}", "--metric", "pckh", "--n", "2")
+    args = ("study", "real", "--models", MODELS, "--data", f"coco:{file}", "--metric", "pckh", "--n", "2")
     assert run(monkeypatch, *args) == 2
     assert "--metric pckh: coco has no head sizes" in capsys.readouterr().err
 

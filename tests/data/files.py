@@ -72,7 +72,7 @@ def coco_content(annotations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def write_coco_people(folder: Path, *, area: float) -> Path:
     """Write people in two photos with every keypoint in their box, a crowd, and one without labelled keypoints.
 
-    Their areas are far larger than their boxes, so that the nets of the tests, which know nothing, find some.
+    Their areas are far larger than their boxes, so that the models of the tests, which know nothing, find some.
     """
     for name, seed in (("000007.png", 7), ("000003.png", 3)):
         write_photo(folder / "images" / name, noise(seed=seed))

@@ -37,7 +37,7 @@ def test_overlap_by_hand() -> None:
     assert overlap((0, 0, 10, 10), (2, 2, 5, 5)) == 0.25
 
 
-def test_the_net_sees_the_detected_box_and_the_truth_of_whom_it_fits(tmp_path: Path) -> None:
+def test_the_model_sees_the_detected_box_and_the_truth_of_whom_it_fits(tmp_path: Path) -> None:
     path, found = files(tmp_path, detection([5, 2, 20, 40], 0.9), detection([100, 100, 5, 5], 0.4))
     people = open_detected(path, found)
     assert (people.name, len(people)) == ("coco-detections", 2)

@@ -18,16 +18,16 @@ from tests.conftest import TINY, LinearPose, TinyHeatmaps
 
 
 def tiny() -> OpenedModel:
-    return OpenedModel(name="tiny", net=TinyHeatmaps().eval(), fingerprint="tiny-1")
+    return OpenedModel(name="tiny", module=TinyHeatmaps().eval(), fingerprint="tiny-1")
 
 
 def images(n: int = 2) -> Tensor:
     return torch.rand(n, 3, *TINY, generator=torch.Generator().manual_seed(0))
 
 
-def gradient(net: PoseModel, given: Tensor) -> Tensor:
+def gradient(model: PoseModel, given: Tensor) -> Tensor:
     given = given.clone().requires_grad_(True)
-    (found,) = torch.autograd.grad(net(given).stages[-1].square().sum(), given)
+    (found,) = torch.autograd.grad(model(given).stages[-1].square().sum(), given)
     return found
 
 
@@ -35,13 +35,13 @@ def gradient(net: PoseModel, given: Tensor) -> Tensor:
 def test_gradients_flow_through_the_defence(name: str) -> None:
     """The gradient is that of the model at what it sees, carried back through the filter by hand."""
     opened, given = tiny(), images()
-    net = defended(opened, name).net
-    found = gradient(net, given)
+    model = defended(opened, name).module
+    found = gradient(model, given)
     step = 1e-3 * torch.sign(found)
     with torch.no_grad():
-        rise = net(given + step).stages[-1].square().sum() - net(given - step).stages[-1].square().sum()
+        rise = model(given + step).stages[-1].square().sum() - model(given - step).stages[-1].square().sum()
     assert float(rise) == pytest.approx(2 * float((found * step).sum()), rel=0.05)
-    assert not torch.allclose(found, gradient(opened.net, given), rtol=0.01)
+    assert not torch.allclose(found, gradient(opened.module, given), rtol=0.01)
 
 
 def test_the_gradient_of_a_median_goes_to_the_pixel_that_is_the_median() -> None:
@@ -79,23 +79,23 @@ def test_of_two_defences_the_first_one_sees_the_images_first(monkeypatch: pytest
     for word in ("outer", "inner"):
         monkeypatch.setitem(DEFENCES, word, DefenceSpec(smoothed(sees(word)), ""))
     opened = open_defended("outer:inner:shg2")
-    opened.net(torch.zeros(1, 3, 128, 128))
+    opened.module(torch.zeros(1, 3, 128, 128))
     assert (opened.name, seen) == ("outer:inner:shg2", ["outer", "inner"])
     assert split_defences("outer:inner:onnx:C:x.onnx") == (["outer", "inner"], "onnx:C:x.onnx")
     assert spec_is_for("outer:inner:onnx:x.onnx")
 
 
 def test_a_defended_model_takes_the_crops_of_the_model() -> None:
-    net = LinearPose()
-    net.padding, net.differentiable = 1.5, False  # type: ignore[assignment]
-    behind_box = defended(OpenedModel("linear", net, "f"), "box3").net
-    assert (behind_box.input_size, behind_box.skeleton) == (net.input_size, net.skeleton)
+    model = LinearPose()
+    model.padding, model.differentiable = 1.5, False  # type: ignore[assignment]
+    behind_box = defended(OpenedModel("linear", model, "f"), "box3").module
+    assert (behind_box.input_size, behind_box.skeleton) == (model.input_size, model.skeleton)
     assert (getattr(behind_box, "padding", None), getattr(behind_box, "differentiable", None)) == (1.5, False)
 
 
 def test_it_is_searched_by_a_fused_copy() -> None:
-    net = open_defended("median3:shg2").net
-    copy: object = fused_copy(net, torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(3)))
+    model = open_defended("median3:shg2").module
+    copy: object = fused_copy(model, torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(3)))
     assert isinstance(copy, torch.nn.Module)
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in copy.modules())
 
@@ -128,7 +128,7 @@ class Larger(Defended):
 
     @property
     def input_size(self) -> tuple[int, int]:
-        return self.net.input_size[0] + 1, self.net.input_size[1]
+        return self.model.input_size[0] + 1, self.model.input_size[1]
 
 
 def test_a_defence_that_changes_sizes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,12 +137,12 @@ def test_a_defence_that_changes_sizes_is_refused(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(
         RobustPoseError, match=r"a filter must return images of the size .*\(8, 12\), got \(8, 11\)"
     ):
-        defended(tiny(), "shrink").net(images())
-    grow = DefenceSpec(lambda net: Larger(net, lambda inner, given: inner(given)), "")
+        defended(tiny(), "shrink").module(images())
+    grow = DefenceSpec(lambda model: Larger(model, lambda inner, given: inner(given)), "")
     monkeypatch.setitem(DEFENCES, "grow", grow)
     with pytest.raises(RobustPoseError, match=r"grow:tiny: .* \(8, 12\) and trio, got \(9, 12\)"):
         defended(tiny(), "grow")
-    nothing = DefenceSpec(lambda net: None, "")  # type: ignore[arg-type,return-value]
+    nothing = DefenceSpec(lambda model: None, "")  # type: ignore[arg-type,return-value]
     monkeypatch.setitem(DEFENCES, "none", nothing)
     with pytest.raises(RobustPoseError, match=r"none:tiny: a defence returns a model .*, got NoneType"):
         defended(tiny(), "none")

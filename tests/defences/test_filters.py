@@ -30,8 +30,8 @@ class Echo(nn.Module):
 
 def seen(name: str) -> Callable[[Tensor], Tensor]:
     """What a model behind a defence sees of images."""
-    net = DEFENCES[name].make(Echo())
-    return lambda images: net(images).stages[0]
+    model = DEFENCES[name].make(Echo())
+    return lambda images: model(images).stages[0]
 
 
 FILTERS = {name: seen(name) for name in DEFENCES if name != "flip"}

@@ -82,23 +82,23 @@ def test_movenet_is_mirrored_in_all_but_the_centre_of_the_truth() -> None:
 
 def small(name: str) -> PoseModel:
     torch.manual_seed(0)
-    net = build(name).eval()
-    assert isinstance(net, PoseModel)
-    return net
+    model = build(name).eval()
+    assert isinstance(model, PoseModel)
+    return model
 
 
 @pytest.mark.parametrize("name", ["shg2", "deeppose", "dlcm", "simcc"])
-def test_a_flip_tested_net_answers_a_mirrored_picture_with_the_mirrored_pose(name: str) -> None:
+def test_a_flip_tested_model_answers_a_mirrored_picture_with_the_mirrored_pose(name: str) -> None:
     plain = small(name)
-    net, head = flip_tested(plain), plain.head
+    model, head = flip_tested(plain), plain.head
     assert isinstance(head, MirroringHead)
     images = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
-        one, other, alone = net(images), net(images.flip(-1)), plain(images.flip(-1))
+        one, other, alone = model(images), model(images.flip(-1)), plain(images.flip(-1))
     order = MPII_16.flip_order
     for ours, theirs in zip(one.stages, other.stages, strict=True):
         assert torch.allclose(head.mirrored(ours, order), theirs, atol=1e-4)
-    # Untrained nets have no symmetry of their own, so without the flip test this does not hold.
+    # Untrained models have no symmetry of their own, so without the flip test this does not hold.
     assert not torch.allclose(head.mirrored(one.stages[-1], order), alone.stages[-1], atol=1e-4)
 
 
@@ -118,14 +118,14 @@ class Loud(nn.Module):
         return PoseOutput(keypoints=raw, scores=sure, stages=(raw,))
 
 
-def test_a_coordinate_nets_own_scores_are_averaged_and_its_padding_kept() -> None:
-    net = flip_tested(Loud(CoordinateHead(input_size=(4, 4))))  # type: ignore[arg-type]
+def test_a_coordinate_models_own_scores_are_averaged_and_its_padding_kept() -> None:
+    model = flip_tested(Loud(CoordinateHead(input_size=(4, 4))))  # type: ignore[arg-type]
     images = torch.zeros(1, 3, 4, 4)
     images[..., 2:] = 1.0
-    scores = net(images).scores[0]
+    scores = model(images).scores[0]
     order = MPII_16.flip_order
     assert scores.tolist() == [order[k] / 2 for k in range(16)]
-    assert (getattr(net, "padding", None), getattr(net, "differentiable", None)) == (1.5, True)
+    assert (getattr(model, "padding", None), getattr(model, "differentiable", None)) == (1.5, True)
 
 
 def test_a_head_that_cannot_be_mirrored_is_named() -> None:
@@ -140,9 +140,9 @@ def test_a_head_that_cannot_be_mirrored_is_named() -> None:
 
 def test_opened_by_name() -> None:
     plain, flipped = open_defended("shg2"), open_defended("flip:shg2")
-    assert (flipped.name, flipped.net.skeleton, flipped.net.input_size) == ("flip:shg2", MPII_16, (128, 128))
+    assert (flipped.name, flipped.module.skeleton, flipped.module.input_size) == ("flip:shg2", MPII_16, (128, 128))
     assert flipped.fingerprint != plain.fingerprint
-    assert not any(module.training for module in flipped.net.modules())  # type: ignore[attr-defined]
+    assert not any(module.training for module in flipped.module.modules())  # type: ignore[attr-defined]
     with pytest.raises(RobustPoseError, match="flip needs to be told which model"):
         open_defended("flip:")
     with pytest.raises(RobustPoseError, match="nonesuch"):
@@ -152,7 +152,7 @@ def test_opened_by_name() -> None:
 
 
 def test_searched_by_a_folded_copy() -> None:
-    net = open_defended("flip:shg2").net
-    copy: object = fused_copy(net, torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(3)))
+    model = open_defended("flip:shg2").module
+    copy: object = fused_copy(model, torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(3)))
     assert isinstance(copy, nn.Module)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in copy.modules())

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from robustpose.analysis.evidence import Evidence, NetAsk, UniversalAsk
+from robustpose.analysis.evidence import Evidence, ModelAsk, UniversalAsk
 from robustpose.errors import RobustPoseError
 from robustpose.findings import Finding, Verdict
 from robustpose.jobs.attack import Cell
@@ -42,8 +42,8 @@ class TenPeople(NoisePeople):
     skeleton: Skeleton = TEN
 
 
-class StagedNet(nn.Module):
-    """A net that is asked for nothing but its number of stages."""
+class StagedModel(nn.Module):
+    """A model that is asked for nothing but its number of stages."""
 
     def __init__(self, *, stages: int, size: tuple[int, int], heatmaps: bool) -> None:
         super().__init__()
@@ -61,17 +61,17 @@ class StagedNet(nn.Module):
 def opened(
     name: str, *, stages: int = 1, size: tuple[int, int] = SIZE, heatmaps: bool | None = None
 ) -> OpenedModel:
-    """Open a net; DeepPose writes coordinates unless told, every other net heatmaps."""
+    """Open a model; DeepPose writes coordinates unless told, every other model heatmaps."""
     heatmaps = name != "deeppose" if heatmaps is None else heatmaps
     return OpenedModel(
-        name=name, net=StagedNet(stages=stages, size=size, heatmaps=heatmaps).eval(), fingerprint=name
+        name=name, module=StagedModel(stages=stages, size=size, heatmaps=heatmaps).eval(), fingerprint=name
     )
 
 
-def plan_of(*nets: OpenedModel, n: int = 24, training: int = 40, grid: Grid | None = None) -> Plan:
-    """Plan a study of nets, on n people, with so many training people; 0 for no training set."""
+def plan_of(*models: OpenedModel, n: int = 24, training: int = 40, grid: Grid | None = None) -> Plan:
+    """Plan a study of models, on n people, with so many training people; 0 for no training set."""
     people = TenPeople(people=training, name="noise:lessons", fingerprint="lessons-1") if training else None
-    made = tiny_plan(n=n, people=TenPeople(people=n), settings=(), nets=nets, training=people)
+    made = tiny_plan(n=n, people=TenPeople(people=n), settings=(), models=models, training=people)
     grid = grid or Grid(universal_people=40, universal_samples=40, universal_batch=4, shares=(1.0,))
     return replace(made, study=replace(made.study, grid=grid))
 
@@ -102,7 +102,7 @@ def filled(
     finding: Finding,
     plan: Plan,
     folder: Path,
-    right: Right = lambda net, view: 10,
+    right: Right = lambda model, view: 10,
     *,
     moves: Moves | None = None,
     perturbations: Mapping[str, NDArray[np.float32]] | None = None,
@@ -111,17 +111,17 @@ def filled(
     store = Store(folder)
     for ask in finding.asks(plan):
         if isinstance(ask, UniversalAsk):
-            learned = (perturbations or {})[ask.net]
-            store.put(plan.universal_cell(ask.net, ask.learn), UniversalResult(learned, np.zeros(1)))
+            learned = (perturbations or {})[ask.model]
+            store.put(plan.universal_cell(ask.model, ask.learn), UniversalResult(learned, np.zeros(1)))
             continue
-        assert isinstance(ask, NetAsk)
-        for cell in plan.seen_cells(ask.net, ask.view):
+        assert isinstance(ask, ModelAsk)
+        for cell in plan.seen_cells(ask.model, ask.view):
             assert isinstance(cell, (Cell, Replay))
             people = cell.people if isinstance(cell, Replay) else cell
-            moved = None if moves is None else moves(ask.net, ask.view)
+            moved = None if moves is None else moves(ask.model, ask.view)
             grey = np.full((min(2, people.stop - people.start), *SIZE, 3), 100, np.uint8)
             kept = Pictures(clean=grey, adversarial=grey[:0]) if ask.view == CLEAN else None
-            answers = table(range(people.start, people.stop), right(ask.net, ask.view), moved=moved)
+            answers = table(range(people.start, people.stop), right(ask.model, ask.view), moved=moved)
             store.put(cell, CellResult(table=answers), kept)
     return Evidence(plan, store)
 

@@ -1,4 +1,4 @@
-"""Stores of hand-made answers: of each net and setting, how many of 40 people are right, so scores are known."""
+"""Stores of hand-made answers: of each model and setting, how many of 40 people are right, so scores are known."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,36 +25,36 @@ EPS = (1 / 255, 8 / 255, 16 / 255)
 GRID = Grid(eps=EPS, targeted_eps=EPS, walk=(1, 5, 20), long=100)
 
 Right = Callable[[str, Setting | None], int]
-"""Of a net under a setting: how many people are right (targeted: how many see the target)."""
+"""Of a model under a setting: how many people are right (targeted: how many see the target)."""
 
 
 class OneStage(TinyHeatmaps):
-    """A heatmap net whose last stage is its only one."""
+    """A heatmap model whose last stage is its only one."""
 
     def forward(self, images):  # type: ignore[no-untyped-def]
         output = super().forward(images)
         return replace(output, stages=output.stages[-1:])
 
 
-def net(name: str, kind: type[nn.Module]) -> OpenedModel:
-    return OpenedModel(name=name, net=kind().eval(), fingerprint=name)  # type: ignore[arg-type]
+def model(name: str, kind: type[nn.Module]) -> OpenedModel:
+    return OpenedModel(name=name, module=kind().eval(), fingerprint=name)  # type: ignore[arg-type]
 
 
 def regression(name: str) -> OpenedModel:
-    return net(name, LinearPose)
+    return model(name, LinearPose)
 
 
 def heatmaps(name: str) -> OpenedModel:
-    return net(name, OneStage)
+    return model(name, OneStage)
 
 
 def staged(name: str) -> OpenedModel:
-    return net(name, TinyHeatmaps)
+    return model(name, TinyHeatmaps)
 
 
-def hand_plan(*nets: OpenedModel, tasks: tuple[OpenedTask, ...] = (), labelled: bool = False) -> Plan:
+def hand_plan(*models: OpenedModel, tasks: tuple[OpenedTask, ...] = (), labelled: bool = False) -> Plan:
     people = study_fakes.Flags(people=PEOPLE) if labelled else study_fakes.NoisePeople(people=PEOPLE)
-    plan = study_fakes.plan(n=PEOPLE, people=people, nets=nets, tasks=tasks)
+    plan = study_fakes.plan(n=PEOPLE, people=people, models=models, tasks=tasks)
     return replace(plan, study=replace(plan.study, grid=GRID))
 
 

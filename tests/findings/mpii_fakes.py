@@ -1,4 +1,4 @@
-"""A study of nets that are never asked: its cells are filled in by hand, so what findings must find is known."""
+"""A study of models that are never asked: its cells are filled in by hand, so what findings must find is known."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor, nn
 
-from robustpose.analysis.evidence import Evidence, NetAsk, cells_of
+from robustpose.analysis.evidence import Evidence, ModelAsk, cells_of
 from robustpose.findings import Finding
 from robustpose.jobs.attack import Cell
 from robustpose.jobs.results import CellResult, Pictures
@@ -27,8 +27,8 @@ HEAD = 10.0
 """Head size of everybody: PCKh@0.5 reaches 5 pixels."""
 
 
-class SilentNet(nn.Module):
-    """A net that must not be asked."""
+class SilentModel(nn.Module):
+    """A model that must not be asked."""
 
     def __init__(self, skeleton: Skeleton, *, heatmaps: bool) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class SilentNet(nn.Module):
             self.head = HeatmapHead(input_size=SIZE, heatmap_size=(16, 16))
 
     def forward(self, images: Tensor) -> PoseOutput:
-        raise AssertionError("a finding must not ask a net")
+        raise AssertionError("a finding must not ask a model")
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class People(NoisePeople):
     skeleton: Skeleton = MPII_16
 
 
-def silent_plan(nets: Mapping[str, bool], *, n: int, skeleton: Skeleton = MPII_16) -> Plan:
-    """Plan a study of nets by name and whether they write heatmaps."""
+def silent_plan(kinds: Mapping[str, bool], *, n: int, skeleton: Skeleton = MPII_16) -> Plan:
+    """Plan a study of models by name and whether they write heatmaps."""
     models = tuple(
-        OpenedModel(name=name, net=SilentNet(skeleton, heatmaps=heatmaps).eval(), fingerprint=name)
-        for name, heatmaps in nets.items()
+        OpenedModel(name=name, module=SilentModel(skeleton, heatmaps=heatmaps).eval(), fingerprint=name)
+        for name, heatmaps in kinds.items()
     )
-    study = Study(name="silent", title="Silent", models=tuple(nets), data="noise", settings=(), n=n)
+    study = Study(name="silent", title="Silent", models=tuple(kinds), data="noise", settings=(), n=n)
     return make_plan(study, models=models, dataset=People(people=n, skeleton=skeleton), metric="pckh")
 
 
@@ -107,11 +107,11 @@ def fill(
     """Answer exactly what a finding asks, or all but one of its cells."""
     store = Store(folder)
     for place, ask in enumerate(finding.asks(plan)):
-        assert isinstance(ask, NetAsk)
+        assert isinstance(ask, ModelAsk)
         if place == without:
             continue
-        kept = None if pictures is None else pictures(ask.net, ask.view)
+        kept = None if pictures is None else pictures(ask.model, ask.view)
         for cell in cells_of(plan, [ask]):
             assert isinstance(cell, Cell)
-            store.put(cell, _block(answer(ask.net, ask.view), range(cell.start, cell.stop)), kept)
+            store.put(cell, _block(answer(ask.model, ask.view), range(cell.start, cell.stop)), kept)
     return Evidence(plan, store)

@@ -135,7 +135,7 @@ def test_a_claim_of_all_falls_with_one_rival_and_not_with_the_luck_of_many() -> 
 
 
 def test_equal_rivals_do_not_make_a_claim_of_all_fall() -> None:
-    """Ten nets alike: the best of nine leads the tenth in nearly every draw, which says nothing."""
+    """Ten models alike: the best of nine leads the tenth in nearly every draw, which says nothing."""
     generator = np.random.default_rng(0)
     weights = redraws(64, seed=0)
     fallen = 0
@@ -147,7 +147,7 @@ def test_equal_rivals_do_not_make_a_claim_of_all_fall() -> None:
     assert fallen < 0.1 * RUNS
 
 
-def test_nets_without_a_clean_score_are_in_no_mean_and_no_rivals() -> None:
+def test_models_without_a_clean_score_are_in_no_mean_and_no_rivals() -> None:
     nothing = Sample(np.asarray(math.nan), np.full(1000, math.nan), 40)
     assert mean([normal(9, 1), nothing]).value == 9.0
     assert math.isnan(float(mean([nothing, nothing]).value))

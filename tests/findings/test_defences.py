@@ -13,7 +13,7 @@ from robustpose.study.view import View
 from tests.findings.filled_stores import assert_reads_all_it_asks_for, filled, judged, opened, plan_of, value
 
 
-def _as_reported(net: str, view: View) -> int:
+def _as_reported(model: str, view: View) -> int:
     if view.setting is None and view.universal is None:
         return 9 if view.change else 10
     if view.change == MIRRORED:
@@ -21,7 +21,7 @@ def _as_reported(net: str, view: View) -> int:
     return 4 if view.change else 1
 
 
-def _otherwise(net: str, view: View) -> int:
+def _otherwise(model: str, view: View) -> int:
     if view.setting is None and view.universal is None:
         return 10
     if view.change == MIRRORED:
@@ -46,14 +46,16 @@ def test_verdicts_flip_with_the_cells(tmp_path: Path) -> None:
 
 
 def test_a_perturbation_that_does_nothing_is_not_as_strong_mirrored(tmp_path: Path) -> None:
-    found = SIMPLE_DEFENCES.find(filled(SIMPLE_DEFENCES, plan_of(opened("shg2")), tmp_path, lambda net, view: 10))
+    found = SIMPLE_DEFENCES.find(
+        filled(SIMPLE_DEFENCES, plan_of(opened("shg2")), tmp_path, lambda model, view: 10)
+    )
     assert judged(found.verdicts, "of its harm").holds == "undecided"
 
 
-def test_a_table_a_net_with_the_price_on_clean_pictures(tmp_path: Path) -> None:
-    plan = plan_of(opened("shg2:My Net"), opened("deeppose"))
+def test_a_table_a_model_with_the_price_on_clean_pictures(tmp_path: Path) -> None:
+    plan = plan_of(opened("shg2:My Model"), opened("deeppose"))
     found = SIMPLE_DEFENCES.find(filled(SIMPLE_DEFENCES, plan, tmp_path, _as_reported))
-    assert [each.stem for each in found.exhibits] == ["defences_shg2_my_net", "defences_deeppose"]
+    assert [each.stem for each in found.exhibits] == ["defences_shg2_my_model", "defences_deeppose"]
     shown = found.exhibits[0]
     assert isinstance(shown, Tabular)
     values = {

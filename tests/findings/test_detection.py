@@ -97,13 +97,13 @@ def answered(*, divergence: float = 0, score: float = 0, odd: bool = False) -> A
     """People around a divergence of 5 and a score of 0.7; attacks shift both, and stretch shins to odd lengths."""
     spread = np.tile(np.linspace(-0.5, 0.5, PEOPLE)[:, None], (1, len(MPII_16)))
 
-    def answer(net: str, view: View) -> CellResult:
+    def answer(model: str, view: View) -> CellResult:
         attacked = view.setting is not None
         table = replace(apart(PEOPLE), keypoints=crowd(PEOPLE), predicted=crowd(PEOPLE))
         if attacked and odd:
             table.predicted[PEOPLE // 2 :] = pose(left_ankle=(6, 300))  # of those who are judged
         signals = {"score": 0.7 + spread / 10 + attacked * score}
-        if net != "deeppose":
+        if model != "deeppose":
             signals["divergence"] = 5 + spread + attacked * divergence
         return CellResult(table, signals=signals)
 
@@ -139,15 +139,15 @@ def test_a_shift_of_the_divergence_tells_attacks_in_either_direction(tmp_path: P
 
 
 def test_maps_without_a_positive_cell_are_suspicious_and_counted(tmp_path: Path) -> None:
-    def answer(net: str, view: View) -> CellResult:
-        result = answered()(net, view)
+    def answer(model: str, view: View) -> CellResult:
+        result = answered()(model, view)
         if view.setting is None or "divergence" not in result.signals:
             return result
         divergence = np.full_like(result.signals["divergence"], np.nan)
         return replace(result, signals={**result.signals, "divergence": divergence})
 
-    def told_by_kl(net: str, view: View) -> CellResult:
-        result = answer(net, view)
+    def told_by_kl(model: str, view: View) -> CellResult:
+        result = answer(model, view)
         if "divergence" in result.signals:
             result.signals["divergence"][0] = 5.0  # one person's maps are as they were
         return result
@@ -163,7 +163,7 @@ def test_odd_skeletons_tell_attacks(tmp_path: Path) -> None:
     assert holds(result, "plausibility") == {"does not hold"}
 
 
-def test_lower_peaks_are_more_suspicious_and_coordinate_nets_have_none(tmp_path: Path) -> None:
+def test_lower_peaks_are_more_suspicious_and_coordinate_models_have_none(tmp_path: Path) -> None:
     rows = areas(found(tmp_path, answered(score=-0.5)))
     peak, plausibility = rows["shg2"]["IGSM-T-20, peak"], rows["shg2"]["IGSM-T-20, plausibility"]
     assert isinstance(peak, Estimate) and (peak.value, peak.n) == (100.0, PEOPLE)
@@ -173,7 +173,7 @@ def test_lower_peaks_are_more_suspicious_and_coordinate_nets_have_none(tmp_path:
     assert rows["mean"]["IGSM-T-20, peak"] == peak
 
 
-def test_a_curve_for_each_net_that_a_detector_can_watch(tmp_path: Path) -> None:
+def test_a_curve_for_each_model_that_a_detector_can_watch(tmp_path: Path) -> None:
     charts = {each.stem: each for each in found(tmp_path, answered()).exhibits if isinstance(each, Chart)}
     assert len(charts) == 3 * len(WATCHED)
     assert [curve.name for curve in charts["detection_kl_igsm_t_20"].curves] == ["shg2"]
@@ -181,7 +181,7 @@ def test_a_curve_for_each_net_that_a_detector_can_watch(tmp_path: Path) -> None:
     assert all(chart.diagonal and chart.scale == "linear" for chart in charts.values())
 
 
-def without_torso(net: str, view: View) -> CellResult:
+def without_torso(model: str, view: View) -> CellResult:
     ones = np.ones((PEOPLE, len(TRIO)))
     return CellResult(apart(PEOPLE, TRIO), signals={"score": ones})
 

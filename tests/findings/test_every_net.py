@@ -1,4 +1,4 @@
-"""Every finding on every net that there is, untrained, from the attack to the page."""
+"""Every finding on every model that there is, untrained, from the attack to the page."""
 
 from dataclasses import replace
 from importlib import import_module
@@ -43,33 +43,33 @@ GROUPS = (
     ("attention_hg", "chained", "resreg", "resdec", "resdec_pre"),
     ("hrnet", "vitpose", "simcc", "integral"),
 )
-"""All nets at once would be shown each other's pictures a hundred times over."""
+"""All models at once would be shown each other's pictures a hundred times over."""
 
 
 def noise(loss: Loss, adv: Tensor) -> Tensor:
-    """Walk anywhere: where to is other tests' concern, and a net's gradient takes three times as long as it."""
+    """Walk anywhere: where to is other tests' concern, and a model's gradient takes three times as long as it."""
     return torch.randn_like(adv)
 
 
-def test_no_net_is_forgotten() -> None:
+def test_no_model_is_forgotten() -> None:
     assert {name for group in GROUPS for name in group} == set(MODELS)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("names", GROUPS, ids=lambda names: names[0])
-def test_every_finding_is_made_of_every_net(
+def test_every_finding_is_made_of_every_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
 ) -> None:
-    """Four people tell nothing; what counts is that no net's kind of answer stops a finding or the page."""
+    """Four people tell nothing; what counts is that no model's kind of answer stops a finding or the page."""
     monkeypatch.setattr(import_module("robustpose.attacks.igsm"), "input_gradient", noise)
-    nets = []
+    models = []
     for name in names:
-        net = untrained(name)
-        assert isinstance(net, PoseModel)
-        nets.append(OpenedModel(name=name, net=net, fingerprint=name))
+        model = untrained(name)
+        assert isinstance(model, PoseModel)
+        models.append(OpenedModel(name=name, module=model, fingerprint=name))
     study = Study(
         name="every",
-        title="Every net",
+        title="Every model",
         models=names,
         data="synthpose",
         settings=(),
@@ -78,8 +78,8 @@ def test_every_finding_is_made_of_every_net(
         grid=TINY_GRID,
     )
     plan = replace(
-        make_plan(study, models=nets, dataset=open_dataset("synthpose")),
-        tasks=tuple(OpenedTask(name=name, net=untrained(name), fingerprint=name) for name in TASKS),
+        make_plan(study, models=models, dataset=open_dataset("synthpose")),
+        tasks=tuple(OpenedTask(name=name, module=untrained(name), fingerprint=name) for name in TASKS),
         training=open_dataset("synthpose:train"),
     )
     store = Store(tmp_path)

@@ -1,4 +1,4 @@
-"""Figures 2b to 2f on hand-made answers: effects by hand, verdicts that flip, nets that lack, what is asked."""
+"""Figures 2b to 2f on hand-made answers: effects by hand, verdicts that flip, models that lack, what is asked."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from robustpose.analysis.evidence import Evidence, NetAsk
+from robustpose.analysis.evidence import Evidence, ModelAsk
 from robustpose.errors import RobustPoseError
 from robustpose.findings.fig2 import FIG2A, FIG2B, FIG2C, FIG2D, FIG2EF
 from robustpose.findings.finding import Chart, Finding, Found, Tabular, Verdict
@@ -21,8 +21,8 @@ SIX = (regression("deeppose"), staged("shg2"), staged("shg8"), heatmaps("dlcm"))
 BACKBONE = (regression("resreg:mine"), heatmaps("resdec:mine"), heatmaps("resdec_pre"))
 
 
-def find(finding: Finding, folder: Path, right: Right, *nets: OpenedModel) -> Found:
-    plan = hand_plan(*nets)
+def find(finding: Finding, folder: Path, right: Right, *models: OpenedModel) -> Found:
+    plan = hand_plan(*models)
     return finding.find(evidence_of(plan, finding.asks(plan), folder, right))
 
 
@@ -36,21 +36,21 @@ def effect(verdict: Verdict) -> float:
     return verdict.effect.value
 
 
-def by_net(left: Mapping[str, int], *, through_all: int = 0) -> Right:
+def by_model(left: Mapping[str, int], *, through_all: int = 0) -> Right:
     """Clean 40; so many under attack, fewer where all stages are attacked."""
 
-    def right(net: str, setting: Setting | None) -> int:
+    def right(model: str, setting: Setting | None) -> int:
         if setting is None:
             return 40
-        return left[net] - (through_all if setting.objective == "training_loss_all" else 0)
+        return left[model] - (through_all if setting.objective == "training_loss_all" else 0)
 
     return right
 
 
 def test_2b_effects_by_hand(tmp_path: Path) -> None:
     left = {"deeppose": 4, "shg2": 20, "shg8": 32, "dlcm": 26}
-    found = find(FIG2B, tmp_path, by_net(left, through_all=10), *SIX)
-    heat = verdict_on(found, "heatmap nets keep more")
+    found = find(FIG2B, tmp_path, by_model(left, through_all=10), *SIX)
+    heat = verdict_on(found, "heatmap models keep more")
     assert effect(heat) == pytest.approx(100 * (20 + 32 + 26) / 120 - 10)
     assert heat.holds == "holds"
     stages = verdict_on(found, "attacking all stages")
@@ -64,7 +64,7 @@ def test_2b_effects_by_hand(tmp_path: Path) -> None:
 
 def test_2b_lays_its_contrasts_out_over_the_budgets_and_judges_at_8(tmp_path: Path) -> None:
     left = {"deeppose": 4, "shg2": 20, "shg8": 32, "dlcm": 26}
-    found = find(FIG2B, tmp_path, by_net(left, through_all=10), *SIX)
+    found = find(FIG2B, tmp_path, by_model(left, through_all=10), *SIX)
     assert all(isinstance(each, Chart | Tabular) for each in found.exhibits)
     (table,) = [each for each in found.exhibits if each.stem == "fig2b_contrasts"]
     assert isinstance(table, Tabular)
@@ -76,56 +76,56 @@ def test_2b_lays_its_contrasts_out_over_the_budgets_and_judges_at_8(tmp_path: Pa
 
 def test_2b_verdicts_flip_with_the_data(tmp_path: Path) -> None:
     left = {"deeppose": 36, "shg2": 20, "shg8": 8, "dlcm": 30}
-    found = find(FIG2B, tmp_path, by_net(left, through_all=-8), *SIX)
+    found = find(FIG2B, tmp_path, by_model(left, through_all=-8), *SIX)
     assert [each.holds for each in found.verdicts] == ["does not hold"] * 4
 
 
 def test_2b_shows_ours_in_colour_and_the_papers_in_grey(tmp_path: Path) -> None:
-    found = find(FIG2B, tmp_path, by_net(dict.fromkeys(("deeppose", "shg2", "shg8", "dlcm"), 20)), *SIX)
+    found = find(FIG2B, tmp_path, by_model(dict.fromkeys(("deeppose", "shg2", "shg8", "dlcm"), 20)), *SIX)
     curves = {each.name: each for each in found.exhibits[0].curves}  # type: ignore[union-attr]
     assert curves["shg8"].slot == 2 and curves["shg8"].y == (50.0, 50.0, 50.0) and curves["shg8"].x == (1, 8, 16)
     assert curves["8-SHG, paper"].slot is None and curves["8-SHG, paper"].y[5] == 20.4
     assert curves["shg8-ALL"].dashed and "dlcm-ALL" not in curves
 
 
-def test_2b_chained_is_set_against_the_worst_other_heatmap_net(tmp_path: Path) -> None:
-    nets = (heatmaps("chained"), staged("shg2"), staged("shg8"), regression("deeppose"))
+def test_2b_chained_is_set_against_the_worst_other_heatmap_model(tmp_path: Path) -> None:
+    models = (heatmaps("chained"), staged("shg2"), staged("shg8"), regression("deeppose"))
     left = {"chained": 10, "shg2": 20, "shg8": 30, "deeppose": 1}
-    chained = verdict_on(find(FIG2B, tmp_path / "a", by_net(left), *nets), "Chained is the least robust")
+    chained = verdict_on(find(FIG2B, tmp_path / "a", by_model(left), *models), "Chained is the least robust")
     assert chained.holds == "holds" and effect(chained) == pytest.approx(25.0)
-    chained = verdict_on(find(FIG2B, tmp_path / "b", by_net({**left, "shg8": 2}), *nets), "Chained")
+    chained = verdict_on(find(FIG2B, tmp_path / "b", by_model({**left, "shg8": 2}), *models), "Chained")
     assert chained.holds == "does not hold" and effect(chained) == pytest.approx(-20.0)
 
 
-def test_2a_orders_of_nets_under_one_step(tmp_path: Path) -> None:
+def test_2a_orders_of_models_under_one_step(tmp_path: Path) -> None:
     left = {"deeppose": 4, "shg2": 20, "shg8": 28, "dlcm": 36}
-    found = find(FIG2A, tmp_path / "a", by_net(left), *SIX)
+    found = find(FIG2A, tmp_path / "a", by_model(left), *SIX)
     assert [each.holds for each in found.verdicts] == ["holds"] * 4
     assert effect(verdict_on(found, "more than half")) == pytest.approx(70.0)
-    assert effect(verdict_on(found, "heatmap nets keep more")) == pytest.approx(60.0)
+    assert effect(verdict_on(found, "heatmap models keep more")) == pytest.approx(60.0)
     assert effect(verdict_on(found, "8 stacks keep more")) == pytest.approx(20.0)
     assert effect(verdict_on(found, "at 16/255 and at 32/255")) == pytest.approx(20.0)
     turned = {"deeppose": 36, "shg2": 20, "shg8": 8, "dlcm": 4}
-    found = find(FIG2A, tmp_path / "b", by_net(turned), *SIX)
+    found = find(FIG2A, tmp_path / "b", by_model(turned), *SIX)
     assert [each.holds for each in found.verdicts] == ["does not hold"] * 4
 
 
-def test_2a_without_a_heatmap_net_says_what_it_lacks(tmp_path: Path) -> None:
-    found = find(FIG2A, tmp_path, by_net({"deeppose": 20}), regression("deeppose"))
+def test_2a_without_a_heatmap_model_says_what_it_lacks(tmp_path: Path) -> None:
+    found = find(FIG2A, tmp_path, by_model({"deeppose": 20}), regression("deeppose"))
     assert found.verdicts == () and sum("not judged" in remark for remark in found.remarks) == 3
 
 
 def test_2b_says_what_it_lacks(tmp_path: Path) -> None:
-    found = find(FIG2B, tmp_path, by_net({"resdec": 20}), heatmaps("resdec"))
+    found = find(FIG2B, tmp_path, by_model({"resdec": 20}), heatmaps("resdec"))
     assert found.verdicts == () and sum("not judged" in remark for remark in found.remarks) == 5
 
 
 def test_2c_matches_designs_and_judges_no_difference_as_an_equivalence(tmp_path: Path) -> None:
-    def right(net: str, setting: Setting | None) -> int:
+    def right(model: str, setting: Setting | None) -> int:
         if setting is None:
             return 40
         small = setting.eps <= 1 / 255
-        return {"resreg:mine": 4, "resdec:mine": 32 if small else 12, "resdec_pre": 32 if small else 30}[net]
+        return {"resreg:mine": 4, "resdec:mine": 32 if small else 12, "resdec_pre": 32 if small else 30}[model]
 
     found = find(FIG2C, tmp_path, right, *BACKBONE)
     assert [each.holds for each in found.verdicts] == ["holds", "holds", "undecided"]
@@ -134,14 +134,14 @@ def test_2c_matches_designs_and_judges_no_difference_as_an_equivalence(tmp_path:
     assert no_difference is not None and no_difference.high == pytest.approx(100 * 3.8415 / 43.8415, abs=0.01)
 
 
-def test_2c_shows_no_net_of_another_design_though_it_has_stages() -> None:
+def test_2c_shows_no_model_of_another_design_though_it_has_stages() -> None:
     asks = FIG2C.asks(hand_plan(*BACKBONE, staged("shg2")))
-    assert {ask.net for ask in asks if isinstance(ask, NetAsk)} == {net.name for net in BACKBONE}
+    assert {ask.model for ask in asks if isinstance(ask, ModelAsk)} == {model.name for model in BACKBONE}
 
 
 def test_2c_flips(tmp_path: Path) -> None:
     left = {"resreg:mine": 30, "resdec:mine": 20, "resdec_pre": 5}
-    found = find(FIG2C, tmp_path, by_net(left), *BACKBONE)
+    found = find(FIG2C, tmp_path, by_model(left), *BACKBONE)
     assert [each.holds for each in found.verdicts] == ["does not hold"] * 3
 
 
@@ -164,9 +164,9 @@ def level(setting: Setting) -> int:
     return round(setting.eps * 255)
 
 
-def diverging(net: str, setting: Setting | None) -> int:
+def diverging(model: str, setting: Setting | None) -> int:
     """Targeted ever farther apart, untargeted together in the end; 4 hits more through all stages."""
-    place = {"deeppose": 0, "shg2": 1, "shg8": 2, "dlcm": 3}[net]
+    place = {"deeppose": 0, "shg2": 1, "shg8": 2, "dlcm": 3}[model]
     if setting is None:
         return 40
     if setting.targeted:
@@ -185,40 +185,40 @@ def test_2d_effects_by_hand(tmp_path: Path) -> None:
     assert (
         effect(apart) == pytest.approx(25 * (20 / 12) ** 0.5, abs=0.5) and apart.holds == "holds"
     )  # 10, 35, 60, 85: sd 32.3, of which a little is chance
-    assert verdict_on(found, "nets converge with eps").holds == "holds"
+    assert verdict_on(found, "models converge with eps").holds == "holds"
     assert verdict_on(found, "fall of every score").holds == "holds"
 
 
 def test_2d_a_fall_of_all_odds_alike_is_no_convergence_of_odds(tmp_path: Path) -> None:
-    def right(net: str, setting: Setting | None) -> int:
+    def right(model: str, setting: Setting | None) -> int:
         if setting is None:
             return 40
         if setting.targeted:
             return 20
-        good = net == "dlcm"
+        good = model == "dlcm"
         return {1: 36 if good else 12, 8: 14 if good else 1, 16: 14 if good else 1}[level(setting)]
 
     found = find(FIG2D, tmp_path, right, *SIX)
-    assert effect(verdict_on(found, "nets converge with eps")) == pytest.approx(30.0 - 16.25, abs=0.5)
-    odds = verdict_on(found, "fall of every score")  # those of one net are 21 times those of the others, at both
+    assert effect(verdict_on(found, "models converge with eps")) == pytest.approx(30.0 - 16.25, abs=0.5)
+    odds = verdict_on(found, "fall of every score")  # those of one model are 21 times those of the others, at both
     assert effect(odds) == pytest.approx(0.0, abs=0.2) and odds.holds == "undecided"
     assert verdict_on(found, "diverge").holds == "undecided"  # all alike: neither apart nor together
 
 
-def test_2d_two_nets_have_no_spread(tmp_path: Path) -> None:
+def test_2d_two_models_have_no_spread(tmp_path: Path) -> None:
     found = find(FIG2D, tmp_path, diverging, *SIX[:2])
     assert not any("verge" in each.claim for each in found.verdicts)
-    assert any("needs 3 nets" in remark for remark in found.remarks)
+    assert any("needs 3 models" in remark for remark in found.remarks)
 
 
-def reversing(net: str, setting: Setting | None) -> int:
+def reversing(model: str, setting: Setting | None) -> int:
     """8 stacks keep 30, 20 of 40 after 10 and 100 steps, 2 stacks 20 and 28; targets the other way round."""
     if setting is None:
         return 40
     steps = setting.numbers["steps"]
-    kept = {"shg2": 20, "shg8": 30, "deeppose": 24, "dlcm": 24}[net]
+    kept = {"shg2": 20, "shg8": 30, "deeppose": 24, "dlcm": 24}[model]
     if steps == 100:
-        kept += {"shg2": 0, "shg8": -20, "deeppose": -10, "dlcm": -10}[net]
+        kept += {"shg2": 0, "shg8": -20, "deeppose": -10, "dlcm": -10}[model]
     return 40 - kept if setting.targeted else kept
 
 
@@ -232,9 +232,9 @@ def test_2ef_effects_by_hand(tmp_path: Path) -> None:
 
 
 def test_2ef_shows_attacks_through_all_stages_and_no_verdict_of_a_walk_that_ends_early(tmp_path: Path) -> None:
-    def right(net: str, setting: Setting | None) -> int:
+    def right(model: str, setting: Setting | None) -> int:
         through_all = setting is not None and setting.objective == "training_loss_all"
-        return reversing(net, setting) - 2 * through_all
+        return reversing(model, setting) - 2 * through_all
 
     found = find(FIG2EF, tmp_path, right, *SIX)
     curves = {each.name: each for each in found.exhibits[0].curves}  # type: ignore[union-attr]
@@ -250,8 +250,8 @@ def test_2ef_shows_attacks_through_all_stages_and_no_verdict_of_a_walk_that_ends
 
 
 def test_2ef_a_lead_kept_is_no_reversal(tmp_path: Path) -> None:
-    def right(net: str, setting: Setting | None) -> int:
-        return 40 if setting is None else {"shg2": 10, "shg8": 30}[net]
+    def right(model: str, setting: Setting | None) -> int:
+        return 40 if setting is None else {"shg2": 10, "shg8": 30}[model]
 
     found = find(FIG2EF, tmp_path, right, staged("shg2"), staged("shg8"))
     assert effect(verdict_on(found, "Untargeted, the order")) == pytest.approx(-50.0)

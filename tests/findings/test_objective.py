@@ -16,7 +16,7 @@ def find(folder: Path, right: Right) -> Found:
 
 
 def left(*, loss: int, margin: int) -> Right:
-    def right(net: str, setting: Setting | None) -> int:
+    def right(model: str, setting: Setting | None) -> int:
         if setting is None:
             return 40
         many = 2 if "steps" in setting.numbers and setting.numbers["steps"] == 100 else 0
@@ -58,9 +58,9 @@ class Unheard:
     """A way of writing keypoints that no margin is defined for."""
 
 
-def test_a_net_without_margins_is_left_out(tmp_path: Path) -> None:
+def test_a_model_without_margins_is_left_out(tmp_path: Path) -> None:
     classes = heatmaps("simcc")
-    classes.net.head = Unheard()  # type: ignore[misc, assignment]
+    classes.module.head = Unheard()  # type: ignore[misc, assignment]
     plan = hand_plan(heatmaps("shg2"), classes)
     found = OBJECTIVE.find(evidence_of(plan, OBJECTIVE.asks(plan), tmp_path, left(loss=24, margin=8)))
     assert any("simcc: left out" in remark for remark in found.remarks)

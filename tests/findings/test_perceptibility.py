@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robustpose.analysis.evidence import NetAsk
+from robustpose.analysis.evidence import ModelAsk
 from robustpose.errors import RobustPoseError
 from robustpose.findings import Chart, Found, Picture, Tabular, perceptibility
 from robustpose.findings.perceptibility import PERCEPTIBILITY
@@ -24,11 +24,11 @@ def planned(*, grid: Grid = GRID, n: int = PEOPLE) -> Plan:
     return replace(plan, study=replace(plan.study, grid=grid))
 
 
-def answer(net: str, view: View) -> CellResult:
+def answer(model: str, view: View) -> CellResult:
     return CellResult(apart(PEOPLE))
 
 
-def shown(net: str, view: View, *, people: int = PEOPLE, equal: int = 0) -> Pictures:
+def shown(model: str, view: View, *, people: int = PEOPLE, equal: int = 0) -> Pictures:
     """FGSM brightens every value by eps, IGSM a quarter of them; the first `equal` people stay as they are."""
     assert view.setting is not None
     rows = np.arange(20, 20 + SIZE[0], dtype=np.uint8)[None, :, None, None]
@@ -43,7 +43,7 @@ def shown(net: str, view: View, *, people: int = PEOPLE, equal: int = 0) -> Pict
 def found(folder: Path, plan: Plan | None = None, *, equal: int = 0) -> Found:
     plan = plan or planned()
     return PERCEPTIBILITY.find(
-        fill(plan, PERCEPTIBILITY, folder, answer, pictures=lambda net, view: shown(net, view, equal=equal))
+        fill(plan, PERCEPTIBILITY, folder, answer, pictures=lambda model, view: shown(model, view, equal=equal))
     )
 
 
@@ -54,11 +54,13 @@ def numbers(result: Found) -> dict[str, dict[str, Estimate | float | str | None]
 
 def test_pictures_are_asked_for_at_budgets_that_eight_bits_can_hold() -> None:
     asks = PERCEPTIBILITY.asks(planned())
-    assert all(isinstance(ask, NetAsk) and ask.view.pictures for ask in asks)
-    settings = [(ask.net, ask.view.setting.title) for ask in asks if isinstance(ask, NetAsk) and ask.view.setting]
+    assert all(isinstance(ask, ModelAsk) and ask.view.pictures for ask in asks)
+    settings = [
+        (ask.model, ask.view.setting.title) for ask in asks if isinstance(ask, ModelAsk) and ask.view.setting
+    ]
     assert settings == [
-        (net, title)
-        for net in ("deeppose", "shg2")
+        (model, title)
+        for model in ("deeppose", "shg2")
         for title in ("FGSM-U at 1/255", "FGSM-U at 8/255", "IGSM-U-10 at 1/255", "IGSM-U-10 at 8/255")
     ]
 
@@ -74,7 +76,7 @@ def test_psnr_by_hand(tmp_path: Path) -> None:
     assert isinstance(structure, Estimate) and 0 < structure.value < 1
 
 
-def test_the_verdicts_are_of_the_mean_ssim_over_nets_at_8(tmp_path: Path) -> None:
+def test_the_verdicts_are_of_the_mean_ssim_over_models_at_8(tmp_path: Path) -> None:
     result = found(tmp_path)
     rows = numbers(result)
     assert [each.claim.partition(" changes")[0] for each in result.verdicts] == [
@@ -83,13 +85,13 @@ def test_the_verdicts_are_of_the_mean_ssim_over_nets_at_8(tmp_path: Path) -> Non
     ]
     for verdict in result.verdicts:
         title = verdict.claim.partition(" changes")[0]
-        each = [rows[f"{net}: SSIM"][title] for net in ("deeppose", "shg2")]
+        each = [rows[f"{model}: SSIM"][title] for model in ("deeppose", "shg2")]
         assert verdict.effect is not None
         assert verdict.effect.value == pytest.approx(np.mean([x.value for x in each if isinstance(x, Estimate)]))
         assert verdict.holds == "undecided" and "here are 3" in verdict.measured
 
 
-def test_charts_have_a_curve_for_each_net_and_attack(tmp_path: Path) -> None:
+def test_charts_have_a_curve_for_each_model_and_attack(tmp_path: Path) -> None:
     charts = {each.stem: each for each in found(tmp_path).exhibits if isinstance(each, Chart)}
     names = ["deeppose, FGSM-U", "deeppose, IGSM-U-10", "shg2, FGSM-U", "shg2, IGSM-U-10"]
     assert [curve.name for curve in charts["perceptibility_ssim"].curves] == names
@@ -104,7 +106,10 @@ def test_the_strip_shows_pixels_as_they_are(tmp_path: Path) -> None:
     expected = [
         shown("shg2", ask.view)
         for ask in PERCEPTIBILITY.asks(planned())
-        if isinstance(ask, NetAsk) and ask.net == "shg2" and ask.view.setting and ask.view.setting.attack == "igsm"
+        if isinstance(ask, ModelAsk)
+        and ask.model == "shg2"
+        and ask.view.setting
+        and ask.view.setting.attack == "igsm"
     ]
     tiles = [expected[0].clean[0], *(each.adversarial[0] for each in expected)]
     gap = (strip.image.shape[1] - 3 * SIZE[1]) // 2
@@ -145,7 +150,9 @@ def test_every_cell_asked_for_is_needed(tmp_path: Path, lacking: int) -> None:
 
 
 def test_all_pictures_of_a_cell_are_needed(tmp_path: Path) -> None:
-    few = fill(planned(), PERCEPTIBILITY, tmp_path, answer, pictures=lambda net, view: shown(net, view, people=2))
+    few = fill(
+        planned(), PERCEPTIBILITY, tmp_path, answer, pictures=lambda model, view: shown(model, view, people=2)
+    )
     with pytest.raises(RobustPoseError, match="too few pictures kept"):
         PERCEPTIBILITY.find(few)
 
@@ -155,8 +162,8 @@ def test_photos_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
         planned(),
         PERCEPTIBILITY,
         tmp_path,
-        lambda net, view: CellResult(apart(0), unreadable=("p0: broken",)),
-        pictures=lambda net, view: shown(net, view, people=0),
+        lambda model, view: CellResult(apart(0), unreadable=("p0: broken",)),
+        pictures=lambda model, view: shown(model, view, people=0),
     )
     with pytest.raises(RobustPoseError, match="none of the photos could be read"):
         PERCEPTIBILITY.find(nobody)

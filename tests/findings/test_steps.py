@@ -19,13 +19,13 @@ def find(folder: Path, right: Right, *, labelled: bool = True) -> Found:
     return STEPS.find(evidence_of(plan, STEPS.asks(plan), folder, right))
 
 
-def walking(net: str, setting: Setting | None) -> int:
+def walking(model: str, setting: Setting | None) -> int:
     """shg2: 40, 24, 12, 2 of 40; deeppose 20 ever; action 36, 24, 1, 0; parts never under half."""
     if setting is None:
         return 40
     after = {1: 0, 5: 1, 10: 2, 20: 3}[int(setting.numbers["steps"])]
     lefts = {"shg2": (40, 24, 12, 2), "deeppose": (20,) * 4, "action": (36, 24, 1, 0), "parts": (30,) * 4}
-    return lefts[net][after]
+    return lefts[model][after]
 
 
 def test_rule_of_the_paper() -> None:
@@ -63,10 +63,10 @@ def test_table_and_verdicts(tmp_path: Path) -> None:
 
 
 def test_verdicts_flip(tmp_path: Path) -> None:
-    def right(net: str, setting: Setting | None) -> int:
+    def right(model: str, setting: Setting | None) -> int:
         if setting is None:
             return 40
-        return 30 if net == "action" else 1
+        return 30 if model == "action" else 1
 
     assert [each.holds for each in find(tmp_path, right).verdicts] == ["does not hold", "does not hold"]
 

@@ -1,4 +1,4 @@
-"""Sweeps: which nets are of which kind, what curves are drawn of them."""
+"""Sweeps: which models are of which kind, what curves are drawn of them."""
 
 from pathlib import Path
 
@@ -13,48 +13,52 @@ from robustpose.findings.sweeps import (
     IGSM_U,
     asks_of,
     curves,
-    heatmap_nets,
-    net_of,
-    regression_nets,
-    staged_nets,
+    heatmap_models,
+    model_of,
+    regression_models,
+    staged_models,
 )
 from robustpose.jobs.setting import Setting
 from robustpose.models import OpenedModel, build
 from robustpose.types import PoseModel
 from tests.findings.hand_made import EPS, evidence_of, hand_plan, heatmaps, regression, staged
 
-NETS = (regression("deeppose"), heatmaps("resdec:mine"), staged("shg2"))
+MODELS = (regression("deeppose"), heatmaps("resdec:mine"), staged("shg2"))
 
 
-def test_kinds_of_nets() -> None:
-    plan = hand_plan(*NETS)
-    assert heatmap_nets(plan) == ["resdec:mine", "shg2"]
-    assert regression_nets(plan) == ["deeppose"]
-    assert staged_nets(plan) == ["shg2"]
-    assert net_of(["resdec_pre", "resdec:mine"], "resdec") == "resdec:mine"
-    assert net_of(["resdec_pre"], "resdec") is None
+def test_kinds_of_models() -> None:
+    plan = hand_plan(*MODELS)
+    assert heatmap_models(plan) == ["resdec:mine", "shg2"]
+    assert regression_models(plan) == ["deeppose"]
+    assert staged_models(plan) == ["shg2"]
+    assert model_of(["resdec_pre", "resdec:mine"], "resdec") == "resdec:mine"
+    assert model_of(["resdec_pre"], "resdec") is None
 
 
 def test_part_maps_are_heatmaps_and_integral_regression_is_neither() -> None:
-    nets = {name: build(name).eval() for name in ("dlcm", "integral")}
-    real = [OpenedModel(name=n, net=net, fingerprint=n) for n, net in nets.items() if isinstance(net, PoseModel)]
-    plan = hand_plan(*NETS)
+    models = {name: build(name).eval() for name in ("dlcm", "integral")}
+    real = [
+        OpenedModel(name=n, module=model, fingerprint=n)
+        for n, model in models.items()
+        if isinstance(model, PoseModel)
+    ]
+    plan = hand_plan(*MODELS)
     object.__setattr__(plan, "models", tuple(real))
-    assert heatmap_nets(plan) == ["dlcm"]
-    assert regression_nets(plan) == []
+    assert heatmap_models(plan) == ["dlcm"]
+    assert regression_models(plan) == []
 
 
 def test_settings_cover_the_grid() -> None:
-    made = IGSM_T.over(hand_plan(*NETS), all_stages=True)
+    made = IGSM_T.over(hand_plan(*MODELS), all_stages=True)
     assert [each.eps for each in made] == list(EPS)
     assert {each.label for each in made} == {"IGSM-T-20-ALL"}
 
 
 def test_curves_are_relative_untargeted_and_of_the_target_targeted(tmp_path: Path) -> None:
-    def right(net: str, setting: Setting | None) -> int:
+    def right(model: str, setting: Setting | None) -> int:
         return 20 if setting is None else 30 if setting.targeted else 5
 
-    plan = hand_plan(*NETS)
+    plan = hand_plan(*MODELS)
     settings, targeted = IGSM_U.over(plan), IGSM_T.over(plan)
     evidence = evidence_of(plan, asks_of(["shg2"], [*settings, *targeted]), tmp_path, right)
     (line,) = curves(evidence, ["shg2"], settings, suffix="-ALL")

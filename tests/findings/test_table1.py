@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robustpose.analysis.evidence import NetAsk
+from robustpose.analysis.evidence import ModelAsk
 from robustpose.findings.finding import Chart, Tabular
 from robustpose.findings.matrix import (
     Matrix,
@@ -44,7 +44,7 @@ def matrix(rows: dict[str, dict[str, float]]) -> Matrix:
     return Matrix(targets=tuple(rows), sources=tuple(sources.values()), left=left)
 
 
-def test_vulnerability_leaves_out_the_net_itself_and_its_all() -> None:
+def test_vulnerability_leaves_out_the_model_itself_and_its_all() -> None:
     made = matrix({"shg2": {"shg2": 1.0, "shg2-ALL": 2.0, "shg8": 50.0, "shg8-ALL": 40.0, "deeppose": 90.0}})
     vulnerability = made.vulnerability("shg2")
     assert vulnerability is not None
@@ -53,7 +53,7 @@ def test_vulnerability_leaves_out_the_net_itself_and_its_all() -> None:
 
 
 @pytest.mark.parametrize(("left", "holds"), [(60.0, "holds"), (80.0, "does not hold")])
-def test_black_box_loss_averages_pairs_of_different_nets(left: float, holds: str) -> None:
+def test_black_box_loss_averages_pairs_of_different_models(left: float, holds: str) -> None:
     made = matrix({"a": {"a": 0.0, "b": left, "b-ALL": 0.0}, "b": {"a": left, "b": 0.0, "b-ALL": 0.0}})
     (verdict,) = black_box_loss(made, kind="They", metric="PCK")
     assert value(verdict) == pytest.approx(100.0 - left)
@@ -79,12 +79,12 @@ RESNETS = ("deeppose", "chained", "resreg", "resdec", "resdec_pre")
 
 
 @pytest.mark.parametrize(
-    ("net", "alike"), [(net, True) for net in HOURGLASSES] + [(net, False) for net in RESNETS]
+    ("model", "alike"), [(model, True) for model in HOURGLASSES] + [(model, False) for model in RESNETS]
 )
-def test_the_architecture_says_which_designs_are_alike(net: str, alike: bool) -> None:
+def test_the_architecture_says_which_designs_are_alike(model: str, alike: bool) -> None:
     """A target that keeps 20 under an hourglass and 70 under a ResNet: the sign says which of them is alike."""
-    alike = net in HOURGLASSES
-    rows = {f"{net}:mine": {"shg8:theirs": 20.0, "resdec@photos": 70.0}, "shg8:theirs": {}, "resdec@photos": {}}
+    alike = model in HOURGLASSES
+    rows = {f"{model}:mine": {"shg8:theirs": 20.0, "resdec@photos": 70.0}, "shg8:theirs": {}, "resdec@photos": {}}
     (verdict,) = alike_and_unlike(matrix(rows), kind="They", metric="PCK")
     assert value(verdict) == pytest.approx(50.0 if alike else -50.0)
     assert verdict.holds == ("holds" if alike else "does not hold")
@@ -117,20 +117,20 @@ def test_the_worst_source_is_set_against_the_next_worst_on_the_same_targets() ->
     assert regression_as_source(matrix(rows), kind="They", metric="PCK")[1].holds == "does not hold"
 
 
-def test_two_nets_do_not_tell_the_worst_source() -> None:
+def test_two_models_do_not_tell_the_worst_source() -> None:
     made = matrix({"deeppose": {"deeppose": 1.0, "a": 99.0}, "a": {"deeppose": 90.0, "a": 1.0}})
     assert len(regression_as_source(made, kind="They", metric="PCK")) == 1
 
 
 def test_pairs_of_other_crops_are_named_as_left_out() -> None:
     plan = plan_of(opened("shg2"), opened("deeppose", size=(32, 24)))
-    asked = {(ask.net, ask.view.source) for ask in TABLE1.asks(plan) if isinstance(ask, NetAsk)}
+    asked = {(ask.model, ask.view.source) for ask in TABLE1.asks(plan) if isinstance(ask, ModelAsk)}
     assert asked == {("shg2", ""), ("deeppose", "")}
     made = matrix({"a": {"a": 1.0}, "b": {"b": 1.0}})
     assert misfits(made) == ("Left out, for the crops differ in size or padding: b on a, a on b.",)
 
 
-def _right(net: str, view: View) -> int:
+def _right(model: str, view: View) -> int:
     if view.setting is not None:
         return 0
     if view.universal is None:
@@ -162,7 +162,7 @@ def test_verdicts_of_known_cells(tmp_path: Path) -> None:
 
 
 def test_verdicts_flip_with_the_cells(tmp_path: Path) -> None:
-    def weak(net: str, view: View) -> int:
+    def weak(model: str, view: View) -> int:
         if view.universal is None:
             return 10
         if view.universal.share < 1:
@@ -196,7 +196,7 @@ def test_exhibits_show_every_source_and_the_papers_matrix(tmp_path: Path) -> Non
 def test_it_asks_for_16_levels_whatever_the_grid_says() -> None:
     grid = Grid(universal_people=40, universal_samples=40, universal_batch=4, universal_eps=(4 / 255,), shares=())
     asks = TABLE1.asks(plan_of(opened("shg2"), grid=grid))
-    views = [ask.view for ask in asks if isinstance(ask, NetAsk)]
+    views = [ask.view for ask in asks if isinstance(ask, ModelAsk)]
     learns = {view.universal for view in views if view.universal is not None}
     assert {round(learn.eps * 255) for learn in learns} == {4, 16}
     assert {learn.share for learn in learns if learn.eps == EPS16} == {0.1, 1.0}
@@ -216,10 +216,10 @@ def test_people_that_were_not_learned_on_are_told(tmp_path: Path) -> None:
 def test_what_is_left_on_other_people_is_shown(tmp_path: Path) -> None:
     """Learned here, shown there: 4 of 8 joints remain of those people, 1 of 10 of ours."""
 
-    def right(net: str, view: View) -> int:
+    def right(model: str, view: View) -> int:
         if view.on == "other":
             return 4 if view.universal else 8
-        return _right(net, view)
+        return _right(model, view)
 
     plan = plan_of(opened("shg2"))
     other = TenPeople(people=30, name="elsewhere", fingerprint="elsewhere-1", has_head_sizes=False)

@@ -96,15 +96,15 @@ def test_the_places_of_a_joint_are_all_there_is() -> None:
     assert np.isnan(np.asarray(total)[:, ~counted]).all()
 
 
-def found(folder: Path, answer: Answer, *nets: str) -> Found:
-    plan = silent_plan(dict.fromkeys(nets or ("shg2",), True), n=PEOPLE)
+def found(folder: Path, answer: Answer, *models: str) -> Found:
+    plan = silent_plan(dict.fromkeys(models or ("shg2",), True), n=PEOPLE)
     return TABLE2.find(fill(plan, TABLE2, folder, answer))
 
 
 def broken(untargeted: list[str], untouched_by_target: list[str]) -> Answer:
     """IGSM-U-10 breaks some joints; IGSM-T-20 moves all but some to their targets."""
 
-    def answer(net: str, view: View) -> CellResult:
+    def answer(model: str, view: View) -> CellResult:
         table = apart(PEOPLE)
         if view.setting is None:
             return CellResult(replace(table, target=None, target_visible=None))
@@ -146,8 +146,8 @@ def test_it_does_not_hold_where_the_data_are_turned_round(tmp_path: Path) -> Non
 
 
 def test_hips_can_be_worse_than_the_average_without_being_the_worst(tmp_path: Path) -> None:
-    def answer(net: str, view: View) -> CellResult:
-        result = broken(sides("elbow"), [])(net, view)
+    def answer(model: str, view: View) -> CellResult:
+        result = broken(sides("elbow"), [])(model, view)
         if view.setting is None or view.setting.targeted:
             return result
         return CellResult(moved(result.table, ["left_hip"], by=FAR))  # half of the hips
@@ -166,7 +166,7 @@ def tabular(result: Found, stem: str) -> dict[str, dict[str, object]]:
     return {label: dict(zip(table.columns, values, strict=True)) for label, values in table.rows}
 
 
-def test_the_paper_stands_below_each_net(tmp_path: Path) -> None:
+def test_the_paper_stands_below_each_model(tmp_path: Path) -> None:
     result = found(tmp_path, broken(sides("hip"), []), "shg2", "attention_hg", "mine")
     rows = tabular(result, "table2_untargeted")
     assert list(rows) == [
@@ -179,8 +179,8 @@ def test_the_paper_stands_below_each_net(tmp_path: Path) -> None:
 
 
 def test_where_attacked_predictions_go(tmp_path: Path) -> None:
-    def answer(net: str, view: View) -> CellResult:
-        result = broken([], [])(net, view)
+    def answer(model: str, view: View) -> CellResult:
+        result = broken([], [])(model, view)
         if view.setting is None or view.setting.targeted:
             return result
         wrist, elbow, knee = (MPII_16.index(f"right_{part}") for part in ("wrist", "elbow", "knee"))
@@ -205,7 +205,7 @@ def test_where_attacked_predictions_go(tmp_path: Path) -> None:
 
 def test_a_skeleton_without_the_joints_is_not_judged(tmp_path: Path) -> None:
     plan = silent_plan({"shg2": True}, n=PEOPLE, skeleton=TRIO)
-    result = TABLE2.find(fill(plan, TABLE2, tmp_path, lambda net, view: CellResult(apart(PEOPLE, TRIO))))
+    result = TABLE2.find(fill(plan, TABLE2, tmp_path, lambda model, view: CellResult(apart(PEOPLE, TRIO))))
     assert result.verdicts == ()
     assert sum(remark.startswith("Not judged") for remark in result.remarks) == len(CLAIMS)
 

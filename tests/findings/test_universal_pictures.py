@@ -70,12 +70,12 @@ def test_coarse_energy_of_known_patterns() -> None:
     assert coarse_energy(noise) == pytest.approx(coarse_noise((64, 64)), rel=0.2)
 
 
-def _moves(net: str, view: View) -> NDArray[np.float64]:
-    """Heatmap nets see one pose under their perturbation; DeepPose's poses spread twice as far."""
+def _moves(model: str, view: View) -> NDArray[np.float64]:
+    """Heatmap models see one pose under their perturbation; DeepPose's poses spread twice as far."""
     apart = np.tile([[0.0, 0.0], [8.0, 0.0], [0.0, 8.0], [8.0, 8.0]], (6, 1))
     if view.universal is None:
         return apart
-    return 2 * apart if net == "deeppose" else np.full((24, 2), 4.0)
+    return 2 * apart if model == "deeppose" else np.full((24, 2), 4.0)
 
 
 def _perturbations() -> dict[str, NDArray[np.float32]]:
@@ -94,7 +94,8 @@ def test_known_spreads_are_judged_and_shown(tmp_path: Path) -> None:
     shown = found.exhibits[0]
     assert isinstance(shown, Tabular)
     rows = {
-        net: [each.value if isinstance(each, Estimate) else each for each in cells] for net, cells in shown.rows
+        model: [each.value if isinstance(each, Estimate) else each for each in cells]
+        for model, cells in shown.rows
     }
     spread = 100 * np.hypot(4, 4) / 32
     assert rows["shg2"][:3] == ["heatmaps", pytest.approx(spread), pytest.approx(0.0)]
@@ -108,7 +109,7 @@ def test_the_verdict_flips_when_poses_spread(tmp_path: Path) -> None:
         UNIVERSAL_PICTURES,
         plan,
         tmp_path,
-        moves=lambda net, view: _moves("deeppose", view),
+        moves=lambda model, view: _moves("deeppose", view),
         perturbations=_perturbations(),
     )
     assert UNIVERSAL_PICTURES.find(evidence).verdicts[0].holds == "does not hold"
@@ -143,12 +144,12 @@ def test_it_reads_all_that_it_asks_for(tmp_path: Path) -> None:
     assert_reads_all_it_asks_for(UNIVERSAL_PICTURES, evidence)
 
 
-def test_nets_that_lack_are_told(tmp_path: Path) -> None:
+def test_models_that_lack_are_told(tmp_path: Path) -> None:
     plan = plan_of(opened("deeppose"))
     evidence = filled(UNIVERSAL_PICTURES, plan, tmp_path, moves=_moves, perturbations=_perturbations())
     found = UNIVERSAL_PICTURES.find(evidence)
     assert not found.verdicts
-    assert "No heatmap net" in found.remarks[-1]
+    assert "No heatmap model" in found.remarks[-1]
     untaught = plan_of(opened("shg2"), training=0)
     assert not UNIVERSAL_PICTURES.asks(untaught)
     assert "no training set" in UNIVERSAL_PICTURES.find(filled(UNIVERSAL_PICTURES, untaught, tmp_path)).remarks[0]

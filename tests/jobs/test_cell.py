@@ -44,7 +44,7 @@ def test_every_field_changes_the_key(change: dict[str, object]) -> None:
 
 
 def test_how_many_pictures_are_kept_is_no_part_of_the_key() -> None:
-    """What the net answers does not depend on it; a store asks for the pictures apart."""
+    """What the model answers does not depend on it; a store asks for the pictures apart."""
     more = replace(CELL, keep_images=25)
     assert key_of(more) == key_of(CELL)
     assert more == CELL

@@ -31,7 +31,7 @@ from robustpose.study.plan import run_cells
 from robustpose.threats import THREATS
 from robustpose.types import Batch, PoseOutput
 from tests.conftest import TINY, aim_at
-from tests.study.study_fakes import NoisePeople, models, plan
+from tests.study.study_fakes import NoisePeople, plan, tiny_models
 
 FILE = Path(__file__).with_name("golden.json")
 EPS = 8 / 255
@@ -79,17 +79,17 @@ class Found(NoisePeople):
 
     def load(self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25) -> Batch:
         batch = super().load(rows, input_size=input_size, padding=padding)
-        (net,) = [model.net for model in models() if model.name == self.of]
+        (module,) = [model.module for model in tiny_models() if model.name == self.of]
         with torch.no_grad():
-            keypoints = net(batch.images).keypoints + 1 / 3
+            keypoints = module(batch.images).keypoints + 1 / 3
         return replace(batch, keypoints=keypoints, visible=batch.visible | True, box_side=batch.box_side * 0 + 20)
 
 
 def attacked(setting: Setting) -> list[float]:
     """How far two people's pictures changed, where, and where two models then find three people's keypoints."""
     numbers: list[float] = []
-    for model in models():
-        made = plan(n=3, people=Found(of=model.name), settings=(setting,), nets=(model,))
+    for model in tiny_models():
+        made = plan(n=3, people=Found(of=model.name), settings=(setting,), models=(model,))
         with TemporaryDirectory() as folder:
             store = Store(Path(folder))
             run_cells(made, store)
@@ -108,10 +108,10 @@ def attacked(setting: Setting) -> list[float]:
 def raised(name: str) -> list[float]:
     """The losses of an objective, away from and towards a pose, of two models."""
     numbers: list[float] = []
-    for model in models():
+    for model in tiny_models():
         batch = Found(of=model.name).load(range(3), input_size=TINY)
         for targeted in (False, True):
-            loss = OBJECTIVES[name].bind(model.net, aim_at(batch), targeted=targeted)
+            loss = OBJECTIVES[name].bind(model.module, aim_at(batch), targeted=targeted)
             with torch.no_grad():
                 numbers += loss(batch.images, torch.arange(3)).tolist()
     return numbers
@@ -119,27 +119,27 @@ def raised(name: str) -> list[float]:
 
 def defending(name: str) -> list[float]:
     """What a model behind a defence answers to two people's pictures, in units of its mean answer."""
-    model = models()[1]
+    model = tiny_models()[1]
     images = NoisePeople().load(range(2), input_size=TINY).images
     with torch.no_grad():
-        raw = defended(model, name).net(images).stages[-1]
-        plain = model.net(images).stages[-1]
+        raw = defended(model, name).module(images).stages[-1]
+        plain = model.module(images).stages[-1]
     return (raw.flatten()[:: raw.numel() // 12] / plain.abs().mean()).tolist()
 
 
 def answered(name: str) -> list[float]:
     """What an architecture of fixed weights answers to one picture of waves."""
     torch.manual_seed(0)
-    net = build(name).eval()
+    model = build(name).eval()
     generator = np.random.default_rng(0)
     with torch.no_grad():
-        for parameter in net.parameters():
+        for parameter in model.parameters():
             fan_in = parameter[0].numel() if parameter.ndim > 1 else 0
             drawn = torch.from_numpy(generator.standard_normal(tuple(parameter.shape))).float()
             parameter.copy_(drawn / math.sqrt(fan_in) if fan_in else 1 + drawn / 10)
-        height, width = input_size_of(net)
+        height, width = input_size_of(model)
         waves = torch.arange(3 * height * width, dtype=torch.float64).mul(0.01).sin().add(1).div(2)
-        answer = net(waves.float().reshape(1, 3, height, width))
+        answer = model(waves.float().reshape(1, 3, height, width))
     raw = answer.stages[-1] if isinstance(answer, PoseOutput) else answer
     keypoints = answer.keypoints.mean(dim=(0, 1)).tolist() if isinstance(answer, PoseOutput) else []
     scale = float(raw.abs().mean())

@@ -25,13 +25,13 @@ def test_stored_truth_goes_back_to_the_annotations_pixels(tmp_path: Path) -> Non
         coco_annotation(3, 3, area=7.0, bbox=[0.0, 0.0, 63.0, 47.0]),
     ]
     write_json(tmp_path / "people.json", coco_content(annotations))
-    net = LinearPose().eval()
-    net.skeleton = COCO_17
-    net.W = type(net.W)(net.W[:1].repeat(34, 1))
-    net.b = type(net.b)(net.b[:1].repeat(34))
+    model = LinearPose().eval()
+    model.skeleton = COCO_17
+    model.W = type(model.W)(model.W[:1].repeat(34, 1))
+    model.b = type(model.b)(model.b[:1].repeat(34))
     dataset = open_dataset(f"coco:{tmp_path / 'people.json'}")
     study = Study(name="t", title="T", models=("linear",), data="coco", settings=(), n=None)
-    plan = make_plan(study, models=[OpenedModel(name="linear", net=net, fingerprint="l")], dataset=dataset)
+    plan = make_plan(study, models=[OpenedModel(name="linear", module=model, fingerprint="l")], dataset=dataset)
     store = Store(tmp_path / "store")
     run_cells(plan, store)
     table = join([store.read(cell).table for cell in plan.cells(plan.models[0], None)])

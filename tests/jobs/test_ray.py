@@ -74,7 +74,7 @@ def test_what_goes_wrong_in_a_worker_is_said_as_it_is_here(tmp_path: Path) -> No
     pytest.importorskip("ray", reason="the ray engine needs ray")
     tiny = plan(n=25)
     with torch.no_grad():
-        next(tiny.models[1].net.parameters()).fill_(float("nan"))  # type: ignore[attr-defined]
+        next(tiny.models[1].module.parameters()).fill_(float("nan"))  # type: ignore[attr-defined]
     with pytest.raises(RobustPoseError, match="person p0: the model returned NaN or infinity"):
         run_all(tiny.cells(tiny.models[1], None), workbench(tiny), Store(tmp_path), engine=RayEngine(workers=1))
 

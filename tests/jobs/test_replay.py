@@ -1,4 +1,4 @@
-"""Nets shown pictures that were made elsewhere, or changed on their way; universal perturbations as cells."""
+"""Models shown pictures that were made elsewhere, or changed on their way; universal perturbations as cells."""
 
 from collections import Counter
 from dataclasses import replace
@@ -25,20 +25,20 @@ from robustpose.study.plan import Plan, workbench
 from robustpose.study.view import Learn
 from robustpose.types import PoseOutput
 from tests.conftest import LinearPose
-from tests.study.study_fakes import NoisePeople, models, plan
+from tests.study.study_fakes import NoisePeople, plan, tiny_models
 
 IGSM3 = Setting("igsm", 8 / 255, steps=3)
 TRAINING = NoisePeople(people=40, name="training", fingerprint="training-1")
 
 
-def kept(tiny: Plan, net: int, setting: Setting, *, block: int = 0) -> Cell:
+def kept(tiny: Plan, model: int, setting: Setting, *, block: int = 0) -> Cell:
     """An attack's cell that keeps everyone's picture."""
-    cell = tiny.cells(tiny.models[net], setting)[block]
+    cell = tiny.cells(tiny.models[model], setting)[block]
     return replace(cell, keep_images=cell.stop - cell.start)
 
 
-def clean(tiny: Plan, net: int, *, block: int = 0) -> Cell:
-    return tiny.cells(tiny.models[net], None)[block]
+def clean(tiny: Plan, model: int, *, block: int = 0) -> Cell:
+    return tiny.cells(tiny.models[model], None)[block]
 
 
 def answers(tiny: Plan, folder: Path, *cells: Cell | Replay) -> list[CellResult]:
@@ -57,14 +57,14 @@ def assert_same_answer(ours: CellResult, theirs: CellResult) -> None:
     assert ours.unreadable == theirs.unreadable
 
 
-def predicted(net: OpenedModel, images: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def predicted(model: OpenedModel, images: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     with torch.no_grad():
-        found = net.net(images).keypoints.double().numpy()
+        found = model.module(images).keypoints.double().numpy()
     return np.asarray(found)
 
 
 def pictures(store: Store, cell: Cell) -> tuple[Tensor, Tensor]:
-    """A cell's pictures as a net takes them, clean and adversarial."""
+    """A cell's pictures as a model takes them, clean and adversarial."""
     held = store.pictures(cell)
     before, after = (
         torch.from_numpy(each).permute(0, 3, 1, 2).float() / 255 for each in (held.clean, held.adversarial)
@@ -72,10 +72,10 @@ def pictures(store: Store, cell: Cell) -> tuple[Tensor, Tensor]:
     return before, after
 
 
-@pytest.mark.parametrize("net", [0, 1])
-def test_clean_pictures_unchanged_are_the_clean_cell(tmp_path: Path, net: int) -> None:
+@pytest.mark.parametrize("model", [0, 1])
+def test_clean_pictures_unchanged_are_the_clean_cell(tmp_path: Path, model: int) -> None:
     tiny = plan(people=NoisePeople(broken=(3,)))
-    cell = clean(tiny, net)
+    cell = clean(tiny, model)
     ours, theirs = answers(tiny, tmp_path, Replay(people=cell), cell)
     assert_same_answer(ours, theirs)
     assert ours.unreadable == ("p3: broken",)
@@ -83,13 +83,13 @@ def test_clean_pictures_unchanged_are_the_clean_cell(tmp_path: Path, net: int) -
 
 @pytest.mark.parametrize("targeted", [False, True], ids=["untargeted", "targeted"])
 @pytest.mark.parametrize("block", [0, 1])
-@pytest.mark.parametrize("net", [0, 1])
-def test_a_nets_own_attack_shown_again_is_that_attacks_cell(
-    tmp_path: Path, net: int, block: int, targeted: bool
+@pytest.mark.parametrize("model", [0, 1])
+def test_a_models_own_attack_shown_again_is_that_attacks_cell(
+    tmp_path: Path, model: int, block: int, targeted: bool
 ) -> None:
     tiny = plan(people=NoisePeople(broken=(3, 27)))
-    source = kept(tiny, net, replace(IGSM3, targeted=targeted), block=block)
-    ours, theirs = answers(tiny, tmp_path, Replay(people=clean(tiny, net, block=block), source=source), source)
+    source = kept(tiny, model, replace(IGSM3, targeted=targeted), block=block)
+    ours, theirs = answers(tiny, tmp_path, Replay(people=clean(tiny, model, block=block), source=source), source)
     assert_same_answer(ours, theirs)
     assert ours.table.target is None
     assert (ours.forwards, ours.backwards) == (0, 0)
@@ -102,7 +102,7 @@ def test_pictures_under_one_level_cannot_be_kept_and_so_not_be_shown_again() -> 
         Replay(people=clean(tiny, 0), source=source)
 
 
-def test_pictures_of_another_net_are_what_the_net_is_shown(tmp_path: Path) -> None:
+def test_pictures_of_another_model_are_what_the_model_is_shown(tmp_path: Path) -> None:
     tiny, store = plan(), Store(tmp_path)
     source = kept(tiny, 1, IGSM3)
     replay = Replay(people=clean(tiny, 0), source=source)
@@ -116,7 +116,7 @@ def test_pictures_of_another_net_are_what_the_net_is_shown(tmp_path: Path) -> No
     assert found.ids == tuple(f"p{row}" for row in range(25))
 
 
-def test_with_flip_the_perturbation_is_mirrored_before_the_net_sees_it(tmp_path: Path) -> None:
+def test_with_flip_the_perturbation_is_mirrored_before_the_model_sees_it(tmp_path: Path) -> None:
     tiny, store = plan(), Store(tmp_path)
     source = kept(tiny, 0, IGSM3)
     replay = Replay(people=clean(tiny, 0), source=source, change=MIRRORED)
@@ -127,10 +127,10 @@ def test_with_flip_the_perturbation_is_mirrored_before_the_net_sees_it(tmp_path:
     assert np.abs(store.read(replay).table.predicted - predicted(tiny.models[0], after)).max() > 1e-3
 
 
-@pytest.mark.parametrize("net", [0, 1])
-def test_flip_of_clean_pictures_is_the_clean_cell(tmp_path: Path, net: int) -> None:
+@pytest.mark.parametrize("model", [0, 1])
+def test_flip_of_clean_pictures_is_the_clean_cell(tmp_path: Path, model: int) -> None:
     tiny = plan(n=5)
-    cell = clean(tiny, net)
+    cell = clean(tiny, model)
     assert_same_answer(*answers(tiny, tmp_path, Replay(people=cell, change=MIRRORED), cell))
 
 
@@ -178,19 +178,19 @@ class Larger(LinearPose):
         self.head = CoordinateHead(input_size=self.input_size)
 
     def forward(self, images: Tensor) -> PoseOutput:
-        assert images.shape[2:] == (8, 12)  # NoisePeople knows no other size; as many pixels, so the net answers
+        assert images.shape[2:] == (8, 12)  # NoisePeople knows no other size; as many pixels, so the model answers
         return super().forward(images)
 
 
 def test_pictures_of_another_size_are_refused(tmp_path: Path) -> None:
-    larger = OpenedModel(name="larger", net=Larger().eval(), fingerprint="larger-1")
-    tiny, store = plan(n=5, nets=(*models(), larger)), Store(tmp_path)
+    larger = OpenedModel(name="larger", module=Larger().eval(), fingerprint="larger-1")
+    tiny, store = plan(n=5, models=(*tiny_models(), larger)), Store(tmp_path)
     with pytest.raises(RobustPoseError, match=r"takes crops of \(6, 16\)"):
         run_all([Replay(people=clean(tiny, 2), source=kept(tiny, 0, IGSM3))], workbench(tiny), store)
 
 
-def universal(tiny: Plan, net: str = "heatmaps") -> UniversalCell:
-    return tiny.universal_cell(net, Learn(eps=8 / 255))
+def universal(tiny: Plan, model: str = "heatmaps") -> UniversalCell:
+    return tiny.universal_cell(model, Learn(eps=8 / 255))
 
 
 def test_a_universal_cell_is_what_the_plans_grid_says() -> None:
@@ -227,7 +227,7 @@ def test_a_universal_cell_holds_what_is_learned_of_its_lessons(tmp_path: Path) -
     held = store.read(cell)
     learned = learn_universal(
         Universal(eps=8 / 255, samples=12, batch=4),
-        tiny.models[1].net,
+        tiny.models[1].module,
         list(training_batches(cell, bench, steps=3)),
         objective=OBJECTIVES["training_loss"],
     )
@@ -237,19 +237,19 @@ def test_a_universal_cell_holds_what_is_learned_of_its_lessons(tmp_path: Path) -
     assert run_all([cell], bench, store) == 0
 
 
-@pytest.mark.parametrize("net", [0, 1])
-def test_a_universal_perturbation_is_laid_on_every_picture(tmp_path: Path, net: int) -> None:
+@pytest.mark.parametrize("model", [0, 1])
+def test_a_universal_perturbation_is_laid_on_every_picture(tmp_path: Path, model: int) -> None:
     tiny, store = plan(training=TRAINING, people=NoisePeople(broken=(1,))), Store(tmp_path)
     cell = universal(tiny)
-    replays = [Replay(people=clean(tiny, net, block=block), source=cell) for block in (0, 1)]
+    replays = [Replay(people=clean(tiny, model, block=block), source=cell) for block in (0, 1)]
     assert run_all(replays, workbench(tiny), store) == 3, "learned once for both blocks"
     learned = torch.from_numpy(store.read(cell).perturbation)
     for replay in replays:
         rows = range(replay.people.start, replay.people.stop)
         images = tiny.dataset.load(rows, input_size=(8, 12)).images
-        expected = predicted(tiny.models[net], apply_universal(images, learned))
+        expected = predicted(tiny.models[model], apply_universal(images, learned))
         np.testing.assert_array_equal(store.read(replay).table.predicted, expected)
-    bare = Replay(people=clean(tiny, net))
+    bare = Replay(people=clean(tiny, model))
     run_all([bare], workbench(tiny), store)
     shown, unshown = store.read(replays[0]), store.read(bare)
     moved = np.abs(shown.table.predicted - unshown.table.predicted).max()

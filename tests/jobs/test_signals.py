@@ -80,48 +80,48 @@ def test_mass_where_the_ideal_has_none_is_finite() -> None:
     assert divergence_of(cells, head=narrow) == pytest.approx(expected, abs=1e-5)
 
 
-def test_heatmap_nets_say_their_peak_and_their_last_maps_divergence() -> None:
-    net, batch = TinyHeatmaps().eval(), tiny_batch()
+def test_heatmap_models_say_their_peak_and_their_last_maps_divergence() -> None:
+    model, batch = TinyHeatmaps().eval(), tiny_batch()
     with torch.no_grad():
-        output = net(batch.images)
-    signals = signals_of(net, output)
+        output = model(batch.images)
+    signals = signals_of(model, output)
     assert set(signals) == {"score", "divergence"}
     peaks = output.stages[-1].flatten(2).max(dim=2).values
     torch.testing.assert_close(torch.from_numpy(signals["score"]), peaks.double())
     assert signals["divergence"].shape == (4, 3)
     for person in range(4):
         for joint in range(3):
-            alone = divergence_of(output.stages[-1][person, joint], head=net.head)
+            alone = divergence_of(output.stages[-1][person, joint], head=model.head)
             assert signals["divergence"][person, joint] == pytest.approx(alone, rel=1e-6, nan_ok=True)
 
 
-def test_the_divergence_of_a_net_with_bones_is_that_of_its_keypoints_maps() -> None:
+def test_the_divergence_of_a_model_with_bones_is_that_of_its_keypoints_maps() -> None:
     """The maps of bones behind them play no part."""
     torch.manual_seed(0)
-    net = Compositional(channels=32, stem=4, input_size=(64, 64)).eval()
+    model = Compositional(channels=32, stem=4, input_size=(64, 64)).eval()
     with torch.no_grad():
-        output = net(torch.rand(2, 3, 64, 64))
-    joints = len(net.skeleton)
+        output = model(torch.rand(2, 3, 64, 64))
+    joints = len(model.skeleton)
     maps = output.stages[-1]
     assert maps.shape[1] > joints
-    alone = net.head.joints.signals(maps[:, :joints], output.keypoints)["divergence"]
-    torch.testing.assert_close(torch.from_numpy(signals_of(net, output)["divergence"]), alone, equal_nan=True)
+    alone = model.head.joints.signals(maps[:, :joints], output.keypoints)["divergence"]
+    torch.testing.assert_close(torch.from_numpy(signals_of(model, output)["divergence"]), alone, equal_nan=True)
 
 
-def test_coordinate_nets_have_a_score_of_one_and_nothing_else() -> None:
-    net, batch = LinearPose().eval(), tiny_batch()
-    signals = signals_of(net, net(batch.images))
+def test_coordinate_models_have_a_score_of_one_and_nothing_else() -> None:
+    model, batch = LinearPose().eval(), tiny_batch()
+    signals = signals_of(model, model(batch.images))
     assert set(signals) == {"score"}
     assert signals["score"].tolist() == [[1.0] * 3] * 4
-    assert isinstance(net.head, CoordinateHead)
+    assert isinstance(model.head, CoordinateHead)
 
 
 def test_signals_of_nobody() -> None:
-    net = TinyHeatmaps().eval()
+    model = TinyHeatmaps().eval()
     nobody = PoseOutput(
         keypoints=torch.zeros(0, 3, 2), scores=torch.zeros(0, 3), stages=(torch.zeros(0, 3, TINY[0] // 2, 6),)
     )
-    assert {name: values.shape for name, values in signals_of(net, nobody).items()} == {
+    assert {name: values.shape for name, values in signals_of(model, nobody).items()} == {
         "score": (0, 3),
         "divergence": (0, 3),
     }

@@ -18,7 +18,7 @@ from robustpose.report.html import write_report
 from robustpose.report.terminal import attack_json
 from robustpose.study.plan import run_cells
 from tests.conftest import TinyHeatmaps, tiny_batch
-from tests.study.study_fakes import NoisePeople, models, plan
+from tests.study.study_fakes import NoisePeople, plan, tiny_models
 
 SETTINGS = (
     Setting("spatial", 30.0, steps=9, threat="rotation"),
@@ -36,7 +36,7 @@ def test_a_block_without_a_readable_photo_hides_nobody_s_motion(tmp_path: Path) 
 
 
 def test_what_is_stored_is_scored_against_the_moved_truth(tmp_path: Path) -> None:
-    made = plan(n=30, people=NoisePeople(broken=(2,)), settings=SETTINGS, nets=models()[1:])
+    made = plan(n=30, people=NoisePeople(broken=(2,)), settings=SETTINGS, models=tiny_models()[1:])
     store = Store(tmp_path)
     assert run_cells(made, store) == 6
     assert run_cells(made, store) == 0
@@ -80,28 +80,28 @@ def test_keys_tell_threats_budgets_and_steps_apart() -> None:
         replace(SETTINGS[0], threat="spatial"),
         replace(SETTINGS[0], steps=11),
     ]
-    (net,) = models()[:1]
-    keys = {key_of(plan(settings=(each,)).cells(net, each)[0]) for each in several}
+    (model,) = tiny_models()[:1]
+    keys = {key_of(plan(settings=(each,)).cells(model, each)[0]) for each in several}
     assert len(keys) == len(several)
-    cell = plan(settings=SETTINGS).cells(net, SETTINGS[0])[0]
+    cell = plan(settings=SETTINGS).cells(model, SETTINGS[0])[0]
     assert cell.metric == "pck"
     assert SETTINGS[0].round_to_8bit and replace(SETTINGS[0], eps=0.001).round_to_8bit
 
 
 def test_a_curve_from_python(tmp_path: Path) -> None:
-    net = TinyHeatmaps().train()
-    found = rp.attack(net, tiny_batch(8), attack="spatial", eps=(10, "40"), steps=9)
-    assert net.training
+    model = TinyHeatmaps().train()
+    found = rp.attack(model, tiny_batch(8), attack="spatial", eps=(10, "40"), steps=9)
+    assert model.training
     assert found.score("attacked", eps=10).value <= found.score("clean").value
     assert found.score("attacked", eps=40).n == 8
     assert "40 degrees and 0.133 of the side" in str(found)
     assert found.save(tmp_path / "figure.png").stat().st_size > 10_000
-    turned = rp.attack(net, tiny_batch(4), attack="worst_of_k", threat="rotation", eps=15)
+    turned = rp.attack(model, tiny_batch(4), attack="worst_of_k", threat="rotation", eps=15)
     assert "15 degrees" in str(turned)
     with pytest.raises(
         RobustPoseError, match="'spatial' serves spatial, rotation, translation, scaling, got linf"
     ):
-        rp.attack(net, tiny_batch(2), attack="spatial", threat="linf")
+        rp.attack(model, tiny_batch(2), attack="spatial", threat="linf")
 
 
 def test_other_threats_from_python(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""Nets of other tasks on flags, whose answers under attack are known level by level.
+"""Models of other tasks on flags, whose answers under attack are known level by level.
 
-The nets read colours, so each step of IGSM moves red down and green up by 5/12 of 8 levels: rounded 3 levels
+The models read colours, so each step of IGSM moves red down and green up by 5/12 of 8 levels: rounded 3 levels
 after one step, 7 after two, 8 from three on. A flag that is m levels more red than green is seen red while m is
 more than twice that.
 """

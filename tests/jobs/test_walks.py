@@ -22,12 +22,12 @@ STEPS = (3, 1, 2, 6)
 
 
 def walked(tiny: Plan, *, eps: float, targeted: bool = False) -> list[Cell]:
-    """The cells of two nets after each number of steps; some keep pictures."""
+    """The cells of two models after each number of steps; some keep pictures."""
     return [
         replace(cell, keep_images=steps * 2)
         for steps in STEPS
-        for net in tiny.models
-        for cell in tiny.cells(net, Setting("igsm", eps, steps=steps, targeted=targeted))
+        for model in tiny.models
+        for cell in tiny.cells(model, Setting("igsm", eps, steps=steps, targeted=targeted))
     ]
 
 
@@ -91,8 +91,8 @@ class Rooted(LinearPose):
         return super().forward(images + 0 * torch.sqrt(images - images.detach()))
 
 
-def test_an_error_says_which_net_and_attack_it_is_of(tmp_path: Path) -> None:
-    net = OpenedModel(name="rooted", net=Rooted().eval(), fingerprint="rooted-1")
-    made = plan(n=2, settings=(Setting("igsm", 8 / 255, steps=3),), nets=(net,))
+def test_an_error_says_which_model_and_attack_it_is_of(tmp_path: Path) -> None:
+    model = OpenedModel(name="rooted", module=Rooted().eval(), fingerprint="rooted-1")
+    made = plan(n=2, settings=(Setting("igsm", 8 / 255, steps=3),), models=(model,))
     with pytest.raises(RobustPoseError, match=r"^rooted: IGSM-U-3 at 8/255: person p0: the gradient is NaN"):
         run_cells(made, Store(tmp_path))

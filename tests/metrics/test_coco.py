@@ -221,7 +221,7 @@ def test_an_answer_on_another_person_of_the_photo_counts_for_that_one() -> None:
     assert scores_of(OKS, apart).values["AP"] == 0.0
 
 
-def test_a_net_without_scores_is_ranked_by_the_order_of_the_table() -> None:
+def test_a_model_without_scores_is_ranked_by_the_order_of_the_table() -> None:
     table = people(["a", "b"], score=[1.0, 1.0], off=[0, 500])
     constant = scores_of(OKS, table)
     assert not is_ranked(table)

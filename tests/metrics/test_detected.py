@@ -72,7 +72,7 @@ def a_set(folder: Path, seed: int) -> tuple[Path, Path]:
 
 
 def answered(people: PhotoPeople, *, seed: int, spread: float = 0.03) -> tuple[Table, list[list[float]]]:
-    """Let a made-up net answer every detection, near its truth where it has one; also in photo pixels."""
+    """Let a made-up model answer every detection, near its truth where it has one; also in photo pixels."""
     generator = np.random.default_rng(seed)
     n = len(people)
     crops = np.array([[[2.0, 0.0, 5.0 + i], [0.0, 2.0, -3.0]] for i in range(n)])

@@ -71,11 +71,11 @@ def test_without_an_area_or_a_constant_a_keypoint_does_not_count() -> None:
 
 
 def test_margins_have_a_radius_a_keypoint() -> None:
-    net, batch = LinearPose(), tiny_batch(2)
+    model, batch = LinearPose(), tiny_batch(2)
     radius = torch.tensor([[1.0, 2.0, 4.0], [0.5, 3.0, 6.0]])
-    loss = Keypoints().bind(net, Aim(batch.keypoints, batch.visible, radius), targeted=False)
+    loss = Keypoints().bind(model, Aim(batch.keypoints, batch.visible, radius), targeted=False)
     with torch.no_grad():
-        apart = torch.linalg.vector_norm(net(batch.images).keypoints - batch.keypoints, dim=-1)
+        apart = torch.linalg.vector_norm(model(batch.images).keypoints - batch.keypoints, dim=-1)
         found = loss.parts(batch.images, torch.arange(2))
     counted = batch.visible & torch.tensor(batch.skeleton.counted)
     torch.testing.assert_close(found, torch.where(counted, apart / radius - 1, 0.0), atol=1e-4, rtol=1e-4)

@@ -22,7 +22,7 @@ def values(table: Table) -> dict[str, float]:
     return {name: estimate.value for name, estimate in mpii_table(table).items()}
 
 
-def test_a_perfect_net() -> None:
+def test_a_perfect_model() -> None:
     got = values(at_the_truth(4))
     names = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean", "Mean@0.1", "AUC")
     assert tuple(got) == names

@@ -1,4 +1,4 @@
-"""People in photos with labelled limbs, and how many of those a net finds; skips where the photos are not."""
+"""People in photos with labelled limbs, and how many of those a model finds; skips where the photos are not."""
 
 import torch
 
@@ -22,11 +22,11 @@ def real_people(input_size: tuple[int, int], count: int) -> Batch:
     return dataset.load(rows[:count], input_size=input_size)
 
 
-def share_found(net: PoseModel, people: Batch) -> float:
-    """Return the share of labelled limb joints that a net puts within a tenth of the box's longer side."""
+def share_found(model: PoseModel, people: Batch) -> float:
+    """Return the share of labelled limb joints that a model puts within a tenth of the box's longer side."""
     with torch.no_grad():
-        found = torch.cat([net(images).keypoints for images in torch.split(people.images, _AT_ONCE)])
-    ours = [net.skeleton.index(joint) for joint in LIMB_JOINTS]
+        found = torch.cat([model(images).keypoints for images in torch.split(people.images, _AT_ONCE)])
+    ours = [model.skeleton.index(joint) for joint in LIMB_JOINTS]
     theirs = [COCO_17.index(joint) for joint in LIMB_JOINTS]
     distances = (found[:, ours] - people.keypoints[:, theirs]).norm(dim=-1)
     counts = people.visible[:, theirs]

@@ -282,7 +282,7 @@ def test_a_persons_loss_is_their_own(head: Head) -> None:
 
 
 @every_head
-def test_a_perfect_net_has_no_loss_and_any_other_has(head: Head) -> None:
+def test_a_perfect_model_has_no_loss_and_any_other_has(head: Head) -> None:
     target = head.encode(torch.tensor([[[3.0, 4.0]]], dtype=torch.float64))
     visible = torch.ones(1, 1, dtype=torch.bool)
     assert head.loss(target, target, visible).tolist() == [0]

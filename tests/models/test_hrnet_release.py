@@ -92,7 +92,7 @@ def fuse(state: State, at: str, x: Tensor, *, source: int, to: int) -> Tensor:
 
 
 def their_heatmaps(state: State, images: Tensor) -> Tensor:
-    """Run the net of the official code, layer by layer."""
+    """Run the model of the official code, layer by layer."""
     x = (images - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
     x = apply(state, "conv2", "bn2", apply(state, "conv1", "bn1", x, stride=2), stride=2)
     for i in range(4):
@@ -121,12 +121,12 @@ def their_heatmaps(state: State, images: Tensor) -> Tensor:
 @pytest.mark.parametrize(("k", "skeleton"), [(16, MPII_16), (17, COCO_17)])
 def test_the_outputs_are_theirs(k: int, skeleton: object) -> None:
     state = release(k=k)
-    net = pose_hrnet(state, input_size=(64, 96))
-    assert net.skeleton is skeleton
-    assert not net.training
+    model = pose_hrnet(state, input_size=(64, 96))
+    assert model.skeleton is skeleton
+    assert not model.training
     images = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        (ours,), theirs = net(images).stages, their_heatmaps(state, images)
+        (ours,), theirs = model(images).stages, their_heatmaps(state, images)
     assert ours.shape == (2, k, 16, 24)
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4 * theirs.abs().max().item())
 
@@ -137,7 +137,7 @@ def test_saved_by_data_parallel_and_without_counters() -> None:
     assert all(torch.equal(given[name], expected[name]) for name in expected if "num_batches" not in name)
 
 
-def test_w32_is_the_published_net() -> None:
+def test_w32_is_the_published_model() -> None:
     state = release(width=32)
     learned = [tensor for name, tensor in state.items() if "running" not in name and "num_batches" not in name]
     published = build("hrnet", size="published").state_dict()
@@ -150,7 +150,7 @@ def test_w32_is_the_published_net() -> None:
     }
 
 
-def test_states_of_other_nets_are_one_line() -> None:
+def test_states_of_other_models_are_one_line() -> None:
     lacking = release()
     del lacking["stage3.2.fuse_layers.2.0.0.0.weight"]
     surplus = release() | {"incre_modules.0.weight": torch.zeros(1)}

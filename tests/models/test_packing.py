@@ -30,7 +30,7 @@ def facts(*, stored: str) -> WeightFacts:
     )
 
 
-def net() -> nn.Sequential:
+def model() -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 2))
 
@@ -49,7 +49,7 @@ def test_levels_of_a_channel_by_hand() -> None:
 
 
 def test_no_weight_moves_by_more_than_half_a_level_of_its_channel() -> None:
-    state = net().state_dict()
+    state = model().state_dict()
     back = unpacked(packed(state, stored="int8"))
     assert back.keys() == state.keys()
     for name, value in state.items():
@@ -63,7 +63,7 @@ def test_no_weight_moves_by_more_than_half_a_level_of_its_channel() -> None:
 
 @pytest.mark.parametrize("stored", ["float16", "float32", "int8"])
 def test_a_file_loads_as_what_was_packed(tmp_path: Path, stored: str) -> None:
-    given, fresh = net(), net()
+    given, fresh = model(), model()
     nn.init.zeros_(fresh[0].weight)  # type: ignore[arg-type]
     path = tmp_path / "net.safetensors"
     sha256 = save_weights(given, path, facts(stored=stored)).sha256

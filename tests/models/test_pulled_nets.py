@@ -1,4 +1,4 @@
-"""The nets of PULLS, where they were pulled: against their own runtimes on photos of people, and what they find.
+"""The models of PULLS, where they were pulled: against their own runtimes on photos of people, and what they find.
 
 TF.js is asked through its WebAssembly backend where it is at hand (tfjs_files.HOME), LiteRT as everywhere.
 """
@@ -25,15 +25,15 @@ from tests.models.real_people import real_people, share_found
 PARITY = 1e-3
 """Of the largest output: the runtimes round differently along a hundred layers."""
 
-TFJS_NETS = [name for name, each in PULLS.items() if each.opened[0] == "tfjs"]
+TFJS_MODELS = [name for name, each in PULLS.items() if each.opened[0] == "tfjs"]
 MOVENETS = [name for name in PULLS if name.startswith("movenet")]
 
 
 @cache
 def pulled(name: str) -> ImportedPose:
-    net = open_model(name).net
-    assert isinstance(net, ImportedPose)
-    return net
+    model = open_model(name).module
+    assert isinstance(model, ImportedPose)
+    return model
 
 
 def opened(name: str) -> ImportedPose:
@@ -43,7 +43,7 @@ def opened(name: str) -> ImportedPose:
 
 
 def asked_of_tfjs(
-    name: str, net: ImportedPose, prepared: Tensor, outputs: tuple[str, ...], folder: Path
+    name: str, opened: ImportedPose, prepared: Tensor, outputs: tuple[str, ...], folder: Path
 ) -> list[Array]:
     """Return what TF.js says of pictures (N, H, W, 3); the file's picture size becomes the spec's."""
     home = tfjs_or_skip()
@@ -62,14 +62,14 @@ def asked_of_tfjs(
     return [np.concatenate(rows) for rows in zip(*answers, strict=True)]
 
 
-@pytest.mark.parametrize("name", TFJS_NETS)
+@pytest.mark.parametrize("name", TFJS_MODELS)
 def test_agrees_with_tfjs_on_real_people(name: str, tmp_path: Path) -> None:
-    net = opened(name)
-    people = real_people(net.input_size, 2)
+    model = opened(name)
+    people = real_people(model.input_size, 2)
     with torch.no_grad():
-        prepared = net.prepare(people.images)
-        ours = net.graph(prepared)
-    theirs = asked_of_tfjs(name, net, prepared, net.card.stages, tmp_path)
+        prepared = model.prepare(people.images)
+        ours = model.graph(prepared)
+    theirs = asked_of_tfjs(name, model, prepared, model.card.stages, tmp_path)
     for mine, other in zip(ours, theirs, strict=True):
         assert mine.shape == other.shape
         assert np.abs(mine.numpy() - other).max() < PARITY * max(1.0, float(np.abs(other).max()))
@@ -78,31 +78,31 @@ def test_agrees_with_tfjs_on_real_people(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", MOVENETS)
 def test_movenet_is_decoded_as_its_own_graph_does(name: str, tmp_path: Path) -> None:
     """(y, x, score) a keypoint, y and x in [0, 1] from the picture's outer edges."""
-    net = opened(name)
-    people = real_people(net.input_size, 3)
+    model = opened(name)
+    people = real_people(model.input_size, 3)
     with torch.no_grad():
-        output = net(people.images)
-        prepared = net.prepare(people.images)
-    (theirs,) = asked_of_tfjs(name, net, prepared, ("Identity",), tmp_path)
+        output = model(people.images)
+        prepared = model.prepare(people.images)
+    (theirs,) = asked_of_tfjs(name, model, prepared, ("Identity",), tmp_path)
     rows = torch.from_numpy(theirs.copy())[:, 0]
-    places = rows[..., :2].flip(-1) * net.input_size[0] - 0.5
-    torch.testing.assert_close(output.keypoints, places, atol=PARITY * net.input_size[0], rtol=0)
+    places = rows[..., :2].flip(-1) * model.input_size[0] - 0.5
+    torch.testing.assert_close(output.keypoints, places, atol=PARITY * model.input_size[0], rtol=0)
     torch.testing.assert_close(output.scores, rows[..., 2], atol=PARITY, rtol=0)
 
 
 def test_blazepose_agrees_with_litert_on_real_people() -> None:
     name = "blazepose-full-tflite"
-    net = opened(name)
+    model = opened(name)
     content = pulled_path(name)[1].read_bytes()
     with torch.no_grad():
-        prepared = net.prepare(real_people(net.input_size, 3).images)
-        (ours,) = net.graph(prepared)
+        prepared = model.prepare(real_people(model.input_size, 3).images)
+        (ours,) = model.graph(prepared)
     for row in range(3):
         theirs = runtime_outputs(content, prepared[row : row + 1].numpy())[0]
         assert np.abs(ours[row : row + 1].numpy() - theirs).max() < PARITY * np.abs(theirs).max()
 
 
-def test_blazepose_of_both_packages_is_one_net() -> None:
+def test_blazepose_of_both_packages_is_one_model() -> None:
     first, second = opened("blazepose-full"), opened("blazepose-full-tflite")
     images = real_people(first.input_size, 3).images
     with torch.no_grad():
@@ -111,19 +111,19 @@ def test_blazepose_of_both_packages_is_one_net() -> None:
 
 @pytest.mark.parametrize("name", PULLS)
 def test_finds_real_people(name: str) -> None:
-    net = opened(name)
-    people = real_people(net.input_size, 12)
-    assert share_found(net, people) > 0.5
+    model = opened(name)
+    people = real_people(model.input_size, 12)
+    assert share_found(model, people) > 0.5
 
 
 @pytest.mark.parametrize("name", PULLS)
 def test_objectives_reach_the_picture(name: str) -> None:
-    net = opened(name)
-    people: Batch = real_people(net.input_size, 2).in_skeleton(net.skeleton)
+    model = opened(name)
+    people: Batch = real_people(model.input_size, 2).in_skeleton(model.skeleton)
     aim = Aim(people.keypoints, people.visible, 0.1 * people.box_side)
     for objective in (TrainingLoss(), Margin(enough=100.0)):
         images = people.images.clone().requires_grad_()
-        loss = objective.bind(net, aim, targeted=False)(images, torch.arange(2))
+        loss = objective.bind(model, aim, targeted=False)(images, torch.arange(2))
         (gradient,) = torch.autograd.grad(loss.sum(), images)
         assert torch.isfinite(gradient).all()
         assert (gradient.abs().amax(dim=(1, 2, 3)) > 0).all()
@@ -132,6 +132,6 @@ def test_objectives_reach_the_picture(name: str) -> None:
 
 @pytest.mark.parametrize("name", MOVENETS)
 def test_movenet_has_its_head(name: str) -> None:
-    net = opened(name)
-    assert isinstance(net.head, CentreHead)
-    assert net.head.heatmap_size == (net.input_size[0] // 4, net.input_size[1] // 4)
+    model = opened(name)
+    assert isinstance(model.head, CentreHead)
+    assert model.head.heatmap_size == (model.input_size[0] // 4, model.input_size[1] // 4)

@@ -1,4 +1,4 @@
-"""Pulling nets, with clients and archives made here: no network."""
+"""Pulling models, with clients and archives made here: no network."""
 
 import hashlib
 import io
@@ -33,8 +33,10 @@ MEMBERS = {f"package/small/{name}": content for name, content in SMALL.items()}
 OTHER = {"package/other.bin": b"other"}
 WHEEL = {"nets/whole.tflite": b"wheel"}
 MADE = {
-    "small": Pull("Small net", NPM, ("tfjs", "model.json"), {m: sha256(c) for m, c in MEMBERS.items()}, "CC0", 9),
-    "other": Pull("Other net", NPM, ("tfjs", "other.bin"), {m: sha256(c) for m, c in OTHER.items()}, "CC0", 9),
+    "small": Pull(
+        "Small model", NPM, ("tfjs", "model.json"), {m: sha256(c) for m, c in MEMBERS.items()}, "CC0", 9
+    ),
+    "other": Pull("Other model", NPM, ("tfjs", "other.bin"), {m: sha256(c) for m, c in OTHER.items()}, "CC0", 9),
     "whole": Pull(
         "Of a wheel", PIP, ("tflite", "whole.tflite"), {m: sha256(c) for m, c in WHEEL.items()}, "CC0", 9
     ),
@@ -65,7 +67,7 @@ def script(path: Path, lines: str) -> Path:
 
 @pytest.fixture(autouse=True)
 def made_pulls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nets and a cache of the test's own; no client is at hand."""
+    """Models and a cache of the test's own; no client is at hand."""
     for name in [*PULLS]:
         monkeypatch.delitem(PULLS, name)
     for name, each in MADE.items():
@@ -104,11 +106,11 @@ def refusal(*names: str, **how: Path) -> str:
 
 
 def leavings() -> list[str]:
-    nets = folder_of("small").parent
-    return [path.name for path in nets.iterdir() if path.name.startswith(".")] if nets.exists() else []
+    models = folder_of("small").parent
+    return [path.name for path in models.iterdir() if path.name.startswith(".")] if models.exists() else []
 
 
-def test_npm_brings_all_nets_of_its_archive_once(tmp_path: Path, npm: Client) -> None:
+def test_npm_brings_all_models_of_its_archive_once(tmp_path: Path, npm: Client) -> None:
     packed = tgz(tmp_path / "packed.tgz", MEMBERS | OTHER | {"package/index.js": b"evil()"})
     npm(f'echo "$@" >> {tmp_path}/asked\n/bin/cp {packed} "$4/someone-nets-1.2.3.tgz"\n')
     assert said(["small"]) == ["npm fetches @someone/nets 1.2.3 (2 MB)"]
@@ -130,11 +132,11 @@ def test_pip_downloads_one_wheel_whatever_runs_here(tmp_path: Path) -> None:
         f'echo "$@" >> {tmp_path}/asked\nwhile [ "$1" != --dest ]; do shift; done\n'
         f'/bin/cp {made} "$2/nets-4.5.6-x.whl"\n',
     )
-    assert said(["whole"]) == ["pip fetches nets 4.5.6 (3 MB)"]
+    assert said(["whole"]) == ["pip fetches models 4.5.6 (3 MB)"]
     assert pulled_path("whole")[1].read_bytes() == b"wheel"
     asked = (tmp_path / "asked").read_text()
     assert asked.startswith("-m pip ")
-    assert asked.strip().endswith(" nets==4.5.6")
+    assert asked.strip().endswith(" models==4.5.6")
     for option in ("download", "--no-deps", "--only-binary :all:", "--python-version 3.11"):
         assert f" {option} " in asked
 
@@ -146,7 +148,7 @@ def test_an_archive_at_hand_needs_no_client(tmp_path: Path) -> None:
     assert is_here("whole")
 
 
-def test_a_pulled_net_is_opened_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pulled_model_is_opened_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     card = tmp_path / "card.toml"
     card.write_text(CARD)
     said(["small"], archive=tgz(tmp_path / "here.tgz", MEMBERS | OTHER))
@@ -154,8 +156,8 @@ def test_a_pulled_net_is_opened_by_its_name(tmp_path: Path, monkeypatch: pytest.
     opened = open_model("small")
     direct = IMPORTERS["tfjs"](str(folder_of("small") / "model.json"), card)
     assert (opened.name, opened.fingerprint) == ("small", direct.fingerprint)
-    images = torch.rand(1, 3, *direct.net.input_size)
-    assert torch.equal(opened.net(images).stages[0], direct.net(images).stages[0])
+    images = torch.rand(1, 3, *direct.module.input_size)
+    assert torch.equal(opened.module(images).stages[0], direct.module(images).stages[0])
 
 
 def test_what_is_not_here_says_how_to_bring_it() -> None:
@@ -207,7 +209,7 @@ def test_npm_that_leaves_nothing(npm: Client) -> None:
 
 def test_pip_offline_and_missing(tmp_path: Path) -> None:
     python = tmp_path / "bin" / "python"
-    assert "pip could not fetch nets 4.5.6: No such file" in refusal("whole")
+    assert "pip could not fetch models 4.5.6: No such file" in refusal("whole")
     script(python, f'echo "{python}: No module named pip" >&2\nexit 1\n')
     assert f"this Python has no pip; `{python} -m ensurepip` puts it there" in refusal("whole")
     script(python, 'echo "WARNING: Retrying" >&2\necho "ERROR: No matching distribution found" >&2\nexit 1\n')
@@ -288,10 +290,10 @@ def test_another_process_may_bring_it_first(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_unknown_name() -> None:
-    assert "unknown net to pull 'smal'; did you mean 'small'" in refusal("smal")
+    assert "unknown model to pull 'smal'; did you mean 'small'" in refusal("smal")
 
 
-def test_the_registered_nets_have_specs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_registered_models_have_specs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     for name, each in pulled.PULLS.items():
         card = read_spec(Path(pulled.__file__).with_name("specs") / f"{name}.toml")

@@ -1,4 +1,4 @@
-"""Nets that others released: every tensor lands where it should, and the outputs are theirs."""
+"""Models that others released: every tensor lands where it should, and the outputs are theirs."""
 
 import pytest
 import torch
@@ -97,7 +97,7 @@ def hourglass(state: State, name: str, x: Tensor, *, scale: int) -> Tensor:
 
 
 def their_outputs(state: State, images: Tensor, *, stacks: int) -> list[Tensor]:
-    """Run the net of pytorch-pose, layer by layer."""
+    """Run the model of pytorch-pose, layer by layer."""
     x = norm_relu(state, "bn1", conv(state, "conv1", images - torch.tensor(MPII_MEAN)[:, None, None], stride=2))
     x = F.max_pool2d(blocks(state, "layer1", x), 2)
     x = blocks(state, "layer3", blocks(state, "layer2", x))
@@ -114,10 +114,10 @@ def their_outputs(state: State, images: Tensor, *, stacks: int) -> list[Tensor]:
 @pytest.mark.parametrize(("stacks", "modules"), [(2, 1), (8, 1), (2, 2)])
 def test_the_outputs_are_theirs(stacks: int, modules: int) -> None:
     state = release(stacks=stacks, modules=modules)
-    net = pytorch_pose_hourglass(state, input_size=(64, 64))
+    model = pytorch_pose_hourglass(state, input_size=(64, 64))
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        ours, theirs = net(images).stages, their_outputs(state, images, stacks=stacks)
+        ours, theirs = model(images).stages, their_outputs(state, images, stacks=stacks)
     assert len(ours) == stacks
     for given, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(given, expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
@@ -142,20 +142,20 @@ def test_the_state_is_not_written_to() -> None:
 
 
 @pytest.mark.parametrize(("stacks", "expected"), [(2, 6_730_912), (8, 25_594_624)])
-def test_the_released_nets_in_full(stacks: int, expected: int) -> None:
+def test_the_released_models_in_full(stacks: int, expected: int) -> None:
     """6.73 M and 25.59 M parameters: what the layers of hg_s2_b1 and hg_s8_b1 hold, biases and all."""
     state = release(stacks=stacks, stem=64, planes=128)
     learned = [tensor for name, tensor in state.items() if "running" not in name and "num_batches" not in name]
     assert sum(tensor.numel() for tensor in learned) == expected
-    net = pytorch_pose_hourglass(state)
-    assert net.input_size == (256, 256)
-    assert net.head.heatmap_size == (64, 64)
-    assert not net.training
-    inner = net.state_dict()["hourglasses.1.0.inner.inner.inner.inner.0.conv2.weight"]
+    model = pytorch_pose_hourglass(state)
+    assert model.input_size == (256, 256)
+    assert model.head.heatmap_size == (64, 64)
+    assert not model.training
+    inner = model.state_dict()["hourglasses.1.0.inner.inner.inner.inner.0.conv2.weight"]
     assert torch.equal(inner, state["hg.1.hg.0.3.0.conv2.weight"])
 
 
-def test_states_of_other_nets_are_one_line() -> None:
+def test_states_of_other_models_are_one_line() -> None:
     lacking = release(stacks=2)
     del lacking["hg.0.hg.2.1.0.conv2.weight"]
     surplus = release(stacks=2) | {"conv9.weight": torch.zeros(1)}

@@ -1,4 +1,4 @@
-"""The rows of facts are true: every shipped net scores on the whole validation set what its row says."""
+"""The rows of facts are true: every shipped model scores on the whole validation set what its row says."""
 
 import json
 from functools import cache
@@ -41,10 +41,10 @@ PHOTOS = [name for name in shipped_models() if name.endswith("@photos")]
 @pytest.mark.parametrize("name", shipped_architectures())
 def test_the_score_is_what_the_row_says(name: str) -> None:
     facts = load_facts(shipped_weights(name))
-    net = build(name, size=facts.size)
-    load_weights(net, shipped_weights(name))
-    course = course_of(name, net)
-    scored = course.score(net.eval(), validation_people(), n=1000)
+    model = build(name, size=facts.size)
+    load_weights(model, shipped_weights(name))
+    course = course_of(name, model)
+    scored = course.score(model.eval(), validation_people(), n=1000)
     assert facts.metric == course.metric
     assert facts.n == scored.n == 1000
     assert facts.data_fingerprint in {open_dataset("synthpose:train").fingerprint, *SAME_TRAINING_PEOPLE}
@@ -58,8 +58,8 @@ def test_the_score_is_what_the_row_says(name: str) -> None:
 def test_the_score_on_photographs_is_what_the_row_says(name: str) -> None:
     valid = open_dataset(f"mpii:{real_file('mpii_part/valid.json')}")
     opened, facts = open_model(name), load_facts(shipped_weights(name))
-    assert isinstance(opened.net, nn.Module)
-    scored = course_of(facts.architecture, opened.net).score(opened.net, valid, n=len(valid))
+    assert isinstance(opened.module, nn.Module)
+    scored = course_of(facts.architecture, opened.module).score(opened.module, valid, n=len(valid))
     assert (facts.n, facts.metric) == (448, "PCKh@0.5")
     assert scored.value == pytest.approx(facts.score, abs=0.1)
     assert opened.name == name
@@ -95,7 +95,7 @@ def test_weights_are_small_and_complete(name: str) -> None:
         return
     opened = open_model(name)
     assert opened.fingerprint == facts.sha256
-    assert opened.net.skeleton.name == "mpii_16"
+    assert opened.module.skeleton.name == "mpii_16"
 
 
 def test_all_weights_together_are_small() -> None:
@@ -121,17 +121,17 @@ def test_a_task_is_no_model_and_a_model_no_task() -> None:
 
 
 @pytest.mark.parametrize("name", AIMS)
-def test_every_net_of_the_study_is_shipped_and_scores_its_floor(name: str) -> None:
+def test_every_model_of_the_study_is_shipped_and_scores_its_floor(name: str) -> None:
     facts = load_facts(shipped_weights(name))
     _, floor = AIMS[name]
     assert facts.n == 1000
     assert facts.score >= floor
 
 
-def test_every_net_of_the_study_is_there() -> None:
+def test_every_model_of_the_study_is_there() -> None:
     assert set(AIMS) == set(shipped_architectures())
 
 
-def test_the_nets_of_the_study_are_nine_for_poses_and_two_for_other_tasks() -> None:
+def test_the_models_of_the_study_are_nine_for_poses_and_two_for_other_tasks() -> None:
     assert sum(name in MODELS for name in AIMS) == 9
     assert {name for name in AIMS if name in TASKS} == set(TASKS)

@@ -59,7 +59,7 @@ def test_own_skeleton(tmp_path: Path) -> None:
     assert card.select == (3, 1)
 
 
-def test_the_specs_of_the_page_on_your_net(tmp_path: Path) -> None:
+def test_the_specs_of_the_page_on_your_model(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "your-model.md").read_text()
     cards = []
     for place, block in enumerate(page.split("```toml\n")[1:]):
@@ -84,7 +84,7 @@ def test_the_page_counts_the_operators_of_onnx() -> None:
 
 def test_a_spec_is_for_one_format(tmp_path: Path) -> None:
     path = written(tmp_path, HEATMAPS)
-    with pytest.raises(RobustPoseError, match="is a spec for tflite nets"):
+    with pytest.raises(RobustPoseError, match="is a spec for tflite models"):
         read_spec(path, format="onnx")
     with pytest.raises(RobustPoseError, match="padding must be a number > 0, got 0"):
         spec_of(tmp_path, HEATMAPS | {"padding": "0"})
@@ -127,7 +127,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("input_size", "[64]", "input_size must be [height, width]"),
     ("input_size", "[64, 0]", "input_size must be [height, width]"),
     ("input_size", "[64, 1000000]", "input_size must be [height, width], whole numbers from 1 to 4096, got"),
-    ("format", '"torch"\nsha256 = "' + 64 * "0" + '"', "sha256 is of a net's file, and a net of format 'torch'"),
+    (
+        "format",
+        '"torch"\nsha256 = "' + 64 * "0" + '"',
+        "sha256 is of a model's file, and a model of format 'torch'",
+    ),
     ("input_size", "[64.5, 48]", "input_size must be [height, width]"),
     ("input_size", "[true, true]", "input_size must be [height, width]"),
     ("channels", '"GBR"', "channels must be 'RGB' or 'BGR', got 'GBR'"),

@@ -138,11 +138,11 @@ def test_files_without_counters_and_with_a_prefix_are_read() -> None:
 @pytest.mark.parametrize(("maps", "skeleton"), [(16, "mpii_16"), (17, "coco_17")])
 def test_every_tensor_of_pose_resnet_lands_where_it_should(maps: int, skeleton: str) -> None:
     theirs = pose_state(maps=maps)
-    net = pose_resnet_50({f"module.{name}": tensor for name, tensor in theirs.items()})
-    assert not net.training
-    assert net.skeleton.name == skeleton
-    assert net.standardise.channels == "BGR"
-    ours = net.state_dict()
+    model = pose_resnet_50({f"module.{name}": tensor for name, tensor in theirs.items()})
+    assert not model.training
+    assert model.skeleton.name == skeleton
+    assert model.standardise.channels == "BGR"
+    ours = model.state_dict()
     assert len(ours) == len(theirs)
     assert same(
         ours,
@@ -160,7 +160,7 @@ def test_every_tensor_of_pose_resnet_lands_where_it_should(maps: int, skeleton: 
     )
     published = build("resdec", size="published")
     assert isinstance(published, ResDec)
-    assert {name for name, _ in net.named_parameters()} == {name for name, _ in published.named_parameters()}
+    assert {name for name, _ in model.named_parameters()} == {name for name, _ in published.named_parameters()}
 
 
 def test_what_does_not_fit_is_named() -> None:

@@ -1,4 +1,4 @@
-"""Nets that answer what a test wrote, and what an objective makes of it."""
+"""Models that answer what a test wrote, and what an objective makes of it."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ FREE = Margin(enough=100.0)
 
 @dataclass
 class Says:
-    """A net that answers its own raw output, whatever it is shown."""
+    """A model that answers its own raw output, whatever it is shown."""
 
     raw: Tensor
     head: Head
@@ -38,9 +38,9 @@ def aim(x: float, y: float, *, radius: float, visible: bool = True) -> Aim:
     return Aim(torch.tensor([[[x, y]]]), torch.tensor([[visible]]), torch.tensor([radius]))
 
 
-def margin(net: Says, where: Aim, *, objective: Objective = FREE, targeted: bool = False) -> Tensor:
-    rows = torch.arange(len(net.raw))
-    return objective.bind(net, where, targeted=targeted)(torch.zeros(len(rows), 3, *TINY), rows)
+def margin(model: Says, where: Aim, *, objective: Objective = FREE, targeted: bool = False) -> Tensor:
+    rows = torch.arange(len(model.raw))
+    return objective.bind(model, where, targeted=targeted)(torch.zeros(len(rows), 3, *TINY), rows)
 
 
 def one_map(**heights: float) -> Says:

@@ -31,33 +31,33 @@ def test_margins_of_maps_by_hand(heights: dict[str, float], expected: float) -> 
 
 def test_margins_of_coordinates_by_hand() -> None:
     raw = NUMBERS.encode(torch.tensor([[[7.5, 6.5]]])).requires_grad_(True)  # 5 pixels from the truth
-    net = Says(raw, NUMBERS)
-    assert float(margin(net, aim(4.5, 2.5, radius=2.0)).detach()) == pytest.approx(1.5)
-    assert float(margin(net, aim(4.5, 2.5, radius=10.0)).detach()) == pytest.approx(-0.5)
-    assert float(margin(net, aim(4.5, 2.5, radius=10.0), targeted=True).detach()) == pytest.approx(0.5)
+    model = Says(raw, NUMBERS)
+    assert float(margin(model, aim(4.5, 2.5, radius=2.0)).detach()) == pytest.approx(1.5)
+    assert float(margin(model, aim(4.5, 2.5, radius=10.0)).detach()) == pytest.approx(-0.5)
+    assert float(margin(model, aim(4.5, 2.5, radius=10.0), targeted=True).detach()) == pytest.approx(0.5)
 
 
 def test_a_lost_keypoint_gets_no_gradient() -> None:
     lost, held = one_map(c2r1=0.2, c5r3=0.9), one_map(c2r1=0.9, c5r3=0.2)
-    for net, moved in ((lost, False), (held, True)):
-        loss = margin(net, aim(4.5, 2.5, radius=2.0), objective=Margin())
-        (gradient,) = torch.autograd.grad(loss.sum(), net.raw)
+    for model, moved in ((lost, False), (held, True)):
+        loss = margin(model, aim(4.5, 2.5, radius=2.0), objective=Margin())
+        (gradient,) = torch.autograd.grad(loss.sum(), model.raw)
         assert bool(gradient.any()) == moved
     assert float(margin(lost, aim(4.5, 2.5, radius=2.0), objective=Margin()).detach()) == pytest.approx(0.1)
 
 
 def test_what_does_not_count_may_be_nan() -> None:
     for head, raw in ((MAPS, torch.rand(1, 1, 4, 6)), (NUMBERS, torch.rand(1, 1, 2))):
-        net = Says(raw.requires_grad_(True), head)
-        loss = margin(net, aim(float("nan"), 0.0, radius=float("nan"), visible=False))
-        (gradient,) = torch.autograd.grad(loss.sum(), net.raw)
+        model = Says(raw.requires_grad_(True), head)
+        loss = margin(model, aim(float("nan"), 0.0, radius=float("nan"), visible=False))
+        (gradient,) = torch.autograd.grad(loss.sum(), model.raw)
         assert float(loss.detach()) == 0.0 and not gradient.any()
 
 
 def test_keypoints_that_the_score_leaves_out_are_left_out() -> None:
     unscored = replace(ONE, uncounted=("nose",))
-    net = replace(one_map(c2r1=1.0), skeleton=unscored)
-    assert float(margin(net, aim(4.5, 2.5, radius=2.0)).detach()) == 0.0
+    model = replace(one_map(c2r1=1.0), skeleton=unscored)
+    assert float(margin(model, aim(4.5, 2.5, radius=2.0)).detach()) == 0.0
 
 
 @pytest.mark.parametrize("head", [MAPS, NUMBERS, CLASSES], ids=["maps", "coordinates", "classes"])
@@ -82,8 +82,8 @@ def test_above_zero_is_wrong_as_the_metric_says(head: HeatmapHead | CoordinateHe
     for k in range(len(TRIO)):
         only = torch.zeros_like(batch.visible)
         only[:, k] = batch.visible[:, k]
-        net = Says(raw, head, skeleton=TRIO)
-        found = margin(net, Aim(batch.keypoints, only, correct_radius(batch, metric)))
+        model = Says(raw, head, skeleton=TRIO)
+        found = margin(model, Aim(batch.keypoints, only, correct_radius(batch, metric)))
         counts = batch.visible[:, k].numpy()
         assert ((found.numpy() > 0) == (hits[:, k] == 0))[counts].all()
 
@@ -94,11 +94,11 @@ def test_keypoints_alone_tell_the_same_decisions(head: HeatmapHead | CoordinateH
     batch = tiny_batch(30)
     shape = (30, 3, 4, 6) if isinstance(head, HeatmapHead) else (30, 3, 2)
     raw = torch.rand(shape, generator=torch.Generator().manual_seed(4)) - 0.5
-    net, rows = Says(raw, head, skeleton=TRIO), torch.arange(30)
+    model, rows = Says(raw, head, skeleton=TRIO), torch.arange(30)
     where = Aim(batch.keypoints, batch.visible, correct_radius(batch) * 3)
     for targeted in (False, True):
-        seen = Keypoints().bind(net, where, targeted=targeted)
-        known = Margin().bind(net, where, targeted=targeted)
+        seen = Keypoints().bind(model, where, targeted=targeted)
+        known = Margin().bind(model, where, targeted=targeted)
         images = torch.zeros(30, 3, *TINY)
         lost = seen.parts(images, rows) > 0
         assert torch.equal(lost, known.parts(images, rows) > 0)
@@ -127,7 +127,7 @@ def test_margins_of_classes_are_those_of_all_pairs_of_bins() -> None:
     raw = torch.randn(7, 2, 40, generator=generator)
     keypoints = torch.rand(7, 2, 2, generator=generator) * torch.tensor([12.0, 8.0])
     radius = torch.linspace(0.6, 4.0, 7)
-    net = Says(raw, CLASSES, skeleton=Skeleton(name="two", keypoints=("a", "b"), limbs=()))
+    model = Says(raw, CLASSES, skeleton=Skeleton(name="two", keypoints=("a", "b"), limbs=()))
     maps = raw[:, :, None, :24] + raw[:, :, 24:, None]  # (N, K, Ly, Lx)
     x, y = torch.arange(24) / 2 - 0.25, torch.arange(16) / 2 - 0.25  # centres of bins, in pixels
     distance = torch.hypot(x - keypoints[..., 0, None, None], y[:, None] - keypoints[..., 1, None, None])
@@ -137,11 +137,11 @@ def test_margins_of_classes_are_those_of_all_pairs_of_bins() -> None:
     for k in range(2):
         only = torch.zeros(7, 2, dtype=torch.bool)
         only[:, k] = True
-        found = margin(net, Aim(keypoints, only, radius))
+        found = margin(model, Aim(keypoints, only, radius))
         torch.testing.assert_close(found, expected[:, k], rtol=1e-4, atol=1e-5)
 
 
-def test_a_perfect_net_of_classes_has_about_minus_one() -> None:
+def test_a_perfect_model_of_classes_has_about_minus_one() -> None:
     where = aim(5.75, 3.75, radius=2.0)  # the centre of a bin; the next bin beyond 2 pixels is at 2.5 or nearer
     found = float(margin(Says(CLASSES.encode(where.keypoints), CLASSES), where))
     assert -(2.5**2) / 2.0**2 <= found <= -1.0
@@ -185,12 +185,12 @@ def says_offsets(*, right: float, wrong: float, shift: float = 0.0) -> Says:
     ids=["right", "wrong", "the offset leads away", "the offset stays within"],
 )
 def test_margins_of_offsets_by_hand(right: float, wrong: float, shift: float, expected: float) -> None:
-    net, where = says_offsets(right=right, wrong=wrong, shift=shift), aim(16.0, 16.0, radius=3.0)
+    model, where = says_offsets(right=right, wrong=wrong, shift=shift), aim(16.0, 16.0, radius=3.0)
     assert Margin.serves(OFFSETS)
-    loss = margin(net, where)
+    loss = margin(model, where)
     assert float(loss.detach()) == pytest.approx(expected, abs=1e-6)
-    assert float(margin(net, where, targeted=True).detach()) == pytest.approx(-expected, abs=1e-6)
-    (gradient,) = torch.autograd.grad(loss.sum(), net.raw)
+    assert float(margin(model, where, targeted=True).detach()) == pytest.approx(-expected, abs=1e-6)
+    (gradient,) = torch.autograd.grad(loss.sum(), model.raw)
     assert torch.isfinite(gradient).all()
     assert bool(gradient.any())
 
@@ -212,22 +212,22 @@ def test_margins_of_offsets_agree_with_what_is_decoded(head: OffsetHead | Centre
     assert 0 < int(wrong.sum()) < 200
 
 
-def test_a_keypoint_beyond_the_reach_of_any_cell_is_wrong_whatever_the_net_says() -> None:
+def test_a_keypoint_beyond_the_reach_of_any_cell_is_wrong_whatever_the_model_says() -> None:
     """A labelled keypoint outside the crop: lost without an attack, and none can bring a target there."""
     far, everywhere = aim(40.0, 2.5, radius=2.0), aim(4.5, 2.5, radius=100.0)
-    net = one_map(c2r1=1.0)
-    assert float(margin(net, far).detach()) == 1.0
-    assert float(margin(net, far, targeted=True).detach()) == -1.0
-    assert float(margin(net, everywhere).detach()) == -1.0
+    model = one_map(c2r1=1.0)
+    assert float(margin(model, far).detach()) == 1.0
+    assert float(margin(model, far, targeted=True).detach()) == -1.0
+    assert float(margin(model, everywhere).detach()) == -1.0
     between = aim(3.5, 2.5, radius=0.5)  # of two cells, a pixel from both: read a quarter off one it may be right
-    assert float(margin(net, between).detach()) == 0.0
-    bound = Margin().bind(net, far, targeted=False)
+    assert float(margin(model, between).detach()) == 0.0
+    bound = Margin().bind(model, far, targeted=False)
     assert isinstance(bound, CappedLoss)
     found = bound(torch.zeros(1, 3, *TINY), torch.arange(1)).detach()
     assert float(found) == pytest.approx(float(bound.cap))
 
 
 def test_classes_out_of_reach_are_decided_too() -> None:
-    net = Says(torch.zeros(1, 1, CLASSES.bins[0] + CLASSES.bins[1], requires_grad=True), CLASSES)
-    assert float(margin(net, aim(40.0, 2.5, radius=2.0)).detach()) == 1.0
-    assert float(margin(net, aim(4.5, 2.5, radius=100.0)).detach()) == -1.0
+    model = Says(torch.zeros(1, 1, CLASSES.bins[0] + CLASSES.bins[1], requires_grad=True), CLASSES)
+    assert float(margin(model, aim(40.0, 2.5, radius=2.0)).detach()) == 1.0
+    assert float(margin(model, aim(4.5, 2.5, radius=100.0)).detach()) == -1.0

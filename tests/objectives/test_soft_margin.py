@@ -25,34 +25,34 @@ SOFT = SoftMargin(softness=0.1, enough=100.0)
 @pytest.mark.parametrize("targeted", [False, True])
 def test_soft_margins_are_the_margins(head: Head, shape: tuple[int, ...], targeted: bool) -> None:
     generator = torch.Generator().manual_seed(7)
-    net = Says(torch.rand(shape, generator=generator), head)
+    model = Says(torch.rand(shape, generator=generator), head)
     keypoints = torch.rand(9, 1, 2, generator=generator) * 10
     where = Aim(keypoints, torch.ones(9, 1, dtype=torch.bool), torch.full((9,), 2.5))
-    hard, soft = (margin(net, where, objective=each, targeted=targeted) for each in (FREE, SOFT))
+    hard, soft = (margin(model, where, objective=each, targeted=targeted) for each in (FREE, SOFT))
     assert torch.equal(hard, soft)
     assert len(set(hard.tolist())) > 5
 
 
 def test_the_gradient_of_a_soft_margin_is_shared_by_all_places_that_compete() -> None:
     """Outside the softmax of heights over softness; inside all of it to the highest. Peaks are 1 high."""
-    net, where = one_map(c2r1=0.9, c3r1=0.8, c5r3=0.5, c0r3=0.4), aim(4.5, 2.5, radius=2.0)
-    heights = net.raw.detach()[0, 0].flatten()
+    model, where = one_map(c2r1=0.9, c3r1=0.8, c5r3=0.5, c0r3=0.4), aim(4.5, 2.5, radius=2.0)
+    heights = model.raw.detach()[0, 0].flatten()
     outside = torch.tensor([abs(c - 2) + abs(r - 1) > 1 for r in range(4) for c in range(6)])
     expected = torch.zeros(24)
     expected[outside] = torch.softmax(heights[outside] / 0.1, dim=0)
     expected[6 + 2] = -1.0
     assert MAPS.peak == 1.0
-    (gradient,) = torch.autograd.grad(margin(net, where, objective=SOFT).sum(), net.raw)
+    (gradient,) = torch.autograd.grad(margin(model, where, objective=SOFT).sum(), model.raw)
     torch.testing.assert_close(gradient[0, 0].flatten(), expected)
-    (alone,) = torch.autograd.grad(margin(net, where).sum(), net.raw)
+    (alone,) = torch.autograd.grad(margin(model, where).sum(), model.raw)
     assert int(alone.count_nonzero()) == 2
 
 
 def test_soft_margins_of_classes_and_offsets_reach_more_than_the_highest() -> None:
     for head, raw in ((CLASSES, torch.rand(1, 1, 40)), (OFFSETS, torch.rand(1, 3, 3, 4))):
-        net, where = Says(raw.requires_grad_(True), head), aim(4.5, 2.5, radius=2.0)
+        model, where = Says(raw.requires_grad_(True), head), aim(4.5, 2.5, radius=2.0)
         reached = [
-            int(torch.autograd.grad(margin(net, where, objective=each).sum(), net.raw)[0].count_nonzero())
+            int(torch.autograd.grad(margin(model, where, objective=each).sum(), model.raw)[0].count_nonzero())
             for each in (FREE, SOFT)
         ]
         assert reached[1] > reached[0], type(head).__name__
@@ -90,8 +90,8 @@ def test_a_rival_that_is_not_the_highest_yet_is_found_by_the_soft_margin_alone()
 
 
 def test_on_coordinates_the_soft_margin_is_the_margin() -> None:
-    net = Says(NUMBERS.encode(torch.tensor([[[7.5, 6.5]]])), NUMBERS)
-    bound = [each.bind(net, aim(4.5, 2.5, radius=2.0), targeted=False) for each in (Margin(), SoftMargin())]
+    model = Says(NUMBERS.encode(torch.tensor([[[7.5, 6.5]]])), NUMBERS)
+    bound = [each.bind(model, aim(4.5, 2.5, radius=2.0), targeted=False) for each in (Margin(), SoftMargin())]
     assert all(isinstance(each, CappedLoss) and float(each.cap) == pytest.approx(0.1) for each in bound)
 
 

@@ -23,12 +23,12 @@ BOX = (11.0, 6.0, 30.0, 22.0)
 PHOTO = a_photo(48, 64)
 
 
-def attacked(net: nn.Module, *, name: str = "igsm", objective: str = "training_loss") -> PhotoAttacked:
-    assert isinstance(net, PoseModel)
+def attacked(model: nn.Module, *, name: str = "igsm", objective: str = "training_loss") -> PhotoAttacked:
+    assert isinstance(model, PoseModel)
     steps = {"fgsm": None, "rays": 300}.get(name, 12)
     return attack_photo(
         make_perturbing(name, targeted=False, steps=steps),
-        net,
+        model,
         PHOTO,
         box=BOX,
         threat=Linf(EPS),
@@ -50,9 +50,9 @@ WANTS_PARTS = {"fmn", "fmn_each", "rays"}
         if objective == "margin" or name not in WANTS_PARTS
     ],
 )
-@pytest.mark.parametrize("net", [LinearPose(), TinyHeatmaps()], ids=["coordinates", "heatmaps"])
-def test_every_attack_runs_on_photos_and_stays_in_the_ball(net: nn.Module, name: str, objective: str) -> None:
-    found = attacked(net.eval(), name=name, objective=objective)
+@pytest.mark.parametrize("model", [LinearPose(), TinyHeatmaps()], ids=["coordinates", "heatmaps"])
+def test_every_attack_runs_on_photos_and_stays_in_the_ball(model: nn.Module, name: str, objective: str) -> None:
+    found = attacked(model.eval(), name=name, objective=objective)
     change = found.photo.astype(int) - PHOTO
     largest = np.abs(change).max()
     assert largest <= 8
@@ -65,7 +65,7 @@ def test_every_attack_runs_on_photos_and_stays_in_the_ball(net: nn.Module, name:
     assert found.share == pytest.approx(1 - outside.mean())
 
 
-def test_a_net_that_answers_its_own_truth_exactly_is_attacked_all_the_same(linear: LinearPose) -> None:
+def test_a_model_that_answers_its_own_truth_exactly_is_attacked_all_the_same(linear: LinearPose) -> None:
     """The loss of coordinates is flat at the clean prediction; yet one sign step moves all that is read by eps."""
     found = attacked(linear, name="fgsm")
     surface = PhotoSurface(found.crop, photo_size=(48, 64), input_size=TINY)
@@ -102,13 +102,13 @@ def test_the_same_seed_makes_the_same_photo(heatmaps: TinyHeatmaps) -> None:
     np.testing.assert_array_equal(attacked(heatmaps).photo, attacked(heatmaps).photo)
 
 
-def test_the_net_is_left_as_it_came() -> None:
-    net = TinyHeatmaps().train()
-    state, random = copy.deepcopy(net.state_dict()), torch.get_rng_state()
-    attacked(net)
-    assert net.training and all(parameter.requires_grad for parameter in net.parameters())
-    assert all(parameter.grad is None for parameter in net.parameters())
-    assert all(torch.equal(state[name], value) for name, value in net.state_dict().items())
+def test_the_model_is_left_as_it_came() -> None:
+    model = TinyHeatmaps().train()
+    state, random = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    attacked(model)
+    assert model.training and all(parameter.requires_grad for parameter in model.parameters())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert all(torch.equal(state[name], value) for name, value in model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), random)
 
 

@@ -67,7 +67,7 @@ def test_the_box_around_points_holds_their_pixels() -> None:
     assert box_around(points, margin=0.1) == (6.0, 16.0, 29.0, 49.0)
 
 
-def test_the_net_finds_the_box_by_looking_again() -> None:
+def test_the_model_finds_the_box_by_looking_again() -> None:
     photo = patches((200, 60), (240, 60), (220, 180))
     truth = box_around(np.array([[209.5, 69.5], [249.5, 69.5], [229.5, 189.5]]), margin=0.1)
     assert find_box(Colours(), photo, padding=1.25) == pytest.approx(truth, abs=2)

@@ -37,31 +37,31 @@ POINTS = {key: value for key, value in HEATMAPS.items() if key not in ("heatmap_
 
 
 class LastStage(nn.Module):
-    """A net of ours as others ship theirs: a tensor comes out, and no word of what it means."""
+    """A model of ours as others ship theirs: a tensor comes out, and no word of what it means."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        net = open_model(name).net
-        assert isinstance(net, nn.Module)
-        self.net = net
+        model = open_model(name).module
+        assert isinstance(model, nn.Module)
+        self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
-        output: PoseOutput = self.net(images)
+        output: PoseOutput = self.model(images)
         return output.stages[-1]
 
 
 @pytest.fixture(scope="module")
-def heatmap_net() -> nn.Module:
+def heatmap_model() -> nn.Module:
     return LastStage("resdec").eval()
 
 
 @pytest.fixture(scope="module")
-def coordinate_net() -> nn.Module:
+def coordinate_model() -> nn.Module:
     return LastStage("resreg").eval()
 
 
-def checked(net: nn.Module, card: dict[str, object]) -> Checked:
-    opened = opened_module(net, name="mine", card=make_spec(card))
+def checked(model: nn.Module, card: dict[str, object]) -> Checked:
+    opened = opened_module(model, name="mine", card=make_spec(card))
     return check_spec(opened, open_dataset("synthpose"), n=N)
 
 
@@ -70,17 +70,17 @@ def mends(found: Checked) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def true_spec(heatmap_net: nn.Module) -> Checked:
-    """Check the spec as it should be; on the way, that the net comes out as it went in."""
-    before = {name: value.clone() for name, value in heatmap_net.state_dict().items()}
+def true_spec(heatmap_model: nn.Module) -> Checked:
+    """Check the spec as it should be; on the way, that the model comes out as it went in."""
+    before = {name: value.clone() for name, value in heatmap_model.state_dict().items()}
     state = torch.get_rng_state()
-    heatmap_net.train()
-    modes = [module.training for module in heatmap_net.modules()]
-    found = checked(heatmap_net, HEATMAPS)
-    assert [module.training for module in heatmap_net.modules()] == modes
-    heatmap_net.eval()
+    heatmap_model.train()
+    modes = [module.training for module in heatmap_model.modules()]
+    found = checked(heatmap_model, HEATMAPS)
+    assert [module.training for module in heatmap_model.modules()] == modes
+    heatmap_model.eval()
     assert torch.equal(state, torch.get_rng_state())
-    assert all(torch.equal(value, before[name]) for name, value in heatmap_net.state_dict().items())
+    assert all(torch.equal(value, before[name]) for name, value in heatmap_model.state_dict().items())
     return found
 
 
@@ -104,8 +104,8 @@ BREAKS: list[tuple[dict[str, object], list[str]]] = [
 
 
 @pytest.mark.parametrize(("broken", "expected"), BREAKS)
-def test_a_broken_spec_is_mended(heatmap_net: nn.Module, broken: dict[str, object], expected: list[str]) -> None:
-    found = checked(heatmap_net, HEATMAPS | broken)
+def test_a_broken_spec_is_mended(heatmap_model: nn.Module, broken: dict[str, object], expected: list[str]) -> None:
+    found = checked(heatmap_model, HEATMAPS | broken)
     assert sorted(mends(found)) == sorted(expected)
     card = found.after.variant.card
     true = make_spec(HEATMAPS)
@@ -122,12 +122,12 @@ def test_a_broken_spec_is_mended(heatmap_net: nn.Module, broken: dict[str, objec
     ("broken", "expected"),
     [({"columns": ["y", "x"]}, "columns = ['x', 'y']"), ({"unit": "0..1"}, 'unit = "-0.5..0.5"')],
 )
-def test_coordinates_read_wrongly(coordinate_net: nn.Module, broken: dict[str, object], expected: str) -> None:
-    assert mends(checked(coordinate_net, POINTS | broken)) == [expected]
+def test_coordinates_read_wrongly(coordinate_model: nn.Module, broken: dict[str, object], expected: str) -> None:
+    assert mends(checked(coordinate_model, POINTS | broken)) == [expected]
 
 
-def test_a_crop_that_is_far_too_wide(heatmap_net: nn.Module) -> None:
-    (mend,) = checked(heatmap_net, HEATMAPS | {"padding": 2.5}).mends
+def test_a_crop_that_is_far_too_wide(heatmap_model: nn.Module) -> None:
+    (mend,) = checked(heatmap_model, HEATMAPS | {"padding": 2.5}).mends
     assert mend.variant.card.padding in (1.0, 1.25, 1.5)
 
 
@@ -151,23 +151,23 @@ def test_variants_change_one_thing_each() -> None:
         assert variant.mend
 
 
-def test_nets_without_a_spec() -> None:
+def test_models_without_a_spec() -> None:
     with pytest.raises(RobustPoseError, match="shg2 has no spec"):
         check_spec(open_model("shg2"), open_dataset("synthpose"))
 
 
-def test_a_net_of_others_on_photos() -> None:
+def test_a_model_of_others_on_photos() -> None:
     """EfficientPose RT Lite on people of COCO: the shipped spec is fine; broken, it is mended."""
     opened = open_model(f"tflite:{real_path('models/eff_RT_LITE.tflite')}")
     data = f"coco:{real_path('coco_dev/person_keypoints_coco_dev.json')}"
     people = open_dataset(data, min_keypoints=10, min_box=80)
-    assert isinstance(opened.net, ImportedPose)
-    card = opened.net.card
+    assert isinstance(opened.module, ImportedPose)
+    card = opened.module.card
     swapped = tuple(card.skeleton.flip_order)
 
     def of(changed: ModelSpec) -> Checked:
-        net = ImportedPose(opened.net.graph, changed, fingerprint="x").eval()  # type: ignore[attr-defined]
-        return check_spec(OpenedModel(name="mine", net=net, fingerprint="x"), people, n=12)
+        model = ImportedPose(opened.module.graph, changed, fingerprint="x").eval()  # type: ignore[attr-defined]
+        return check_spec(OpenedModel(name="mine", module=model, fingerprint="x"), people, n=12)
 
     assert of(card).fine
     assert mends(of(replace(card, select=swapped))) == [f"select = {list(range(16))}"]

@@ -1,4 +1,4 @@
-"""The realism study on nets that hardly learn: what is trained, scored, kept, and refused."""
+"""The realism study on models that hardly learn: what is trained, scored, kept, and refused."""
 
 import csv
 import math
@@ -28,25 +28,25 @@ def test_every_variant_is_trained_on_its_own_people_and_scored_on_the_same(tmp_p
     assert len({fact.sha256 for fact in facts.values()}) == len(VARIANTS)
     assert facts["without-clutter"].data == "synthpose:train,without-clutter"
 
-    assert [(line.net, line.metric) for line in lines] == [
+    assert [(line.model, line.metric) for line in lines] == [
         (n, m) for m in ("PCK@0.1", "PCKh@0.5") for n in VARIANTS
     ]
-    by_net = {line.net: line for line in lines if line.metric == "PCK@0.1"}
+    by_model = {line.model: line for line in lines if line.metric == "PCK@0.1"}
     for name in ("everything", "without-garments"):
-        net = open_model(f"deeppose:{tmp_path / 'nets' / name / 'deeppose.safetensors'}")
-        expected = score(_predictions(net, _datasets(TINY)[0], 30), PCK)["all"]
-        found = by_net[name]
+        model = open_model(f"deeppose:{tmp_path / 'nets' / name / 'deeppose.safetensors'}")
+        expected = score(_predictions(model, _datasets(TINY)[0], 30), PCK)["all"]
+        found = by_model[name]
         assert (found.value, found.low, found.high, found.n) == (expected.value, expected.low, expected.high, 30)
-    assert math.isnan(by_net["everything"].difference)
-    change = by_net["without-garments"].value - by_net["everything"].value
-    assert by_net["without-garments"].difference == pytest.approx(change)
+    assert math.isnan(by_model["everything"].difference)
+    change = by_model["without-garments"].value - by_model["everything"].value
+    assert by_model["without-garments"].difference == pytest.approx(change)
 
     told.clear()
     again = run_realism(TINY, tmp_path, on_progress=lambda done, total, name: told.append((done, total)))
     assert told == [(len(VARIANTS), len(VARIANTS))]
     assert repr(again) == repr(lines)  # NaN equals nothing
     with (tmp_path / "realism.csv").open() as file:
-        assert [row["net"] for row in csv.DictReader(file)] == [line.net for line in lines]
+        assert [row["model"] for row in csv.DictReader(file)] == [line.model for line in lines]
     other = replace(TINY, recipe=replace(TINY.recipe, lr=0.1))
     with pytest.raises(RobustPoseError, match="is of another recipe; choose another --out"):
         run_realism(other, tmp_path)

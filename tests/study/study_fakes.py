@@ -1,4 +1,4 @@
-"""A tiny study that computes in a second: two nets of the tests, people of noise, flags with labels."""
+"""A tiny study that computes in a second: two models of the tests, people of noise, flags with labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -99,8 +99,8 @@ class Colours(nn.Module):
 
 
 TASKS = (
-    OpenedTask(name="action", net=Colour().eval(), fingerprint="action-1"),
-    OpenedTask(name="parts", net=Colours().eval(), fingerprint="parts-1"),
+    OpenedTask(name="action", module=Colour().eval(), fingerprint="action-1"),
+    OpenedTask(name="parts", module=Colours().eval(), fingerprint="parts-1"),
 )
 
 
@@ -110,10 +110,10 @@ def _stack(parts: list[Batch]) -> Batch:
     return replace(parts[0], ids=tuple(part.ids[0] for part in parts), **stacked)
 
 
-def models() -> tuple[OpenedModel, ...]:
+def tiny_models() -> tuple[OpenedModel, ...]:
     return (
-        OpenedModel(name="linear", net=LinearPose().eval(), fingerprint="linear-1"),
-        OpenedModel(name="heatmaps", net=TinyHeatmaps().eval(), fingerprint="heatmaps-1"),
+        OpenedModel(name="linear", module=LinearPose().eval(), fingerprint="linear-1"),
+        OpenedModel(name="heatmaps", module=TinyHeatmaps().eval(), fingerprint="heatmaps-1"),
     )
 
 
@@ -123,15 +123,15 @@ def plan(
     people: NoisePeople | None = None,
     seed: int = 0,
     settings: tuple[Setting, ...] = SETTINGS,
-    nets: tuple[OpenedModel, ...] | None = None,
+    models: tuple[OpenedModel, ...] | None = None,
     training: PoseDataset | None = None,
     tasks: tuple[OpenedTask, ...] = (),
 ) -> Plan:
-    nets = models() if nets is None else nets
+    models = tiny_models() if models is None else models
     study = Study(
         name="tiny",
         title="Tiny",
-        models=tuple(net.name for net in nets),
+        models=tuple(model.name for model in models),
         data="noise",
         settings=settings,
         n=n,
@@ -139,7 +139,7 @@ def plan(
         keep_images=2,
         grid=Grid(universal_people=10, universal_samples=12, universal_batch=4),
     )
-    made = make_plan(study, models=nets, dataset=people or NoisePeople(), metric="pck")
+    made = make_plan(study, models=models, dataset=people or NoisePeople(), metric="pck")
     return replace(made, tasks=tasks, training=training)
 
 

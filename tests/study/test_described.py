@@ -40,33 +40,33 @@ class OwnHead:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_what_is_stored_of_a_model_answers_as_the_model_does(name: str) -> None:
-    net = build(name).eval()
-    assert isinstance(net, PoseModel)
-    assert isinstance(net.head, DescribedHead)
-    model = OpenedModel(name=name, net=net, fingerprint="f00d")
+    module = build(name).eval()
+    assert isinstance(module, PoseModel)
+    assert isinstance(module.head, DescribedHead)
+    model = OpenedModel(name=name, module=module, fingerprint="f00d")
     stored = stored_model(json.loads(json.dumps(describe(model))))
-    assert isinstance(stored.net, StoredPose)
+    assert isinstance(stored.module, StoredPose)
     assert (stored.name, stored.fingerprint) == (name, "f00d")
-    assert (stored.net.skeleton, stored.net.input_size) == (net.skeleton, net.input_size)
-    assert stages_of(stored.net) == stages_of(model.net)
-    assert isinstance(stored.net.head, DescribedHead)
-    assert (stored.net.head.kind, stored.net.head.loss_name) == (net.head.kind, net.head.loss_name)
-    assert Margin.serves(stored.net.head) == Margin.serves(net.head)
+    assert (stored.module.skeleton, stored.module.input_size) == (module.skeleton, module.input_size)
+    assert stages_of(stored.module) == stages_of(model.module)
+    assert isinstance(stored.module.head, DescribedHead)
+    assert (stored.module.head.kind, stored.module.head.loss_name) == (module.head.kind, module.head.loss_name)
+    assert Margin.serves(stored.module.head) == Margin.serves(module.head)
     with pytest.raises(RobustPoseError, match="was not opened, so it cannot be run"):
-        stored.net(torch.zeros(1, 3, 8, 8))
+        stored.module(torch.zeros(1, 3, 8, 8))
 
 
 def test_a_head_of_the_user_is_none_that_has_margins() -> None:
-    net = LinearPose()
-    net.head = OwnHead()  # type: ignore[assignment]
-    stored = stored_model(json.loads(json.dumps(describe(OpenedModel(name="own", net=net, fingerprint="")))))
-    assert not Margin.serves(stored.net.head)
-    assert stored.net.head == StoredHead()
+    model = LinearPose()
+    model.head = OwnHead()  # type: ignore[assignment]
+    stored = stored_model(json.loads(json.dumps(describe(OpenedModel(name="own", module=model, fingerprint="")))))
+    assert not Margin.serves(stored.module.head)
+    assert stored.module.head == StoredHead()
 
 
 def test_a_model_that_others_trained_stays_one() -> None:
-    net = StoredPose(TRIO, (8, 12), imported=True)
-    assert is_imported(stored_model(describe(OpenedModel("theirs", net, ""))).net)
+    model = StoredPose(TRIO, (8, 12), imported=True)
+    assert is_imported(stored_model(describe(OpenedModel("theirs", model, ""))).module)
     assert not is_imported(LinearPose())
 
 
@@ -74,7 +74,7 @@ def test_a_model_of_another_task_says_its_classes() -> None:
     task = OpenedTask("action", build("action").eval(), "f00d")
     described = json.loads(json.dumps(describe_plan(replace(plan(n=4), models=(), tasks=(task,)))))
     stored = stored_task(described["tasks"][0])
-    assert classes_of(stored.net) == classes_of(task.net) > 1
+    assert classes_of(stored.module) == classes_of(task.module) > 1
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from robustpose.study.definition import Study
 from robustpose.study.plan import Plan, make_plan, open_plan, run_cells
 from robustpose.study.view import View
 from tests.conftest import TinyHeatmaps
-from tests.study.study_fakes import NoisePeople, models, plan
+from tests.study.study_fakes import NoisePeople, plan, tiny_models
 
 
 @dataclass(frozen=True)
@@ -89,22 +89,22 @@ def test_of_a_smaller_training_set_everyone_is_shown_and_no_more() -> None:
 
 
 class HandsOnly(TinyHeatmaps):
-    """A net that knows a keypoint less than the data."""
+    """A model that knows a keypoint less than the data."""
 
     def __init__(self) -> None:
         super().__init__(seed=1)
         self.skeleton = Skeleton(name="other", keypoints=("left_hand", "right_hand", "tail"), limbs=())
 
 
-def test_all_nets_of_a_study_are_scored_on_the_keypoints_they_share(tmp_path: object) -> None:
-    nets = (*models(), OpenedModel(name="hands", net=HandsOnly().eval(), fingerprint="hands-1"))
+def test_all_models_of_a_study_are_scored_on_the_keypoints_they_share(tmp_path: object) -> None:
+    three = (*tiny_models(), OpenedModel(name="hands", module=HandsOnly().eval(), fingerprint="hands-1"))
     study = replace(plan().study, settings=())
-    together = make_plan(study, models=nets, dataset=NoisePeople())
+    together = make_plan(study, models=three, dataset=NoisePeople())
     assert together.joints == {"left_hand", "right_hand"}
     assert together.metric == "pck"
     store = Store(Path(str(tmp_path)))
     run_cells(together, store)
-    counted = [PCK.hits(outcome(together, store, net, None).table) for net in nets]
+    counted = [PCK.hits(outcome(together, store, model, None).table) for model in three]
     for hits in counted:
         np.testing.assert_array_equal(np.isfinite(hits), np.isfinite(counted[0]))
         assert np.isnan(hits[:, 2]).all()
@@ -113,7 +113,7 @@ def test_all_nets_of_a_study_are_scored_on_the_keypoints_they_share(tmp_path: ob
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"models": ("shg2",), "card": "card.toml"}, "a spec describes a net that others trained"),
+        ({"models": ("shg2",), "card": "card.toml"}, "a spec describes a model that others trained"),
         ({"n": 0}, "--n must be at least 1, got 0"),
     ],
 )
@@ -123,7 +123,7 @@ def test_what_cannot_be_planned_is_refused(change: dict[str, object], message: s
         open_plan(replace(study, **change))  # type: ignore[arg-type]
 
 
-def test_two_nets_of_one_name_are_refused() -> None:
-    net = models()[0]
+def test_two_models_of_one_name_are_refused() -> None:
+    model = tiny_models()[0]
     with pytest.raises(RobustPoseError, match="two models share a name"):
-        make_plan(plan().study, models=(net, replace(net, fingerprint="other")), dataset=NoisePeople())
+        make_plan(plan().study, models=(model, replace(model, fingerprint="other")), dataset=NoisePeople())

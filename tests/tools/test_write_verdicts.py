@@ -18,7 +18,7 @@ ROW = {
 
 def test_a_row_by_hand() -> None:
     assert line(ROW) == "| A is above B. | holds | 2.3 [-0.1, 4.5] | about 3 |"
-    assert line(ROW, nets="two nets").startswith("| A is above B (two nets). |")
+    assert line(ROW, models="two models").startswith("| A is above B (two models). |")
     assert effect({**ROW, "n": "20"}) == "2.3 [-0.1, 4.5], n = 20"
     assert effect({**ROW, "measured": "in log-odds"}) == "2.340 [-0.060, 4.500]"
     assert effect({**ROW, "effect": ""}) == "not measured"

@@ -68,7 +68,7 @@ def entry(facts: WeightFacts, *, value: float) -> Entry:
 
 def test_a_table_by_hand() -> None:
     assert table(("net", "score"), [["a", "1"], ["b", "2"]]) == [
-        "| net | score |",
+        "| model | score |",
         "|---|---|",
         "| a | 1 |",
         "| b | 2 |",
@@ -124,7 +124,7 @@ def test_unequal_effort_is_said_in_numbers() -> None:
     assert "The recipes differ in batch (16 to 32), lr (0.002 to 0.003)." in said
 
 
-def test_the_page_holds_every_net() -> None:
+def test_the_page_holds_every_model() -> None:
     scores = [78.4, 71.0, 67.9, 69.5, 61.0]
     lines = page([entry(f, value=v) for f, v in zip(ROWS, scores, strict=True)], TIMING).splitlines()
     assert lines[0] == "# Model zoo"

@@ -1,4 +1,4 @@
-"""Tiny nets in place of real ones, and a training that nobody disturbed."""
+"""Tiny models in place of real ones, and a training that nobody disturbed."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.train.dots import start, tiny
 
 
 @pytest.fixture
-def tiny_nets(monkeypatch: pytest.MonkeyPatch) -> None:
+def tiny_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "build", tiny)
 
 

@@ -1,4 +1,4 @@
-"""A tiny training: people who are three dots, a net that learns them, eight steps."""
+"""A tiny training: people who are three dots, a model that learns them, eight steps."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

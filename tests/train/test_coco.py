@@ -1,4 +1,4 @@
-"""Nets for the keypoints of their training data: what learns from COCO finds COCO's 17."""
+"""Models for the keypoints of their training data: what learns from COCO finds COCO's 17."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_a_step_on_coco(name: str, tmp_path: Path) -> None:
     assert (facts.skeleton, facts.recipe["skeleton"]) == ("coco_17", "coco_17")
     assert (facts.metric, facts.n) == ("PCK@0.1", 3), "COCO has no head sizes"
     assert 0 <= facts.score <= 100
-    opened = open_model(f"{name}:{tmp_path / 'run' / name}.safetensors").net
+    opened = open_model(f"{name}:{tmp_path / 'run' / name}.safetensors").module
     assert opened.skeleton == COCO_17
     with torch.no_grad():
         assert opened(torch.zeros(1, 3, 128, 128)).keypoints.shape == (1, 17, 2)
@@ -44,13 +44,13 @@ def test_a_step_on_coco(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name != "dlcm"])
 def test_every_design_can_have_cocos_keypoints(name: str) -> None:
-    net = build(name, skeleton=COCO_17).eval()
-    assert isinstance(net, PoseModel)
-    assert net.skeleton == COCO_17
+    model = build(name, skeleton=COCO_17).eval()
+    assert isinstance(model, PoseModel)
+    assert model.skeleton == COCO_17
     with torch.no_grad():
-        output = net(torch.rand(1, 3, 128, 128))
+        output = model(torch.rand(1, 3, 128, 128))
     assert output.keypoints.shape == (1, 17, 2)
-    assert output.stages[-1].shape == net.head.encode(output.keypoints).shape
+    assert output.stages[-1].shape == model.head.encode(output.keypoints).shape
 
 
 def test_the_compositional_model_is_of_mpiis_body(tmp_path: Path) -> None:
@@ -65,10 +65,10 @@ def test_the_compositional_model_is_of_mpiis_body(tmp_path: Path) -> None:
 
 
 def test_a_chain_goes_from_the_nose_outwards_in_coco() -> None:
-    net = build("chained", skeleton=COCO_17)
-    assert isinstance(net, Chained)
-    assert net.order == FROM_THE_NOSE
-    place = {name: i for i, name in enumerate(net.order)}
+    model = build("chained", skeleton=COCO_17)
+    assert isinstance(model, Chained)
+    assert model.order == FROM_THE_NOSE
+    place = {name: i for i, name in enumerate(model.order)}
     for side in ("left", "right"):
         limbs = [f"{side}_{part}" for part in ("shoulder", "elbow", "wrist")]
         legs = [f"{side}_{part}" for part in ("hip", "knee", "ankle")]
@@ -82,7 +82,7 @@ def test_a_chain_goes_from_the_nose_outwards_in_coco() -> None:
 
 
 def test_data_of_two_skeletons_do_not_make_a_training(tmp_path: Path) -> None:
-    with pytest.raises(RobustPoseError, match="synthpose:val is in skeleton mpii_16, the net in coco_17"):
+    with pytest.raises(RobustPoseError, match="synthpose:val is in skeleton mpii_16, the model in coco_17"):
         train(
             Recipe(architecture="deeppose", people=2, samples=2, batch=2),
             training=coco(tmp_path),

@@ -18,7 +18,7 @@ from robustpose.types import PoseDataset, PoseOutput
 from tests.conftest import TINY
 from tests.train.dots import RECIPE, Dots, Normed, start
 
-pytestmark = pytest.mark.usefixtures("tiny_nets")
+pytestmark = pytest.mark.usefixtures("tiny_models")
 
 
 def test_facts_say_what_was_done(undisturbed: Path) -> None:
@@ -31,12 +31,12 @@ def test_facts_say_what_was_done(undisturbed: Path) -> None:
     assert facts.samples == 32
     assert facts.n == 5
     assert facts.low <= facts.score <= facts.high
-    net = Normed()
-    load_weights(net, undisturbed / "tiny.safetensors")
-    measured = evaluate(net, Dots(5).load(range(5), input_size=TINY))[ALL]
+    model = Normed()
+    load_weights(model, undisturbed / "tiny.safetensors")
+    measured = evaluate(model, Dots(5).load(range(5), input_size=TINY))[ALL]
     assert facts.score == round(measured.value, 2), "the score is that of the file, rounded weights and all"
-    net.load_state_dict(torch.load(undisturbed / "checkpoint.pt", weights_only=True)["average"])
-    exact = evaluate(net, Dots(5).load(range(5), input_size=TINY))[ALL]
+    model.load_state_dict(torch.load(undisturbed / "checkpoint.pt", weights_only=True)["average"])
+    exact = evaluate(model, Dots(5).load(range(5), input_size=TINY))[ALL]
     assert facts.stored == "float16"
     assert facts.rounding_cost == round(exact.value - measured.value, 2)
     assert facts.precision == ("bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32")
@@ -69,8 +69,8 @@ def test_facts_say_what_the_passes_computed_in(
 def test_weights_are_rounded_only_where_that_costs_little(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cost: float, stored: str
 ) -> None:
-    def score(course: object, net: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
-        rounded = all(torch.equal(p, p.half().float()) for p in net.parameters())
+    def score(course: object, model: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
+        rounded = all(torch.equal(p, p.half().float()) for p in model.parameters())
         value = 80.0 - cost if rounded else 80.0
         return Estimate(value=value, low=value - 1, high=value + 1, n=n)
 
@@ -81,16 +81,16 @@ def test_weights_are_rounded_only_where_that_costs_little(
     assert (facts.stored, facts.rounding_cost) == (stored, 0.0 if kept else cost)
     assert (facts.score, facts.low, facts.high) == ((80, 79, 81) if kept else (80 - cost, 79 - cost, 81 - cost))
     average = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["average"]
-    net = Normed()
-    assert load_weights(net, tmp_path / "tiny.safetensors") == facts.sha256
+    model = Normed()
+    assert load_weights(model, tmp_path / "tiny.safetensors") == facts.sha256
     held = load_file(tmp_path / "tiny.safetensors")
-    for name, ours in net.state_dict().items():
+    for name, ours in model.state_dict().items():
         exact = average[name]
         floating = exact.is_floating_point()
         assert held[name].dtype == (getattr(torch, stored) if floating else exact.dtype)
         assert ours.dtype == exact.dtype
         assert torch.equal(ours, exact if kept or not floating else exact.half().float())
-    exact_at_half = [torch.equal(p, p.half().float()) for p in net.parameters()]
+    exact_at_half = [torch.equal(p, p.half().float()) for p in model.parameters()]
     assert all(exact_at_half) == (not kept)
 
 

@@ -17,21 +17,21 @@ from robustpose.train.run import Run, schedule
 from tests.conftest import TINY
 from tests.train.dots import RECIPE, Dots, Normed
 
-pytestmark = pytest.mark.usefixtures("tiny_nets")
+pytestmark = pytest.mark.usefixtures("tiny_models")
 
 
 def test_evaluating_leaves_the_mode() -> None:
-    net = Normed()
+    model = Normed()
     people = Dots(5).load(range(5), input_size=TINY)
-    before = [p.clone() for p in net.state_dict().values()]
-    whole = evaluate(net, people)[ALL]
-    assert net.training
-    assert all(torch.equal(a, b) for a, b in zip(before, net.state_dict().values(), strict=True))
-    assert evaluate(net.eval(), people, batch=2)[ALL] == whole
-    assert not net.training
+    before = [p.clone() for p in model.state_dict().values()]
+    whole = evaluate(model, people)[ALL]
+    assert model.training
+    assert all(torch.equal(a, b) for a, b in zip(before, model.state_dict().values(), strict=True))
+    assert evaluate(model.eval(), people, batch=2)[ALL] == whole
+    assert not model.training
 
 
-def test_a_net_learns_one_batch_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_learns_one_batch_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     people = Dots(4).load(range(4), input_size=TINY)
 
     def always(*given: object, **named: object) -> tuple[Tensor, Tensor, Tensor]:
@@ -79,14 +79,14 @@ def test_every_epoch_sees_everyone_once() -> None:
     assert (rows_of_step(4, people=12, batch=4, seed=8) != again).any()
 
 
-def state(net: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in net.state_dict().items()}
+def state(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
 @pytest.mark.parametrize("begun", ["anew", "from a checkpoint", "from other weights"])
 @pytest.mark.parametrize("ema", [0.9, 0.25])
 def test_the_average_in_closed_form(tmp_path: Path, undisturbed: Path, begun: str, ema: float) -> None:
-    """Step k moves it to d average + (1 - d) net with d = min(ema, (1 + k) / (10 + k)), buffers and all."""
+    """Step k moves it to d average + (1 - d) model with d = min(ema, (1 + k) / (10 + k)), buffers and all."""
     recipe = replace(RECIPE, ema=ema)
     people = training_people(Dots(8), rows=range(8), input_size=TINY)
 
@@ -96,10 +96,10 @@ def test_the_average_in_closed_form(tmp_path: Path, undisturbed: Path, begun: st
     run = new()
     if begun == "from other weights":
         run.begin_from(undisturbed / "tiny.safetensors")
-    states = [state(run.net)]
+    states = [state(run.model)]
     for step in range(1, 6):
         run.advance(run.drawing(people)[0])
-        states.append(state(run.net))
+        states.append(state(run.model))
         if step == 2 and begun == "from a checkpoint":
             run.save(tmp_path / "checkpoint.pt")
             run = new()

@@ -1,4 +1,4 @@
-"""Several processes that train one net: what each does, and that together they do what one does."""
+"""Several processes that train one model: what each does, and that together they do what one does."""
 
 import json
 import os
@@ -34,21 +34,21 @@ UNEQUAL = replace(RECIPE, batch=5)
 
 @dataclass
 class Seen:
-    """What a process saw of its own training: its nets, the rows and a number of each draw, its losses."""
+    """What a process saw of its own training: its models, the rows and a number of each draw, its losses."""
 
-    nets: list[TinyHeatmaps]
+    models: list[TinyHeatmaps]
     rows: list[list[int]]
     numbers: list[float]
     losses: list[float]
 
 
 def watch(patch: pytest.MonkeyPatch) -> Seen:
-    """Train a tiny net without batch statistics on crops that no generator changes, in float32."""
+    """Train a tiny model without batch statistics on crops that no generator changes, in float32."""
     seen = Seen([], [], [], [])
 
     def tiny(architecture: str, *, size: str, skeleton: Skeleton) -> TinyHeatmaps:
-        seen.nets.append(TinyHeatmaps())
-        return seen.nets[-1]
+        seen.models.append(TinyHeatmaps())
+        return seen.models[-1]
 
     def middles(
         people: TrainingPeople,
@@ -92,14 +92,14 @@ def take_part(out: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         seen = watch(patch)
         facts = learn(out / "together", seen)
-        net = seen.nets[0].state_dict()
+        model = seen.models[0].state_dict()
         refused = ""
         try:
             learn(out / "unequal", seen, recipe=UNEQUAL)
         except RobustPoseError as error:
             refused = str(error)
     rank = os.environ["RANK"]
-    torch.save(net, out / f"net-{rank}.pt")
+    torch.save(model, out / f"net-{rank}.pt")
     told = {
         "facts": facts,
         "rows": seen.rows,
@@ -117,7 +117,7 @@ class Pair:
 
     folder: Path
     told: tuple[dict[str, Any], dict[str, Any]]
-    nets: tuple[dict[str, Tensor], dict[str, Tensor]]
+    models: tuple[dict[str, Tensor], dict[str, Tensor]]
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def largest_difference(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> fl
 
 
 @pytest.mark.slow
-def test_two_processes_make_the_net_of_one_that_draws_their_batches_together(
+def test_two_processes_make_the_model_of_one_that_draws_their_batches_together(
     pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = watch(monkeypatch)
@@ -159,9 +159,9 @@ def test_two_processes_make_the_net_of_one_that_draws_their_batches_together(
     alone = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     together = torch.load(pair.folder / "together" / "checkpoint.pt", weights_only=True)
     begun = TinyHeatmaps().state_dict()
-    assert largest_difference(alone["net"], begun) > 0.01, "the net has moved"
-    for net in (together["net"], *pair.nets):
-        assert largest_difference(net, alone["net"]) < 1e-5
+    assert largest_difference(alone["net"], begun) > 0.01, "the model has moved"
+    for model in (together["net"], *pair.models):
+        assert largest_difference(model, alone["net"]) < 1e-5
     assert largest_difference(together["average"], alone["average"]) < 1e-5
     means = np.mean([told["losses"] for told in pair.told], axis=0)
     np.testing.assert_allclose(means, seen.losses, rtol=1e-5)
@@ -213,14 +213,14 @@ def test_several_processes_without_accelerate_are_told_what_to_install(monkeypat
 
 def test_one_process_does_without_accelerate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "accelerate", None)
-    net = TinyHeatmaps()
+    model = TinyHeatmaps()
     for size in (None, "1"):
         monkeypatch.delenv("WORLD_SIZE", raising=False)
         if size is not None:
             monkeypatch.setenv("WORLD_SIZE", size)
         alone = join("cpu")
         assert (alone.index, alone.count, alone.first, alone.device.type) == (0, 1, True, "cpu")
-        assert alone.share(net) is net
+        assert alone.share(model) is model
         alone.wait()
 
 

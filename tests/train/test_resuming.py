@@ -18,7 +18,7 @@ from robustpose.train.run import Run
 from tests.conftest import TINY
 from tests.train.dots import EVERY, RECIPE, STEPS, Dots, StoppedError, start, stop_at, tiny, weights
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_nets")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_models")]
 
 
 @pytest.mark.parametrize("steps", [(1,), (3,), (5,), (4, 7), (8,)])
@@ -43,7 +43,7 @@ def test_lessons_drawn_by_other_processes_are_the_same(tmp_path: Path, undisturb
     assert weights(tmp_path) == weights(undisturbed)
 
 
-def test_drawing_ahead_leaves_the_random_state_to_the_net() -> None:
+def test_drawing_ahead_leaves_the_random_state_to_the_model() -> None:
     people = training_people(Dots(8), rows=range(8), input_size=TINY)
     drawing = Run(RECIPE, device="cpu", data_fingerprint="dots").drawing(people)
     before = torch.get_rng_state()
@@ -110,7 +110,7 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
     assert weights(tmp_path) == content
 
 
-def test_another_seed_is_another_net(tmp_path: Path, undisturbed: Path) -> None:
+def test_another_seed_is_another_model(tmp_path: Path, undisturbed: Path) -> None:
     start(tmp_path, recipe=replace(RECIPE, seed=1))
     assert weights(tmp_path) != weights(undisturbed)
 

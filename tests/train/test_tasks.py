@@ -1,4 +1,4 @@
-"""Training of other tasks, and training that begins with another net's weights."""
+"""Training of other tasks, and training that begins with another model's weights."""
 
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def test_a_task_is_trained_and_scored(name: str, metric: str, tmp_path: Path) ->
     assert 0 <= facts.low <= facts.score <= facts.high <= 100
 
 
-def test_a_net_can_begin_with_the_backbone_of_another(tmp_path: Path) -> None:
+def test_a_model_can_begin_with_the_backbone_of_another(tmp_path: Path) -> None:
     action = learn("action", tmp_path / "action", seed=1)
     begun = learn("resdec_pre", tmp_path / "pre", samples=16, warm_start=action)
     facts, source = load_facts(begun), load_facts(action)
@@ -91,7 +91,7 @@ def test_a_net_can_begin_with_the_backbone_of_another(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     action = learn("action", tmp_path / "action")
-    with pytest.raises(RobustPoseError, match="only 0 of its weight tensors fit the net"):
+    with pytest.raises(RobustPoseError, match="only 0 of its weight tensors fit the model"):
         learn("shg2", tmp_path / "shg2", warm_start=action)
     assert not (tmp_path / "shg2" / "checkpoint.pt").exists()
     with pytest.raises(RobustPoseError, match="is of another recipe"):
@@ -107,11 +107,11 @@ def never() -> None:
     [
         (
             Recipe(architecture="action", people=PEOPLE, half_body=0.5),
-            "half bodies are for nets that find keypoints",
+            "half bodies are for models that find keypoints",
         ),
         (
             Recipe(architecture="parts", people=PEOPLE, half_body=1.0),
-            "half bodies are for nets that find keypoints",
+            "half bodies are for models that find keypoints",
         ),
         (Recipe(architecture="resdec_pre", people=PEOPLE), "name its weights with --warm-start"),
     ],

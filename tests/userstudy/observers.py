@@ -20,7 +20,7 @@ def stimuli(*, people: int = 6, eps: tuple[float, ...] = EPS) -> Stimuli:
         for each in eps
         for row, clean in enumerate(pictures)
     ]
-    return Stimuli(net="net", data="noise", attack="IGSM-U-10", pairs=tuple(pairs))
+    return Stimuli(model="net", data="noise", attack="IGSM-U-10", pairs=tuple(pairs))
 
 
 def chance(eps: float, *, threshold: float, slope: float) -> float:

@@ -18,7 +18,7 @@ from tests.userstudy.observers import answers, made_up_trials, write
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A finished study of tiny nets, which the command opens in place of real ones."""
+    """A finished study of tiny models, which the command opens in place of real ones."""
     made = plan(n=3, settings=SETTINGS[:2])
     run_all(list(made.all_cells()), workbench(made), Store(tmp_path / "study"), engine=LocalEngine())
     save_study(made.study, tmp_path / "study")
@@ -72,7 +72,7 @@ def test_from_a_study_to_a_threshold(
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (("--net", "liner"), "unknown net of the study 'liner'; did you mean 'linear'?"),
+        (("--net", "liner"), "unknown model of the study 'liner'; did you mean 'linear'?"),
         (("--attack", "IGSM-U-4"), "'IGSM-U-4'; did you mean 'IGSM-U-3'?"),
         (("--trials", "1"), "raise --trials"),
         (("--trials", "many"), "Invalid value for '--trials'"),

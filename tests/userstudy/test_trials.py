@@ -107,7 +107,7 @@ def test_stimuli_are_the_kept_pictures_of_budgets_that_8_bits_hold(tmp_path: Pat
     made = plan(n=3, settings=SETTINGS)
     store = Store(tmp_path)
     run_all(list(made.all_cells()), workbench(made), store, engine=LocalEngine())
-    found = read_stimuli(made, store, net="linear", attack="IGSM-U-2")
+    found = read_stimuli(made, store, model="linear", attack="IGSM-U-2")
     assert found.budgets == (2 / 255, 8 / 255)
     assert [(round(pair.eps * 255), pair.person) for pair in found.pairs] == [
         (2, "p0"),
@@ -117,12 +117,12 @@ def test_stimuli_are_the_kept_pictures_of_budgets_that_8_bits_hold(tmp_path: Pat
     ]
     kept = store.pictures(made.cells(made.named("linear"), SETTINGS[1])[0])
     assert (found.pairs[2].altered == kept.adversarial[0]).all()
-    with pytest.raises(RobustPoseError, match="unknown net of the study 'liner'; did you mean 'linear'"):
-        read_stimuli(made, store, net="liner", attack="IGSM-U-2")
+    with pytest.raises(RobustPoseError, match="unknown model of the study 'liner'; did you mean 'linear'"):
+        read_stimuli(made, store, model="liner", attack="IGSM-U-2")
     with pytest.raises(RobustPoseError, match="'IGSM-U-3'; did you mean 'IGSM-U-2'"):
-        read_stimuli(made, store, net="linear", attack="IGSM-U-3")
+        read_stimuli(made, store, model="linear", attack="IGSM-U-3")
     with pytest.raises(RobustPoseError, match="keeps no pictures of linear: IGSM-U-2 at 2/255"):
-        read_stimuli(made, Store(tmp_path / "empty"), net="linear", attack="IGSM-U-2")
+        read_stimuli(made, Store(tmp_path / "empty"), model="linear", attack="IGSM-U-2")
 
 
 def test_a_picture_that_the_attack_left_alone_is_not_shown(tmp_path: Path) -> None:
@@ -133,6 +133,6 @@ def test_a_picture_that_the_attack_left_alone_is_not_shown(tmp_path: Path) -> No
     kept = store.pictures(cell)
     kept.adversarial[0] = kept.clean[0]
     store.put(cell, store.read(cell), kept)
-    found = read_stimuli(made, store, net="linear", attack="IGSM-U-2")
+    found = read_stimuli(made, store, model="linear", attack="IGSM-U-2")
     assert [pair.person for pair in found.pairs] == ["p1"]
     assert found.without == ("p0 at 8/255: the attack changed nothing",)

@@ -21,7 +21,7 @@ def more_hurts_less(tables: Sequence[tuple[str, Table]], metric: Pck) -> list[Al
         worst, said = 0.0, ""
         for weaker_label, weaker in tables[:position]:
             change = difference(weaker, stronger, metric)[ALL]
-            gain = -change.high if targeted else change.low  # at least so much in the net's favour
+            gain = -change.high if targeted else change.low  # at least so much in the model's favour
             if gain > worst:
                 verb = "hits" if targeted else "leaves"
                 worst = gain

@@ -1,6 +1,6 @@
-"""Alarms that a net sets off when it is looked at: a few passes with a few people, and a walk of ten steps.
+"""Alarms that a model sets off when it is looked at: a few passes with a few people, and a walk of ten steps.
 
-The net is left as it came.
+The model is left as it came.
 """
 
 import torch
@@ -30,9 +30,9 @@ def probe(
     threat: Threat,
     metric: Pck | None = None,
 ) -> list[Alarm]:
-    """Look at a net with the people of a small batch, in its skeleton and input size; four are plenty.
+    """Look at a model with the people of a small batch, in its skeleton and input size; four are plenty.
 
-    RobustPoseError where the objective does not suit the net.
+    RobustPoseError where the objective does not suit the model.
     """
     if len(batch) == 0:
         return []

@@ -17,15 +17,15 @@ from robustpose.study.plan import Plan
 
 @dataclass(frozen=True)
 class Watched:
-    """An alarm that the attacks on one net set off."""
+    """An alarm that the attacks on one model set off."""
 
-    net: str
+    model: str
     alarm: Alarm
 
     @property
     def line(self) -> str:
         """One line for people."""
-        return f"{self.net}: {self.alarm.line}"
+        return f"{self.model}: {self.alarm.line}"
 
 
 def watch_study(plan: Plan, store: Store) -> list[Watched]:
@@ -39,7 +39,7 @@ def watch_study(plan: Plan, store: Store) -> list[Watched]:
 
 
 def weaker_than(plan: Plan, store: Store, model: OpenedModel, settings: Sequence[Setting | None]) -> list[Alarm]:
-    """Compare attacks on one net, weakest first (None: clean): alarms of those that a weaker one outdoes."""
+    """Compare attacks on one model, weakest first (None: clean): alarms of those that a weaker one outdoes."""
     if len(settings) < 2:
         return []
     tables = [

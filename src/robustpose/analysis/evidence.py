@@ -1,4 +1,4 @@
-"""What findings are made of: the stored answers of a plan's nets, asked for by what the nets were shown."""
+"""What findings are made of: the stored answers of a plan's models, asked for by what the models were shown."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -29,20 +29,20 @@ class Ask(Protocol):
 
 
 @dataclass(frozen=True)
-class NetAsk:
-    """One net shown what a view says."""
+class ModelAsk:
+    """One model shown what a view says."""
 
-    net: str
+    model: str
     view: View
 
     def jobs(self, plan: Plan, /) -> Sequence[Job[Any]]:
-        """Return the net's cells of these people."""
-        return plan.seen_cells(self.net, self.view)
+        """Return the model's cells of these people."""
+        return plan.seen_cells(self.model, self.view)
 
 
 @dataclass(frozen=True)
 class TaskAsk:
-    """One net of another task, clean (None) or under an attack."""
+    """One model of another task, clean (None) or under an attack."""
 
     task: str
     setting: Setting | None
@@ -56,12 +56,12 @@ class TaskAsk:
 class UniversalAsk:
     """A universal perturbation itself."""
 
-    net: str
+    model: str
     learn: Learn
 
     def jobs(self, plan: Plan, /) -> Sequence[Job[Any]]:
         """Return the job that learns it."""
-        return [plan.universal_cell(self.net, self.learn)]
+        return [plan.universal_cell(self.model, self.learn)]
 
 
 def cells_of(plan: Plan, asks: Sequence[Ask]) -> list[Job[Any]]:
@@ -78,13 +78,13 @@ class Evidence:
     _results: dict[tuple[str, View], CellResult] = field(default_factory=dict)
 
     @property
-    def nets(self) -> tuple[str, ...]:
-        """The names of the study's nets, in its order."""
+    def models(self) -> tuple[str, ...]:
+        """The names of the study's models, in its order."""
         return tuple(model.name for model in self.plan.models)
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The names of the study's nets of other tasks."""
+        """The names of the study's models of other tasks."""
         return tuple(task.name for task in self.plan.tasks)
 
     @property
@@ -96,19 +96,19 @@ class Evidence:
         """Return the metric that suits the people that a view says: head sizes are not everywhere."""
         return main_metric(choose_metric(self.plan.models, self.plan.dataset_of(on)))
 
-    def table(self, net: str, view: View) -> Table:
-        """Return what a net answered, over the joints that all nets of the study share."""
-        return self._answer(net, view).table.over(self.plan.joints)
+    def table(self, model: str, view: View) -> Table:
+        """Return what a model answered, over the joints that all models of the study share."""
+        return self._answer(model, view).table.over(self.plan.joints)
 
-    def signals(self, net: str, view: View) -> dict[str, Floats]:
+    def signals(self, model: str, view: View) -> dict[str, Floats]:
         """Return what its output said beside the keypoints, (N, K) each: see jobs/signals.py."""
-        return dict(self._answer(net, view).signals)
+        return dict(self._answer(model, view).signals)
 
-    def pictures(self, net: str, view: View) -> Pictures:
-        """Return the pictures that the net saw, of the first people, as many as the view keeps."""
+    def pictures(self, model: str, view: View) -> Pictures:
+        """Return the pictures that the model saw, of the first people, as many as the view keeps."""
         if not (view.is_plain and view.pictures):
             raise ValueError("pictures are kept of plain views that ask for them")
-        cells = [c for c in self.plan.seen_cells(net, view) if c.keep_images]
+        cells = [c for c in self.plan.seen_cells(model, view) if c.keep_images]
         for cell in cells:
             if cell not in self.store:
                 raise RobustPoseError(f"{cell.title}: not computed, or with too few pictures kept")
@@ -121,12 +121,12 @@ class Evidence:
             adversarial=np.concatenate([each.adversarial for each in kept])[: view.pictures],
         )
 
-    def universal(self, net: str, learn: Learn) -> NDArray[np.float32]:
+    def universal(self, model: str, learn: Learn) -> NDArray[np.float32]:
         """Return a universal perturbation (3, H, W) in [0, 1] units."""
-        return self.store.read(self.plan.universal_cell(net, learn)).perturbation
+        return self.store.read(self.plan.universal_cell(model, learn)).perturbation
 
     def task(self, task: str, setting: Setting | None) -> TaskResult:
-        """Return what a net of another task answered."""
+        """Return what a model of another task answered."""
         found = [self.store.read(cell) for cell in self.plan.task_cells(task, setting)]
         return TaskResult(
             ids=tuple(name for each in found for name in each.ids),
@@ -137,13 +137,13 @@ class Evidence:
             backwards=sum(each.backwards for each in found),
         )
 
-    def _answer(self, net: str, view: View) -> CellResult:
-        if (net, view) not in self._results:
-            found = [self.store.read(cell) for cell in self.plan.seen_cells(net, view)]
+    def _answer(self, model: str, view: View) -> CellResult:
+        if (model, view) not in self._results:
+            found = [self.store.read(cell) for cell in self.plan.seen_cells(model, view)]
             people = [each for each in found if len(each.table)]
             if not people:
                 raise RobustPoseError("none of the photos could be read")
-            self._results[net, view] = CellResult(
+            self._results[model, view] = CellResult(
                 table=join([each.table for each in people]),
                 signals={
                     name: np.concatenate([each.signals[name] for each in people]) for name in people[0].signals
@@ -152,7 +152,7 @@ class Evidence:
                 backwards=sum(each.backwards for each in found),
                 unreadable=tuple(line for each in found for line in each.unreadable),
             )
-        return self._results[net, view]
+        return self._results[model, view]
 
 
 def _stacked(arrays: Iterable[NDArray[T] | None]) -> NDArray[T] | None:

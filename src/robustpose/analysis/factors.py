@@ -23,7 +23,7 @@ _FEW = 3
 
 @dataclass(frozen=True)
 class FactorRow:
-    """One line of factors.csv: a net under an attack, over the people of one level of one factor.
+    """One line of factors.csv: a model under an attack, over the people of one level of one factor.
 
     level    the word or number, or 'LOW to HIGH' for a third of the people
     measure  as in results.csv; percent with a 95% interval over n people
@@ -81,7 +81,7 @@ def _of_model(plan: Plan, store: Store, number: int) -> Iterator[FactorRow]:
     model = plan.models[number]
     clean = outcome(plan, store, model, None).table
     assert isinstance(plan.dataset, HasFactors)
-    input_size = (int(model.net.input_size[0]), int(model.net.input_size[1]))
+    input_size = (int(model.module.input_size[0]), int(model.module.input_size[1]))
     known = plan.dataset.factors(range(plan.n), input_size=input_size)
     by_level = [
         (factor, level, rows) for factor, values in known.items() for level, rows in levels(values).items()

@@ -41,7 +41,7 @@ def smallest_curve(plan: Plan, attacked: Outcome) -> Curve | None:
     ):
         return None
     smallest = np.concatenate([each.signals["smallest"] for each in attacked.results if each.table.ids])
-    skeleton = attacked.model.net.skeleton
+    skeleton = attacked.model.module.skeleton
     shared = np.array([name in plan.joints for name in skeleton.keypoints])
     smallest = np.where(shared, smallest, np.nan)
     whole = {ALL: tuple(range(len(skeleton)))}

@@ -101,7 +101,7 @@ class Outcome:
 
     @property
     def forwards(self) -> int:
-        """Passes of one image through the net that the attack asked for."""
+        """Passes of one image through the model that the attack asked for."""
         return sum(result.forwards for result in self.results)
 
     @property

@@ -135,7 +135,7 @@ def check_attack(name: str, *, threat: str, objective: str, search: str) -> None
         served = (", " if spec.moves_truth else " and ").join(spec.served)
         raise RobustPoseError(f"attack {name!r} serves {served}, got {threat}")
     if spec.moves_truth and search != "fp32":
-        raise RobustPoseError(f"attack {name!r} looks through the net as it is: leave {search!r} out")
+        raise RobustPoseError(f"attack {name!r} looks through the model as it is: leave {search!r} out")
     if spec.needs_parts and not OBJECTIVES[objective].needs_radius:
         raise RobustPoseError(
             f"attack {name!r} needs an objective that says which keypoints are lost: margin or keypoints, "

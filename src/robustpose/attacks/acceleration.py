@@ -27,17 +27,17 @@ from robustpose.types import Head, Loss, PoseModel, PoseOutput
 
 Search = Literal["fp32", "bf16"]
 SEARCHES: tuple[str, ...] = get_args(Search)
-"""Precisions of the search. bf16 keeps 8 bits of mantissa inside the net; scores are fp32 all the same."""
+"""Precisions of the search. bf16 keeps 8 bits of mantissa inside the model; scores are fp32 all the same."""
 
 _LOOKED_AT = 1
-"""Pictures on which a copy must agree with its net: one has tens of thousands of pixels."""
+"""Pictures on which a copy must agree with its model: one has tens of thousands of pixels."""
 _SAME_OUTPUT = 1e-3
-"""How far an output may lie from the net's, as a share of the largest: rounding through many layers."""
+"""How far an output may lie from the model's, as a share of the largest: rounding through many layers."""
 _SAME_SIGNS = 0.999
-"""Share of the gradient's signs that must be the net's: a rounded value falls to the other side of a ReLU now and
-then."""
+"""Share of the gradient's signs that must be the model's: a rounded value falls to the other side of a ReLU now
+and then."""
 _SAME_GRADIENT = 0.05
-"""How far the gradient may lie from the net's, as a share of its length, for the same reason."""
+"""How far the gradient may lie from the model's, as a share of its length, for the same reason."""
 _NEAR_CAP = 1e-6
 """Rounding of a mean over keypoints."""
 
@@ -45,8 +45,8 @@ _NEAR_CAP = 1e-6
 class FusedModel:
     """A PoseModel that answers as another does, for the search alone.
 
-    The first pass is the net's own: an attack of one step gains nothing from a copy. The copy is made, and held
-    against the net, when a second pass is asked for. RobustPoseError for an unknown precision.
+    The first pass is the model's own: an attack of one step gains nothing from a copy. The copy is made, and held
+    against the model, when a second pass is asked for. RobustPoseError for an unknown precision.
     """
 
     def __init__(self, model: PoseModel, *, search: str = "fp32") -> None:
@@ -58,17 +58,17 @@ class FusedModel:
 
     @property
     def skeleton(self) -> Skeleton:
-        """The net's."""
+        """The model's."""
         return self._model.skeleton
 
     @property
     def input_size(self) -> tuple[int, int]:
-        """The net's."""
+        """The model's."""
         return self._model.input_size
 
     @property
     def head(self) -> Head:
-        """The net's."""
+        """The model's."""
         return self._model.head
 
     def __call__(self, images: Tensor, /) -> PoseOutput:
@@ -93,10 +93,10 @@ class FusedModel:
 
 
 def fused_copy(model: PoseModel, images: Tensor) -> PoseModel | None:
-    """Return a fused copy that agrees with a net in eval mode on images (N, 3, H, W); None where there is none.
+    """Return a fused copy that agrees with a model in eval mode on images (N, 3, H, W); None where there is none.
 
-    There is none of a net without plain convolutions, of one with hooks, and of one that draws: whatever differs
-    from its net is not used.
+    There is none of a model without plain convolutions, of one with hooks, and of one that draws: whatever differs
+    from its model is not used.
     """
     if not isinstance(model, nn.Module) or not _may_be_copied(model):
         return None
@@ -106,12 +106,12 @@ def fused_copy(model: PoseModel, images: Tensor) -> PoseModel | None:
         copy.to(memory_format=torch.channels_last)
         return copy if _agree(model, copy, images) else None
     except (RuntimeError, TypeError, AttributeError, NotImplementedError):
-        return None  # a net of others may refuse to be copied or to run in pieces; then it is searched as it is
+        return None  # a model of others may refuse to be copied or to run in pieces; then it is searched as it is
 
 
-def _may_be_copied(net: nn.Module) -> bool:
-    """Say whether a net is made of parts whose every call runs their forward and nothing else."""
-    modules = list(net.modules())
+def _may_be_copied(model: nn.Module) -> bool:
+    """Say whether a model is made of parts whose every call runs their forward and nothing else."""
+    modules = list(model.modules())
     hooked = any(
         module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
         for module in modules
@@ -134,27 +134,27 @@ class _Affine(nn.Module):
         return torch.addcmul(self.shift, x, self.scale)
 
 
-def _fold(net: nn.Module, images: Tensor) -> None:
+def _fold(model: nn.Module, images: Tensor) -> None:
     """Fold each batch norm into the convolution whose output it is given, where there is one.
 
     Which follows which is seen in a pass, not guessed from the order of the modules. A convolution whose output
     also goes elsewhere is folded all the same: the outputs then differ, and the copy is not used.
     """
     replaced: dict[nn.Module, nn.Module] = {}
-    for norm, convolutions in _pairs(net, images).items():
+    for norm, convolutions in _pairs(model, images).items():
         scale, shift = _scale_and_shift(norm)
         if len(convolutions) == 1 and convolutions[0] is not None:
             _absorb(convolutions[0], scale, shift)
             replaced[norm] = nn.Identity()
         else:
             replaced[norm] = _Affine(scale, shift)
-    for module in list(net.modules()):
+    for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if child in replaced:
                 setattr(module, name, replaced[child])
 
 
-def _pairs(net: nn.Module, images: Tensor) -> dict[nn.BatchNorm2d, list[nn.Module | None]]:
+def _pairs(model: nn.Module, images: Tensor) -> dict[nn.BatchNorm2d, list[nn.Module | None]]:
     """Return for each batch norm of fixed statistics which convolution fed it, call by call; None for none.
 
     A convolution that runs twice feeds nobody: it has one set of weights for both.
@@ -163,13 +163,13 @@ def _pairs(net: nn.Module, images: Tensor) -> dict[nn.BatchNorm2d, list[nn.Modul
     made: list[tuple[nn.Module, Tensor]] = []
     given: list[tuple[nn.BatchNorm2d, Tensor]] = []
     hooks = []
-    for module in net.modules():
+    for module in model.modules():
         if type(module) in (nn.Conv2d, nn.ConvTranspose2d):
             hooks.append(module.register_forward_hook(lambda m, _, out: made.append((m, out))))
         elif type(module) is nn.BatchNorm2d and module.running_mean is not None and not module.training:
             hooks.append(module.register_forward_pre_hook(lambda m, args: given.append((m, args[0]))))
     with torch.no_grad():
-        net(images)
+        model(images)
     for hook in hooks:
         hook.remove()
     makers = [module for module, _ in made]
@@ -207,7 +207,7 @@ def _absorb(convolution: nn.Module, scale: Tensor, shift: Tensor) -> None:
 
 
 def _agree(model: PoseModel, copy: PoseModel, images: Tensor) -> bool:
-    """Say whether two nets give the same outputs and gradients on images (N, 3, H, W); NaN agrees with nothing."""
+    """Say whether two models give the same outputs and gradients on images (N, 3, H, W); NaN never agrees."""
     weights = torch.Generator().manual_seed(0)
     stages, gradient = _answer(model, images, weights)
     others, other = _answer(copy, images.contiguous(memory_format=torch.channels_last), weights.manual_seed(0))
@@ -236,7 +236,7 @@ def _answer(model: PoseModel, images: Tensor, weights: torch.Generator) -> tuple
 
 @dataclass
 class Unfinished:
-    """A loss that runs the net only for people of whom no picture has reached their `cap` (N,).
+    """A loss that runs the model only for people of whom no picture has reached their `cap` (N,).
 
     The others' pictures have the loss -inf, so that none of them replaces the one that got there, and the
     gradient 0.

@@ -32,11 +32,11 @@ class Autopose:
             raise RobustPoseError(f"autopose: gradients must be at least 20, got {self.gradients}")
 
     def moves(self, head: Head, /) -> tuple[Move, ...]:
-        """Return the moves against nets with such a head: where it has no margins, on what it was trained on."""
+        """Return the moves against models with such a head: where it has no margins, on what it was trained on."""
         if Margin.serves(head):
             return MOVES
-        of_any_net = {"minimal": None, "square": Keypoints()}
-        moves = ((move, of_any_net.get(move.name, TrainingLoss())) for move in MOVES)
+        of_any_model = {"minimal": None, "square": Keypoints()}
+        moves = ((move, of_any_model.get(move.name, TrainingLoss())) for move in MOVES)
         return tuple(replace(move, objective=objective) for move, objective in moves if objective is not None)
 
 

@@ -20,7 +20,7 @@ class AttackError(RuntimeError):
 
 @dataclass(frozen=True)
 class Target:
-    """The pose that a targeted attack wants the net to see.
+    """The pose that a targeted attack wants the model to see.
 
     keypoints  (N, K, 2) input pixels
     visible    (N, K) bool: the joints that the attack asks for

@@ -137,7 +137,7 @@ def elsewhere(keypoints: Tensor, asked: Tensor, radius: Tensor) -> Tensor:
     """Return a wrong place (N, K, 2) for each keypoint: where the nearest other one of the same person is.
 
     In input pixels. It lies beyond the radius (N, K) by half of it at least, so that who gets there is lost. Where
-    a person has no such keypoint it is two radii to the right. A net sees something there already, so the way is
+    a person has no such keypoint it is two radii to the right. A model sees something there already, so the way is
     short, and whoever else is in the batch does not matter.
     """
     n, k = asked.shape

@@ -30,7 +30,7 @@ _CLOSE_IN = (0.3, 0.01)
 
 @dataclass(frozen=True)
 class FMN:
-    """The smallest perturbations that make a net lose one, two, ... all keypoints, up to the threat's eps.
+    """The smallest perturbations that make a model lose one, two, ... all keypoints, up to the threat's eps.
 
     steps  gradients of a run
     each   a run for every keypoint by itself instead of one for all: up to K times the cost, and closer for each

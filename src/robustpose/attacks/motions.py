@@ -113,7 +113,9 @@ def spatial_gradient(*, targeted: bool, steps: int | None = None) -> FirstOrder:
 
 def _refuse_targets(name: str, *, targeted: bool) -> None:
     if targeted:
-        raise RobustPoseError(f"{name} moves people away from what a net can read, towards no pose: no --targeted")
+        raise RobustPoseError(
+            f"{name} moves people away from what a model can read, towards no pose: no --targeted"
+        )
 
 
 SPATIAL_SPEC = AttackSpec(

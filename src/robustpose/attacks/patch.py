@@ -115,10 +115,11 @@ class LearnedPatch:
 def learn_patch(
     how: EotPatch, model: PoseModel, batches: Iterable[Batch], *, side: int, objective: Objective, seed: int = 0
 ) -> LearnedPatch:
-    """Learn one patch of side x side pixels for all pictures and places; the net stays as it came.
+    """Learn one patch of side x side pixels for all pictures and places; the model stays as it came.
 
-    `batches` are how.steps mini-batches of people in the net's skeleton and input size, an update each. Show it to
-    other people with `show_patch`. RobustPoseError for a side that no picture holds, or where the gradient is NaN.
+    `batches` are how.steps mini-batches of people in the model's skeleton and input size, an update each. Show it
+    to other people with `show_patch`. RobustPoseError for a side that no picture holds, or where the gradient is
+    NaN.
     """
     if not 1 <= side <= min(int(length) for length in model.input_size):
         raise RobustPoseError(f"a patch's side must be 1 to {min(model.input_size)} pixels, got {side}")

@@ -140,7 +140,7 @@ class _Search:
         return losses
 
     def _check_reached(self, images: Tensor) -> None:
-        """Refuse a net that cuts the gradient: the truth moves too, so the loss has one all the same."""
+        """Refuse a model that cuts the gradient: the truth moves too, so the loss has one all the same."""
         self.forwards += len(images[:1])
         if len(images) and not self.model(images[:1]).stages[-1].requires_grad:
             raise no_gradient()

@@ -1,8 +1,8 @@
 """Target poses for targeted attacks, drawn as in the paper.
 
 Each person's target is the true pose of another person of the data, drawn at random, such that not one of its
-keypoints is correct for the pose that the net PREDICTS for the clean picture: the attack starts at a target score
-of 0. A pose of which less than half of the counted joints is labelled is no target.
+keypoints is correct for the pose that the model PREDICTS for the clean picture: the attack starts at a target
+score of 0. A pose of which less than half of the counted joints is labelled is no target.
 """
 
 import numpy as np

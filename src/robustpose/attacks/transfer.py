@@ -1,4 +1,4 @@
-"""MI, DI and TI: gradients made to hold for other nets too.
+"""MI, DI and TI: gradients made to hold for other models too.
 
 MI  Dong, Liao, Pang, Su, Zhu, Hu, Li, "Boosting Adversarial Attacks with Momentum", CVPR 2018, arXiv 1710.06081:
     gradients, each divided by its mean absolute value, are added up

@@ -3,7 +3,7 @@
 After Metzen, Kumar, Brox, Fischer, "Universal Adversarial Perturbations Against Semantic Image Segmentation",
 ICCV 2017, arXiv 1704.05712: u starts at 0; for each mini-batch of training people u moves by eps / 200 along the
 sign of the gradient of the batch's loss, and is clipped to the eps ball; at the end it is scaled so that its
-largest value is eps. Here a picture with u on it is also clipped to [0, 1] before the net sees it.
+largest value is eps. Here a picture with u on it is also clipped to [0, 1] before the model sees it.
 """
 
 from collections.abc import Iterable
@@ -69,10 +69,10 @@ class Learned:
 def learn_universal(
     how: Universal, model: PoseModel, batches: Iterable[Batch], *, objective: Objective
 ) -> Learned:
-    """Learn one perturbation that leads a net away from the truth on all pictures; the net stays as it came.
+    """Learn one perturbation that leads a model away from the truth on all pictures; the model stays as it came.
 
-    `batches` are how.steps mini-batches of people in the net's skeleton and input size. RobustPoseError where the
-    gradient is NaN or nothing; AttackError where the perturbation never moved.
+    `batches` are how.steps mini-batches of people in the model's skeleton and input size. RobustPoseError where
+    the gradient is NaN or nothing; AttackError where the perturbation never moved.
     """
     height, width = model.input_size
     perturbation = torch.zeros(3, int(height), int(width))

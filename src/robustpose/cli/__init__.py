@@ -11,10 +11,10 @@ import typer
 from robustpose.cli.attack import attack
 from robustpose.cli.data import check_files, render_people, show_people
 from robustpose.cli.listing import list_names
-from robustpose.cli.pull import pull_nets
+from robustpose.cli.pull import pull_models
 from robustpose.cli.spec import check, renamed
 from robustpose.cli.study import StudyGroup, make_report
-from robustpose.cli.train import train_net
+from robustpose.cli.train import train_model
 from robustpose.cli.userstudy import analyse_user_study, make_user_study
 from robustpose.errors import RobustPoseError
 
@@ -27,7 +27,7 @@ app = typer.Typer(
 
 app.command("list")(list_names)
 app.command("attack")(attack)
-app.command("pull")(pull_nets)
+app.command("pull")(pull_models)
 app.add_typer(
     typer.Typer(
         cls=StudyGroup,
@@ -37,13 +37,13 @@ app.add_typer(
     name="study",
 )
 app.command("report")(make_report)
-app.command("train")(train_net)
+app.command("train")(train_model)
 data_app = typer.Typer(no_args_is_help=True, help="Look at people with their truth, write them, check files.")
 data_app.command("show")(show_people)
 data_app.command("render")(render_people)
 data_app.command("check")(check_files)
 app.add_typer(data_app, name="data")
-spec_app = typer.Typer(no_args_is_help=True, help="Check what a model spec says of a net that others trained.")
+spec_app = typer.Typer(no_args_is_help=True, help="Check what a model spec says of a model that others trained.")
 spec_app.command("check")(check)
 app.add_typer(spec_app, name="spec")
 app.command("card", hidden=True, context_settings={"ignore_unknown_options": True})(renamed)

@@ -88,12 +88,12 @@ def attack(
     out: Annotated[Path | None, typer.Option(help="Folder of the results; one of its own by default")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else")] = False,
 ) -> None:
-    """Attack one net on one data set, and say what is left of its score; or on one photo without labels."""
+    """Attack one model on one data set, and say what is left of its score; or on one photo without labels."""
     from robustpose.analysis.scores import outcome
     from robustpose.attacks import attack_spec
     from robustpose.cli.ownphoto import attack_own_photo
     from robustpose.cli.running import report_people_left_out, run_study, say_where
-    from robustpose.cli.watching import watch_net
+    from robustpose.cli.watching import watch_model
     from robustpose.defences import behind
     from robustpose.jobs.job import key_of
     from robustpose.jobs.setting import Setting
@@ -145,7 +145,7 @@ def attack(
     plan, store, rows = ran.plan, ran.store, ran.rows
     found = [outcome(plan, store, plan.models[0], each) for each in (None, setting)]
     report_people_left_out(plan, found)
-    alarms = watch_net(plan, store, setting)
+    alarms = watch_model(plan, store, setting)
     for alarm in alarms:
         terminal.say(alarm.line)
     if as_json:

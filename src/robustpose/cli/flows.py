@@ -65,7 +65,9 @@ def compare_orders(study: Validity, folder: Path, *, how: How, reuse: bool) -> N
         print(f"this shard is done; when all are, the same command without --shard finishes {folder}")
         return
     for side, each in ran.items():
-        report_people_left_out(each.plan, [outcome(each.plan, each.store, net, None) for net in each.plan.models])
+        report_people_left_out(
+            each.plan, [outcome(each.plan, each.store, model, None) for model in each.plan.models]
+        )
         for watched in watch_study(each.plan, each.store):
             terminal.say(f"{side}: {watched.line}")
     found = compare(sides, {side: each.store for side, each in ran.items()})

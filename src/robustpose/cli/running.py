@@ -43,7 +43,7 @@ class Ran:
 
 
 def run_study(study: Study, folder: Path, *, how: How | None = None, reuse: bool = False) -> Ran:
-    """Open a study's nets and data, and run it."""
+    """Open a study's models and data, and run it."""
     return run_plan(open_plan(study), folder, how=how, reuse=reuse)
 
 
@@ -81,8 +81,10 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None, reuse: bool = 
 
 
 def _render_people(plan: Plan, cells: list[Job[Any]]) -> None:
-    """Render who takes part in cells, in the sizes that the nets take: validation people, and training people."""
-    for size, padding in sorted({(input_size_of(model.net), padding_of(model.net)) for model in plan.models}):
+    """Render the validation and training people of cells, in the sizes that the models take."""
+    for size, padding in sorted(
+        {(input_size_of(model.module), padding_of(model.module)) for model in plan.models}
+    ):
         render_ahead(plan.dataset, plan.n, input_size=size, padding=padding)
         for dataset in (plan.training, plan.other):
             if dataset is not None and (people := _people_of(dataset, cells)):

@@ -1,4 +1,4 @@
-"""`robustpose spec`: is what a spec says of a net true?"""
+"""`robustpose spec`: is what a spec says of a model true?"""
 
 from pathlib import Path
 from typing import Annotated
@@ -44,7 +44,7 @@ def check(
         data, images=Path(images) if images else None, min_keypoints=min_keypoints, min_box=min_box
     )
     people = min(n, len(dataset))
-    render_ahead(dataset, people, input_size=input_size_of(opened.net), padding=padding_of(opened.net))
+    render_ahead(dataset, people, input_size=input_size_of(opened.module), padding=padding_of(opened.module))
     with terminal.steps_bar("check", total=12) as show:
         found = check_spec(
             opened, dataset, n=people, on_progress=lambda done, what: show(done, what, total=max(12, done))

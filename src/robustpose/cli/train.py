@@ -1,4 +1,4 @@
-"""`robustpose train`: one net, one recipe, resumable."""
+"""`robustpose train`: one model, one recipe, resumable."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +20,7 @@ def _trainable(incomplete: str) -> list[tuple[str, str]]:
     return [(name, line) for name, line in names.items() if name.startswith(incomplete) and ":" not in name]
 
 
-def train_net(
+def train_model(
     name: Annotated[
         str,
         typer.Argument(
@@ -30,7 +30,7 @@ def train_net(
     data: DataOption = "synthpose:train",
     validation: Annotated[
         str,
-        typer.Option(help="Where the net is scored; synthpose:val for rendered people, to be named for photos"),
+        typer.Option(help="Where the model is scored; synthpose:val for rendered people, to be named for photos"),
     ] = "",
     size: Annotated[str, typer.Option(help="compact (128x128) or published (256x256)")] = "compact",
     people: Annotated[
@@ -44,14 +44,16 @@ def train_net(
     ],
     seed: SeedOption = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
-    workers: Annotated[int, typer.Option(help="Processes that draw crops ahead of the net; for GPUs", min=0)] = 0,
+    workers: Annotated[
+        int, typer.Option(help="Processes that draw crops ahead of the model; for GPUs", min=0)
+    ] = 0,
     warm_start: Annotated[
-        Path | None, typer.Option(help="Weights whose fitting tensors the net begins with")
+        Path | None, typer.Option(help="Weights whose fitting tensors the model begins with")
     ] = None,
     images: ImagesOption = "",
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/train-NAME by default")] = None,
 ) -> None:
-    """Train a net, or continue its training; the weights and their facts lie in --out."""
+    """Train a model, or continue its training; the weights and their facts lie in --out."""
     from robustpose.cli.running import render_ahead
     from robustpose.data.augment import MARGIN, PADDING
     from robustpose.models import MODELS, TASKS
@@ -105,7 +107,7 @@ def train_net(
 
 
 def _open_both(data: str, validation: str, *, photos: Path | None) -> tuple["PoseDataset", "PoseDataset"]:
-    """Open what a net learns from and what it is scored on; RobustPoseError where these are the same people.
+    """Open what a model learns from and what it is scored on; RobustPoseError where these are the same people.
 
     synthpose, with no split named, is here the training split. What learned from photos is not scored on rendered
     people unless that is asked for.
@@ -120,7 +122,7 @@ def _open_both(data: str, validation: str, *, photos: Path | None) -> tuple["Pos
     if not validation:
         if not isinstance(training, RenderedPeople):
             raise RobustPoseError(
-                f"{data}: name who the net is scored on with --validation, such as {training.name}:PATH"
+                f"{data}: name who the model is scored on with --validation, such as {training.name}:PATH"
             )
         validation = "synthpose:val"
     # rendered people have no photos; a validation set of photos lies where the training set's do

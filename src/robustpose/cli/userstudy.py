@@ -21,7 +21,7 @@ _DESIGN: dict[str, Any] = literal("robustpose.userstudy.trials", "Design")
 def make_user_study(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished study", metavar="STUDY")],
     out: Annotated[Path, typer.Option(help="Folder for index.html and trials.json")],
-    net: Annotated[str, typer.Option(help="The net that was attacked")] = "shg2",
+    model: Annotated[str, typer.Option(help="The model that was attacked")] = "shg2",
     attack: Annotated[str, typer.Option(help="As the study's results name it")] = "IGSM-U-10",
     trials: Annotated[int, typer.Option(help="Attacked pictures and controls together")] = _DESIGN["trials"],
     controls: Annotated[
@@ -41,7 +41,7 @@ def make_user_study(
 
     design = Design(trials=trials, controls=controls, catch=catch, seconds=seconds, scale=scale, seed=seed)
     plan, store = reopen(folder)
-    made = draw_trials(read_stimuli(plan, store, net=net, attack=attack), design)
+    made = draw_trials(read_stimuli(plan, store, model=model, attack=attack), design)
     page = write_page(made, out)
     terminal.print_trials(made)
     print(f"page:   {page}\ntrials: {out / 'trials.json'} (what each was: keep it from the participants)")

@@ -1,4 +1,4 @@
-"""What alarms tell of one net under one attack; of a study's attacks: analysis/alarms.py."""
+"""What alarms tell of one model under one attack; of a study's attacks: analysis/alarms.py."""
 
 from robustpose.alarms import Alarm, probe
 from robustpose.analysis.alarms import weaker_than
@@ -12,31 +12,31 @@ from robustpose.study.plan import Plan
 from robustpose.threats import make_threat
 
 _LOOKED_AT = 4
-"""People whom a net is looked at with."""
+"""People whom a model is looked at with."""
 
 
-def watch_net(plan: Plan, store: Store, setting: Setting) -> list[Alarm]:
-    """Look at a net under the objective and threat of an attack, and at whether the attack hurt at all."""
+def watch_model(plan: Plan, store: Store, setting: Setting) -> list[Alarm]:
+    """Look at a model under the objective and threat of an attack, and at whether the attack hurt at all."""
     (model,) = plan.models
     seen = _look(plan, model, setting)
     return seen if setting.targeted else seen + weaker_than(plan, store, model, [None, setting])
 
 
 def _look(plan: Plan, model: OpenedModel, setting: Setting) -> list[Alarm]:
-    """Look at the net, where the attack asks for its gradients; of an ensemble, under its first objective."""
+    """Look at the model, where the attack asks for its gradients; of an ensemble, under its first objective."""
     if setting.spec.moves_truth:
         return []  # what is looked at are gradients to pixel values
     if setting.spec.kind == "ensemble":
-        objective: Objective = Margin() if Margin.serves(model.net.head) else TrainingLoss()
+        objective: Objective = Margin() if Margin.serves(model.module.head) else TrainingLoss()
     elif setting.spec.needs == "gradients":
         objective = OBJECTIVES[setting.objective]
     else:
         return []
     rows = range(min(_LOOKED_AT, plan.n))
-    people = plan.dataset.load(rows, input_size=input_size_of(model.net), padding=padding_of(model.net))
+    people = plan.dataset.load(rows, input_size=input_size_of(model.module), padding=padding_of(model.module))
     return probe(
-        model.net,
-        people.in_skeleton(model.net.skeleton),
+        model.module,
+        people.in_skeleton(model.module.skeleton),
         objective=objective,
         threat=make_threat(setting.threat, setting.eps),
         metric=main_metric(plan.metric),

@@ -74,7 +74,7 @@ class Annotations:
 
 @dataclass(frozen=True, eq=False)
 class Detected:
-    """What the official evaluation needs beside a net's answers.
+    """What the official evaluation needs beside a model's answers.
 
     annotations  of each photo of the file, as the file has them: people, crowds, people without keypoints
     scores       the detector's, by the id of the row

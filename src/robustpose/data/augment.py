@@ -111,7 +111,7 @@ def augmented(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw one augmented crop for each row: images (N, 3, H, W), keypoints (N, K, 2), visible (N, K).
 
-    Keypoints that leave the crop are no longer visible: a net cannot learn them. half_body is the share of crops
+    Keypoints that leave the crop are no longer visible: a model cannot learn them. half_body is the share of crops
     that close in on half a body, where most of a body is seen.
     """
     height, width = input_size

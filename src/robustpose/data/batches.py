@@ -13,7 +13,7 @@ from robustpose.types import Batch
 
 @dataclass(frozen=True, eq=False)
 class BatchPeople:
-    """The people of a batch; satisfies PoseDataset for nets that take crops of the batch's size."""
+    """The people of a batch; satisfies PoseDataset for models that take crops of the batch's size."""
 
     batch: Batch
     name: str = "batch"
@@ -50,9 +50,9 @@ class BatchPeople:
         return len(self.batch)
 
     def load(self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25) -> Batch:
-        """Return the people of `rows`; RobustPoseError where a net takes crops of another size."""
+        """Return the people of `rows`; RobustPoseError where a model takes crops of another size."""
         if self.batch.input_size != input_size:
-            raise RobustPoseError(f"the batch has crops of {self.batch.input_size}, the net takes {input_size}")
+            raise RobustPoseError(f"the batch has crops of {self.batch.input_size}, the model takes {input_size}")
         index = list(rows)
         batch = self.batch
         return replace(

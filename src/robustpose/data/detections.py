@@ -1,6 +1,6 @@
 """People as a detector found them: boxes with scores, in COCO's official results JSON, instead of the true boxes.
 
-Each detection of a person is a row: the net sees the detected box. Its truth, which the attack leaves and PCK is
+Each detection of a person is a row: the model sees the detected box. Its truth, which the attack leaves and PCK is
 held against, is the annotated person whose box it overlaps most, by half at least (intersection over union);
 detections choose in the order of their scores, each person once. A detection of nobody has no truth: no attack
 moves it. OKS AP knows nothing of these pairs: it holds all answers against all annotations, crowds and people

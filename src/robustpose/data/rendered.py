@@ -26,7 +26,7 @@ PEOPLE = {"train": 1_000_000, "val": 1000, "test": 1000}
 """The splits and how many people each has; train goes on for as long as anyone asks."""
 
 SAME_TRAINING_PEOPLE = frozenset({"synthpose:train:cffe1bdd303ae8e0"})
-"""Fingerprints of train by earlier renderers whose training people are today's: their nets stay valid.
+"""Fingerprints of train by earlier renderers whose training people are today's: their models stay valid.
 
 cffe1bdd303ae8e0 is renderer 3, which used BLAS. Of 200 people of 160 pixels, 0.16% of the channel values differ,
 in 50 pictures, and no keypoint does. Its head sizes, on which nothing is trained, were measured on the bare head.

@@ -47,24 +47,24 @@ def defended(opened: OpenedModel, name: str) -> OpenedModel:
     spec = defence_named(name)
     title = f"{name}:{opened.name}"
     try:
-        net = spec.make(opened.net)
+        model = spec.make(opened.module)
     except RobustPoseError as error:
         raise RobustPoseError(f"{title}: {error}") from None
-    if not isinstance(net, PoseModel):
+    if not isinstance(model, PoseModel):
         raise RobustPoseError(
-            f"{title}: a defence returns a model with skeleton, input_size and head, got {type(net).__name__}"
+            f"{title}: a defence returns a model with skeleton, input_size and head, got {type(model).__name__}"
         )
-    taken, given = (tuple(map(int, each.input_size)) for each in (opened.net, net))
-    if taken != given or net.skeleton != opened.net.skeleton:
+    taken, given = (tuple(map(int, each.input_size)) for each in (opened.module, model))
+    if taken != given or model.skeleton != opened.module.skeleton:
         raise RobustPoseError(
             f"{title}: a defence leaves the crop and the skeleton of a model as they are, {taken} and "
-            f"{opened.net.skeleton.name}, got {given} and {net.skeleton.name}"
+            f"{opened.module.skeleton.name}, got {given} and {model.skeleton.name}"
         )
-    if isinstance(net, nn.Module):
-        net.eval()
+    if isinstance(model, nn.Module):
+        model.eval()
     what = "flip test" if name == "flip" else name  # as older results have it
     fingerprint = hashlib.sha256(f"{what} of {opened.fingerprint}".encode()).hexdigest()
-    return OpenedModel(name=title, net=net, fingerprint=versioned(fingerprint, spec.version))
+    return OpenedModel(name=title, module=model, fingerprint=versioned(fingerprint, spec.version))
 
 
 def split_defences(spec: str) -> tuple[list[str], str]:

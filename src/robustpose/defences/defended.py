@@ -31,28 +31,28 @@ class Defended(nn.Module):
     forward: images (N, 3, H, W) in [0, 1] -> PoseOutput. Gradients flow through the function.
     """
 
-    def __init__(self, net: PoseModel, answer: Answer) -> None:
+    def __init__(self, model: PoseModel, answer: Answer) -> None:
         super().__init__()
-        self.net, self.answer = net, answer
-        self.differentiable = bool(getattr(net, "differentiable", True))
-        if hasattr(net, "padding"):
-            self.padding = net.padding
+        self.model, self.answer = model, answer
+        self.differentiable = bool(getattr(model, "differentiable", True))
+        if hasattr(model, "padding"):
+            self.padding = model.padding
 
     @property
     def skeleton(self) -> Skeleton:
         """The model's."""
-        return self.net.skeleton
+        return self.model.skeleton
 
     @property
     def input_size(self) -> tuple[int, int]:
         """The model's."""
-        return self.net.input_size
+        return self.model.input_size
 
     @property
     def head(self) -> Head:
         """The model's."""
-        return self.net.head
+        return self.model.head
 
     def forward(self, images: Tensor) -> PoseOutput:
         """Find keypoints; see the class for shapes."""
-        return self.answer(self.net, images)
+        return self.answer(self.model, images)

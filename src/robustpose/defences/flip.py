@@ -14,21 +14,21 @@ from robustpose.errors import RobustPoseError
 from robustpose.types import DescribedHead, MirroringHead, PoseModel, PoseOutput
 
 
-def flip_tested(net: PoseModel) -> PoseModel:
+def flip_tested(model: PoseModel) -> PoseModel:
     """Return a model with a flip test; RobustPoseError where its head cannot be mirrored."""
-    if not isinstance(net.head, MirroringHead):
+    if not isinstance(model.head, MirroringHead):
         raise RobustPoseError(
-            f"its head, {type(net.head).__name__}, does not say how its output is mirrored; a flip test needs a "
+            f"its head, {type(model.head).__name__}, does not say how its output is mirrored; a flip test needs a "
             "method mirrored(raw, order)"
         )
-    return Defended(net, _both_ways)
+    return Defended(model, _both_ways)
 
 
-def _both_ways(net: PoseModel, images: Tensor) -> PoseOutput:
-    head, order = net.head, net.skeleton.flip_order
+def _both_ways(model: PoseModel, images: Tensor) -> PoseOutput:
+    head, order = model.head, model.skeleton.flip_order
     assert isinstance(head, MirroringHead)
     # One pass of twice the images: a model that runs twice cannot be searched by its fused copy.
-    both = net(torch.cat([images, geometry.flip_images(images)]))
+    both = model(torch.cat([images, geometry.flip_images(images)]))
     halves = [raw.chunk(2) for raw in both.stages]
     stages = tuple((plain + head.mirrored(mirrored, order)) / 2 for plain, mirrored in halves)
     keypoints, scores = head.decode(stages[-1])

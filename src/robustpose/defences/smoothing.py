@@ -21,16 +21,16 @@ Filter = Callable[[Tensor], Tensor]
 def smoothed(smooth: Filter) -> Callable[[PoseModel], PoseModel]:
     """Return the defence that filters images; RobustPoseError where the filter changes their size."""
 
-    def answer(net: PoseModel, images: Tensor) -> PoseOutput:
+    def answer(model: PoseModel, images: Tensor) -> PoseOutput:
         seen = smooth(images)
         if seen.shape != images.shape:
             raise RobustPoseError(
                 f"a filter must return images of the size that it is given, {tuple(images.shape[2:])}, got "
                 f"{tuple(seen.shape[2:])}"
             )
-        return net(seen)
+        return model(seen)
 
-    return lambda net: Defended(net, answer)
+    return lambda model: Defended(model, answer)
 
 
 def box(images: Tensor, *, size: int) -> Tensor:

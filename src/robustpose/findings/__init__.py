@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from robustpose.analysis.evidence import Evidence, NetAsk, cells_of
+from robustpose.analysis.evidence import Evidence, ModelAsk, cells_of
 from robustpose.errors import unknown_name
 from robustpose.findings.defences import SIMPLE_DEFENCES
 from robustpose.findings.detection import DETECTION
@@ -58,18 +58,18 @@ def asked(plan: Plan) -> list[Job[Any]]:
 def found(plan: Plan, store: Store) -> dict[str, Found]:
     """Make a plan's findings of a store that holds their cells."""
     evidence = Evidence(plan, store)
-    return {name: _with_absent_nets(finding, evidence) for name, finding in chosen(plan).items()}
+    return {name: _with_absent_models(finding, evidence) for name, finding in chosen(plan).items()}
 
 
-def _with_absent_nets(finding: Finding, evidence: Evidence) -> Found:
-    """Make a finding, and say which nets it left out of means, for there is nothing that they could lose."""
+def _with_absent_models(finding: Finding, evidence: Evidence) -> Found:
+    """Make a finding, and say which models it left out of means, for there is nothing that they could lose."""
     made = finding.find(evidence)
     asks = finding.asks(evidence.plan)
-    nets = dict.fromkeys(ask.net for ask in asks if isinstance(ask, NetAsk) and ask.view == CLEAN)
-    absent = [net for net in nets if not scored(evidence.table(net, CLEAN), evidence.metric).value > 0]
+    models = dict.fromkeys(ask.model for ask in asks if isinstance(ask, ModelAsk) and ask.view == CLEAN)
+    absent = [model for model in models if not scored(evidence.table(model, CLEAN), evidence.metric).value > 0]
     if not absent:
         return made
-    line = f"Clean, these nets score 0 here, so no mean of relative scores holds them: {', '.join(absent)}."
+    line = f"Clean, these models score 0 here, so no mean of relative scores holds them: {', '.join(absent)}."
     return replace(made, remarks=(*made.remarks, line))
 
 

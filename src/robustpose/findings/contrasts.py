@@ -13,16 +13,18 @@ from robustpose.findings.statistics import Sample, mean, smallest, verdict_of_al
 from robustpose.findings.sweeps import (
     EPS8,
     Sweep,
-    all_nets,
+    all_models,
     design_of,
-    heatmap_nets,
-    net_of,
-    regression_nets,
-    staged_nets,
+    heatmap_models,
+    model_of,
+    regression_models,
+    staged_models,
 )
 from robustpose.study.plan import Plan
 
-PEOPLE_NOT_NETS = "Intervals are over people. Each design is one trained net; another training of it may differ."
+PEOPLE_NOT_MODELS = (
+    "Intervals are over people. Each design is one trained model; another training of it may differ."
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Group:
              mean counts
     """
 
-    nets: Callable[[Plan], Sequence[str]]
+    models: Callable[[Plan], Sequence[str]]
     called: str = ""
     extreme: str = ""
 
@@ -91,21 +93,21 @@ class Order:
 
     def under(self, sweep: Sweep, evidence: Evidence, *, paper: str) -> Contrast | str:
         """Return the claim under an attack; a remark where a side has no model."""
-        sides = [list(group.nets(evidence.plan)) for group in (self.above, self.below)]
+        sides = [list(group.models(evidence.plan)) for group in (self.above, self.below)]
         if not all(sides):
             return self.lacking
 
         def at(eps: float) -> list[Sample]:
-            above, below = ([sweep.robust(evidence, net, eps) for net in nets] for nets in sides)
+            above, below = ([sweep.robust(evidence, model, eps) for model in models] for models in sides)
             if self.above.extreme or self.below.extreme:
                 return [one - other for one in above for other in below]
             return [mean(above) - mean(below)]
 
         groups = list(zip((self.above, self.below), sides, strict=True))
-        above, below = (_in_words(group, nets, sweep, evidence) for group, nets in groups)
+        above, below = (_in_words(group, models, sweep, evidence) for group, models in groups)
         averaged = "mean " if any(group.called and not group.extreme for group, _ in groups) else ""
         return Contrast(
-            line=" - ".join(group.called or nets[0] for group, nets in groups),
+            line=" - ".join(group.called or models[0] for group, models in groups),
             claim=self.claim.format(attack=sweep.name),
             at=at,
             paper=paper,
@@ -113,21 +115,21 @@ class Order:
         )
 
 
-def _in_words(group: Group, nets: Sequence[str], sweep: Sweep, evidence: Evidence) -> str:
+def _in_words(group: Group, models: Sequence[str], sweep: Sweep, evidence: Evidence) -> str:
     if not group.extreme:
-        return ", ".join(nets)
+        return ", ".join(models)
     if group.extreme == "worst":
         return f"{group.called} (found anew in every bootstrap draw)"
-    best = max(nets, key=lambda net: float(sweep.robust(evidence, net, EPS8).value))
+    best = max(models, key=lambda model: float(sweep.robust(evidence, model, EPS8).value))
     return f"{group.called} (here {best}; found anew in every bootstrap draw)"
 
 
 def _design(name: str) -> Callable[[Plan], list[str]]:
-    return lambda plan: [net for net in (net_of(all_nets(plan), name),) if net is not None]
+    return lambda plan: [model for model in (model_of(all_models(plan), name),) if model is not None]
 
 
-def _but(design: str, nets: Callable[[Plan], list[str]]) -> Callable[[Plan], list[str]]:
-    return lambda plan: [net for net in nets(plan) if design_of(net) != design]
+def _but(design: str, models: Callable[[Plan], list[str]]) -> Callable[[Plan], list[str]]:
+    return lambda plan: [model for model in models(plan) if design_of(model) != design]
 
 
 def one(design: str) -> Group:
@@ -136,16 +138,16 @@ def one(design: str) -> Group:
 
 
 HEATMAPS_ABOVE_REGRESSION = Order(
-    claim="Under {attack} at 8/255 heatmap nets keep more of their score than regression nets.",
-    above=Group(heatmap_nets, "heatmap nets"),
-    below=Group(regression_nets, "regression nets"),
-    lacking="Heatmaps against regression: not judged, it needs a net of each kind.",
+    claim="Under {attack} at 8/255 heatmap models keep more of their score than regression models.",
+    above=Group(heatmap_models, "heatmap models"),
+    below=Group(regression_models, "regression models"),
+    lacking="Heatmaps against regression: not judged, it needs a model of each kind.",
 )
 DLCM_ABOVE_OTHERS = Order(
-    claim="DLCM is the most robust net under {attack} at 8/255.",
+    claim="DLCM is the most robust model under {attack} at 8/255.",
     above=one("dlcm"),
-    below=Group(_but("dlcm", all_nets), "the best other net", extreme="best"),
-    lacking="Structure: not judged, it needs dlcm and another net.",
+    below=Group(_but("dlcm", all_models), "the best other model", extreme="best"),
+    lacking="Structure: not judged, it needs dlcm and another model.",
 )
 EIGHT_ABOVE_TWO = Order(
     claim="Under {attack} at 8/255 8 stacks keep more than 2.",
@@ -154,10 +156,10 @@ EIGHT_ABOVE_TWO = Order(
     lacking="8 stacks against 2: not judged, it needs shg2 and shg8.",
 )
 CHAINED_BELOW_OTHERS = Order(
-    claim="Chained is the least robust heatmap net under {attack} at 8/255.",
-    above=Group(_but("chained", heatmap_nets), "the worst other heatmap net", extreme="worst"),
+    claim="Chained is the least robust heatmap model under {attack} at 8/255.",
+    above=Group(_but("chained", heatmap_models), "the worst other heatmap model", extreme="worst"),
     below=one("chained"),
-    lacking="Chained predictions: not judged, it needs chained and another heatmap net.",
+    lacking="Chained predictions: not judged, it needs chained and another heatmap model.",
 )
 HEATMAPS_ON_ONE_BACKBONE = Order(
     claim="On one backbone heatmaps keep more than direct regression under {attack} at 8/255.",
@@ -177,9 +179,9 @@ def all_stages_stronger(sweep: Sweep, claim: str, paper: str) -> Callable[[Evide
     """Claim that attacking all stages is stronger than attacking the last."""
 
     def find(evidence: Evidence) -> Iterable[Contrast | str]:
-        staged, sides = staged_nets(evidence.plan), ("last stage attacked", "all stages attacked")
+        staged, sides = staged_models(evidence.plan), ("last stage attacked", "all stages attacked")
         if not staged:
-            yield "The attack through all stages: not judged, no net with several stages takes part."
+            yield "The attack through all stages: not judged, no model with several stages takes part."
             return
         through = ("all stages", "the last") if sweep.targeted else ("the last stage", "all")
         yield Contrast(
@@ -188,8 +190,8 @@ def all_stages_stronger(sweep: Sweep, claim: str, paper: str) -> Callable[[Evide
             at=lambda eps: [
                 mean(
                     [
-                        sweep.robust(evidence, net, eps) - sweep.robust(evidence, net, eps, all_stages=True)
-                        for net in staged
+                        sweep.robust(evidence, model, eps) - sweep.robust(evidence, model, eps, all_stages=True)
+                        for model in staged
                     ]
                 )
             ],

@@ -9,7 +9,7 @@ names none. No attacker here knows of the filter, which flatters every defence: 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from robustpose.analysis.evidence import Ask, Evidence, NetAsk
+from robustpose.analysis.evidence import Ask, Evidence, ModelAsk
 from robustpose.findings.drawing import stem_of
 from robustpose.findings.finding import Finding, Found, Tabular, Verdict
 from robustpose.findings.statistics import Sample, lost, mean, ratio, verdict
@@ -44,23 +44,23 @@ _AS_STRONG = 90.0
 
 
 Left = Mapping[tuple[str, View], Sample]
-"""What nets keep of their clean undefended scores, by what they are shown."""
+"""What models keep of their clean undefended scores, by what they are shown."""
 
 
 def _asks(plan: Plan) -> list[Ask]:
-    return [NetAsk(model.name, view) for model in plan.models for view in _views(plan)]
+    return [ModelAsk(model.name, view) for model in plan.models for view in _views(plan)]
 
 
 def _find(evidence: Evidence) -> Found:
     attacked, metric = _attacked(evidence.plan), evidence.metric.name
     left = {
-        (net, view): relative_sample(evidence, net, view)
-        for net in evidence.nets
+        (model, view): relative_sample(evidence, model, view)
+        for model in evidence.models
         for view in _views(evidence.plan)
     }
     remarks = [
         "No attacker here knows of the defence, so these numbers are upper bounds of its worth.",
-        "Mirroring the perturbation is a probe: it needs the clean picture, so nobody can defend a net with it.",
+        "Mirroring the perturbation is a probe: it needs the clean picture, so nobody can defend a model with it.",
     ]
     verdicts = [_mirrored_specific(left, metric), _smoothing_helps(left, "image-specific", metric)]
     if "universal" in attacked:
@@ -68,7 +68,7 @@ def _find(evidence: Evidence) -> Found:
     else:
         remarks.append("The study has no training set to learn universal perturbations on.")
     return Found(
-        exhibits=tuple(_table(left, net, kinds=tuple(attacked), metric=metric) for net in evidence.nets),
+        exhibits=tuple(_table(left, model, kinds=tuple(attacked), metric=metric) for model in evidence.models),
         verdicts=tuple(verdicts),
         remarks=tuple(remarks),
     )
@@ -87,40 +87,40 @@ def _attacked(plan: Plan) -> dict[str, View]:
 
 
 def _mean_left(left: Left, attacked: View, changes: Sequence[str]) -> Sample:
-    """Average over nets and changes."""
+    """Average over models and changes."""
     views = {replace(attacked, change=change) for change in changes}
     return mean([sample for (_, view), sample in left.items() if view in views])
 
 
-def _table(left: Left, net: str, *, kinds: Sequence[str], metric: str) -> Tabular:
+def _table(left: Left, model: str, *, kinds: Sequence[str], metric: str) -> Tabular:
     columns = ["clean pictures"]
     for kind in kinds:
         columns += [_TITLES[kind], f"{_TITLES[kind]}, paper"]
     rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = []
     for change, label in _LABELS.items():
         # Clean pictures have no perturbation to mirror.
-        clean = None if change == MIRRORED else left[net, replace(CLEAN, change=change)].estimate
+        clean = None if change == MIRRORED else left[model, replace(CLEAN, change=change)].estimate
         cells: list[Estimate | float | str | None] = [clean]
         for kind in kinds:
-            cells += [left[net, replace(_KINDS[kind], change=change)].estimate, _PAPER[kind][change]]
+            cells += [left[model, replace(_KINDS[kind], change=change)].estimate, _PAPER[kind][change]]
         rows.append((label, tuple(cells)))
     return Tabular(
-        stem=f"defences_{stem_of(net)}",
-        title=f"{net} behind simple defences: {metric} in % of its clean undefended score",
+        stem=f"defences_{stem_of(model)}",
+        title=f"{model} behind simple defences: {metric} in % of its clean undefended score",
         columns=tuple(columns),
         rows=tuple(rows),
         shade=True,
-        note="The paper's numbers are means over its nets; of smoothing it has no number.",
+        note="The paper's numbers are means over its models; of smoothing it has no number.",
     )
 
 
 def _mirrored_specific(left: Left, metric: str) -> Verdict:
     return verdict(
-        "Mirrored, an IGSM-U-10 perturbation at 8/255 leaves a net at least 70% of its score.",
+        "Mirrored, an IGSM-U-10 perturbation at 8/255 leaves a model at least 70% of its score.",
         _mean_left(left, IMAGE_SPECIFIC, [MIRRORED]),
         above=70.0,
         paper="70 to 75% left, instead of 5 to 10%",
-        measured=f"relative {metric}, mean over nets, in %",
+        measured=f"relative {metric}, mean over models, in %",
     )
 
 
@@ -138,11 +138,11 @@ def _mirrored_universal(left: Left, metric: str) -> Verdict:
 
 def _smoothing_helps(left: Left, kind: str, metric: str) -> Verdict:
     return verdict(
-        f"{_TITLES[kind]}: smoothing leaves nets more of their score than they keep undefended.",
+        f"{_TITLES[kind]}: smoothing leaves models more of their score than they keep undefended.",
         _mean_left(left, _KINDS[kind], list(SMOOTHING)) - _mean_left(left, _KINDS[kind], [""]),
         above=0.0,
         paper="helps; no number",
-        measured=f"relative {metric} smoothed minus not, mean over nets and the {len(SMOOTHING)} "
+        measured=f"relative {metric} smoothed minus not, mean over models and the {len(SMOOTHING)} "
         "filters, in points",
     )
 

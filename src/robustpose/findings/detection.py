@@ -23,7 +23,7 @@ from robustpose.findings.finding import Chart, Curve, Finding, Found, Tabular, V
 from robustpose.findings.plausibility import can_judge, implausibility, learn
 from robustpose.findings.roc import FALSE_ALARMS, Alarm, alarm, auc, average, roc, told
 from robustpose.findings.statistics import Sample, mean, verdict_below
-from robustpose.findings.sweeps import EPS8, asks_of, heatmap_nets, regression_nets, slot_of
+from robustpose.findings.sweeps import EPS8, asks_of, heatmap_models, regression_models, slot_of
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate, Table
 from robustpose.metrics.table import Floats
@@ -45,13 +45,13 @@ _BY = {
 }
 
 
-def watched(evidence: Evidence, net: str, view: View) -> dict[str, Floats]:
-    """Return what can be said of each person from what a net answers: {detector: (N,)}, NaN where nothing can."""
-    table, signals = evidence.table(net, view), evidence.signals(net, view)
+def watched(evidence: Evidence, model: str, view: View) -> dict[str, Floats]:
+    """Return each detector's number (N,) of each person from a model's answers; NaN where undefined."""
+    table, signals = evidence.table(model, view), evidence.signals(model, view)
     seen: dict[str, Floats] = {}
-    if net in heatmap_nets(evidence.plan):
+    if model in heatmap_models(evidence.plan):
         seen[KL] = _known_mean(signals["divergence"])
-    if net not in regression_nets(evidence.plan):
+    if model not in regression_models(evidence.plan):
         seen[PEAK] = _known_mean(signals["score"])
     if can_judge(table.skeleton):
         seen[PLAUSIBILITY] = _implausible(table, table.predicted)
@@ -103,23 +103,23 @@ def _find(evidence: Evidence) -> Found:
 def _empty_maps(evidence: Evidence) -> list[str]:
     """Say how many maps have no positive cell; where none of a person's has one, there is nothing to judge."""
     said = []
-    for net in heatmap_nets(evidence.plan):
+    for model in heatmap_models(evidence.plan):
         for setting in WATCHED:
-            empty = ~np.isfinite(evidence.signals(net, View(setting))["divergence"])
+            empty = ~np.isfinite(evidence.signals(model, View(setting))["divergence"])
             if empty.any():
                 said.append(
-                    f"{net}, {setting.title}: {100 * empty.mean():.1f}% of the maps have no positive cell, so no "
-                    "divergence; a picture of such maps only counts as the most suspicious."
+                    f"{model}, {setting.title}: {100 * empty.mean():.1f}% of the maps have no positive cell, so "
+                    "no divergence; a picture of such maps only counts as the most suspicious."
                 )
     return said
 
 
 @dataclass(frozen=True)
 class Where:
-    """Which detector watches which net under which attack."""
+    """Which detector watches which model under which attack."""
 
     detector: str
-    net: str
+    model: str
     setting: Setting
 
 
@@ -136,7 +136,7 @@ _CLAIMS = {
     KL: Claim(
         "The KL divergence of heatmaps from Gaussians does not tell {attack} at 8/255 from clean pictures.",
         "attacked heatmaps stay Gaussian; no number",
-        "No heatmap net takes part, so how Gaussian heatmaps are is not judged.",
+        "No heatmap model takes part, so how Gaussian heatmaps are is not judged.",
     ),
     PLAUSIBILITY: Claim(
         "The plausibility of predicted skeletons does not tell {attack} at 8/255 from clean pictures.",
@@ -148,25 +148,27 @@ _CLAIMS = {
 
 def _alarms(evidence: Evidence) -> dict[Where, Alarm]:
     alarms = {}
-    for net in evidence.nets:
-        clean = watched(evidence, net, CLEAN)
+    for model in evidence.models:
+        clean = watched(evidence, model, CLEAN)
         for setting in WATCHED:
-            attacked = watched(evidence, net, View(setting))
+            attacked = watched(evidence, model, View(setting))
             for detector in (each for each in DETECTORS if each in clean and each in attacked):
                 sign = -1.0 if detector == PEAK else 1.0
-                alarms[Where(detector, net, setting)] = alarm(sign * clean[detector], sign * attacked[detector])
+                alarms[Where(detector, model, setting)] = alarm(sign * clean[detector], sign * attacked[detector])
     return {where: each for where, each in alarms.items() if len(each)}
 
 
 def _of(areas: Mapping[Where, Sample], detector: str, setting: Setting) -> dict[str, Sample]:
-    """Return a detector's AUC by net."""
+    """Return a detector's AUC by model."""
     return {
-        where.net: area for where, area in areas.items() if where.detector == detector and where.setting == setting
+        where.model: area
+        for where, area in areas.items()
+        if where.detector == detector and where.setting == setting
     }
 
 
 def _hidden(claim: Claim, detector: str, setting: Setting, areas: Mapping[Where, Sample]) -> Verdict:
-    """Judge that a detector stays below the AUC that tells attacks, averaged over the nets that it can watch."""
+    """Judge that a detector stays below the AUC that tells attacks, averaged over the models that it can watch."""
     there = _of(areas, detector, setting)
     return verdict_below(
         claim.sentence.format(attack=setting.label),
@@ -181,9 +183,9 @@ def _hidden(claim: Claim, detector: str, setting: Setting, areas: Mapping[Where,
 def _areas_table(evidence: Evidence, areas: Mapping[Where, Sample]) -> Tabular:
     columns = [(setting, detector) for setting in WATCHED for detector in DETECTORS]
     rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = []
-    for net in evidence.nets:
-        found = [areas.get(Where(detector, net, setting)) for setting, detector in columns]
-        rows.append((net, tuple(None if area is None else area.estimate for area in found)))
+    for model in evidence.models:
+        found = [areas.get(Where(detector, model, setting)) for setting, detector in columns]
+        rows.append((model, tuple(None if area is None else area.estimate for area in found)))
     averages = [list(_of(areas, detector, setting).values()) for setting, detector in columns]
     if len(rows) > 1:
         rows.append(("mean", tuple(mean(each).estimate if each else None for each in averages)))
@@ -194,7 +196,7 @@ def _areas_table(evidence: Evidence, areas: Mapping[Where, Sample]) -> Tabular:
         rows=tuple(rows),
         shade=True,
         note="50 is a coin, 100 never errs; below 50 attacked pictures look less suspicious than clean ones. "
-        "Coordinate nets have neither maps nor scores.",
+        "Coordinate models have neither maps nor scores.",
     )
 
 
@@ -202,16 +204,16 @@ def _levels(evidence: Evidence) -> Tabular:
     """Show what detectors see, in their own units."""
     views = (CLEAN, *map(View, WATCHED))
     rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = []
-    for net in evidence.nets:
-        seen = [watched(evidence, net, view) for view in views]
-        table = evidence.table(net, CLEAN)
+    for model in evidence.models:
+        seen = [watched(evidence, model, view) for view in views]
+        table = evidence.table(model, CLEAN)
         for detector in (each for each in DETECTORS if each in seen[0]):
             truth = None
             if detector == PLAUSIBILITY:
                 visible = np.where(table.visible[..., None], table.keypoints, np.nan)
                 truth = average(_implausible(table, visible)).estimate
             values = [average(each[detector]).estimate if detector in each else None for each in seen]
-            rows.append((f"{net}: {_UNITS[detector]}", (truth, *values)))
+            rows.append((f"{model}: {_UNITS[detector]}", (truth, *values)))
     return Tabular(
         stem="detection_levels",
         title="What the detectors see, mean over people",
@@ -227,7 +229,7 @@ def _charts(evidence: Evidence, alarms: Mapping[Where, Alarm]) -> list[Chart]:
     for detector in DETECTORS:
         for setting in WATCHED:
             curves = tuple(
-                _curve(where, each, slot=slot_of(evidence, where.net))
+                _curve(where, each, slot=slot_of(evidence, where.model))
                 for where, each in alarms.items()
                 if where.detector == detector and where.setting == setting
             )
@@ -249,7 +251,7 @@ def _charts(evidence: Evidence, alarms: Mapping[Where, Alarm]) -> list[Chart]:
 def _curve(where: Where, alarm: Alarm, *, slot: int) -> Curve:
     found, low, high = roc(alarm)
     return Curve(
-        name=where.net,
+        name=where.model,
         x=tuple(FALSE_ALARMS.tolist()),
         y=tuple(found.tolist()),
         low=tuple(low.tolist()),

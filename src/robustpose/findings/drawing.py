@@ -1,4 +1,4 @@
-"""Pictures that findings show: perturbations made visible, skeletons on people, tiles; and nets in file names.
+"""Pictures that findings show: perturbations made visible, skeletons on people, tiles; and models in file names.
 
 Pictures are RGB arrays (H, W, 3).
 """
@@ -76,9 +76,9 @@ def stacked(images: Sequence[Pixels]) -> Pixels:
     return np.ascontiguousarray(upright.transpose(1, 0, 2))
 
 
-def stem_of(net: str) -> str:
-    """Write a net's name as part of an exhibit's stem."""
-    return "".join(letter if letter.isalnum() else "_" for letter in net.lower())
+def stem_of(model: str) -> str:
+    """Write a model's name as part of an exhibit's stem."""
+    return "".join(letter if letter.isalnum() else "_" for letter in model.lower())
 
 
 def _pixels(levels: Floats) -> Pixels:

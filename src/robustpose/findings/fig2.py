@@ -35,12 +35,12 @@ from robustpose.findings.sweeps import (
     IGSM_T,
     IGSM_U,
     Sweep,
-    all_nets,
+    all_models,
     asks_of,
     design_of,
-    heatmap_nets,
-    net_of,
-    staged_nets,
+    heatmap_models,
+    model_of,
+    staged_models,
 )
 from robustpose.metrics import Estimate
 from robustpose.study.plan import Plan
@@ -56,41 +56,41 @@ _LARGE = (16 / 255, 32 / 255)
 
 
 def _large(plan: Plan) -> list[Ask]:
-    return asks_of(all_nets(plan), [*map(FGSM_U.at, _LARGE)]) if net_of(all_nets(plan), "dlcm") else []
+    return asks_of(all_models(plan), [*map(FGSM_U.at, _LARGE)]) if model_of(all_models(plan), "dlcm") else []
 
 
 def _one_step_is_weak(evidence: Evidence) -> Iterable[Verdict | str]:
-    heatmaps = heatmap_nets(evidence.plan)
+    heatmaps = heatmap_models(evidence.plan)
     if not heatmaps:
-        yield "No heatmap net takes part, so the claim that one step is weak is not judged."
+        yield "No heatmap model takes part, so the claim that one step is weak is not judged."
         return
     yield verdict(
-        "One FGSM step at 8/255 leaves heatmap nets more than half of their score.",
-        mean([FGSM_U.robust(evidence, net, EPS8) for net in heatmaps]),
+        "One FGSM step at 8/255 leaves heatmap models more than half of their score.",
+        mean([FGSM_U.robust(evidence, model, EPS8) for model in heatmaps]),
         above=50.0,
-        paper="58 to 77% left on heatmap nets, 42.5% on DeepPose",
+        paper="58 to 77% left on heatmap models, 42.5% on DeepPose",
         measured=f"mean relative {evidence.metric.name} of {', '.join(heatmaps)}, in %",
     )
 
 
 def _dlcm_at_large(evidence: Evidence) -> Iterable[Verdict]:
     """Judge that DLCM leads under FGSM at 16 and 32: at each of the two, over each other model."""
-    dlcm = net_of(evidence.nets, "dlcm")
-    others = [net for net in evidence.nets if design_of(net) != "dlcm"]
+    dlcm = model_of(evidence.models, "dlcm")
+    others = [model for model in evidence.models if design_of(model) != "dlcm"]
     if dlcm is None or not others:
         return
     yield verdict_of_all(
-        "DLCM is the most robust net under FGSM-U at 16/255 and at 32/255.",
+        "DLCM is the most robust model under FGSM-U at 16/255 and at 32/255.",
         [
             lead
             for eps in _LARGE
             for lead in leads(
-                FGSM_U.robust(evidence, dlcm, eps), [FGSM_U.robust(evidence, net, eps) for net in others]
+                FGSM_U.robust(evidence, dlcm, eps), [FGSM_U.robust(evidence, model, eps) for model in others]
             )
         ],
         above=0.0,
-        paper="71.7 and 51.9% left of DLCM; of the best other net 68.9 (8-SHG) and 48.3% (2-SHG)",
-        measured=f"relative {evidence.metric.name} of {dlcm} minus that of the best other net, the smaller of "
+        paper="71.7 and 51.9% left of DLCM; of the best other model 68.9 (8-SHG) and 48.3% (2-SHG)",
+        measured=f"relative {evidence.metric.name} of {dlcm} minus that of the best other model, the smaller of "
         "the two leads, in points",
     )
 
@@ -102,21 +102,21 @@ _ALIKE = 2.0
 
 def _one_backbone(plan: Plan) -> list[str]:
     """Name the models of figure 2c; none where no pair on one backbone takes part."""
-    found = {design: net_of(all_nets(plan), design) for design in _ONE_BACKBONE}
+    found = {design: model_of(all_models(plan), design) for design in _ONE_BACKBONE}
     if found["resdec"] is None or (found["resreg"] is None and found["resdec_pre"] is None):
         return []
-    return [net for net in found.values() if net is not None]
+    return [model for model in found.values() if model is not None]
 
 
 def _scores(evidence: Evidence) -> Iterable[Tabular]:
     """Show the clean scores: a relative score says nothing of what it is relative to."""
     rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = []
-    for net in _one_backbone(evidence.plan):
+    for model in _one_backbone(evidence.plan):
         clean, attacked = (
-            scored(evidence.table(net, view), evidence.metric) for view in (CLEAN, View(IGSM_U.at(EPS8)))
+            scored(evidence.table(model, view), evidence.metric) for view in (CLEAN, View(IGSM_U.at(EPS8)))
         )
-        relative = IGSM_U.robust(evidence, net, EPS8)
-        rows.append((net, (clean.estimate, attacked.estimate, relative.estimate)))
+        relative = IGSM_U.robust(evidence, model, EPS8)
+        rows.append((model, (clean.estimate, attacked.estimate, relative.estimate)))
     yield Tabular(
         stem="fig2c_scores",
         title=f"{evidence.metric.name} on one backbone, clean and under IGSM-U-10 at 8/255",
@@ -158,14 +158,14 @@ def _harder_than_untargeted(evidence: Evidence) -> Iterable[Contrast]:
         at=lambda eps: [
             mean(
                 [
-                    lost(IGSM_U.robust(evidence, net, eps)) - IGSM_T.sample(evidence, net, IGSM_T.at(eps))
-                    for net in evidence.nets
+                    lost(IGSM_U.robust(evidence, model, eps)) - IGSM_T.sample(evidence, model, IGSM_T.at(eps))
+                    for model in evidence.models
                 ]
             )
         ],
-        paper="at 8/255, mean of six nets: 86.2% lost in 10 steps, 63.9% hit in 20",
+        paper="at 8/255, mean of six models: 86.2% lost in 10 steps, 63.9% hit in 20",
         measured=f"100 minus {kept} under IGSM-U-10 at 8/255, minus {hit} under IGSM-T-20, mean of "
-        f"{', '.join(evidence.nets)}, in points",
+        f"{', '.join(evidence.models)}, in points",
     )
 
 
@@ -182,7 +182,7 @@ FIG2A = finding_over_eps(
             _order(
                 HEATMAPS_ABOVE_REGRESSION,
                 FGSM_U,
-                paper="58.0 to 76.8% left on heatmap nets (mean of five 71.2), 42.5% on DeepPose",
+                paper="58.0 to 76.8% left on heatmap models (mean of five 71.2), 42.5% on DeepPose",
             ),
             _order(EIGHT_ABOVE_TWO, FGSM_U, paper="75.5% left of 8-SHG, 69.5% of 2-SHG; at 32/255 40.7 and 48.3%"),
             _dlcm_at_large,
@@ -203,7 +203,8 @@ FIG2B = finding_over_eps(
             _order(
                 HEATMAPS_ABOVE_REGRESSION,
                 IGSM_U,
-                paper="7.6 to 20.4% left on heatmap nets (mean of five 15.4), 6.0% on DeepPose: 9.4 points apart",
+                paper="7.6 to 20.4% left on heatmap models (mean of five 15.4), 6.0% on DeepPose: 9.4 points "
+                "apart",
             ),
             all_stages_stronger(
                 IGSM_U,
@@ -221,10 +222,12 @@ FIG2B = finding_over_eps(
                 paper="20.4% left of 8-SHG, 15.1% of 2-SHG; the order reverses at 100 steps (figure 2e)",
             ),
             _order(
-                CHAINED_BELOW_OTHERS, IGSM_U, paper="7.6% left of Chained, 15.1 to 20.4% of the other heatmap nets"
+                CHAINED_BELOW_OTHERS,
+                IGSM_U,
+                paper="7.6% left of Chained, 15.1 to 20.4% of the other heatmap models",
             ),
         ),
-        also=lambda plan: asks_of(staged_nets(plan), [IGSM_U.at(EPS8, all_stages=True)]),
+        also=lambda plan: asks_of(staged_models(plan), [IGSM_U.at(EPS8, all_stages=True)]),
     ),
 )
 
@@ -245,7 +248,7 @@ FIG2C = finding_over_eps(
             _pre_training,
             _scores,
         ),
-        nets=_one_backbone,
+        models=_one_backbone,
         lacking="Not judged: it needs resdec, and resreg or resdec_pre beside it.",
     ),
 )
@@ -275,8 +278,8 @@ FIG2D = finding_over_eps(
             diverge_and_converge,
         ),
         also=lambda plan: [
-            *asks_of(staged_nets(plan), [IGSM_T.at(EPS8, all_stages=True)]),
-            *asks_of(all_nets(plan), [IGSM_U.at(EPS8)]),
+            *asks_of(staged_models(plan), [IGSM_T.at(EPS8, all_stages=True)]),
+            *asks_of(all_models(plan), [IGSM_U.at(EPS8)]),
             *spread_asks(plan),
         ],
         budgets=common_eps,
@@ -292,7 +295,7 @@ _OVER_STEPS = (
         bars={10: "igsm_u_10_relative_pckh", 100: "igsm_u_100_relative_pckh"},
         longer=(
             "{long} untargeted steps at 8/255 leave less than {short}.",
-            "mean of six nets: 13.8% left after 10 steps, 2.4% after 100",
+            "mean of six models: 13.8% left after 10 steps, 2.4% after 100",
         ),
         reverses=(
             "Untargeted, the order of 2 and 8 stacks reverses: 8 keep more after {short} steps, 2 after {long}.",
@@ -306,7 +309,7 @@ _OVER_STEPS = (
         bars={20: "igsm_t_20_target_pckh", 100: "igsm_t_100_target_pckh"},
         longer=(
             "{long} targeted steps at 8/255 hit more of the target pose than {short}.",
-            "mean of six nets: 63.9% hit after 20 steps, 92.1% after 100",
+            "mean of six models: 63.9% hit after 20 steps, 92.1% after 100",
         ),
         reverses=(
             "Targeted, the order reverses: less is hit on 8 after {short} steps, on 2 after {long}.",

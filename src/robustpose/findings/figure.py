@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from robustpose.analysis.evidence import Ask, Evidence
-from robustpose.findings.contrasts import PEOPLE_NOT_NETS, Contrast, contrasts_over_eps
+from robustpose.findings.contrasts import PEOPLE_NOT_MODELS, Contrast, contrasts_over_eps
 from robustpose.findings.finding import Chart, Exhibit, Finding, Found, Tabular, Verdict
 from robustpose.findings.reported import paper_curves, paper_name, paper_steps, reported
 from robustpose.findings.statistics import Sample, mean, scored, verdict, verdict_of_all
-from robustpose.findings.sweeps import EPS8, Sweep, all_nets, asks_of, curves, net_of, staged_nets
+from robustpose.findings.sweeps import EPS8, Sweep, all_models, asks_of, curves, model_of, staged_models
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate
 from robustpose.study.plan import Plan
@@ -25,7 +25,7 @@ class OverEps:
     stem       of its chart; paper: the table of the paper's own curves
     contrasts  the title of the table of contrasts
     also       what is asked for beside the attack over the grid's budgets and at 8/255
-    nets       who takes part; lacking says why nothing is made without them
+    models       who takes part; lacking says why nothing is made without them
     budgets    of the table of contrasts
     """
 
@@ -36,24 +36,24 @@ class OverEps:
     sweep: Sweep
     claims: tuple[Claim, ...]
     also: Callable[[Plan], Sequence[Ask]] = lambda plan: ()
-    nets: Callable[[Plan], list[str]] = all_nets
+    models: Callable[[Plan], list[str]] = all_models
     lacking: str = ""
     budgets: Callable[[Plan], Sequence[float]] = lambda plan: plan.study.grid.eps
 
     def asks(self, plan: Plan) -> list[Ask]:
         """Ask for every model, and for those with several stages attacked through all of them."""
-        if not (nets := self.nets(plan)):
+        if not (models := self.models(plan)):
             return []
-        staged = [net for net in staged_nets(plan) if net in nets]
+        staged = [model for model in staged_models(plan) if model in models]
         return [
-            *asks_of(nets, [*self.sweep.over(plan), self.sweep.at(EPS8)]),
+            *asks_of(models, [*self.sweep.over(plan), self.sweep.at(EPS8)]),
             *asks_of(staged, self.sweep.over(plan, all_stages=True)),
             *self.also(plan),
         ]
 
     def find(self, evidence: Evidence) -> Found:
         """Draw the figure, and judge what is claimed of it."""
-        if not self.nets(evidence.plan):
+        if not self.models(evidence.plan):
             return Found(remarks=(self.lacking,))
         read = [each for claim in self.claims for each in claim(evidence)]
         of = "" if self.sweep.targeted else f" of {self.sweep.score_name(evidence.metric)}"
@@ -68,20 +68,20 @@ class OverEps:
         return Found(
             exhibits=(self._chart(evidence), *table, *(each for each in judged if isinstance(each, Exhibit))),
             verdicts=tuple(each for each in judged if isinstance(each, Verdict)),
-            remarks=(*(each for each in judged if isinstance(each, str)), PEOPLE_NOT_NETS),
+            remarks=(*(each for each in judged if isinstance(each, str)), PEOPLE_NOT_MODELS),
         )
 
     def _chart(self, evidence: Evidence) -> Chart:
-        plan, nets = evidence.plan, self.nets(evidence.plan)
-        staged = [net for net in staged_nets(plan) if net in nets]
+        plan, models = evidence.plan, self.models(evidence.plan)
+        staged = [model for model in staged_models(plan) if model in models]
         return Chart(
             stem=self.stem,
             title=self.chart,
             x_label="eps, of 255",
             y_label=f"{self.sweep.score_name(evidence.metric)}, %",
             curves=(
-                *paper_curves(self.paper, nets),
-                *curves(evidence, nets, self.sweep.over(plan)),
+                *paper_curves(self.paper, models),
+                *curves(evidence, models, self.sweep.over(plan)),
                 *curves(evidence, staged, self.sweep.over(plan, all_stages=True), suffix="-ALL"),
             ),
         )
@@ -111,8 +111,8 @@ class OverSteps:
     def asks(self, plan: Plan) -> list[Ask]:
         """Ask for every model, and for those with several stages attacked through all of them."""
         return [
-            *asks_of(all_nets(plan), self.settings(plan)),
-            *asks_of(staged_nets(plan), self.settings(plan, all_stages=True)),
+            *asks_of(all_models(plan), self.settings(plan)),
+            *asks_of(staged_models(plan), self.settings(plan, all_stages=True)),
         ]
 
     def exhibits(self, evidence: Evidence) -> tuple[Chart, Tabular]:
@@ -120,15 +120,15 @@ class OverSteps:
         plan, steps = evidence.plan, steps_of(evidence.plan)
         score, attack = self.sweep.score_name(evidence.metric), self.sweep.name.rpartition("-")[0]
         ours = [
-            *curves(evidence, evidence.nets, self.settings(plan), x=steps),
-            *curves(evidence, staged_nets(plan), self.settings(plan, all_stages=True), x=steps, suffix="-ALL"),
+            *curves(evidence, evidence.models, self.settings(plan), x=steps),
+            *curves(evidence, staged_models(plan), self.settings(plan, all_stages=True), x=steps, suffix="-ALL"),
         ]
         chart = Chart(
             stem=self.stem,
             title=f"{attack} at 8/255: more steps",
             x_label="steps",
             y_label=f"{score}, %",
-            curves=(*paper_steps(evidence.nets, self.bars), *ours),
+            curves=(*paper_steps(evidence.models, self.bars), *ours),
         )
         table = Tabular(
             stem=f"{self.stem}_bars",
@@ -139,42 +139,47 @@ class OverSteps:
                 *(f"{each} steps, paper" for each in self.bars),
             ),
             rows=(
-                *(self._row(evidence, net) for net in evidence.nets),
-                *(self._row(evidence, net, all_stages=True) for net in staged_nets(plan)),
+                *(self._row(evidence, model) for model in evidence.models),
+                *(self._row(evidence, model, all_stages=True) for model in staged_models(plan)),
             ),
             shade=True,
         )
         return chart, table
 
     def _row(
-        self, evidence: Evidence, net: str, *, all_stages: bool = False
+        self, evidence: Evidence, model: str, *, all_stages: bool = False
     ) -> tuple[str, tuple[Estimate | float | str | None, ...]]:
         settings = self.settings(evidence.plan, all_stages=all_stages)
-        theirs = {} if all_stages else reported("fig2ef").get(paper_name(net), {})
-        return f"{net}-ALL" if all_stages else net, (
-            scored(evidence.table(net, CLEAN), evidence.metric).estimate,
-            *(self.sweep.sample(evidence, net, setting).estimate for setting in settings),
+        theirs = {} if all_stages else reported("fig2ef").get(paper_name(model), {})
+        return f"{model}-ALL" if all_stages else model, (
+            scored(evidence.table(model, CLEAN), evidence.metric).estimate,
+            *(self.sweep.sample(evidence, model, setting).estimate for setting in settings),
             *(theirs.get(column) for column in self.bars.values()),
         )
 
     def stronger(self, evidence: Evidence) -> Verdict:
         """Judge that the longest attacks are stronger than the short one."""
-        nets, long = evidence.nets, evidence.plan.study.grid.long
+        models, long = evidence.models, evidence.plan.study.grid.long
         first, second = (long, self.short) if self.sweep.targeted else (self.short, long)
         return verdict(
             self.longer[0].format(short=self.short, long=long),
-            mean([self._robust(evidence, net, self.short) - self._robust(evidence, net, long) for net in nets]),
+            mean(
+                [
+                    self._robust(evidence, model, self.short) - self._robust(evidence, model, long)
+                    for model in models
+                ]
+            ),
             above=0.0,
             paper=self.longer[1],
             measured=f"{self.sweep.score_name(evidence.metric)} after {first} steps minus that after {second}, "
-            f"mean of {', '.join(nets)}, in points",
+            f"mean of {', '.join(models)}, in points",
         )
 
     def reversal(self, evidence: Evidence, two: str, eight: str) -> Verdict:
         """Judge that 8 stacks are ahead of 2 after few steps and behind after many: both leads must be above 0."""
         short, long = self.short, evidence.plan.study.grid.long
         (two_early, two_late), (eight_early, eight_late) = (
-            [self._robust(evidence, net, steps) for steps in (short, long)] for net in (two, eight)
+            [self._robust(evidence, model, steps) for steps in (short, long)] for model in (two, eight)
         )
         return verdict_of_all(
             self.reverses[0].format(short=short, long=long),
@@ -185,8 +190,8 @@ class OverSteps:
             f"of {self.sweep.score_name(evidence.metric)}",
         )
 
-    def _robust(self, evidence: Evidence, net: str, steps: int) -> Sample:
-        return self.sweep.robust_under(evidence, net, self.sweep.at(EPS8, steps=steps))
+    def _robust(self, evidence: Evidence, model: str, steps: int) -> Sample:
+        return self.sweep.robust_under(evidence, model, self.sweep.at(EPS8, steps=steps))
 
 
 SHORT = (10, 20)
@@ -217,14 +222,14 @@ def finding_over_steps(title: str, figures: Sequence[OverSteps], *, remark: str)
             return Found(remarks=(line,))
         verdicts = [figure.stronger(evidence) for figure in figures]
         lacking = "2 stacks against 8: not judged, it needs shg2 and shg8."
-        two, eight = net_of(evidence.nets, "shg2"), net_of(evidence.nets, "shg8")
+        two, eight = model_of(evidence.models, "shg2"), model_of(evidence.models, "shg8")
         if two is not None and eight is not None:
             verdicts += [figure.reversal(evidence, two, eight) for figure in figures]
             lacking = ""
         return Found(
             exhibits=tuple(each for figure in figures for each in figure.exhibits(evidence)),
             verdicts=tuple(verdicts),
-            remarks=(*filter(None, [lacking]), remark, PEOPLE_NOT_NETS),
+            remarks=(*filter(None, [lacking]), remark, PEOPLE_NOT_MODELS),
         )
 
     return Finding(title=title, asks=asks, find=find)

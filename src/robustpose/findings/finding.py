@@ -18,7 +18,7 @@ Holds = Literal["holds", "does not hold", "undecided"]
 class Curve:
     """A line of a chart.
 
-    name  of the net, or of whatever the line is
+    name  of the model, or of whatever the line is
     slot  its colour and marker, the same in every chart; None is grey: the paper's
     low, high  of the 95% interval; empty for numbers that have none
     """
@@ -115,8 +115,8 @@ class Found:
 class Finding:
     """One figure, table or claim of the paper.
 
-    asks  what must be computed of a plan's nets; nothing where the plan has not the nets for it
-    find  makes exhibits and verdicts of the answers; a finding without its nets says so in a remark
+    asks  what must be computed of a plan's models; nothing where the plan has not the models for it
+    find  makes exhibits and verdicts of the answers; a finding without its models says so in a remark
     """
 
     title: str

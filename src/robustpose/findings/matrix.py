@@ -1,15 +1,15 @@
-"""Target x source matrices: what nets keep under perturbations that were made on other nets.
+"""Target x source matrices: what models keep under perturbations that were made on other models.
 
-As in table 1 of Jain et al. (arXiv 1908.06401): a row is a target, a column the net that the perturbation was
-made on. A target's vulnerability is its row's mean, leaving out itself and its own -ALL variant. Nets whose crops
-differ in size cannot be shown each other's perturbations, and pictures of crops that differ in padding show other
-parts of a photo: such pairs are left out.
+As in table 1 of Jain et al. (arXiv 1908.06401): a row is a target, a column the model that the perturbation was
+made on. A target's vulnerability is its row's mean, leaving out itself and its own -ALL variant. Models whose
+crops differ in size cannot be shown each other's perturbations, and pictures of crops that differ in padding show
+other parts of a photo: such pairs are left out.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from robustpose.analysis.evidence import Ask, Evidence, NetAsk
+from robustpose.analysis.evidence import Ask, Evidence, ModelAsk
 from robustpose.defences import split_defences
 from robustpose.findings.finding import Tabular, Verdict
 from robustpose.findings.reported import paper_name
@@ -24,15 +24,15 @@ from robustpose.study.view import CLEAN, View
 
 @dataclass(frozen=True)
 class Source:
-    """The net that a perturbation was made on, through its last stage or through all."""
+    """The model that a perturbation was made on, through its last stage or through all."""
 
-    net: str
+    model: str
     all_stages: bool = False
 
     @property
     def name(self) -> str:
-        """The net's name, with the paper's -ALL."""
-        return f"{self.net}-ALL" if self.all_stages else self.net
+        """The model's name, with the paper's -ALL."""
+        return f"{self.model}-ALL" if self.all_stages else self.model
 
 
 ViewOf = Callable[[str, Source], View]
@@ -51,34 +51,37 @@ class Matrix:
     left: Mapping[tuple[str, Source], Sample]
 
     def across(self) -> list[tuple[str, str]]:
-        """Return the pairs of two different nets, the source through its last stage: (target, source)."""
-        return [(target, each.net) for target, each in self.left if each.net != target and not each.all_stages]
+        """Return the pairs of two different models, the source through its last stage: (target, source)."""
+        return [(target, each.model) for target, each in self.left if each.model != target and not each.all_stages]
 
     def of(self, target: str, source: str) -> Sample:
         """Return what a target keeps under a source through its last stage."""
         return self.left[target, Source(source)]
 
     def vulnerability(self, target: str) -> Sample | None:
-        """Average a target's row without itself and its own -ALL; None where no other net is there."""
-        others = [sample for (row, source), sample in self.left.items() if row == target != source.net]
+        """Average a target's row without itself and its own -ALL; None where no other model is there."""
+        others = [sample for (row, source), sample in self.left.items() if row == target != source.model]
         return mean(others) if others else None
 
 
 def matrix_asks(plan: Plan, sources: Sequence[Source], view: ViewOf) -> list[Ask]:
-    """Ask for every net clean and under every source that it can be shown."""
-    nets = [model.name for model in plan.models]
-    asked = [NetAsk(target, view(target, each)) for target in nets for each in sources]
-    return [*(NetAsk(net, CLEAN) for net in nets), *(ask for ask in asked if fits(plan, ask.net, ask.view))]
+    """Ask for every model clean and under every source that it can be shown."""
+    models = [model.name for model in plan.models]
+    asked = [ModelAsk(target, view(target, each)) for target in models for each in sources]
+    return [
+        *(ModelAsk(model, CLEAN) for model in models),
+        *(ask for ask in asked if fits(plan, ask.model, ask.view)),
+    ]
 
 
 def read_matrix(evidence: Evidence, sources: Sequence[Source], view: ViewOf) -> Matrix:
-    """Score every net under every source that it can be shown."""
+    """Score every model under every source that it can be shown."""
     return Matrix(
-        targets=evidence.nets,
+        targets=evidence.models,
         sources=tuple(sources),
         left={
             (target, source): relative_sample(evidence, target, view(target, source))
-            for target in evidence.nets
+            for target in evidence.models
             for source in sources
             if fits(evidence.plan, target, view(target, source))
         },
@@ -87,16 +90,21 @@ def read_matrix(evidence: Evidence, sources: Sequence[Source], view: ViewOf) -> 
 
 def fits(plan: Plan, target: str, view: View) -> bool:
     """Say whether a target takes crops as those of a view are made: size, and of pictures padding, too."""
-    shown, made = (plan.named(net).net for net in (target, view.source or target))
+    shown, made = (plan.named(model).module for model in (target, view.source or target))
     if input_size_of(shown) != input_size_of(made):
         return False
     return view.universal is not None or padding_of(shown) == padding_of(made)
 
 
 def misfits(matrix: Matrix) -> tuple[str, ...]:
-    """Say in a remark which pairs of nets were left out; nothing where none was."""
-    nets = [source.net for source in matrix.sources if not source.all_stages]
-    absent = [f"{net} on {row}" for row in matrix.targets for net in nets if (row, Source(net)) not in matrix.left]
+    """Say in a remark which pairs of models were left out; nothing where none was."""
+    models = [source.model for source in matrix.sources if not source.all_stages]
+    absent = [
+        f"{model} on {row}"
+        for row in matrix.targets
+        for model in models
+        if (row, Source(model)) not in matrix.left
+    ]
     if not absent:
         return ()
     return (f"Left out, for the crops differ in size or padding: {', '.join(absent)}.",)
@@ -120,23 +128,23 @@ def matrix_table(matrix: Matrix, *, stem: str, title: str, note: str) -> Tabular
 
 
 def black_box_loss(matrix: Matrix, *, kind: str, metric: str) -> list[Verdict]:
-    """Judge that perturbations of other nets cost 30 to 40% of the score; nothing without two nets."""
+    """Judge that perturbations of other models cost 30 to 40% of the score; nothing without two models."""
     pairs = matrix.across()
     if not pairs:
         return []
     return [
         verdict(
-            f"{kind} made on one net take at least 30% of another net's score, on average.",
+            f"{kind} made on one model take at least 30% of another model's score, on average.",
             lost(mean([matrix.of(*pair) for pair in pairs])),
             above=30.0,
             paper="30 to 40% lost",
-            measured=f"mean loss of relative {metric} over {len(pairs)} pairs of nets, in %",
+            measured=f"mean loss of relative {metric} over {len(pairs)} pairs of models, in %",
         )
     ]
 
 
 def alike_and_unlike(matrix: Matrix, *, kind: str, metric: str) -> list[Verdict]:
-    """Judge that a target keeps less under nets of its own family; nothing where no target has both."""
+    """Judge that a target keeps less under models of its own family; nothing where no target has both."""
     contrasts = []
     for target in matrix.targets:
         sources = [source for row, source in matrix.across() if row == target]
@@ -148,7 +156,7 @@ def alike_and_unlike(matrix: Matrix, *, kind: str, metric: str) -> list[Verdict]
         return []
     return [
         verdict(
-            f"{kind} work better between nets of alike design than between unlike ones.",
+            f"{kind} work better between models of alike design than between unlike ones.",
             mean(contrasts),
             above=0.0,
             paper="stronger between alike designs: 2-SHG keeps 52 to 75% under other hourglasses' perturbations, "
@@ -160,26 +168,26 @@ def alike_and_unlike(matrix: Matrix, *, kind: str, metric: str) -> list[Verdict]
 
 
 def regression_as_source(matrix: Matrix, *, kind: str, metric: str) -> list[Verdict]:
-    """Judge that DeepPose is the worst source; nothing without it or without another net that it can attack."""
+    """Judge that DeepPose is the worst source; nothing without it or without another model that it can attack."""
     return [
         judged
-        for net in matrix.targets
-        if paper_name(net) == "DeepPose"
+        for model in matrix.targets
+        if paper_name(model) == "DeepPose"
         for judged in (
-            *_little_harm(matrix, net, kind=kind, metric=metric),
-            *_less_harm_than_any(matrix, net, kind=kind, metric=metric),
+            *_little_harm(matrix, model, kind=kind, metric=metric),
+            *_less_harm_than_any(matrix, model, kind=kind, metric=metric),
         )
     ]
 
 
-def _little_harm(matrix: Matrix, net: str, *, kind: str, metric: str) -> list[Verdict]:
-    targets = [target for target, source in matrix.across() if source == net]
+def _little_harm(matrix: Matrix, model: str, *, kind: str, metric: str) -> list[Verdict]:
+    targets = [target for target, source in matrix.across() if source == model]
     if not targets:
         return []
     return [
         verdict(
-            f"{kind} made on {net} leave other nets at least 75% of their score, on average.",
-            mean([matrix.of(target, net) for target in targets]),
+            f"{kind} made on {model} leave other models at least 75% of their score, on average.",
+            mean([matrix.of(target, model) for target in targets]),
             above=75.0,
             paper="75 to 89% left under DeepPose's universal perturbation",
             measured=f"mean relative {metric} of {', '.join(targets)}, in %",
@@ -187,30 +195,30 @@ def _little_harm(matrix: Matrix, net: str, *, kind: str, metric: str) -> list[Ve
     ]
 
 
-def _less_harm_than_any(matrix: Matrix, net: str, *, kind: str, metric: str) -> list[Verdict]:
+def _less_harm_than_any(matrix: Matrix, model: str, *, kind: str, metric: str) -> list[Verdict]:
     """Set a source against each other one, on the targets that are neither of the two."""
     pairs = matrix.across()
     gaps = {}
     for rival in matrix.targets:
-        targets = [row for row in matrix.targets if {(row, net), (row, rival)} <= set(pairs)]
-        if rival != net and targets:
-            gaps[rival] = mean([matrix.of(row, net) - matrix.of(row, rival) for row in targets])
+        targets = [row for row in matrix.targets if {(row, model), (row, rival)} <= set(pairs)]
+        if rival != model and targets:
+            gaps[rival] = mean([matrix.of(row, model) - matrix.of(row, rival) for row in targets])
     if not gaps:
         return []
     nearest = min(gaps, key=lambda rival: float(gaps[rival].value))
     return [
         verdict_of_all(
-            f"{kind} made on {net} transfer worse than those of any other net.",
+            f"{kind} made on {model} transfer worse than those of any other model.",
             list(gaps.values()),
             above=0.0,
             paper="DeepPose transfers worst",
-            measured=f"relative {metric} under {net}'s minus under the next worst source's ({nearest}), mean over "
-            "the targets that are neither, in points",
+            measured=f"relative {metric} under {model}'s minus under the next worst source's ({nearest}), mean "
+            "over the targets that are neither, in points",
         )
     ]
 
 
-def _family(net: str) -> str:
+def _family(model: str) -> str:
     """Return the family of a model's architecture, behind a defence or not; any other model is its own family."""
-    design = design_of(split_defences(net)[1])
+    design = design_of(split_defences(model)[1])
     return MODELS[design].family if design in MODELS else design

@@ -6,7 +6,7 @@ paper's strongest attack, whose step size adapts.
 """
 
 from robustpose.analysis.evidence import Ask, Evidence
-from robustpose.findings.contrasts import PEOPLE_NOT_NETS
+from robustpose.findings.contrasts import PEOPLE_NOT_MODELS
 from robustpose.findings.finding import Chart, Finding, Found, Tabular
 from robustpose.findings.statistics import mean, verdict
 from robustpose.findings.sweeps import EPS8, IGSM_U, asks_of, curves, relative_sample
@@ -21,37 +21,37 @@ _MARGIN = "margin"
 
 
 def _asks(plan: Plan) -> list[Ask]:
-    nets = _nets(plan)
-    return asks_of(nets, [*IGSM_U.over(plan), *_margins(plan), *_at_eight(plan).values()])
+    models = _models(plan)
+    return asks_of(models, [*IGSM_U.over(plan), *_margins(plan), *_at_eight(plan).values()])
 
 
 def _find(evidence: Evidence) -> Found:
-    plan, nets = evidence.plan, _nets(evidence.plan)
-    left_out = [model.name for model in plan.models if model.name not in nets]
+    plan, models = evidence.plan, _models(evidence.plan)
+    left_out = [model.name for model in plan.models if model.name not in models]
     remarks = (
         [f"The margin is not defined for the outputs of {', '.join(left_out)}: left out."] if left_out else []
     )
-    if not nets:
-        return Found(remarks=("No net takes part whose output has a margin.",))
+    if not models:
+        return Found(remarks=("No model takes part whose output has a margin.",))
     chart = Chart(
         stem="objective",
         title="IGSM-U-10: the training loss, and the margin (dashed)",
         x_label="eps, of 255",
         y_label=f"relative {evidence.metric.name}, %",
         curves=(
-            *curves(evidence, nets, IGSM_U.over(plan)),
-            *curves(evidence, nets, _margins(plan), suffix=f", {_MARGIN}"),
+            *curves(evidence, models, IGSM_U.over(plan)),
+            *curves(evidence, models, _margins(plan), suffix=f", {_MARGIN}"),
         ),
     )
     short, better = (Setting("igsm", EPS8, objective=objective) for objective in ("training_loss", _MARGIN))
     effect = mean(
         [
-            relative_sample(evidence, net, View(short)) - relative_sample(evidence, net, View(better))
-            for net in nets
+            relative_sample(evidence, model, View(short)) - relative_sample(evidence, model, View(better))
+            for model in models
         ]
     )
     return Found(
-        exhibits=(chart, _table(evidence, nets)),
+        exhibits=(chart, _table(evidence, models)),
         verdicts=(
             verdict(
                 "At equal gradients the margin leaves less than the training loss (IGSM-U-10 at 8/255).",
@@ -59,19 +59,19 @@ def _find(evidence: Evidence) -> Found:
                 above=0.0,
                 paper="not in the paper, whose attacks raise the training loss",
                 measured=f"relative {evidence.metric.name} under the training loss minus that under the margin, "
-                f"mean of {', '.join(nets)}, in points",
+                f"mean of {', '.join(models)}, in points",
             ),
         ),
-        remarks=(*remarks, PEOPLE_NOT_NETS),
+        remarks=(*remarks, PEOPLE_NOT_MODELS),
     )
 
 
-def _nets(plan: Plan) -> list[str]:
+def _models(plan: Plan) -> list[str]:
     return [model.name for model in plan.models if _has_margin(model)]
 
 
 def _has_margin(model: OpenedModel) -> bool:
-    return Margin.serves(model.net.head)
+    return Margin.serves(model.module.head)
 
 
 def _margins(plan: Plan) -> list[Setting]:
@@ -90,11 +90,11 @@ def _at_eight(plan: Plan) -> dict[str, Setting]:
     return {setting.label: setting for setting in made}
 
 
-def _table(evidence: Evidence, nets: list[str]) -> Tabular:
+def _table(evidence: Evidence, models: list[str]) -> Tabular:
     settings = _at_eight(evidence.plan)
     rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = [
-        (net, tuple(relative_sample(evidence, net, View(setting)).estimate for setting in settings.values()))
-        for net in nets
+        (model, tuple(relative_sample(evidence, model, View(setting)).estimate for setting in settings.values()))
+        for model in models
     ]
     return Tabular(
         stem="objectives",

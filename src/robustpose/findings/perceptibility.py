@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robustpose.analysis.evidence import Ask, Evidence, NetAsk
+from robustpose.analysis.evidence import Ask, Evidence, ModelAsk
 from robustpose.findings.drawing import side_by_side
 from robustpose.findings.finding import Chart, Curve, Finding, Found, Picture, Tabular, Verdict
 from robustpose.findings.roc import average
 from robustpose.findings.statistics import mean, verdict
-from robustpose.findings.sweeps import EPS8, IGSM_U, Sweep, curve, heatmap_nets, levels, slot_of
+from robustpose.findings.sweeps import EPS8, IGSM_U, Sweep, curve, heatmap_models, levels, slot_of
 from robustpose.jobs.results import Pictures
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import gmsd, psnr, ssim
@@ -63,8 +63,13 @@ def budgets(plan: Plan, attack: str) -> list[Setting]:
 
 
 def _asks(plan: Plan) -> list[Ask]:
-    nets = [model.name for model in plan.models]
-    return [NetAsk(net, _kept(setting)) for net in nets for attack in SHOWN for setting in budgets(plan, attack)]
+    models = [model.name for model in plan.models]
+    return [
+        ModelAsk(model, _kept(setting))
+        for model in models
+        for attack in SHOWN
+        for setting in budgets(plan, attack)
+    ]
 
 
 def _find(evidence: Evidence) -> Found:
@@ -73,8 +78,8 @@ def _find(evidence: Evidence) -> Found:
     if not budgets(plan, "igsm"):
         return Found(remarks=remarks)
     measured = {
-        (net, setting): _measured(evidence.pictures(net, _kept(setting)))
-        for net in evidence.nets
+        (model, setting): _measured(evidence.pictures(model, _kept(setting)))
+        for model in evidence.models
         for attack in SHOWN
         for setting in budgets(plan, attack)
     }
@@ -96,7 +101,7 @@ def _find(evidence: Evidence) -> Found:
 
 
 Measured = Mapping[tuple[str, Setting], Mapping[str, Floats]]
-"""Each measure's number of each person, by net and setting."""
+"""Each measure's number of each person, by model and setting."""
 
 
 def _kept(setting: Setting) -> View:
@@ -110,13 +115,13 @@ def _measured(pictures: Pictures) -> dict[str, Floats]:
 def _chart(evidence: Evidence, measure: Measure, measured: Measured) -> Chart:
     curves = [
         curve(
-            f"{net}, {settings[0].label}",
-            [average(measured[net, setting][measure.name]).estimate for setting in settings],
+            f"{model}, {settings[0].label}",
+            [average(measured[model, setting][measure.name]).estimate for setting in settings],
             levels(settings),
-            slot=slot_of(evidence, net),
+            slot=slot_of(evidence, model),
             dashed=attack == "fgsm",
         )
-        for net in evidence.nets
+        for model in evidence.models
         for attack in SHOWN
         if (settings := budgets(evidence.plan, attack))
     ]
@@ -149,10 +154,10 @@ def _table(evidence: Evidence, measured: Measured) -> Tabular:
         columns=tuple(setting.title for setting in settings),
         rows=tuple(
             (
-                f"{net}: {measure.label}",
-                tuple(average(measured[net, setting][measure.name]).estimate for setting in settings),
+                f"{model}: {measure.label}",
+                tuple(average(measured[model, setting][measure.name]).estimate for setting in settings),
             )
-            for net in evidence.nets
+            for model in evidence.models
             for measure in MEASURES
         ),
         note="PSNR: higher is closer. SSIM: 1 is equal. GMSD: 0 is equal. Means over people.",
@@ -160,15 +165,15 @@ def _table(evidence: Evidence, measured: Measured) -> Tabular:
 
 
 def _strip(evidence: Evidence) -> Picture:
-    """Show one person at every budget of IGSM-U-10, pixels as the net saw them."""
-    net = next(iter((*heatmap_nets(evidence.plan), *evidence.nets)))
+    """Show one person at every budget of IGSM-U-10, pixels as the model saw them."""
+    model = next(iter((*heatmap_models(evidence.plan), *evidence.models)))
     settings = budgets(evidence.plan, "igsm")
-    shown = [evidence.pictures(net, _kept(setting)) for setting in settings]
+    shown = [evidence.pictures(model, _kept(setting)) for setting in settings]
     images = [shown[0].clean[0], *(each.adversarial[0] for each in shown)]
     eps = ", ".join(f"{level:g}" for level in levels(settings))
     return Picture(
         stem="perceptibility_strip",
-        title=f"{settings[0].label} on {net}: the clean picture, then eps {eps} of 255",
+        title=f"{settings[0].label} on {model}: the clean picture, then eps {eps} of 255",
         image=side_by_side(images),
     )
 
@@ -178,10 +183,10 @@ def _alike_enough(evidence: Evidence, measured: Measured) -> tuple[Verdict, ...]
     return tuple(
         verdict(
             f"{setting.title} changes pictures little: their SSIM is above {CLOSE:g}.",
-            mean([average(measured[net, setting]["SSIM"]) for net in evidence.nets]),
+            mean([average(measured[model, setting]["SSIM"]) for model in evidence.models]),
             above=CLOSE,
             paper="asks people in its second version; its numbers are not known here, and the bound is ours",
-            measured=f"SSIM of attacked and clean pictures, mean over {', '.join(evidence.nets)}; 1 is equal",
+            measured=f"SSIM of attacked and clean pictures, mean over {', '.join(evidence.models)}; 1 is equal",
         )
         for attack in SHOWN
         for setting in budgets(evidence.plan, attack)
@@ -195,9 +200,9 @@ def _stated(evidence: Evidence, measured: Measured) -> list[str]:
     for attack in SHOWN:
         for setting in budgets(evidence.plan, attack):
             if setting.eps == EPS8:
-                people = [measured[net, setting] for net in evidence.nets]
+                people = [measured[model, setting] for model in evidence.models]
                 means = (_words(measure, [each[measure.name] for each in people]) for measure in MEASURES)
-                lines.append(f"{setting.title}, mean over nets: {'; '.join(means)}.")
+                lines.append(f"{setting.title}, mean over models: {'; '.join(means)}.")
     return lines
 
 
@@ -218,9 +223,9 @@ def _left_out(plan: Plan) -> tuple[str, ...]:
 def _equal(measured: Measured) -> list[str]:
     """Say how many attacked pictures equal the clean ones: their PSNR is infinite, and out of its mean."""
     return [
-        f"{net}, {setting.title}: {equal} of {len(values['PSNR'])} pictures equal the clean ones and are "
+        f"{model}, {setting.title}: {equal} of {len(values['PSNR'])} pictures equal the clean ones and are "
         "left out of the mean PSNR."
-        for (net, setting), values in measured.items()
+        for (model, setting), values in measured.items()
         if (equal := int(np.isposinf(values["PSNR"]).sum()))
     ]
 

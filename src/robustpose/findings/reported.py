@@ -22,12 +22,12 @@ PAPER_NAMES = {
     "resdec": "ResDec-NoPre",
     "resdec_pre": "ResDec-Pre",
 }
-"""Our nets in the paper's words."""
+"""Our models in the paper's words."""
 
 
-def paper_name(net: str) -> str:
-    """Name a net as the paper does where it is one of its designs: `shg2:mine` and `shg2@photos` are 2-SHG too."""
-    return PAPER_NAMES.get(re.split("[:@]", net)[0], net)
+def paper_name(model: str) -> str:
+    """Name a model as the paper names its design, if it has it: `shg2:mine` and `shg2@photos` are 2-SHG too."""
+    return PAPER_NAMES.get(re.split("[:@]", model)[0], model)
 
 
 @cache
@@ -52,10 +52,10 @@ def reported(table: str) -> dict[str, dict[str, float]]:
     raise KeyError(table)
 
 
-def paper_curves(table: str, nets: Sequence[str]) -> list[Curve]:
-    """Draw the paper's own curves of these nets and of their -ALL variants, where it has them, in grey."""
+def paper_curves(table: str, models: Sequence[str]) -> list[Curve]:
+    """Draw the paper's own curves of these models and of their -ALL variants, where it has them, in grey."""
     rows = reported(table)
-    names = {paper_name(net) + suffix for net in nets for suffix in ("", "-ALL")}
+    names = {paper_name(model) + suffix for model in models for suffix in ("", "-ALL")}
     found = [(row, values) for row, values in rows.items() if row.partition(" (")[0] in names]
     return [
         Curve(
@@ -68,10 +68,10 @@ def paper_curves(table: str, nets: Sequence[str]) -> list[Curve]:
     ]
 
 
-def paper_steps(nets: Sequence[str], columns: Mapping[int, str]) -> list[Curve]:
+def paper_steps(models: Sequence[str], columns: Mapping[int, str]) -> list[Curve]:
     """Draw the paper's bars of figures 2e and 2f as curves over steps, in grey: {steps: column}."""
     bars = reported("fig2ef")
-    designs = dict.fromkeys(paper_name(net) for net in nets)
+    designs = dict.fromkeys(paper_name(model) for model in models)
     return [
         Curve(
             name=f"{design}, paper",

@@ -1,13 +1,13 @@
-"""How far apart nets lie: the standard deviation over nets of their scores, less what chance among people adds.
+"""How far apart models lie: the standard deviation of their scores, less what chance among people adds.
 
-Jain et al. (arXiv 1908.06401) say that nets converge with eps untargeted and diverge targeted. Untargeted scores
+Jain et al. (arXiv 1908.06401) say that models converge with eps untargeted and diverge targeted. Untargeted scores
 all fall towards 0, where a spread in points must shrink; so the spread of log-odds, ln(p / (1 - p)), which has no
 floor, is judged beside it.
 
-Scores of equal nets differ too, for each has luck of its own with few people, and the more so the more people
-differ. So the variance over nets is, on average, too large by s^2, the variance over nets of the scores' sampling
-errors; the bootstrap gives s^2 as the mean over draws of the variance over nets of (draw - value). A draw has that
-error twice, its own and that of the scores that it is drawn from: 2 s^2 go off each draw.
+Scores of equal models differ too, for each has luck of its own with few people, and the more so the more people
+differ. So the variance over models is, on average, too large by s^2, the variance over models of the scores'
+sampling errors; the bootstrap gives s^2 as the mean over draws of the variance over models of (draw - value). A
+draw has that error twice, its own and that of the scores that it is drawn from: 2 s^2 go off each draw.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +18,7 @@ from robustpose.analysis.evidence import Ask, Evidence
 from robustpose.findings.finding import Chart, Curve, Verdict
 from robustpose.findings.reported import reported
 from robustpose.findings.statistics import Sample, verdict
-from robustpose.findings.sweeps import IGSM_T, IGSM_U, Sweep, all_nets, asks_of, curve, levels
+from robustpose.findings.sweeps import IGSM_T, IGSM_U, Sweep, all_models, asks_of, curve, levels
 from robustpose.metrics.table import Floats
 from robustpose.study.plan import Plan
 
@@ -41,9 +41,9 @@ def log_odds(percent: Floats) -> Floats:
 
 
 def variance(samples: Sequence[Sample], *, scale: Scale = points) -> Sample:
-    """Return the variance over samples of the same people (n - 1 in the divisor) less s^2: about 0 of equal nets.
+    """Return the variance over samples of the same people (divisor n - 1) less s^2: about 0 of equal models.
 
-    Nets without a score take no part; of fewer than two it is NaN.
+    Models without a score take no part; of fewer than two it is NaN.
     """
     known, n = [each for each in samples if np.isfinite(each.value)], min(sample.n for sample in samples)
     if len(known) < 2:
@@ -73,7 +73,7 @@ _DESIGNS = ("2-SHG", "8-SHG", "Attn-HG", "Chained", "DLCM", "DeepPose")
 def spread_asks(plan: Plan) -> list[Ask]:
     """Ask for every model under both attacks where spreads are set against each other and where they are drawn."""
     judged = [sweep.at(eps) for eps in (_LOW, _HIGH) for sweep in (IGSM_T, IGSM_U)]
-    return asks_of(all_nets(plan), [*judged, *map(IGSM_U.at, common_eps(plan))])
+    return asks_of(all_models(plan), [*judged, *map(IGSM_U.at, common_eps(plan))])
 
 
 def common_eps(plan: Plan) -> list[float]:
@@ -83,43 +83,43 @@ def common_eps(plan: Plan) -> list[float]:
 
 def diverge_and_converge(evidence: Evidence) -> Iterable[Chart | Verdict | str]:
     """Judge that models diverge with eps targeted and converge untargeted; a remark where there are too few."""
-    if len(evidence.nets) < _FEWEST:
-        yield f"Spread of the nets: not judged, it needs {_FEWEST} nets."
+    if len(evidence.models) < _FEWEST:
+        yield f"Spread of the models: not judged, it needs {_FEWEST} models."
         return
     metric = evidence.metric
-    nets = f"the standard deviation over {len(evidence.nets)} nets, without the sampling noise of people,"
+    models = f"the standard deviation over {len(evidence.models)} models, without the sampling noise of people,"
     hit, kept = (f"of {sweep.score_name(metric)}, {sweep.name}," for sweep in (IGSM_T, IGSM_U))
 
     def at(sweep: Sweep, eps: float, scale: Scale = points) -> Sample:
-        return spread([sweep.sample(evidence, net, sweep.at(eps)) for net in evidence.nets], scale=scale)
+        return spread([sweep.sample(evidence, model, sweep.at(eps)) for model in evidence.models], scale=scale)
 
     yield verdict(
-        "Targeted, the nets diverge with eps.",
+        "Targeted, the models diverge with eps.",
         at(IGSM_T, _HIGH) - at(IGSM_T, _LOW),
         above=0.0,
         paper=_from_to("fig2d", points),
-        measured=f"{nets} {hit} at 16/255 minus at 1/255, in points",
+        measured=f"{models} {hit} at 16/255 minus at 1/255, in points",
     )
     yield verdict(
-        "Untargeted, the nets converge with eps.",
+        "Untargeted, the models converge with eps.",
         at(IGSM_U, _LOW) - at(IGSM_U, _HIGH),
         above=0.0,
         paper=_from_to("fig2b", points),
-        measured=f"{nets} {kept} at 1/255 minus at 16/255, in points",
+        measured=f"{models} {kept} at 1/255 minus at 16/255, in points",
     )
     yield verdict(
-        "Untargeted, the nets converge by more than the fall of every score towards 0 brings about.",
+        "Untargeted, the models converge by more than the fall of every score towards 0 brings about.",
         at(IGSM_U, _LOW, log_odds) - at(IGSM_U, _HIGH, log_odds),
         above=0.0,
         paper=f"{_from_to('fig2b', log_odds)}; the paper draws points only",
-        measured=f"{nets} of the log-odds {kept} at 1/255 minus at 16/255",
+        measured=f"{models} of the log-odds {kept} at 1/255 minus at 16/255",
     )
     eps = common_eps(evidence.plan)
     yield Chart(
         stem="fig2d_spread",
-        title="How far apart the nets lie",
+        title="How far apart the models lie",
         x_label="eps, of 255",
-        y_label="standard deviation over nets, points",
+        y_label="standard deviation over models, points",
         curves=(
             _paper_spread("targeted, paper", reported("fig2d")),
             _paper_spread("untargeted, paper", reported("fig2b"), dashed=True),
@@ -156,4 +156,4 @@ def _from_to(table: str, scale: Scale) -> str:
     low, high = (_paper_deviation(reported(table), eps, scale) for eps in ("1", "16"))
     unit = "points" if scale is points else "in log-odds"
     digits = 1 if scale is points else 2
-    return f"{low:.{digits}f} at 1/255 and {high:.{digits}f} at 16/255 {unit}, over its six nets"
+    return f"{low:.{digits}f} at 1/255 and {high:.{digits}f} at 16/255 {unit}, over its six models"

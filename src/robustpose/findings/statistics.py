@@ -128,7 +128,7 @@ def resampled(statistic: Callable[[Floats], float], n: int, *, seed: int = 0, dr
 
 
 def mean(samples: "list[Sample]") -> Sample:
-    """Average samples of the same people; those that are NaN take no part, as of nets without a clean score."""
+    """Average samples of the same people; those that are NaN take no part, as of models without a clean score."""
     known = [sample for sample in samples if np.isfinite(sample.value)] or samples
     return Sample(
         value=np.mean([sample.value for sample in known], axis=0),

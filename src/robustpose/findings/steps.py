@@ -1,4 +1,4 @@
-"""Steps to collapse: what is left after 1, 2, 5, ... steps of IGSM-U at 8/255, of pose nets and of other tasks.
+"""Steps to collapse: what is left after 1, 2, 5, ... steps of IGSM-U at 8/255, of pose models and of other tasks.
 
 Jain et al. (arXiv 1908.06401) say that classification needs about min(ceil(1.25 eps), eps + 4) steps, the rule of
 Kurakin, Goodfellow and Bengio (ICLR 2017 workshop, arXiv 1607.02533), and that pose needs up to 100. The rule is
@@ -25,14 +25,14 @@ from robustpose.study.view import View
 RULE = min(math.ceil(1.25 * 8), 8 + 4)
 """Steps that the rule gives at 8/255."""
 COLLAPSED = 10.0
-"""Percent left below which a net has collapsed."""
+"""Percent left below which a model has collapsed."""
 _HALF = 50.0
 _BARS = {10: "igsm_u_10_relative_pckh", 100: "igsm_u_100_relative_pckh"}
 
 
 @dataclass(frozen=True)
 class Walked:
-    """What is left of one net after each number of steps."""
+    """What is left of one model after each number of steps."""
 
     name: str
     slot: int
@@ -41,9 +41,12 @@ class Walked:
 
 def _asks(plan: Plan) -> list[Ask]:
     settings = [_after(steps) for steps in _walk(plan)]
-    nets = [model.name for model in plan.models]
+    models = [model.name for model in plan.models]
     tasks = tasks_of(plan).values()
-    return [*asks_of(nets, settings), *(TaskAsk(task, setting) for task in tasks for setting in (None, *settings))]
+    return [
+        *asks_of(models, settings),
+        *(TaskAsk(task, setting) for task in tasks for setting in (None, *settings)),
+    ]
 
 
 def _find(evidence: Evidence) -> Found:
@@ -57,10 +60,10 @@ def _find(evidence: Evidence) -> Found:
                 x_label="steps",
                 y_label="relative score, %",
                 curves=(
-                    *paper_steps(evidence.nets, _BARS),
+                    *paper_steps(evidence.models, _BARS),
                     *(
-                        curve(net.name, [each.estimate for each in net.left], walk, slot=net.slot)
-                        for net in walked
+                        curve(model.name, [each.estimate for each in model.left], walk, slot=model.slot)
+                        for model in walked
                     ),
                 ),
             ),
@@ -82,11 +85,11 @@ def _after(steps: int) -> Setting:
 def _walked(evidence: Evidence, walk: list[int]) -> list[Walked]:
     pose = [
         Walked(
-            net,
-            slot_of(evidence, net),
-            tuple(relative_sample(evidence, net, View(_after(steps))) for steps in walk),
+            model,
+            slot_of(evidence, model),
+            tuple(relative_sample(evidence, model, View(_after(steps))) for steps in walk),
         )
-        for net in evidence.nets
+        for model in evidence.models
     ]
     others = [
         Walked(
@@ -103,15 +106,15 @@ def _table(walked: list[Walked], walk: list[int]) -> Tabular:
     last, ruled = len(walk) - 1, walk.index(RULE)
     rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = [
         (
-            net.name,
+            model.name,
             (
-                first_below(net.left, walk, below=_HALF),
-                first_below(net.left, walk, below=COLLAPSED),
-                net.left[ruled].estimate,
-                net.left[last].estimate,
+                first_below(model.left, walk, below=_HALF),
+                first_below(model.left, walk, below=COLLAPSED),
+                model.left[ruled].estimate,
+                model.left[last].estimate,
             ),
         )
-        for net in walked
+        for model in walked
     ]
     return Tabular(
         stem="steps_to_collapse",
@@ -172,10 +175,10 @@ def _classification(evidence: Evidence) -> list[Verdict]:
 def _pose(evidence: Evidence) -> Verdict:
     return verdict(
         f"Pose needs more: after {RULE} steps at 8/255 more than {COLLAPSED:g}% is left.",
-        mean_relative(evidence, evidence.nets, View(_after(RULE))),
+        mean_relative(evidence, evidence.models, View(_after(RULE))),
         above=COLLAPSED,
-        paper="up to 100 steps; 7.6 to 20.4% left on heatmap nets after 10, 6.0% on DeepPose",
-        measured=f"mean relative {evidence.metric.name} of {', '.join(evidence.nets)} after {RULE} steps, in %",
+        paper="up to 100 steps; 7.6 to 20.4% left on heatmap models after 10, 6.0% on DeepPose",
+        measured=f"mean relative {evidence.metric.name} of {', '.join(evidence.models)} after {RULE} steps, in %",
     )
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from robustpose.analysis.evidence import Ask, Evidence, NetAsk
+from robustpose.analysis.evidence import Ask, Evidence, ModelAsk
 from robustpose.findings.finding import Curve
 from robustpose.findings.statistics import Sample, kept, lost, mean, scored
 from robustpose.jobs.setting import Setting
@@ -41,17 +41,17 @@ class Sweep:
         grid = plan.study.grid
         return [self.at(eps, all_stages=all_stages) for eps in (grid.targeted_eps if self.targeted else grid.eps)]
 
-    def sample(self, evidence: Evidence, net: str, setting: Setting) -> Sample:
+    def sample(self, evidence: Evidence, model: str, setting: Setting) -> Sample:
         """Score what the paper draws: the target score of a targeted attack, the relative score of another."""
-        return (target_sample if self.targeted else relative_sample)(evidence, net, View(setting))
+        return (target_sample if self.targeted else relative_sample)(evidence, model, View(setting))
 
-    def robust(self, evidence: Evidence, net: str, eps: float, *, all_stages: bool = False) -> Sample:
+    def robust(self, evidence: Evidence, model: str, eps: float, *, all_stages: bool = False) -> Sample:
         """Score how robust a model is: the relative score, or 100 minus the target score."""
-        return self.robust_under(evidence, net, self.at(eps, all_stages=all_stages))
+        return self.robust_under(evidence, model, self.at(eps, all_stages=all_stages))
 
-    def robust_under(self, evidence: Evidence, net: str, setting: Setting) -> Sample:
+    def robust_under(self, evidence: Evidence, model: str, setting: Setting) -> Sample:
         """Score how robust a model is under one of the attack's settings."""
-        sample = self.sample(evidence, net, setting)
+        sample = self.sample(evidence, model, setting)
         return lost(sample) if self.targeted else sample
 
     def score_name(self, metric: Pck) -> str:
@@ -68,65 +68,65 @@ IGSM_U = Sweep("igsm")
 IGSM_T = Sweep("igsm", targeted=True)
 
 
-def all_nets(plan: Plan) -> list[str]:
+def all_models(plan: Plan) -> list[str]:
     """Name every model."""
     return [model.name for model in plan.models]
 
 
-def heatmap_nets(plan: Plan) -> list[str]:
+def heatmap_models(plan: Plan) -> list[str]:
     """Name the models that write heatmaps, with maps of bones or of offsets beside them or without."""
     return [model.name for model in plan.models if _kind(model) in ("heatmaps", "offsets")]
 
 
-def regression_nets(plan: Plan) -> list[str]:
+def regression_models(plan: Plan) -> list[str]:
     """Name the models that write coordinates and no map: integral regression averages one, so it is neither."""
     return [model.name for model in plan.models if _kind(model) == "coordinates"]
 
 
 def _kind(model: OpenedModel) -> str:
     """Return what a model's head writes; '' where it does not say."""
-    head = model.net.head
+    head = model.module.head
     return head.kind if isinstance(head, DescribedHead) else ""
 
 
-def staged_nets(plan: Plan) -> list[str]:
+def staged_models(plan: Plan) -> list[str]:
     """Name the models with several supervised stages, for which attacking all of them is an attack of its own."""
-    return [model.name for model in plan.models if stages_of(model.net) > 1]
+    return [model.name for model in plan.models if stages_of(model.module) > 1]
 
 
-def design_of(net: str) -> str:
-    """Return a net's design: that of `shg2:mine` and of `shg2@photos` is shg2."""
-    return re.split("[:@]", net)[0]
+def design_of(model: str) -> str:
+    """Return a model's design: that of `shg2:mine` and of `shg2@photos` is shg2."""
+    return re.split("[:@]", model)[0]
 
 
-def net_of(nets: Sequence[str], design: str) -> str | None:
+def model_of(models: Sequence[str], design: str) -> str | None:
     """Return the first model of a design; None where there is none."""
-    return next((net for net in nets if design_of(net) == design), None)
+    return next((model for model in models if design_of(model) == design), None)
 
 
-def slot_of(evidence: Evidence, net: str) -> int:
+def slot_of(evidence: Evidence, model: str) -> int:
     """Return a model's place in the study, and so its colour in every chart."""
-    return evidence.nets.index(net)
+    return evidence.models.index(model)
 
 
-def asks_of(nets: Sequence[str], settings: Sequence[Setting]) -> list[Ask]:
+def asks_of(models: Sequence[str], settings: Sequence[Setting]) -> list[Ask]:
     """Ask for models clean and under settings."""
-    return [NetAsk(net, view) for net in nets for view in (CLEAN, *map(View, settings))]
+    return [ModelAsk(model, view) for model in models for view in (CLEAN, *map(View, settings))]
 
 
-def relative_sample(evidence: Evidence, net: str, view: View) -> Sample:
+def relative_sample(evidence: Evidence, model: str, view: View) -> Sample:
     """Score a model relative to its clean score: 100 x attacked / clean."""
-    return kept(evidence.table(net, CLEAN), evidence.table(net, view), evidence.metric)
+    return kept(evidence.table(model, CLEAN), evidence.table(model, view), evidence.metric)
 
 
-def target_sample(evidence: Evidence, net: str, view: View) -> Sample:
+def target_sample(evidence: Evidence, model: str, view: View) -> Sample:
     """Score how much of the target pose a model sees."""
-    return scored(evidence.table(net, view), as_target(evidence.metric))
+    return scored(evidence.table(model, view), as_target(evidence.metric))
 
 
-def mean_relative(evidence: Evidence, nets: Sequence[str], view: View) -> Sample:
+def mean_relative(evidence: Evidence, models: Sequence[str], view: View) -> Sample:
     """Average relative scores over models."""
-    return mean([relative_sample(evidence, net, view) for net in nets])
+    return mean([relative_sample(evidence, model, view) for model in models])
 
 
 def as_target(metric: Pck) -> Pck:
@@ -151,7 +151,7 @@ def curve(
 
 def curves(
     evidence: Evidence,
-    nets: Sequence[str],
+    models: Sequence[str],
     settings: Sequence[Setting],
     *,
     x: Sequence[float] | None = None,
@@ -164,13 +164,13 @@ def curves(
     sample = target_sample if settings and settings[0].targeted else relative_sample
     return [
         curve(
-            net + suffix,
-            [sample(evidence, net, View(setting)).estimate for setting in settings],
+            model + suffix,
+            [sample(evidence, model, View(setting)).estimate for setting in settings],
             levels(settings) if x is None else x,
-            slot=slot_of(evidence, net),
+            slot=slot_of(evidence, model),
             dashed=bool(suffix),
         )
-        for net in nets
+        for model in models
     ]
 
 

@@ -73,12 +73,12 @@ CLAIMS = (
 )
 
 
-def scores(evidence: Evidence, net: str, setting: Setting) -> dict[str, Sample]:
-    """Score each part of a net: target scores of a targeted attack, relative ones of another."""
-    attacked = evidence.table(net, View(setting))
+def scores(evidence: Evidence, model: str, setting: Setting) -> dict[str, Sample]:
+    """Score each part of a model: target scores of a targeted attack, relative ones of another."""
+    attacked = evidence.table(model, View(setting))
     if setting.targeted:
         return by_part(as_target(evidence.metric).hits(attacked), attacked)
-    clean, attacked = pair(evidence.table(net, CLEAN), attacked)
+    clean, attacked = pair(evidence.table(model, CLEAN), attacked)
     before, after = (by_part(evidence.metric.hits(table), table) for table in (clean, attacked))
     return {part: ratio(after[part], before[part]) for part in before if before[part].value > 0}
 
@@ -88,9 +88,9 @@ def _asks(plan: Plan) -> list[Ask]:
 
 
 def _find(evidence: Evidence) -> Found:
-    nets, metric = evidence.nets, evidence.metric
-    untargeted = {net: scores(evidence, net, UNTARGETED) for net in nets}
-    targeted = {net: scores(evidence, net, TARGETED) for net in nets}
+    models, metric = evidence.models, evidence.metric
+    untargeted = {model: scores(evidence, model, UNTARGETED) for model in models}
+    targeted = {model: scores(evidence, model, TARGETED) for model in models}
     verdicts: list[Verdict] = []
     lacking = []
     for claim in CLAIMS:
@@ -103,7 +103,7 @@ def _find(evidence: Evidence) -> Found:
             _beside_paper(untargeted, "table2_untargeted", f"IGSM-U-10 at 8/255: relative {metric.name}, %", "UI"),
             _beside_paper(targeted, "table2_targeted", f"IGSM-T-20 at 8/255: {as_target(metric).name}, %", "TI"),
             _summary(evidence),
-            *(_confusion(evidence, net) for net in nets),
+            *(_confusion(evidence, model) for model in models),
         ),
         verdicts=tuple(verdicts),
         remarks=(
@@ -116,13 +116,13 @@ def _find(evidence: Evidence) -> Found:
 
 
 def _shared(samples: Mapping[str, Mapping[str, Sample]]) -> list[str]:
-    """Return the parts that every net has, in the first one's order."""
+    """Return the parts that every model has, in the first one's order."""
     first, *others = samples.values()
     return [part for part in first if part != ALL and all(part in each for each in others)]
 
 
 def _judged(claim: Claim, samples: Mapping[str, Mapping[str, Sample]], metric: Pck) -> list[Verdict]:
-    """Set the claim's joints against the others, means over nets; nothing where joints lack."""
+    """Set the claim's joints against the others, means over models; nothing where joints lack."""
     parts = _shared(samples)
     if not set(claim.joints) < set(parts):
         return []
@@ -135,7 +135,7 @@ def _judged(claim: Claim, samples: Mapping[str, Mapping[str, Sample]], metric: P
     name = as_target(metric).name if claim.setting.targeted else f"relative {metric.name}"
     joints = " and ".join(claim.joints)
     sides = (joints, "the others") if claim.sign > 0 else ("the others", joints)
-    of_nets = f"mean of {', '.join(samples)}, in points"
+    of_models = f"mean of {', '.join(samples)}, in points"
     kind = f"{'highest' if claim.sign > 0 else 'lowest'} joints here: {extreme}"
     return [
         verdict(
@@ -143,26 +143,26 @@ def _judged(claim: Claim, samples: Mapping[str, Mapping[str, Sample]], metric: P
             mean(above) - mean(below),
             above=0.0,
             paper=claim.paper,
-            measured=f"mean {name} of {sides[0]} minus mean of {sides[1]}, {of_nets}",
+            measured=f"mean {name} of {sides[0]} minus mean of {sides[1]}, {of_models}",
         ),
         verdict_of_all(
             claim.every,
             [one - other for one in above for other in below],
             above=0.0,
             paper=claim.paper,
-            measured=f"lowest {name} of {sides[0]} minus highest of {sides[1]}, {of_nets}; {kind}",
+            measured=f"lowest {name} of {sides[0]} minus highest of {sides[1]}, {of_models}; {kind}",
         ),
     ]
 
 
 def _beside_paper(samples: Mapping[str, Mapping[str, Sample]], stem: str, title: str, suffix: str) -> Tabular:
-    """Lay out ours with the paper's row under each net that it has."""
+    """Lay out ours with the paper's row under each model that it has."""
     columns = (*_shared(samples), ALL)
     paper = reported("table2")
     rows: list[Row] = []
-    for net, parts in samples.items():
-        rows.append((net, tuple(parts[part].estimate if part in parts else None for part in columns)))
-        rows += _paper_row(paper, f"{paper_name(net).removesuffix('-HG')}-{suffix}", columns)
+    for model, parts in samples.items():
+        rows.append((model, tuple(parts[part].estimate if part in parts else None for part in columns)))
+        rows += _paper_row(paper, f"{paper_name(model).removesuffix('-HG')}-{suffix}", columns)
     if len(samples) > 1:
         averages = [mean([each[part] for each in samples.values() if part in each]) for part in columns]
         rows.append(("mean", tuple(average.estimate for average in averages)))
@@ -174,7 +174,7 @@ def _beside_paper(samples: Mapping[str, Mapping[str, Sample]], stem: str, title:
         rows=tuple(rows),
         shade=True,
         note="Left and right averaged. The paper's rows: MPII, PCKh@0.5, as printed, without intervals; its mean "
-        "is over its own nets.",
+        "is over its own models.",
     )
 
 
@@ -185,25 +185,25 @@ def _paper_row(paper: Mapping[str, Mapping[str, float]], name: str, columns: Seq
     return [(label, tuple(paper[name].get(column) for column in columns))]
 
 
-def _samples_of_places(evidence: Evidence, net: str, view: View) -> dict[str, dict[str, Sample]]:
-    table = evidence.table(net, view)
+def _samples_of_places(evidence: Evidence, model: str, view: View) -> dict[str, dict[str, Sample]]:
+    table = evidence.table(model, view)
     return {place: by_part(hits, table) for place, hits in places(table, evidence.metric).items()}
 
 
 _SHOWN = ((CLEAN, "clean"), (View(UNTARGETED), UNTARGETED.label))
 
 
-def _confusion(evidence: Evidence, net: str) -> Tabular:
-    found = {label: _samples_of_places(evidence, net, view) for view, label in _SHOWN}
+def _confusion(evidence: Evidence, model: str) -> Tabular:
+    found = {label: _samples_of_places(evidence, model, view) for view, label in _SHOWN}
     columns = tuple(found["clean"])
     rows: list[Row] = [
         (f"{part}, {label}", tuple(shares[column][part].estimate for column in columns))
-        for part in parts_of(evidence.table(net, CLEAN))
+        for part in parts_of(evidence.table(model, CLEAN))
         for label, shares in found.items()
     ]
     return Tabular(
-        stem=f"table2_places_{stem_of(net)}",
-        title=f"{net}: where the predictions of a joint lie, clean and under IGSM-U-10 at 8/255, %",
+        stem=f"table2_places_{stem_of(model)}",
+        title=f"{model}: where the predictions of a joint lie, clean and under IGSM-U-10 at 8/255, %",
         columns=columns,
         rows=tuple(rows),
         shade=True,
@@ -215,11 +215,11 @@ def _confusion(evidence: Evidence, net: str) -> Tabular:
 
 def _summary(evidence: Evidence) -> Tabular:
     rows: list[Row] = []
-    for net in evidence.nets:
-        clean, attacked = (evidence.table(net, view) for view, _ in _SHOWN)
+    for model in evidence.models:
+        clean, attacked = (evidence.table(model, view) for view, _ in _SHOWN)
         shown = {"clean": clean, UNTARGETED.label: attacked, "chance": _of_next_person(attacked)}
         rows += [
-            (f"{net}, {label}", tuple(sample.estimate for sample in _four(table, evidence.metric)))
+            (f"{model}, {label}", tuple(sample.estimate for sample in _four(table, evidence.metric)))
             for label, table in shown.items()
         ]
     return Tabular(

@@ -1,4 +1,4 @@
-"""Scores of other tasks as samples that can be set against those of pose nets: the same people are redrawn.
+"""Scores of other tasks as samples that can be set against those of pose models: the same people are redrawn.
 
 accuracy  share of people whose class is right; mean IoU: see metrics.tasks
 """
@@ -7,7 +7,7 @@ import numpy as np
 
 from robustpose.analysis.evidence import Evidence
 from robustpose.findings.statistics import Sample, ratio, redraws
-from robustpose.findings.sweeps import net_of
+from robustpose.findings.sweeps import model_of
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.task import TaskResult
 from robustpose.metrics.table import Floats
@@ -19,25 +19,25 @@ TASK_SCORES = {"action": "accuracy", "parts": "mean IoU"}
 
 
 def tasks_of(plan: Plan) -> dict[str, str]:
-    """Return the nets of other tasks, {'action': ..., 'parts': ...}; none where the data lack their labels."""
+    """Return the models of other tasks, {'action': ..., 'parts': ...}; none where the data lack their labels."""
     if not isinstance(plan.dataset, HasTaskLabels):
         return {}
     names = [task.name for task in plan.tasks]
-    return {design: name for design in TASK_SCORES if (name := net_of(names, design)) is not None}
+    return {design: name for design in TASK_SCORES if (name := model_of(names, design)) is not None}
 
 
 def slot_of_task(evidence: Evidence, task: str) -> int:
-    """Return the colour of a net of another task: after those of the pose nets."""
-    return len(evidence.nets) + evidence.tasks.index(task)
+    """Return the colour of a model of another task: after those of the pose models."""
+    return len(evidence.models) + evidence.tasks.index(task)
 
 
 def classes_of(evidence: Evidence, task: str) -> int:
     """Count a model's classes."""
-    return described.classes_of({each.name: each for each in evidence.plan.tasks}[task].net)
+    return described.classes_of({each.name: each for each in evidence.plan.tasks}[task].module)
 
 
 def task_score(evidence: Evidence, task: str, setting: Setting | None) -> Sample:
-    """Score a net of another task: accuracy or mean IoU, in %."""
+    """Score a model of another task: accuracy or mean IoU, in %."""
     return scored_task(evidence.task(task, setting))
 
 

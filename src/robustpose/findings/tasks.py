@@ -1,9 +1,10 @@
 """Claim 1, tested: is pose more robust than classification and segmentation?
 
-Jain et al. (arXiv 1908.06401) compare in words with other papers' nets, pictures and attacks. Here the three tasks
-have one backbone, the same pictures, the same attacks and budgets, each on its own training loss. How much a score
-forgives differs between tasks too, so it is varied: PCK at stricter thresholds, the IoU of every part. And each
-score is set against that of a net that never looks at the picture, for 'nothing left' is not 0 for every score.
+Jain et al. (arXiv 1908.06401) compare in words with other papers' models, pictures and attacks. Here the three
+tasks have one backbone, the same pictures, the same attacks and budgets, each on its own training loss. How much a
+score forgives differs between tasks too, so it is varied: PCK at stricter thresholds, the IoU of every part. And
+each score is set against that of a model that never looks at the picture, for 'nothing left' is not 0 for every
+score.
 """
 
 from collections.abc import Mapping
@@ -20,9 +21,9 @@ from robustpose.findings.sweeps import (
     asks_of,
     curve,
     design_of,
-    heatmap_nets,
+    heatmap_models,
     levels,
-    net_of,
+    model_of,
     relative_sample,
 )
 from robustpose.findings.task_scores import (
@@ -54,10 +55,10 @@ def _attacks(plan: Plan, eps: float) -> dict[str, Setting]:
 
 
 def _pose_net(plan: Plan) -> str | None:
-    """Choose the pose net: one on the backbone of the other tasks where there is one, else any of heatmaps."""
+    """Choose the pose model: one on the backbone of the other tasks where there is one, else any of heatmaps."""
     names = [model.name for model in plan.models]
-    on_backbone = [net for design in _SAME_BACKBONE if (net := net_of(names, design)) is not None]
-    return next(iter([*on_backbone, *heatmap_nets(plan)]), None)
+    on_backbone = [model for design in _SAME_BACKBONE if (model := model_of(names, design)) is not None]
+    return next(iter([*on_backbone, *heatmap_models(plan)]), None)
 
 
 def _asks(plan: Plan) -> list[Ask]:
@@ -79,7 +80,7 @@ def _find(evidence: Evidence) -> Found:
     plan = evidence.plan
     pose, tasks = _pose_net(plan), tasks_of(plan)
     if pose is None or not tasks:
-        lacking = "a heatmap net" if pose is None else "a net of another task, with its labels in the data"
+        lacking = "a heatmap model" if pose is None else "a model of another task, with its labels in the data"
         return Found(remarks=(f"Pose against other tasks: not judged, it needs {lacking}.",))
     return Found(
         exhibits=(
@@ -105,7 +106,7 @@ def _chart(evidence: Evidence, pose: str, tasks: Mapping[str, str], label: str) 
         x_label="eps, of 255",
         y_label="relative score, %",
         curves=(
-            curve(f"{pose}, {evidence.metric.name}", of_pose, levels(settings), slot=evidence.nets.index(pose)),
+            curve(f"{pose}, {evidence.metric.name}", of_pose, levels(settings), slot=evidence.models.index(pose)),
             *(
                 curve(
                     f"{task}, {TASK_SCORES[design]}",
@@ -159,14 +160,14 @@ def _guess_table(evidence: Evidence, pose: str, tasks: Mapping[str, str]) -> Tab
         rows=tuple(rows),
         note="A guess never looks at the picture. Pose: the median pose of these people. Classes: one of them at "
         "random. Parts: background everywhere, which scores 100 / classes at most, and that is what is taken. "
-        "Above a guess: 100 x (attacked - guess) / (clean - guess); below 0 the net answers worse than a guess. "
+        "Above a guess: 100 x (attacked - guess) / (clean - guess); below 0 the model answers worse than a guess. "
         "Attacks aim at wrong answers, not at random ones, so they can take every score to 0.",
     )
 
 
-def _blind_pose(evidence: Evidence, net: str) -> Sample:
-    """Score the median pose of the people, as a net would that answers it for everyone."""
-    table = evidence.table(net, CLEAN)
+def _blind_pose(evidence: Evidence, model: str) -> Sample:
+    """Score the median pose of the people, as a model would that answers it for everyone."""
+    table = evidence.table(model, CLEAN)
     known = np.where(table.visible[:, :, None], table.keypoints, np.nan)
     somewhere = table.visible.any(axis=0)
     pose = np.zeros(table.keypoints.shape[1:])
@@ -198,7 +199,7 @@ def _leniency_table(evidence: Evidence, pose: str, tasks: Mapping[str, str]) -> 
         columns=("clean score", *settings),
         rows=tuple(rows),
         shade=True,
-        note="Clean score in %, then relative scores. A part that the net never finds has no relative score.",
+        note="Clean score in %, then relative scores. A part that the model never finds has no relative score.",
     )
 
 
@@ -221,7 +222,7 @@ def _verdict(evidence: Evidence, pose: str, task: str, setting: Setting) -> Verd
         f"Pose is more robust than {other} under {setting.title}.",
         relative_sample(evidence, pose, View(setting)) - task_relative(evidence, task, setting),
         above=0.0,
-        paper="said of other papers' nets; of heatmap nets FGSM-U leaves 58 to 77%, IGSM-U-10 7.6 to 20.4%",
+        paper="said of other papers' models; of heatmap models FGSM-U leaves 58 to 77%, IGSM-U-10 7.6 to 20.4%",
         measured=f"relative {evidence.metric.name} of {pose} minus relative "
         f"{TASK_SCORES[design_of(task)]} of {task}, in points",
     )
@@ -231,7 +232,7 @@ def _remarks(evidence: Evidence, pose: str, tasks: Mapping[str, str]) -> tuple[s
     remarks = []
     if design_of(pose) not in _SAME_BACKBONE[:2]:
         remarks.append(f"No resdec takes part: {pose} stands for pose, on a backbone or a head of its own.")
-    remarks += [f"No net of '{design}' takes part." for design in TASK_SCORES if design not in tasks]
+    remarks += [f"No model of '{design}' takes part." for design in TASK_SCORES if design not in tasks]
     if "action" in tasks:
         classes = classes_of(evidence, tasks["action"])
         remarks.append(

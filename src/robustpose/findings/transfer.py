@@ -1,6 +1,6 @@
-"""Transfer: an image-specific perturbation made on one net, shown to the others (IGSM-U-10 at 8/255).
+"""Transfer: an image-specific perturbation made on one model, shown to the others (IGSM-U-10 at 8/255).
 
-Jain et al. (arXiv 1908.06401): other nets lose 30 to 40% on average, and DeepPose is the worst net to make
+Jain et al. (arXiv 1908.06401): other models lose 30 to 40% on average, and DeepPose is the worst model to make
 perturbations on. The paper prints its matrix for universal perturbations only: see table1.
 """
 
@@ -26,7 +26,7 @@ _KIND = "IGSM-U-10 perturbations at 8/255"
 
 
 def _view(target: str, source: Source) -> View:
-    return View(IGSM) if source.net == target else View(IGSM, source=source.net)
+    return View(IGSM) if source.model == target else View(IGSM, source=source.model)
 
 
 def _asks(plan: Plan) -> list[Ask]:
@@ -36,10 +36,10 @@ def _asks(plan: Plan) -> list[Ask]:
 
 
 def _find(evidence: Evidence) -> Found:
-    if len(evidence.nets) < 2:
-        return Found(remarks=("Transfer needs two nets; the study has one.",))
+    if len(evidence.models) < 2:
+        return Found(remarks=("Transfer needs two models; the study has one.",))
     metric = evidence.metric.name
-    matrix = read_matrix(evidence, [Source(net) for net in evidence.nets], _view)
+    matrix = read_matrix(evidence, [Source(model) for model in evidence.models], _view)
     verdicts = (
         *black_box_loss(matrix, kind=_KIND, metric=metric),
         *regression_as_source(matrix, kind=_KIND, metric=metric),
@@ -49,9 +49,9 @@ def _find(evidence: Evidence) -> Found:
             matrix_table(
                 matrix,
                 stem="transfer",
-                title=f"IGSM-U-10 at 8/255 made on one net, shown to another: relative {metric}, %",
-                note="Rows: the net that is shown the pictures. Columns: the net that they were made on. Vulner.: "
-                "the row's mean without the net itself.",
+                title=f"IGSM-U-10 at 8/255 made on one model, shown to another: relative {metric}, %",
+                note="Rows: the model that is shown the pictures. Columns: the model that they were made on. "
+                "Vulner.: the row's mean without the model itself.",
             ),
         ),
         verdicts=verdicts,

@@ -1,6 +1,6 @@
 """Universal perturbations looked at: what they look like, and whether they lead all people to one pose.
 
-Jain et al. (arXiv 1908.06401) show that heatmap nets' perturbations bear limbs all over, that predicted
+Jain et al. (arXiv 1908.06401) show that heatmap models' perturbations bear limbs all over, that predicted
 skeletons follow these hallucinated limbs, and that DeepPose's perturbation bears none. They measure none of it.
 Here: how far predictions of one keypoint spread over people, how many people get the median pose, and how coarse
 the perturbation's pattern is.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from robustpose.analysis.evidence import Ask, Evidence, NetAsk, UniversalAsk
+from robustpose.analysis.evidence import Ask, Evidence, ModelAsk, UniversalAsk
 from robustpose.findings.drawing import (
     draw_skeleton,
     enlarged,
@@ -23,7 +23,7 @@ from robustpose.findings.drawing import (
 )
 from robustpose.findings.finding import Finding, Found, Picture, Tabular, Verdict
 from robustpose.findings.statistics import Sample, mean, resampled, verdict
-from robustpose.findings.sweeps import heatmap_nets
+from robustpose.findings.sweeps import heatmap_models
 from robustpose.metrics import Table, pair
 from robustpose.metrics.table import Floats
 from robustpose.study.plan import Plan
@@ -44,7 +44,7 @@ _TILE = 256
 
 @dataclass(frozen=True)
 class Gathering:
-    """How alike the poses are that a net predicts for different people.
+    """How alike the poses are that a model predicts for different people.
 
     spread   mean over keypoints of the standard deviation over people, in % of the crop's side
     agreeing  people of whose keypoints more than half lie near the median pose, in %
@@ -59,22 +59,24 @@ def _asks(plan: Plan) -> list[Ask]:
         return []
     return [
         ask
-        for net in (model.name for model in plan.models)
-        for ask in (NetAsk(net, CLEAN), NetAsk(net, UNDER), UniversalAsk(net, LEARN))
+        for model in (model.name for model in plan.models)
+        for ask in (ModelAsk(model, CLEAN), ModelAsk(model, UNDER), UniversalAsk(model, LEARN))
     ]
 
 
 def _find(evidence: Evidence) -> Found:
     if evidence.plan.training is None:
         return Found(remarks=("The study has no training set to learn universal perturbations on.",))
-    gathered = {net: _before_and_after(evidence, net) for net in evidence.nets}
-    heatmaps = heatmap_nets(evidence.plan)
-    remarks = ["A net's predictions on a perturbation alone are not stored, so its own answer to it is not shown."]
+    gathered = {model: _before_and_after(evidence, model) for model in evidence.models}
+    heatmaps = heatmap_models(evidence.plan)
+    remarks = [
+        "A model's predictions on a perturbation alone are not stored, so its own answer to it is not shown."
+    ]
     if not heatmaps:
-        remarks.append("No heatmap net takes part, so the claim is not judged.")
+        remarks.append("No heatmap model takes part, so the claim is not judged.")
     return Found(
-        exhibits=(_table(evidence, gathered), *(_picture(evidence, net) for net in evidence.nets)),
-        verdicts=(_verdict({net: gathered[net] for net in heatmaps}),) if heatmaps else (),
+        exhibits=(_table(evidence, gathered), *(_picture(evidence, model) for model in evidence.models)),
+        verdicts=(_verdict({model: gathered[model] for model in heatmaps}),) if heatmaps else (),
         remarks=tuple(remarks),
     )
 
@@ -131,9 +133,9 @@ def _agreeing(points: Floats, weights: Floats) -> float:
     return float(100.0 * (weights * (near.mean(axis=1) > 0.5)).sum() / weights.sum())
 
 
-def _before_and_after(evidence: Evidence, net: str) -> tuple[Gathering, Gathering]:
-    clean, under = pair(evidence.table(net, CLEAN), evidence.table(net, UNDER))
-    joints, input_size = evidence.plan.joints, _input_size(evidence, net)
+def _before_and_after(evidence: Evidence, model: str) -> tuple[Gathering, Gathering]:
+    clean, under = pair(evidence.table(model, CLEAN), evidence.table(model, UNDER))
+    joints, input_size = evidence.plan.joints, _input_size(evidence, model)
     return (
         gathering(clean, joints=joints, input_size=input_size),
         gathering(under, joints=joints, input_size=input_size),
@@ -141,10 +143,10 @@ def _before_and_after(evidence: Evidence, net: str) -> tuple[Gathering, Gatherin
 
 
 def _table(evidence: Evidence, gathered: dict[str, tuple[Gathering, Gathering]]) -> Tabular:
-    heatmaps = heatmap_nets(evidence.plan)
+    heatmaps = heatmap_models(evidence.plan)
     return Tabular(
         stem="universal_one_pose",
-        title="Universal perturbations at 16/255, each on its own net: do all people get one pose?",
+        title="Universal perturbations at 16/255, each on its own model: do all people get one pose?",
         columns=(
             "output",
             "spread, clean",
@@ -156,29 +158,29 @@ def _table(evidence: Evidence, gathered: dict[str, tuple[Gathering, Gathering]])
         ),
         rows=tuple(
             (
-                net,
+                model,
                 (
-                    "heatmaps" if net in heatmaps else "coordinates",
+                    "heatmaps" if model in heatmaps else "coordinates",
                     before.spread.estimate,
                     after.spread.estimate,
                     before.agreeing.estimate,
                     after.agreeing.estimate,
-                    coarse_energy(evidence.universal(net, LEARN)),
-                    coarse_noise(_input_size(evidence, net)),
+                    coarse_energy(evidence.universal(model, LEARN)),
+                    coarse_noise(_input_size(evidence, model)),
                 ),
             )
-            for net, (before, after) in gathered.items()
+            for model, (before, after) in gathered.items()
         ),
         note="Spread: standard deviation over people of a predicted keypoint, mean over keypoints, in % of the "
         f"crop's side. Near the median pose: more than half of the keypoints within {NEAR:g} of the crop's side. "
-        f"Coarse: at most {COARSE} cycles a crop; of one perturbation a net, so without an interval. It tells how "
-        "wide its patterns are, not whether they look like limbs.",
+        f"Coarse: at most {COARSE} cycles a crop; of one perturbation a model, so without an interval. It tells "
+        "how wide its patterns are, not whether they look like limbs.",
     )
 
 
 def _verdict(gathered: dict[str, tuple[Gathering, Gathering]]) -> Verdict:
     return verdict(
-        "Under its own universal perturbation at 16/255 a heatmap net's predicted poses differ less "
+        "Under its own universal perturbation at 16/255 a heatmap model's predicted poses differ less "
         "from person to person than on clean pictures.",
         mean([before.spread - after.spread for before, after in gathered.values()]),
         above=0.0,
@@ -188,33 +190,33 @@ def _verdict(gathered: dict[str, tuple[Gathering, Gathering]]) -> Verdict:
     )
 
 
-def _picture(evidence: Evidence, net: str) -> Picture:
-    """Show a net's perturbation, and people with what the net sees in them: clean above, under it below."""
-    perturbation = evidence.universal(net, LEARN)
+def _picture(evidence: Evidence, model: str) -> Picture:
+    """Show a model's perturbation, and people with what the model sees in them: clean above, under it below."""
+    perturbation = evidence.universal(model, LEARN)
     factor = max(1, round(_TILE / perturbation.shape[2]))
     # Only the first block of people keeps pictures; they are the tables' first rows.
-    people = evidence.store.pictures(evidence.plan.seen_cells(net, CLEAN)[0]).clean[:_PEOPLE]
+    people = evidence.store.pictures(evidence.plan.seen_cells(model, CLEAN)[0]).clean[:_PEOPLE]
     shown = enlarged(visible(perturbation, eps=LEARN.eps), 2 * factor)
-    title = f"{net}: its universal perturbation at 16/255 (grey: no change; black and white: 16 levels)"
+    title = f"{model}: its universal perturbation at 16/255 (grey: no change; black and white: 16 levels)"
     if len(people) == 0:
-        return Picture(stem=f"universal_{stem_of(net)}", title=title, image=shown)
+        return Picture(stem=f"universal_{stem_of(model)}", title=title, image=shown)
     rows = []
     for images, view in ((people, CLEAN), (perturbed(people, perturbation), UNDER)):
-        table = evidence.table(net, view)
+        table = evidence.table(model, view)
         drawn = [
             draw_skeleton(image, table.predicted[row], table.skeleton, factor=factor)
             for row, image in enumerate(images)
         ]
         rows.append(side_by_side(drawn))
     return Picture(
-        stem=f"universal_{stem_of(net)}",
+        stem=f"universal_{stem_of(model)}",
         title=f"{title}, and predicted poses: above on clean pictures, below under it",
         image=side_by_side([shown, stacked(rows)]),
     )
 
 
-def _input_size(evidence: Evidence, net: str) -> tuple[int, int]:
-    height, width = evidence.plan.named(net).net.input_size
+def _input_size(evidence: Evidence, model: str) -> tuple[int, int]:
+    height, width = evidence.plan.named(model).module.input_size
     return int(height), int(width)
 
 

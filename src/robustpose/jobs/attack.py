@@ -102,14 +102,14 @@ class Cell:
 def people_of(cell: Cell, bench: Workbench) -> Batch:
     """Load the people of a cell as its model takes them."""
     rows = range(cell.start, cell.stop)
-    return bench.batch(cell.data_fingerprint, rows, net=bench.model(cell.model_fingerprint).net)
+    return bench.batch(cell.data_fingerprint, rows, model=bench.model(cell.model_fingerprint).module)
 
 
 def _clean(cell: Cell, *, model: OpenedModel, batch: Batch) -> Computed:
-    output = attacks.predict(model.net, batch.images, ids=batch.ids)
+    output = attacks.predict(model.module, batch.images, ids=batch.ids)
     result = CellResult(
         table=as_table(batch, output.keypoints, scores=output.scores),
-        signals=signals_of(model.net, output),
+        signals=signals_of(model.module, output),
         unreadable=batch.unreadable,
     )
     return cell, result, _pictures(cell, batch.images, batch.images[:0])
@@ -119,8 +119,8 @@ def _under_attack(cells: Sequence[Cell], bench: Workbench, *, model: OpenedModel
     first, target = cells[0], None
     assert first.setting is not None
     if first.setting.targeted:
-        clean = attacks.predict(model.net, batch.images, ids=batch.ids)
-        truths = bench.truths(first.data_fingerprint, first.pool, net=model.net)
+        clean = attacks.predict(model.module, batch.images, ids=batch.ids)
+        truths = bench.truths(first.data_fingerprint, first.pool, model=model.module)
         keypoints, visible = attacks.draw_targets(
             as_table(batch, clean.keypoints), truths, metric=main_metric(first.metric), seed=first.seed
         )
@@ -139,7 +139,7 @@ def _under_attack(cells: Sequence[Cell], bench: Workbench, *, model: OpenedModel
                     scores=attacked.output.scores,
                     target=target,
                 ),
-                signals={**signals_of(model.net, attacked.output), **found_by(attacked)},
+                signals={**signals_of(model.module, attacked.output), **found_by(attacked)},
                 forwards=attacked.forwards,
                 backwards=attacked.backwards,
                 unreadable=batch.unreadable,
@@ -159,7 +159,7 @@ def _along(
     assert setting is not None
     found = attacks.run_along(
         setting.make(),
-        model.net,
+        model.module,
         batch,
         at=[cell.gradients for cell in cells] if len(cells) > 1 else None,
         threat=THREATS[setting.threat].make(setting.eps),

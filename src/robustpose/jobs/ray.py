@@ -1,8 +1,9 @@
 """The Ray engine: the same cells as tasks of actors, on this machine or a cluster (extra `ray`).
 
-Each actor holds the nets once and computes walks: a block of people under one attack. Ray hands a walk to whoever
-is free, and does it again when a worker dies. Results come back to the process that was started, which alone
-writes the store, so workers need no shared disk but for photos. Rendered people are rendered where they are used.
+Each actor holds the models once and computes walks: a block of people under one attack. Ray hands a walk to
+whoever is free, and does it again when a worker dies. Results come back to the process that was started, which
+alone writes the store, so workers need no shared disk but for photos. Rendered people are rendered where they are
+used.
 """
 
 import os
@@ -81,7 +82,7 @@ class RayEngine:
 
 
 class _Worker:
-    """An actor: the nets, once, and one thing to do."""
+    """An actor: the models, once, and one thing to do."""
 
     def __init__(self, bench: Workbench, *, threads: int) -> None:
         torch.set_num_threads(threads)

@@ -40,7 +40,7 @@ class Stored(Protocol):
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a cell's net was shown.
+    """What a cell's model was shown.
 
     clean, adversarial  (M, H, W, 3) uint8, the crops of the block's first M people
     """
@@ -56,12 +56,12 @@ class Pictures:
 
 @dataclass(frozen=True)
 class CellResult:
-    """What a net answered.
+    """What a model answered.
 
     table       the predictions beside the truth
-    signals     (N, K) each, what the net's output says beside the keypoints: 'score', and of heatmaps 'divergence'
-                (jobs/signals.py); of spatial attacks also how each person was moved
-    forwards    passes of one image through the net that the attack asked for
+    signals     (N, K) each, what the model's output says beside the keypoints: 'score', and of heatmaps
+                'divergence' (jobs/signals.py); of spatial attacks also how each person was moved
+    forwards    passes of one image through the model that the attack asked for
     backwards   gradients of one image that it asked for
     unreadable  one line for each person whose photo could not be read
     """

@@ -15,7 +15,7 @@ from robustpose.jobs.workbench import Workbench
 class CellProgress:
     """How far a run is.
 
-    work, total_work  in passes of one image through a net, forward and backward counted alike
+    work, total_work  in passes of one image through a model, forward and backward counted alike
     cell              the cell that comes next, or came last from an engine of many workers; None at the end
     """
 

@@ -1,12 +1,12 @@
-"""What a net's output says beside its keypoints: what a detector of attacks could look at.
+"""What a model's output says beside its keypoints: what a detector of attacks could look at.
 
 score       (N, K) the head's own confidence; of heatmaps the highest cell
-divergence  (N, K) of heatmap nets: Kullback-Leibler divergence, in nats, of the map (negative cells 0, sum 1) from
-            the Gaussian that the head would draw at the keypoint found; the paper studied reports that it hardly
-            changes under attack. NaN where the map has no positive cell. Of nets that draw bones too, that of the
-            keypoints' own maps, from which they are read.
+divergence  (N, K) of heatmap models: Kullback-Leibler divergence, in nats, of the map (negative cells 0, sum 1)
+            from the Gaussian that the head would draw at the keypoint found; the paper studied reports that it
+            hardly changes under attack. NaN where the map has no positive cell. Of models that draw bones too,
+            that of the keypoints' own maps, from which they are read.
 
-Beside them, of what an attack found and the net does not say:
+Beside them, of what an attack found and the model does not say:
 
 smallest    (N, K) of minimum-norm attacks: see types.MinimumNorms
 beaten      (N, K) of ensembles: 1 where any image of the person, not only the worst, took the keypoint
@@ -25,11 +25,11 @@ MOTION = "motion"
 MINIMUM_NORM = "smallest"
 
 
-def signals_of(net: PoseModel, output: PoseOutput) -> dict[str, Floats]:
+def signals_of(model: PoseModel, output: PoseOutput) -> dict[str, Floats]:
     """Read the signals (N, K) of an output."""
     signals = {"score": _array(output.scores)}
-    if isinstance(net.head, SignallingHead):
-        more = net.head.signals(output.stages[-1], output.keypoints)
+    if isinstance(model.head, SignallingHead):
+        more = model.head.signals(output.stages[-1], output.keypoints)
         signals |= {name: _array(values) for name, values in more.items()}
     return signals
 

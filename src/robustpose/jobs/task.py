@@ -28,7 +28,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What a net of another task answered.
+    """What a model of another task answered.
 
     correct        (N,) of classifiers: whether the class is right; None for segmenters
     intersections  (N, C) of segmenters: pixels in both the predicted and the true region of each class
@@ -66,7 +66,7 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class TaskCell:
-    """A net of another task on one block of people, clean or under an attack on its own loss."""
+    """A model of another task on one block of people, clean or under an attack on its own loss."""
 
     task: str
     fingerprint: str
@@ -124,8 +124,8 @@ class TaskCell:
 def _computed(cells: Sequence[TaskCell], bench: Workbench) -> list[tuple[TaskCell, TaskResult]]:
     """Compute one clean cell, or the cells of one trajectory; RobustPoseError where the data have no labels."""
     first = cells[0]
-    net = bench.tasks[first.fingerprint].net
-    dataset, input_size = bench.datasets[first.data_fingerprint], input_size_of(net)
+    model = bench.tasks[first.fingerprint].module
+    dataset, input_size = bench.datasets[first.data_fingerprint], input_size_of(model)
     if not isinstance(dataset, HasTaskLabels):
         raise RobustPoseError(f"{dataset.name} has no labels of actions and parts; rendered people have")
     rows = range(first.start, first.stop)
@@ -135,16 +135,16 @@ def _computed(cells: Sequence[TaskCell], bench: Workbench) -> list[tuple[TaskCel
     truth = torch.from_numpy(labels.parts).long() if _segments(first) else torch.from_numpy(labels.actions)
     truth = truth.to(bench.device)
     if first.setting is None:
-        return [(first, _result(first, net, images, truth, ids=batch.ids))]
+        return [(first, _result(first, model, images, truth, ids=batch.ids))]
     several = len(cells) > 1
     longest = max(cells, key=lambda cell: cell.gradients)
     assert longest.setting is not None
     setting = longest.setting
     attack = attacks.make_perturbing(setting.attack, targeted=setting.targeted, steps=setting.steps)
-    with untouched(net):
+    with untouched(model):
         made = attacks.craft(
             attack,
-            _training_loss(net, truth),
+            _training_loss(model, truth),
             images,
             ids=batch.ids,
             at=[cell.gradients for cell in cells] if several else None,
@@ -156,27 +156,27 @@ def _computed(cells: Sequence[TaskCell], bench: Workbench) -> list[tuple[TaskCel
     return [
         (
             cell,
-            _result(cell, net, each.images, truth, ids=batch.ids, spent=(each.forwards, each.backwards)),
+            _result(cell, model, each.images, truth, ids=batch.ids, spent=(each.forwards, each.backwards)),
         )
         for cell, each in zip(cells, found, strict=True)
     ]
 
 
-def _training_loss(net: nn.Module, truth: Tensor) -> Loss:
-    return lambda adv, rows: task_loss(net(adv), truth[rows])
+def _training_loss(model: nn.Module, truth: Tensor) -> Loss:
+    return lambda adv, rows: task_loss(model(adv), truth[rows])
 
 
 def _result(
     cell: TaskCell,
-    net: nn.Module,
+    model: nn.Module,
     images: Tensor,
     truth: Tensor,
     *,
     ids: tuple[str, ...],
     spent: tuple[int, int] = (0, 0),
 ) -> TaskResult:
-    with untouched(net), torch.no_grad():
-        logits = net(images)
+    with untouched(model), torch.no_grad():
+        logits = model(images)
     if not torch.isfinite(logits).all():
         broken = (~torch.isfinite(logits).flatten(1).all(dim=1)).nonzero()[0]
         raise RobustPoseError(f"person {ids[int(broken)]}: {cell.task} returned NaN or infinity")

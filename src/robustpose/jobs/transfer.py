@@ -27,9 +27,9 @@ MIRRORED = "mirrored"
 
 @dataclass(frozen=True)
 class Replay:
-    """A net shown pictures that were made elsewhere, or changed on their way.
+    """A model shown pictures that were made elsewhere, or changed on their way.
 
-    people  the net's own clean cell: who is shown
+    people  the model's own clean cell: who is shown
     source  whose pictures: a cell that keeps all of them, a universal perturbation, None for the clean ones
     change  MIRRORED, a defence that the model is put behind (of DEFENCES), or empty
     """
@@ -102,17 +102,17 @@ class Replay:
 
 def _shown_to(cell: Replay, bench: Workbench, sources: Sources) -> CellResult:
     model, batch = bench.model(cell.people.model_fingerprint), people_of(cell.people, bench)
-    net = defended(model, cell.change).net if cell.change in DEFENCES else model.net
+    shown_to = defended(model, cell.change).module if cell.change in DEFENCES else model.module
     _check_same_crops(cell, bench)
     if len(batch) == 0:
         return empty(batch, cell.people)
-    adv = _shown(cell, batch, sources, input_size=input_size_of(net))
+    adv = _shown(cell, batch, sources, input_size=input_size_of(shown_to))
     if cell.change == MIRRORED and not isinstance(cell.source, UniversalCell):
         adv = mirrored_perturbation(batch.images, adv)
-    output = attacks.predict(net, adv, ids=batch.ids)
+    output = attacks.predict(shown_to, adv, ids=batch.ids)
     return CellResult(
         table=as_table(batch, output.keypoints, scores=output.scores),
-        signals=signals_of(net, output),
+        signals=signals_of(shown_to, output),
         unreadable=batch.unreadable,
     )
 
@@ -121,7 +121,7 @@ def _check_same_crops(cell: Replay, bench: Workbench) -> None:
     """Refuse pictures made on other crops of the same people: the truth would lie elsewhere in them."""
     if not isinstance(cell.source, Cell):
         return
-    made, shown = (padding_of(bench.model(each.model_fingerprint).net) for each in (cell.source, cell.people))
+    made, shown = (padding_of(bench.model(each.model_fingerprint).module) for each in (cell.source, cell.people))
     if made != shown:
         raise RobustPoseError(
             f"{cell.source.model}'s pictures are crops of the box x {made:g}, {cell.people.model} takes x "

@@ -101,10 +101,10 @@ class UniversalCell:
     def compute(self, together: Sequence[Self], bench: Workbench, sources: Sources, /) -> list[Computed]:
         """Learn the perturbation."""
         how = attacks.Universal(eps=self.eps, samples=self.samples, batch=self.batch, step_size=self.step_size)
-        net = bench.model(self.model_fingerprint).net
+        model = bench.model(self.model_fingerprint).module
         with at_work(f"{self.model}: a universal perturbation"):
             learned = attacks.learn_universal(
-                how, net, training_batches(self, bench, steps=how.steps), objective=OBJECTIVES[self.objective]
+                how, model, training_batches(self, bench, steps=how.steps), objective=OBJECTIVES[self.objective]
             )
         losses = torch.tensor(learned.losses, dtype=torch.float64).numpy()
         return [(self, UniversalResult(perturbation=learned.perturbation.cpu().numpy(), losses=losses), None)]
@@ -112,8 +112,8 @@ class UniversalCell:
 
 def training_batches(cell: UniversalCell, bench: Workbench, *, steps: int) -> Iterator[Batch]:
     """Yield mini-batches of the training people, each pass in a new order."""
-    net = bench.model(cell.model_fingerprint).net
-    dataset, input_size = bench.datasets[cell.data_fingerprint], input_size_of(net)
+    model = bench.model(cell.model_fingerprint).module
+    dataset, input_size = bench.datasets[cell.data_fingerprint], input_size_of(model)
     people = cell.stop - cell.start
     order = np.concatenate(
         [
@@ -122,7 +122,7 @@ def training_batches(cell: UniversalCell, bench: Workbench, *, steps: int) -> It
         ]
     )
     chosen = (cell.start + order[: steps * cell.batch]).tolist()
-    held = hold(dataset, sorted(set(chosen)), input_size=input_size, padding=padding_of(net))
+    held = hold(dataset, sorted(set(chosen)), input_size=input_size, padding=padding_of(model))
     for start in range(0, len(chosen), cell.batch):
         batch = held.take(chosen[start : start + cell.batch])
-        yield batch.in_skeleton(net.skeleton).to(bench.device)
+        yield batch.in_skeleton(model.skeleton).to(bench.device)

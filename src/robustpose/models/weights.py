@@ -98,25 +98,25 @@ def load_facts(weights: Path) -> WeightFacts:
     return facts
 
 
-def load_weights(net: nn.Module, weights: Path, *, architecture: str = "") -> str:
-    """Load weights into a net after checking them against the row of facts; return the sha256.
+def load_weights(model: nn.Module, weights: Path, *, architecture: str = "") -> str:
+    """Load weights into a model after checking them against the row of facts; return the sha256.
 
     architecture, where it is given, is what the facts must say that the weights are of.
-    RobustPoseError where the file is missing, differs from its facts, or does not fit the net.
+    RobustPoseError where the file is missing, differs from its facts, or does not fit the model.
     """
     held = _checked(weights, architecture=architecture)
-    if complaints := misfits(held, net):
-        raise RobustPoseError(f"{weights} does not fit the net: {complaints}")
-    net.load_state_dict(held)
+    if complaints := misfits(held, model):
+        raise RobustPoseError(f"{weights} does not fit the model: {complaints}")
+    model.load_state_dict(held)
     return load_facts(weights).sha256
 
 
-def misfits(state: Mapping[str, Tensor], net: nn.Module) -> str:
-    """Say which tensors of a state a net lacks, which it has no place for, and which have another shape.
+def misfits(state: Mapping[str, Tensor], model: nn.Module) -> str:
+    """Say which tensors of a state a model lacks, which it has no place for, and which have another shape.
 
     Three of each kind by name; empty where the state fits.
     """
-    expected = net.state_dict()
+    expected = model.state_dict()
     wrong = {
         "missing": [name for name in expected if name not in state],
         "unexpected": sorted(name for name in state if name not in expected),
@@ -207,27 +207,27 @@ def _is_int8(tensor: Tensor | None) -> bool:
     return tensor is not None and tensor.dtype == torch.int8
 
 
-def take_fitting(net: nn.Module, weights: Path) -> list[str]:
-    """Load the tensors of a weight file that a net has by name and shape; return their names.
+def take_fitting(model: nn.Module, weights: Path) -> list[str]:
+    """Load the tensors of a weight file that a model has by name and shape; return their names.
 
     The file is checked against its row of facts. RobustPoseError where it is missing or differs, or where less
     than half of its weight tensors fit.
     """
-    ours = net.state_dict()
+    ours = model.state_dict()
     held = _checked(weights)
     fitting = {name: held[name] for name in ours if name in held and held[name].shape == ours[name].shape}
     matrices = [name for name in fitting if ours[name].ndim > 1]
     if 2 * len(matrices) < sum(tensor.ndim > 1 for tensor in held.values()):
         raise RobustPoseError(
-            f"{weights}: only {len(matrices)} of its weight tensors fit the net by name and shape: no start"
+            f"{weights}: only {len(matrices)} of its weight tensors fit the model by name and shape: no start"
         )
-    net.load_state_dict({**ours, **fitting})
+    model.load_state_dict({**ours, **fitting})
     return list(fitting)
 
 
-def save_weights(net: nn.Module, weights: Path, facts: WeightFacts) -> WeightFacts:
-    """Write a net's weights as facts.stored says and the facts, each in one act; return the facts hashed."""
-    content = save(packed(net.state_dict(), stored=facts.stored))
+def save_weights(model: nn.Module, weights: Path, facts: WeightFacts) -> WeightFacts:
+    """Write a model's weights as facts.stored says and the facts, each in one act; return the facts hashed."""
+    content = save(packed(model.state_dict(), stored=facts.stored))
     facts = WeightFacts(**{**asdict(facts), "sha256": hashlib.sha256(content).hexdigest()})
     weights.parent.mkdir(parents=True, exist_ok=True)
     _replace(weights, content)

@@ -12,7 +12,7 @@ from robustpose.types import Batch, Loss, PoseModel
 
 @dataclass(frozen=True)
 class Aim:
-    """The pose that an attack leaves, or, targeted, wants the net to see.
+    """The pose that an attack leaves, or, targeted, wants the model to see.
 
     keypoints  (N, K, 2) input pixels
     visible    (N, K) bool: the keypoints that are asked for
@@ -46,7 +46,7 @@ class ListedObjective(Objective, Protocol):
 
     @property
     def phrase(self) -> str:
-        """What it raises, for people: 'the net's own training loss'."""
+        """What it raises, for people: 'the model's own training loss'."""
         ...
 
     @property

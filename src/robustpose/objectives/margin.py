@@ -36,7 +36,7 @@ class Margin:
 
     @staticmethod
     def serves(head: Head) -> bool:
-        """Say whether a net with this head has margins."""
+        """Say whether a model with this head has margins."""
         return isinstance(head, MarginHead)
 
     def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> LossOfParts:
@@ -77,10 +77,10 @@ class SoftMargin:
 
 @dataclass(frozen=True)
 class Keypoints:
-    """The margin of the keypoints that a net answers with: their distance in radii, less 1.
+    """The margin of the keypoints that a model answers with: their distance in radii, less 1.
 
-    It asks for nothing else, so it serves every net, also one that can only be called; and every attack that takes
-    no gradients. Where keypoints are read off a map by its highest cell no gradient comes through.
+    It asks for nothing else, so it serves every model, also one that can only be called; and every attack that
+    takes no gradients. Where keypoints are read off a map by its highest cell no gradient comes through.
 
     enough  as of Margin
     """
@@ -135,7 +135,7 @@ def _of_the_last_stage(
 ) -> MeanMargin:
     if not isinstance(model.head, MarginHead):
         raise RobustPoseError(
-            f"margins need heatmaps, coordinates or classes, this net has a {type(model.head).__name__}; "
+            f"margins need heatmaps, coordinates or classes, this model has a {type(model.head).__name__}; "
             "use training_loss, or keypoints for an attack without gradients"
         )
     known = counting(model, aim)

@@ -1,4 +1,4 @@
-"""What a net was trained on, as what an attacker raises."""
+"""What a model was trained on, as what an attacker raises."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -11,9 +11,9 @@ from robustpose.types import Loss, PoseModel
 
 @dataclass(frozen=True)
 class TrainingLoss:
-    """The net's own training loss, as in the paper studied: heatmap MSE or coordinate MSE.
+    """The model's own training loss, as in the paper studied: heatmap MSE or coordinate MSE.
 
-    stages  'last' attacks the net's final output; 'all' the sum over all supervised stages (the suffix -ALL)
+    stages  'last' attacks the model's final output; 'all' the sum over all supervised stages (the suffix -ALL)
     """
 
     version: ClassVar[int] = 1
@@ -24,7 +24,7 @@ class TrainingLoss:
     @property
     def phrase(self) -> str:
         """For people."""
-        return "the net’s own training loss" + (" summed over all stages" if self.stages == "all" else "")
+        return "the model’s own training loss" + (" summed over all stages" if self.stages == "all" else "")
 
     def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
         """Return the training loss against the truth, or minus the training loss against the target pose."""

@@ -1,11 +1,11 @@
 """Attack a photo of one's own, in the photo's pixels.
 
-**The truth is the clean prediction.** Nobody has labelled the photo, so what is measured is how far the net's
+**The truth is the clean prediction.** Nobody has labelled the photo, so what is measured is how far the model's
 answer moves from the one it gives to the clean photo, whether that was right or wrong.
 
-A net that gives coordinates answers its own clean prediction exactly, and there its loss is flat. So the pose that
-the attack leaves is the clean prediction moved by a hundredth of what counts as correct, each keypoint in a
-direction of its own: a random start in the net's answers instead of in the picture (the idea of Tashiro, Song,
+A model that gives coordinates answers its own clean prediction exactly, and there its loss is flat. So the pose
+that the attack leaves is the clean prediction moved by a hundredth of what counts as correct, each keypoint in a
+direction of its own: a random start in the model's answers instead of in the picture (the idea of Tashiro, Song,
 Ermon 2020, "Diversity can be Transferred", arXiv 2003.06878). Scores are against the clean prediction itself.
 """
 
@@ -33,7 +33,7 @@ _HAIR = 0.01
 
 @dataclass(frozen=True)
 class Seen:
-    """What the net says of a photo: keypoints (K, 2) in photo pixels, scores (K,)."""
+    """What the model says of a photo: keypoints (K, 2) in photo pixels, scores (K,)."""
 
     keypoints: Floats
     scores: Floats
@@ -45,9 +45,9 @@ class PhotoAttacked:
 
     photo                    (H, W, 3) adversarial, 8 bits; equal to the clean one where the crop does not read it
     box, crop                the person's box; the map (2, 3) from photo pixels to input pixels, the same for both
-    before, after            what the net says of the crops of both photos, cut as any user would cut them
+    before, after            what the model says of the crops of both photos, cut as any user would cut them
     share                    of the photo's pixels, how many the crop reads
-    forwards, backwards      passes of the crop through the net, and of its gradient
+    forwards, backwards      passes of the crop through the model, and of its gradient
     """
 
     photo: Pixels
@@ -83,10 +83,10 @@ def attack_photo(
     seed: int = 0,
     search: str = "fp32",
 ) -> PhotoAttacked:
-    """Attack a photo (H, W, 3) of 8 bits, away from what the net says of the person in `box`.
+    """Attack a photo (H, W, 3) of 8 bits, away from what the model says of the person in `box`.
 
-    box is (x, y, w, h) in photo pixels between pixel edges; the net sees box x `padding`. Every attack runs as on
-    crops: it sees a loss, of the photo's pixels, and `search` is the precision of its passes. The adversarial
+    box is (x, y, w, h) in photo pixels between pixel edges; the model sees box x `padding`. Every attack runs as
+    on crops: it sees a loss, of the photo's pixels, and `search` is the precision of its passes. The adversarial
     photo is inside the threat after rounding to 8 bits. RobustPoseError for a box outside of the photo, and for
     what attacks.run refuses.
     """
@@ -116,7 +116,7 @@ def attack_photo(
 
 
 def see(model: PoseModel, photo: Pixels, crop: Floats) -> Seen:
-    """Let the net look at a crop of a photo, cut and rounded to 8 bits as everywhere else."""
+    """Let the model look at a crop of a photo, cut and rounded to 8 bits as everywhere else."""
     points, output = look(model, photo, crop)
     return Seen(points, output.scores[0].double().numpy())
 
@@ -134,7 +134,7 @@ def kept(before: Seen, after: Seen, *, box: Box, skeleton: Skeleton) -> float:
 
 
 def _aim(model: PoseModel, photo: Pixels, crop: Floats, *, radius: float, seed: int) -> Aim:
-    """Return the pose to leave: what the net says of the clean crop, a hair aside."""
+    """Return the pose to leave: what the model says of the clean crop, a hair aside."""
     points: Tensor = look(model, photo, crop)[1].keypoints
     generator = torch.Generator().manual_seed(seed)
     angle = 2 * math.pi * torch.rand(points.shape[:2], generator=generator)

@@ -1,6 +1,6 @@
-"""Where the person of one's own photo is: as the user says, or as the net itself finds.
+"""Where the person of one's own photo is: as the user says, or as the model itself finds.
 
-No detector is in the package. `find_box` shows the net the whole photo, draws a box around the keypoints that it
+No detector is in the package. `find_box` shows the model the whole photo, draws a box around the keypoints that it
 answers, looks again through that box, and once more through the next. It suits photos of one person who fills a
 good part of it; of several people, or small ones, the user has to say the box.
 """
@@ -53,7 +53,7 @@ def beyond(box: Box, photo_size: tuple[int, int]) -> float:
 
 
 def find_box(model: PoseModel, photo: Pixels, *, padding: float, looks: int = LOOKS) -> Box:
-    """Return a person's box as the net finds it: see the module. The whole photo where it finds nothing in it."""
+    """Return a person's box as the model finds it: see the module. The whole photo where it finds nobody."""
     height, width = photo.shape[:2]
     whole = box = (0.0, 0.0, float(width), float(height))
     for number in range(looks):
@@ -71,7 +71,7 @@ def find_box(model: PoseModel, photo: Pixels, *, padding: float, looks: int = LO
 
 
 def look(model: PoseModel, photo: Pixels, crop: Floats) -> tuple[Floats, PoseOutput]:
-    """Show the net a crop as any user would cut it; return keypoints (K, 2) in photo pixels, and its answer."""
+    """Show the model a crop as any user would cut it; return keypoints (K, 2) in photo pixels, and its answer."""
     cut = crop_image(photo, crop, input_size=model.input_size)
     images = torch.from_numpy(np.ascontiguousarray(cut.transpose(2, 0, 1))).to(torch.float32)[None] / 255
     output = predict(model, images, ids=("photo",))

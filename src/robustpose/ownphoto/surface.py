@@ -1,4 +1,4 @@
-"""A photo as what is attacked: the crop that the net sees becomes a differentiable function of the photo's pixels.
+"""A photo under attack: the crop that the model sees is a differentiable function of the photo's pixels.
 
 The crop's pixels are weighted sums of the photo's (geometry.crop_sources), the same that `crop_image` rounds to 8
 bits. Only the window of the photo that holds these sources is attacked, so a large photo costs no more than a

@@ -1,4 +1,4 @@
-"""Scores a net under its spec and under each variant of it, and says which variant mends it.
+"""Scores a model under its spec and under each variant of it, and says which variant mends it.
 
 A mend counts where its score is better by at least 3 points, and surely so: the 95% interval of the paired
 difference, people redrawn, lies above 0. The best is taken and the rest tried again on top of it. Then come the
@@ -28,7 +28,7 @@ _AT_ONCE = 25
 _POINTS = 3.0
 _SHARE = 5.0
 _FAR = 10.0
-"""Points under the score that the spec gives from which a net is told to be far under it."""
+"""Points under the score that the spec gives from which a model is told to be far under it."""
 _LOW = 50.0
 """Percent under which two mistakes may hide each other, so that left and right are swapped beside each mend."""
 _ROUNDS = 3
@@ -36,7 +36,7 @@ _ROUNDS = 3
 
 @dataclass(frozen=True)
 class Tried:
-    """One reading of the net.
+    """One reading of the model.
 
     score     percent
     change    against the spec as it was when this was tried, in points
@@ -52,7 +52,7 @@ class Tried:
 
     @property
     def mends(self) -> bool:
-        """Whether the net is surely and clearly better read so."""
+        """Whether the model is surely and clearly better read so."""
         if self.variant.kind == "place":
             return self.closer.value >= _SHARE and self.closer.low > 0
         return self.change.value >= _POINTS and self.change.low > 0
@@ -78,7 +78,7 @@ class Checked:
 
     @property
     def far_under(self) -> bool:
-        """Whether the net is surely far under the score that its spec gives, of the same metric."""
+        """Whether the model is surely far under the score that its spec gives, of the same metric."""
         if self.expected is None or self.expected[0] != self.metric:
             return False
         return self.before.score.high < self.expected[1] - _FAR
@@ -96,20 +96,20 @@ def check_spec(
     n: int = 50,
     on_progress: Callable[[int, str], None] = lambda done, what: None,
 ) -> Checked:
-    """Check an imported net's spec on the first n people of a data set.
+    """Check an imported model's spec on the first n people of a data set.
 
-    RobustPoseError for a net without a spec, people that cannot be read, or nets and data without a common
+    RobustPoseError for a model without a spec, people that cannot be read, or models and data without a common
     keypoint.
     """
-    if not isinstance(model.net, ImportedPose):
+    if not isinstance(model.module, ImportedPose):
         raise RobustPoseError(
-            f"{model.name} has no spec: it is a net of the package, or says itself what it takes"
+            f"{model.name} has no spec: it is a model of the package, or says itself what it takes"
         )
     if n < 2:
         raise RobustPoseError(f"a check needs at least 2 people, got {n}")
     chosen = main_metric(choose_metric([model], dataset))
-    bench = _Bench(model.net, dataset, min(n, len(dataset)), chosen, on_progress)
-    variant = Variant("as the spec says", "", model.net.card)
+    bench = _Bench(model.module, dataset, min(n, len(dataset)), chosen, on_progress)
+    variant = Variant("as the spec says", "", model.module.card)
     before = bench.tried(variant, against=None)
     now, mends, tried = before, list[Tried](), list[Tried]()
     for turn in range(_ROUNDS):
@@ -137,7 +137,7 @@ def check_spec(
         after=now,
         tried=(*tried, *places),
         mends=tuple(mends),
-        expected=model.net.card.clean_score,
+        expected=model.module.card.clean_score,
     )
 
 
@@ -151,29 +151,29 @@ def _with_sides(variant: Variant) -> list[Variant]:
 
 
 class _Bench:
-    """Answers of one net under many specs; every spec is asked once."""
+    """Answers of one model under many specs; every spec is asked once."""
 
     def __init__(
         self,
-        net: ImportedPose,
+        model: ImportedPose,
         dataset: PoseDataset,
         n: int,
         metric: Pck,
         on_progress: Callable[[int, str], None],
     ) -> None:
-        self.net, self.dataset, self.n, self.metric, self.on_progress = net, dataset, n, metric, on_progress
-        shared = {*dataset.skeleton.keypoints} & {*net.skeleton.keypoints}
+        self.model, self.dataset, self.n, self.metric, self.on_progress = model, dataset, n, metric, on_progress
+        shared = {*dataset.skeleton.keypoints} & {*model.skeleton.keypoints}
         if not shared:
-            raise RobustPoseError(f"{net.name} and {dataset.name} share no keypoint")
+            raise RobustPoseError(f"{model.name} and {dataset.name} share no keypoint")
         self.joints = frozenset(shared)
         self.asked: dict[ModelSpec, Table] = {}
 
     def table(self, variant: Variant) -> Table:
-        """Return what the net says under a variant's spec."""
+        """Return what the model says under a variant's spec."""
         card = variant.card
         if card not in self.asked:
             self.on_progress(len(self.asked) + 1, variant.name)
-            net = type(self.net)(self.net.graph, card, fingerprint="")
+            model = type(self.model)(self.model.graph, card, fingerprint="")
             tables, unreadable = [], ""
             for start in range(0, self.n, _AT_ONCE):
                 rows = range(start, min(start + _AT_ONCE, self.n))
@@ -181,7 +181,7 @@ class _Bench:
                 batch = batch.in_skeleton(card.skeleton)
                 unreadable = unreadable or next(iter(batch.unreadable), "")
                 if len(batch):
-                    output = attacks.predict(net, batch.images, ids=batch.ids)
+                    output = attacks.predict(model, batch.images, ids=batch.ids)
                     tables.append(as_table(batch, output.keypoints, scores=output.scores))
             if sum(map(len, tables)) < 2:
                 raise RobustPoseError(f"fewer than 2 of {self.n} photos could be read; the first: {unreadable}")

@@ -1,4 +1,4 @@
-"""The paper study: all nets, all findings, all of the paper's grid, on 1,000 rendered people."""
+"""The paper study: all models, all findings, all of the paper's grid, on 1,000 rendered people."""
 
 from functools import partial
 

@@ -1,7 +1,7 @@
-"""The quick study: what `make study` runs. Enough nets, people and budgets to decide the paper's main claims.
+"""The quick study: what `make study` runs. Enough models, people and budgets to decide the paper's main claims.
 
-Four nets, two of them heatmaps and regression on one backbone; a classifier and a segmenter on the same backbone.
-Universal perturbations and a hundred steps are left to the paper study: they cost more than all of this.
+Four models, two of them heatmaps and regression on one backbone; a classifier and a segmenter on the same
+backbone. Universal perturbations and a hundred steps are left to the paper study: they cost more than all of this.
 """
 
 from functools import partial
@@ -20,7 +20,7 @@ _LEFT_OUT = ("fig2ef", "table1", "universal_pictures")
 
 QUICK = Study(
     name="quick",
-    title="Four nets, rendered people, the paper's attacks",
+    title="Four models, rendered people, the paper's attacks",
     models=("shg2", "deeppose", "resdec", "resreg"),
     data="synthpose:val",
     settings=(

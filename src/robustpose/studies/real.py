@@ -1,4 +1,4 @@
-"""The real study: nets that people ship, on photos: one step, ten steps, and the margin."""
+"""The real study: models that people ship, on photos: one step, ten steps, and the margin."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ EPS = tuple(level / 255 for level in (1, 2, 4, 8))
 
 REAL = Study(
     name="real",
-    title="The nets people ship",
+    title="The models people ship",
     models=(
         *("movenet-lightning", "movenet-thunder", "posenet"),
         *("blazepose-lite", "blazepose-full", "blazepose-heavy", "efficientpose-ii-lite"),

@@ -1,10 +1,10 @@
-"""What each ingredient of the rendered people is worth: nets trained without it, held against one with all.
+"""What each ingredient of the rendered people is worth: models trained without it, held against one with all.
 
-Every net has the same architecture, recipe and seed, and scenes drawn alike, but for what is left out of them
+Every model has the same architecture, recipe and seed, and scenes drawn alike, but for what is left out of them
 (data/synthpose/ingredients.py says which are the same scenes otherwise). All are scored on the same people:
-rendered ones of val, which have every ingredient, and people in photos. Nets that others trained, which never saw
-a rendered person, are scored beside them. Worth is the paired difference, in points, of the net without the
-ingredient from the net with all: negative where leaving it out hurts.
+rendered ones of val, which have every ingredient, and people in photos. Models that others trained, which never
+saw a rendered person, are scored beside them. Worth is the paired difference, in points, of the model without the
+ingredient from the model with all: negative where leaving it out hurts.
 """
 
 import multiprocessing
@@ -44,10 +44,10 @@ _AT_ONCE = 50
 
 @dataclass(frozen=True)
 class Realism:
-    """The study: nets to train, people to score them on, and nets of others to score beside them.
+    """The study: models to train, people to score them on, and models of others to score beside them.
 
     photos         a data set of people in photos, 'coco:PATH'; empty for none
-    others         nets trained elsewhere, 'tflite:PATH'
+    others         models trained elsewhere, 'tflite:PATH'
     min_keypoints, min_box  who of the photos takes part: labelled keypoints, longer side in photo pixels
     processes      trainings at a time, one thread each
     """
@@ -65,12 +65,12 @@ class Realism:
 
 @dataclass(frozen=True)
 class Worth:
-    """One line of realism.csv: a net's score on a data set, and its difference from the net with everything.
+    """One line of realism.csv: a model's score on a data set, and its difference from the model with everything.
 
     Percent and percentage points, with 95% intervals over n people; NaN where there is no difference to take.
     """
 
-    net: str
+    model: str
     data: str
     metric: str
     value: float
@@ -102,7 +102,7 @@ REALISM_SPEC = StudySpec(options=PeopleOptions, make=_asked)
 def run_realism(
     study: Realism, folder: Path, *, on_progress: Callable[[int, int, str], None] = lambda done, total, name: None
 ) -> list[Worth]:
-    """Train what is not trained yet, score all nets, write realism.csv and return its lines.
+    """Train what is not trained yet, score all models, write realism.csv and return its lines.
 
     on_progress is told (trainings done, all, the one just done). A killed study goes on where it was.
     """
@@ -112,13 +112,13 @@ def run_realism(
     others = [open_defended(spec) for spec in study.others]
     names = [*VARIANTS, *(model.name for model in others)]
     if len(set(names)) < len(names):
-        raise RobustPoseError(f"two nets share a name, so no table could tell them apart: {', '.join(names)}")
+        raise RobustPoseError(f"two models share a name, so no table could tell them apart: {', '.join(names)}")
     _train_all(study, folder, on_progress)
-    nets = [
+    models = [
         (name, open_model(f"{study.recipe.architecture}:{_weights(study, folder, name)}")) for name in VARIANTS
     ]
-    nets += [(model.name, model) for model in others]
-    lines = [line for dataset in datasets for line in _score_all(nets, dataset, study.n)]
+    models += [(model.name, model) for model in others]
+    lines = [line for dataset in datasets for line in _score_all(models, dataset, study.n)]
     frame = pl.DataFrame([asdict(line) for line in lines]).with_columns(
         pl.col("value", "low", "high", "difference", "difference_low", "difference_high").fill_nan(None).round(3)
     )
@@ -182,14 +182,14 @@ def _train_one(recipe: Recipe, variant: str, out: Path) -> None:
     train(recipe, training=open_dataset(_people_of(variant)), validation=open_dataset("synthpose:val"), out=out)
 
 
-def _score_all(nets: Sequence[tuple[str, OpenedModel]], dataset: PoseDataset, n: int) -> Iterator[Worth]:
-    """Score nets on the first n people: PCK@0.1 over the keypoints that all share, and PCKh where they have it."""
-    tables = {name: _predictions(model, dataset, min(n, len(dataset))) for name, model in nets}
+def _score_all(models: Sequence[tuple[str, OpenedModel]], dataset: PoseDataset, n: int) -> Iterator[Worth]:
+    """Score models on the first n people: PCK@0.1 over the shared keypoints, and PCKh where it is defined."""
+    tables = {name: _predictions(model, dataset, min(n, len(dataset))) for name, model in models}
     shared = frozenset(dataset.skeleton.keypoints).intersection(
         *(table.skeleton.keypoints for table in tables.values())
     )
     for metric in ("pck", "pckh") if dataset.has_head_sizes else ("pck",):
-        for name, _ in nets:
+        for name, _ in models:
             table = tables[name].over(shared)
             found = score(table, main_metric(metric))[ALL]
             alike = name in VARIANTS and name != EVERYTHING
@@ -198,7 +198,7 @@ def _score_all(nets: Sequence[tuple[str, OpenedModel]], dataset: PoseDataset, n:
             )
             nan = float("nan")
             yield Worth(
-                net=name,
+                model=name,
                 data=dataset.name,
                 metric=main_metric(metric).name,
                 value=found.value,
@@ -212,14 +212,14 @@ def _score_all(nets: Sequence[tuple[str, OpenedModel]], dataset: PoseDataset, n:
 
 
 def _predictions(model: OpenedModel, dataset: PoseDataset, n: int) -> Table:
-    """Return what a net predicts for the first n people, in its own skeleton."""
-    input_size = (int(model.net.input_size[0]), int(model.net.input_size[1]))
+    """Return what a model predicts for the first n people, in its own skeleton."""
+    input_size = (int(model.module.input_size[0]), int(model.module.input_size[1]))
     if isinstance(dataset, RenderedPeople):
         dataset.prepare(n, input_size=input_size)
     tables = []
     for start in range(0, n, _AT_ONCE):
         loaded = dataset.load(range(start, min(start + _AT_ONCE, n)), input_size=input_size)
-        batch = loaded.in_skeleton(model.net.skeleton)
-        predicted = attacks.predict(model.net, batch.images, ids=batch.ids).keypoints
+        batch = loaded.in_skeleton(model.module.skeleton)
+        predicted = attacks.predict(model.module, batch.images, ids=batch.ids).keypoints
         tables.append(as_table(batch, predicted))
     return join(tables)

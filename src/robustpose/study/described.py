@@ -91,30 +91,30 @@ def runs_code(spec: str) -> bool:
     return not _RUN_CODE.isdisjoint(spec.split(":"))
 
 
-def is_imported(net: PoseModel) -> bool:
+def is_imported(model: PoseModel) -> bool:
     """Say whether others trained a model, so that its training loss is not known."""
-    return net.imported if isinstance(net, StoredPose) else isinstance(net, ImportedPose)
+    return model.imported if isinstance(model, StoredPose) else isinstance(model, ImportedPose)
 
 
-def stages_of(net: PoseModel) -> int:
+def stages_of(model: PoseModel) -> int:
     """Count a model's supervised outputs, on an empty picture."""
-    if isinstance(net, StoredPose):
-        return net.stages
-    return len(attacks.predict(net, _empty_picture(net), ids=("none",)).stages)
+    if isinstance(model, StoredPose):
+        return model.stages
+    return len(attacks.predict(model, _empty_picture(model), ids=("none",)).stages)
 
 
-def classes_of(net: nn.Module) -> int:
+def classes_of(model: nn.Module) -> int:
     """Count the classes of a model of another task, on an empty picture."""
-    if isinstance(net, StoredTask):
-        return net.classes
+    if isinstance(model, StoredTask):
+        return model.classes
     with torch.no_grad():
-        return int(net(_empty_picture(net)).shape[1])
+        return int(model(_empty_picture(model)).shape[1])
 
 
 def describe_plan(plan: Plan) -> dict[str, object]:
     """Describe a plan's models, and those of other tasks."""
     tasks = [
-        {"name": task.name, "fingerprint": task.fingerprint, "classes": classes_of(task.net)}
+        {"name": task.name, "fingerprint": task.fingerprint, "classes": classes_of(task.module)}
         for task in plan.tasks
     ]
     return {"models": [describe(each) for each in plan.models], "tasks": tasks}
@@ -122,17 +122,17 @@ def describe_plan(plan: Plan) -> dict[str, object]:
 
 def describe(model: OpenedModel) -> dict[str, object]:
     """Return what stored_model makes a model of again, as JSON takes it."""
-    net, head = model.net, model.net.head
+    module, head = model.module, model.module.head
     said = StoredHead(head.kind, head.loss_name) if isinstance(head, DescribedHead) else StoredHead()
     return {
         "name": model.name,
         "fingerprint": model.fingerprint,
-        "skeleton": asdict(net.skeleton),
-        "input_size": input_size_of(net),
-        "padding": padding_of(net),
+        "skeleton": asdict(module.skeleton),
+        "input_size": input_size_of(module),
+        "padding": padding_of(module),
         "head": asdict(said) | {"margins": isinstance(head, MarginHead)},
-        "stages": stages_of(net),
-        "imported": is_imported(net),
+        "stages": stages_of(module),
+        "imported": is_imported(module),
     }
 
 
@@ -140,7 +140,7 @@ def stored_model(facts: Mapping[str, Any]) -> OpenedModel:
     """Make a model that cannot be run of what describe returned; KeyError or the like where it lacks."""
     head = dict(facts["head"])
     height, width = facts["input_size"]
-    net = StoredPose(
+    module = StoredPose(
         skeleton=Skeleton(**{name: _tuples(value) for name, value in facts["skeleton"].items()}),
         input_size=(int(height), int(width)),
         head=(StoredMarginHead if head.pop("margins") else StoredHead)(**head),
@@ -148,7 +148,7 @@ def stored_model(facts: Mapping[str, Any]) -> OpenedModel:
         stages=int(facts["stages"]),
         imported=bool(facts["imported"]),
     )
-    return OpenedModel(name=str(facts["name"]), net=net, fingerprint=str(facts["fingerprint"]))
+    return OpenedModel(name=str(facts["name"]), module=module, fingerprint=str(facts["fingerprint"]))
 
 
 def stored_task(facts: Mapping[str, Any]) -> OpenedTask:
@@ -181,14 +181,14 @@ def described_by_results(folder: Path, spec: str) -> OpenedModel:
         )
     ((name, fingerprint),) = theirs or found
     skeleton, size = found[name, fingerprint]
-    return OpenedModel(name=name, net=StoredPose(skeleton, size), fingerprint=fingerprint)
+    return OpenedModel(name=name, module=StoredPose(skeleton, size), fingerprint=fingerprint)
 
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(each) for each in value) if isinstance(value, list) else value
 
 
-def _empty_picture(net: Any) -> Tensor:
-    height, width = input_size_of(net)
-    first = next(net.parameters(), None) if isinstance(net, nn.Module) else None  # it may lie on a GPU
+def _empty_picture(model: Any) -> Tensor:
+    height, width = input_size_of(model)
+    first = next(model.parameters(), None) if isinstance(model, nn.Module) else None  # it may lie on a GPU
     return torch.zeros(1, 3, height, width, device=None if first is None else first.device)

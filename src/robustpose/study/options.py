@@ -64,7 +64,7 @@ class ComputedOptions(PeopleOptions):
         names="defences",
     )
     images: str = option("", "Photo folder, where it is not beside the annotations")
-    spec: str = option("", "Model spec of a net that others trained and that is not among the known ones")
+    spec: str = option("", "Model spec of a model that others trained and that is not among the known ones")
     people_per_cell: int | None = option(None, "Attacked together; a GPU wants hundreds", least=1)
     engine: str = option("local", "local, this process; ray, many (extra `ray`)")
     device: str = option("cpu", "cpu or cuda, of the local engine")

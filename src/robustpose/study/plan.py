@@ -44,9 +44,9 @@ class Plan:
 
     @cached_property
     def joints(self) -> frozenset[str]:
-        """The keypoints that the data and every net have: all nets of a study are scored on the same ones."""
+        """The keypoints that the data and every model have: all models of a study are scored on the same ones."""
         names = set(self.dataset.skeleton.keypoints)
-        return frozenset(names.intersection(*(model.net.skeleton.keypoints for model in self.models)))
+        return frozenset(names.intersection(*(model.module.skeleton.keypoints for model in self.models)))
 
     def dataset_of(self, on: On) -> PoseDataset:
         """Return the people that a view says; ValueError where the study has no such set."""
@@ -56,7 +56,7 @@ class Plan:
         return dataset
 
     def named(self, model: str) -> OpenedModel:
-        """Return a net of the study by its name; KeyError where it has none of that name."""
+        """Return a model of the study by its name; KeyError where it has none of that name."""
         return {each.name: each for each in self.models}[model]
 
     @property
@@ -92,13 +92,13 @@ class Plan:
         )
 
     def seen_cells(self, model: str, view: View) -> tuple[Cell | Replay, ...]:
-        """Return the cells of one net shown what a view says, block by block."""
-        net = self.named(model)
-        people = self._people(net, view.on)
+        """Return the cells of one model shown what a view says, block by block."""
+        opened = self.named(model)
+        people = self._people(opened, view.on)
         if view.is_plain:
             if view.on != "validation":
                 return tuple(people)
-            cells = self.cells(net, view.setting)
+            cells = self.cells(opened, view.setting)
             if not view.pictures:
                 return cells
             return tuple(
@@ -106,20 +106,20 @@ class Plan:
                 for cell in cells
             )
         return tuple(
-            Replay(people=each, source=self._source(net, view, block), change=view.change)
+            Replay(people=each, source=self._source(opened, view, block), change=view.change)
             for block, each in enumerate(people)
         )
 
     def universal_cell(self, model: str, learn: Learn) -> UniversalCell:
-        """Return the cell that learns a net's universal perturbation; ValueError without a training set."""
+        """Return the cell that learns a model's universal perturbation; ValueError without a training set."""
         if self.training is None:
             raise ValueError("the study has no training set to learn universal perturbations on")
-        net, grid = self.named(model), self.study.grid
+        opened, grid = self.named(model), self.study.grid
         there = min(grid.universal_people, len(self.training))
         people = min(there, max(grid.universal_batch, round(learn.share * there)))
         return UniversalCell(
-            model=net.name,
-            model_fingerprint=net.fingerprint,
+            model=opened.name,
+            model_fingerprint=opened.fingerprint,
             data=self.training.name,
             data_fingerprint=self.training.fingerprint,
             start=0,
@@ -133,12 +133,12 @@ class Plan:
         )
 
     def task_cells(self, task: str, setting: Setting | None) -> tuple[TaskCell, ...]:
-        """Cut a net of another task under one setting (None: clean) into blocks of people."""
-        net = {each.name: each for each in self.tasks}[task]
+        """Cut a model of another task under one setting (None: clean) into blocks of people."""
+        model = {each.name: each for each in self.tasks}[task]
         return tuple(
             TaskCell(
-                task=net.name,
-                fingerprint=net.fingerprint,
+                task=model.name,
+                fingerprint=model.fingerprint,
                 data=self.dataset.name,
                 data_fingerprint=self.dataset.fingerprint,
                 start=rows.start,
@@ -149,15 +149,15 @@ class Plan:
             for rows in self._blocks
         )
 
-    def _people(self, net: OpenedModel, on: On) -> list[Cell]:
-        """Return a net's clean cells of the people that a view says."""
+    def _people(self, model: OpenedModel, on: On) -> list[Cell]:
+        """Return a model's clean cells of the people that a view says."""
         if on == "validation":
-            return list(self.cells(net, None))
+            return list(self.cells(model, None))
         dataset = self.dataset_of(on)
         return [
             Cell(
-                model=net.name,
-                model_fingerprint=net.fingerprint,
+                model=model.name,
+                model_fingerprint=model.fingerprint,
                 data=dataset.name,
                 data_fingerprint=dataset.fingerprint,
                 start=rows.start,
@@ -167,8 +167,8 @@ class Plan:
             for rows in blocks(min(self.n, len(dataset)), per_cell=self.study.per_cell)
         ]
 
-    def _source(self, net: OpenedModel, view: View, block: int) -> Cell | UniversalCell | None:
-        maker = view.source or net.name
+    def _source(self, model: OpenedModel, view: View, block: int) -> Cell | UniversalCell | None:
+        maker = view.source or model.name
         if view.universal is not None:
             return self.universal_cell(maker, view.universal)
         if view.setting is None:
@@ -203,9 +203,9 @@ def make_plan(
     if len(set(names)) < len(names):
         raise RobustPoseError(f"two models share a name, so no table could tell them apart: {', '.join(names)}")
     for model in models:
-        if not any(_shared(model.net.skeleton, dataset.skeleton)):
+        if not any(_shared(model.module.skeleton, dataset.skeleton)):
             raise RobustPoseError(
-                f"{model.name} ({model.net.skeleton.name}) and {dataset.name} ({dataset.skeleton.name}) "
+                f"{model.name} ({model.module.skeleton.name}) and {dataset.name} ({dataset.skeleton.name}) "
                 "share no keypoint that counts"
             )
     if study.metric:
@@ -241,7 +241,7 @@ def open_models(study: Study, specs: Sequence[str | OpenedModel] = ()) -> list[O
     """Open a study's models in its order, with what is open of `specs`; RobustPoseError where one cannot be."""
     card = Path(study.card) if study.card else None
     if card is not None and not any(map(spec_is_for, study.models)):
-        raise RobustPoseError("a spec describes a net that others trained (onnx:PATH); none is among the models")
+        raise RobustPoseError("a spec describes a model that others trained (onnx:PATH); none is among the models")
     return [
         open_defended(spec, card=card if spec_is_for(spec) else None) if isinstance(spec, str) else spec
         for spec in specs or study.models
@@ -263,8 +263,8 @@ def _check_metric(name: str, dataset: PoseDataset) -> None:
 
 
 def choose_metric(models: Sequence[OpenedModel], dataset: PoseDataset) -> str:
-    """Choose 'pckh' where the data has head sizes and every net has every joint that counts, else 'pck'."""
-    complete = all(all(_shared(model.net.skeleton, dataset.skeleton)) for model in models)
+    """Choose 'pckh' where the data has head sizes and every model has every joint that counts, else 'pck'."""
+    complete = all(all(_shared(model.module.skeleton, dataset.skeleton)) for model in models)
     if not complete:
         return "pck"
     return "pckh" if dataset.has_head_sizes else "pck"
@@ -276,7 +276,7 @@ def metric_of(plan: Plan) -> Pck:
 
 
 def workbench(plan: Plan) -> Workbench:
-    """Return the plan's nets and data sets by the fingerprints that cells name."""
+    """Return the plan's models and data sets by the fingerprints that cells name."""
     datasets = [each for each in (plan.training, plan.other, plan.dataset) if each is not None]
     return Workbench(
         models={model.fingerprint: model for model in plan.models},

@@ -1,4 +1,4 @@
-"""What a net is shown: clean pictures, its own attack's, another net's, a universal perturbation's."""
+"""What a model is shown: clean pictures, its own attack's, another model's, a universal perturbation's."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ class Grid:
     """How much of the paper's grid the findings cover.
 
     eps, targeted_eps   budgets of FGSM-U and IGSM-U-10, and of IGSM-T-20
-    walk                steps of IGSM at which the nets are looked at, at 8/255
+    walk                steps of IGSM at which the models are looked at, at 8/255
     long                steps of the strongest attacks
     universal_eps       budgets of the universal perturbations
     universal_people    of the training set that they may see; universal_samples with repeats, _batch a step
@@ -50,11 +50,11 @@ class Learn:
 
 @dataclass(frozen=True)
 class View:
-    """What a net is shown.
+    """What a model is shown.
 
     setting    an image-specific attack; None for none
     universal  a universal perturbation instead
-    source     the net that it was made on; empty for the net itself
+    source     the model that it was made on; empty for the model itself
     change     MIRRORED, or a defence that the model is put behind, of which the attacker does not know
     on         which people: of the study's data, of its training set, or of its other data set
     pictures   how many people's pictures are kept, from the first, for those who look at them
@@ -73,7 +73,7 @@ class View:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the net sees clean pictures or its own attack's, unchanged."""
+        """Whether the model sees clean pictures or its own attack's, unchanged."""
         return not (self.universal or self.source or self.change)
 
 

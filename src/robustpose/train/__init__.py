@@ -26,7 +26,7 @@ from robustpose.train.run import Run
 from robustpose.types import HasTaskLabels, PoseDataset, PoseModel
 
 WATCHED = 200
-"""People of the validation set that are scored while a net learns."""
+"""People of the validation set that are scored while a model learns."""
 
 ROUNDING_MAY_COST = 0.2
 """Points of the score that weights rounded to float16 may lose; else they stay float32."""
@@ -45,10 +45,10 @@ def train(
     on_checked: Callable[[], None] = lambda: None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> WeightFacts:
-    """Train a net, or continue its unfinished run in `out`; write its weights there and return their facts.
+    """Train a model, or continue its unfinished run in `out`; write its weights there and return their facts.
 
-    workers is the number of processes that draw crops ahead of the net; 0 draws them here, between its steps.
-    warm_start is a weight file of another run, whose tensors that fit by name and shape the net begins with.
+    workers is the number of processes that draw crops ahead of the model; 0 draws them here, between its steps.
+    warm_start is a weight file of another run, whose tensors that fit by name and shape the model begins with.
     on_checked is called when the checks are done, before the people are loaded: a place to render them.
     Started by torchrun or accelerate, processes share each batch; the first scores and writes.
     RobustPoseError where `out` holds the run of another recipe or data set, or the data do not fit the recipe.
@@ -123,7 +123,7 @@ def _check(run: Run, *, training: PoseDataset, validation: PoseDataset) -> None:
     if not 0 <= recipe.half_body <= 1:
         raise RobustPoseError(f"half_body must lie in [0, 1], got {recipe.half_body}")
     if recipe.half_body and run.course.needs_labels:
-        raise RobustPoseError("half bodies are for nets that find keypoints; tasks are learned on whole bodies")
+        raise RobustPoseError("half bodies are for models that find keypoints; tasks are learned on whole bodies")
     if recipe.steps < 1:
         raise RobustPoseError(f"samples must be at least one batch ({recipe.batch}), got {recipe.samples}")
     if recipe.architecture == "resdec_pre" and not recipe.warm_start:
@@ -133,12 +133,12 @@ def _check(run: Run, *, training: PoseDataset, validation: PoseDataset) -> None:
     for data in (training, validation):
         if run.course.needs_labels and not isinstance(data, HasTaskLabels):
             raise RobustPoseError(f"{data.name} has no labels of actions and parts; rendered people have")
-    if not isinstance(run.net, PoseModel):
+    if not isinstance(run.model, PoseModel):
         return
-    skeleton = run.net.skeleton
+    skeleton = run.model.skeleton
     for data in (training, validation):
         if data.skeleton.keypoints != skeleton.keypoints:
-            raise RobustPoseError(f"{data.name} is in skeleton {data.skeleton.name}, the net in {skeleton.name}")
+            raise RobustPoseError(f"{data.name} is in skeleton {data.skeleton.name}, the model in {skeleton.name}")
 
 
 def _log(path: Path, line: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""What a net learns: a loss on augmented people, and a score on watched ones; poses, actions or parts."""
+"""What a model learns: a loss on augmented people, and a score on watched ones; poses, actions or parts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Lesson = tuple[Tensor, ...]
 
 
 class Course(Protocol):
-    """One thing that a net can learn."""
+    """One thing that a model can learn."""
 
     @property
     def metric(self) -> str:
@@ -45,18 +45,18 @@ class Course(Protocol):
         """Augment the people of `rows`; half_body is the share of half bodies, of poses only."""
         ...
 
-    def loss(self, net: nn.Module, lesson: Lesson) -> Tensor:
-        """Return the loss of a lesson that lies on the net's device."""
+    def loss(self, model: nn.Module, lesson: Lesson) -> Tensor:
+        """Return the loss of a lesson that lies on the model's device."""
         ...
 
-    def score(self, net: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
-        """Score a net on the first n people."""
+    def score(self, model: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
+        """Score a model on the first n people."""
         ...
 
 
 @dataclass(frozen=True)
 class PoseCourse:
-    """Keypoints: the sum over the net's stages of its head's loss; PCKh@0.5, or another PCK."""
+    """Keypoints: the sum over the model's stages of its head's loss; PCKh@0.5, or another PCK."""
 
     input_size: tuple[int, int]
     measure: Pck = PCKH
@@ -78,19 +78,19 @@ class PoseCourse:
         """Draw images, keypoints, visible."""
         return augmented(people, rows, input_size=self.input_size, generator=generator, half_body=half_body)
 
-    def loss(self, net: nn.Module, lesson: Lesson) -> Tensor:
+    def loss(self, model: nn.Module, lesson: Lesson) -> Tensor:
         """Add up the stages' losses."""
-        assert isinstance(net, PoseModel)
+        assert isinstance(model, PoseModel)
         images, keypoints, visible = lesson
-        stages = net(images).stages
-        target = net.head.encode(keypoints)
+        stages = model(images).stages
+        target = model.head.encode(keypoints)
         with torch.autocast(images.device.type, enabled=False):
-            return torch.stack([net.head.loss(raw.float(), target, visible).mean() for raw in stages]).sum()
+            return torch.stack([model.head.loss(raw.float(), target, visible).mean() for raw in stages]).sum()
 
-    def score(self, net: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
+    def score(self, model: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
         """Score the measure over all joints."""
         people = validation.load(range(n), input_size=self.input_size)
-        return evaluate(net, people, measure=self.measure)[ALL]
+        return evaluate(model, people, measure=self.measure)[ALL]
 
 
 @dataclass(frozen=True)
@@ -113,16 +113,16 @@ class ActionCourse:
         images, actions, _ = augmented_with_labels(people, rows, input_size=self.input_size, generator=generator)
         return images, actions
 
-    def loss(self, net: nn.Module, lesson: Lesson) -> Tensor:
+    def loss(self, model: nn.Module, lesson: Lesson) -> Tensor:
         """Return the cross-entropy."""
         images, actions = lesson
-        return task_loss(net(images).float(), actions).mean()
+        return task_loss(model(images).float(), actions).mean()
 
-    def score(self, net: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
+    def score(self, model: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
         """Score the share of people whose action is found."""
         right = [
             logits.argmax(dim=1).numpy() == actions
-            for logits, actions, _ in _answers(net, validation, n=n, input_size=self.input_size)
+            for logits, actions, _ in _answers(model, validation, n=n, input_size=self.input_size)
         ]
         return accuracy(np.concatenate(right))
 
@@ -147,46 +147,48 @@ class PartsCourse:
         images, _, parts = augmented_with_labels(people, rows, input_size=self.input_size, generator=generator)
         return images, parts
 
-    def loss(self, net: nn.Module, lesson: Lesson) -> Tensor:
+    def loss(self, model: nn.Module, lesson: Lesson) -> Tensor:
         """Return the mean loss of the pictures."""
         images, parts = lesson
-        return task_loss(net(images).float(), parts).mean()
+        return task_loss(model(images).float(), parts).mean()
 
-    def score(self, net: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
+    def score(self, model: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
         """Score mean IoU."""
         found = [
             overlaps(logits.argmax(dim=1).numpy(), parts, classes=logits.shape[1])
-            for logits, _, parts in _answers(net, validation, n=n, input_size=self.input_size)
+            for logits, _, parts in _answers(model, validation, n=n, input_size=self.input_size)
         ]
         intersections, unions = (np.concatenate(each) for each in zip(*found, strict=True))
         return mean_iou(intersections, unions)
 
 
-def course_of(architecture: str, net: nn.Module, *, head_sizes: bool = True) -> Course:
-    """Return what a net can learn; RobustPoseError for one that can learn nothing here.
+def course_of(architecture: str, model: nn.Module, *, head_sizes: bool = True) -> Course:
+    """Return what a model can learn; RobustPoseError for one that can learn nothing here.
 
-    head_sizes  whether those on whom it is scored have some: a pose net's score is PCK@0.1 where they have none
+    head_sizes  whether those on whom it is scored have some: a pose model's score is PCK@0.1 where they have none
     """
-    if isinstance(net, PoseModel):
-        return PoseCourse(input_size=net.input_size, measure=PCKH if head_sizes else PCK)
-    height, width = net.input_size  # type: ignore[misc]
+    if isinstance(model, PoseModel):
+        return PoseCourse(input_size=model.input_size, measure=PCKH if head_sizes else PCK)
+    height, width = model.input_size  # type: ignore[misc]
     input_size = (int(height), int(width))
     if architecture == "action":
         return ActionCourse(input_size=input_size)
     if architecture == "parts":
         return PartsCourse(input_size=input_size)
-    raise RobustPoseError(f"{architecture} is neither a pose net nor one of the tasks action and parts")
+    raise RobustPoseError(f"{architecture} is neither a pose model nor one of the tasks action and parts")
 
 
 @torch.no_grad()
-def evaluate(net: nn.Module, people: Batch, *, batch: int = _AT_ONCE, measure: Pck = PCKH) -> dict[str, Estimate]:
-    """Score a net on people that are loaded already, by PCKh@0.5 where nothing else is asked."""
-    assert isinstance(net, PoseModel)
-    was_training = net.training
-    net.eval()
-    device = next(net.parameters()).device
-    chunks = [net(images.to(device)).keypoints.cpu() for images in torch.split(people.images, batch)]
-    net.train(was_training)
+def evaluate(
+    model: nn.Module, people: Batch, *, batch: int = _AT_ONCE, measure: Pck = PCKH
+) -> dict[str, Estimate]:
+    """Score a model on people that are loaded already, by PCKh@0.5 where nothing else is asked."""
+    assert isinstance(model, PoseModel)
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    chunks = [model(images.to(device)).keypoints.cpu() for images in torch.split(people.images, batch)]
+    model.train(was_training)
     table = Table(
         ids=people.ids,
         skeleton=people.skeleton,
@@ -201,17 +203,17 @@ def evaluate(net: nn.Module, people: Batch, *, batch: int = _AT_ONCE, measure: P
 
 @torch.no_grad()
 def _answers(
-    net: nn.Module, validation: PoseDataset, *, n: int, input_size: tuple[int, int]
+    model: nn.Module, validation: PoseDataset, *, n: int, input_size: tuple[int, int]
 ) -> Iterator[tuple[Tensor, NDArray[np.int64], NDArray[np.uint8]]]:
     """Yield logits with the true actions and parts, some people at a time."""
     if not isinstance(validation, HasTaskLabels):
         raise RobustPoseError(f"{validation.name} has no labels of actions and parts; rendered people have")
-    was_training = net.training
-    net.eval()
-    device = next(net.parameters()).device
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
     for start in range(0, n, _AT_ONCE):
         rows = range(start, min(start + _AT_ONCE, n))
         truth = validation.task_labels(rows, input_size=input_size, padding=PADDING)
-        logits = net(validation.load(rows, input_size=input_size).images.to(device)).float().cpu()
+        logits = model(validation.load(rows, input_size=input_size).images.to(device)).float().cpu()
         yield logits, truth.actions, truth.parts
-    net.train(was_training)
+    model.train(was_training)

@@ -1,4 +1,4 @@
-"""Draws a training's lessons, in this process or ahead of the net in others; the lessons are the same."""
+"""Draws a training's lessons, in this process or ahead of the model in others; the lessons are the same."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from robustpose.train.courses import Course, Lesson
 from robustpose.train.recipe import Recipe
 
 _AHEAD = 4
-"""Lessons that each process draws before the net asks for them."""
+"""Lessons that each process draws before the model asks for them."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Drawing(Dataset[Lesson]):
             num_workers=workers,
             prefetch_factor=_AHEAD if workers else None,
             pin_memory=pinned,
-            generator=torch.Generator(),  # its own, so that torch's stays the net's
+            generator=torch.Generator(),  # its own, so that torch's stays the model's
         )
         return iter(loader)
 

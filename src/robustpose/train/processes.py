@@ -1,7 +1,7 @@
-"""Several processes that train one net: each draws its share of every batch, and the gradients are averaged.
+"""Several processes that train one model: each draws its share of every batch, and the gradients are averaged.
 
 `torchrun --nproc-per-node 4 -m robustpose train ...` or `accelerate launch -m robustpose train ...` starts them,
-on one machine or many; accelerate (extra `distributed`) finds the others and wraps the net in
+on one machine or many; accelerate (extra `distributed`) finds the others and wraps the model in
 DistributedDataParallel. All read and the first writes the folder of the run, so it lies where all can see it.
 """
 
@@ -21,7 +21,7 @@ _PATIENCE = timedelta(hours=6)
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that train one net.
+    """This process among those that train one model.
 
     index, count  of all processes; the first, 0, scores and writes
     share         make a module whose gradients are averaged over the processes
@@ -59,7 +59,7 @@ def join(device: str) -> Processes:
         from accelerate.utils import InitProcessGroupKwargs
     except ModuleNotFoundError:
         raise RobustPoseError(
-            "several processes train one net through accelerate; pip install 'robustpose[distributed]'"
+            "several processes train one model through accelerate; pip install 'robustpose[distributed]'"
         ) from None
     device_named(device)
     patience = InitProcessGroupKwargs(timeout=_PATIENCE)

@@ -12,7 +12,7 @@ class Recipe:
     batch    crops a step, over all processes
     clip     largest norm of all gradients together
     half_body  share of the crops that show the upper or the lower body alone
-    skeleton  that of the training set, by name; of nets that find keypoints
+    skeleton  that of the training set, by name; of models that find keypoints
     warm_start  sha256 of the weights that training began from; empty for none
     """
 

@@ -24,20 +24,20 @@ _READ_EVERY = 20
 
 
 class Lessons(nn.Module):
-    """A net whose output is its loss, so that processes which share a training share all of its gradient."""
+    """A model whose output is its loss, so that processes which share a training share all of its gradient."""
 
-    def __init__(self, net: nn.Module, course: Course) -> None:
+    def __init__(self, model: nn.Module, course: Course) -> None:
         super().__init__()
-        self.net = net
+        self.model = model
         self.course = course
 
     def forward(self, *lesson: Tensor) -> Tensor:
         """Return the course's loss of a lesson."""
-        return self.course.loss(self.net, lesson)
+        return self.course.loss(self.model, lesson)
 
 
 class Run:
-    """The moving parts of one training: net, its average, optimiser, step.
+    """The moving parts of one training: model, its average, optimiser, step.
 
     skeleton    of the training people
     head_sizes  whether the validation people have head sizes, so that PCKh is defined
@@ -57,21 +57,21 @@ class Run:
         self.data_fingerprint = data_fingerprint
         self.processes = join(device)
         self.device = self.processes.device
-        net = build(recipe.architecture, size=recipe.size, skeleton=skeleton)
-        net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.net: nn.Module = net
-        self.course = course_of(recipe.architecture, net, head_sizes=head_sizes)
-        self.lessons = self.processes.share(Lessons(net, self.course))
-        self.average = deepcopy(net).requires_grad_(False)
+        model = build(recipe.architecture, size=recipe.size, skeleton=skeleton)
+        model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model: nn.Module = model
+        self.course = course_of(recipe.architecture, model, head_sizes=head_sizes)
+        self.lessons = self.processes.share(Lessons(model, self.course))
+        self.average = deepcopy(model).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
-            net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
+            model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
         )
-        pairs = list(zip(self.average.state_dict().values(), net.state_dict().values(), strict=True))
+        pairs = list(zip(self.average.state_dict().values(), model.state_dict().values(), strict=True))
         self._averaged = (
             [(ours, theirs) for ours, theirs in pairs if ours.is_floating_point()],
             [(ours, theirs) for ours, theirs in pairs if not ours.is_floating_point()],
         )
-        """Tensors of the average beside the net's own; both are only ever changed in place."""
+        """Tensors of the average beside the model's own; both are only ever changed in place."""
         self.step = 0
         self.seconds = 0.0
         self._loss = float("nan")
@@ -79,8 +79,8 @@ class Run:
 
     @property
     def input_size(self) -> tuple[int, int]:
-        """(H, W) of the crops that the net takes."""
-        height, width = self.net.input_size  # type: ignore[misc]
+        """(H, W) of the crops that the model takes."""
+        height, width = self.model.input_size  # type: ignore[misc]
         return int(height), int(width)
 
     @property
@@ -90,8 +90,8 @@ class Run:
 
     def begin_from(self, weights: Path) -> None:
         """Take every tensor of a weight file that fits by name and shape; RobustPoseError where few do."""
-        take_fitting(self.net, weights)
-        self.average.load_state_dict(self.net.state_dict())
+        take_fitting(self.model, weights)
+        self.average.load_state_dict(self.model.state_dict())
 
     def drawing(self, people: TrainingPeople) -> Drawing:
         """Return the lessons that are left, of these people."""
@@ -104,7 +104,7 @@ class Run:
         images, *truth = lesson
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.lr * schedule(self.step, steps=recipe.steps, warmup=recipe.warmup_steps)
-        self.net.train()
+        self.model.train()
         moved = (
             images.to(self.device, memory_format=torch.channels_last, non_blocking=True),
             *(each.to(self.device, non_blocking=True) for each in truth),
@@ -117,7 +117,7 @@ class Run:
                 raise RobustPoseError(f"the loss is {self._loss} at step {self.step}; lower the learning rate")
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.net.parameters(), recipe.clip)
+        nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
         self.optimiser.step()
         self.step += 1
         self._update_average()
@@ -140,7 +140,7 @@ class Run:
                 "data_fingerprint": self.data_fingerprint,
                 "step": self.step,
                 "seconds": self.seconds,
-                "net": self.net.state_dict(),
+                "net": self.model.state_dict(),
                 "average": self.average.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
             },
@@ -163,11 +163,11 @@ class Run:
         if state["data_fingerprint"] != self.data_fingerprint:
             raise RobustPoseError(f"{path} is of another data set; choose another --out")
         try:
-            self.net.load_state_dict(state["net"])
+            self.model.load_state_dict(state["net"])
             self.average.load_state_dict(state["average"])
             self.optimiser.load_state_dict(state["optimiser"])
         except (KeyError, RuntimeError, ValueError) as error:
-            raise RobustPoseError(f"{path} does not fit the net as it is now; choose another --out") from error
+            raise RobustPoseError(f"{path} does not fit the model as it is now; choose another --out") from error
         self.step, self.seconds = state["step"], state["seconds"]
 
 

@@ -1,7 +1,7 @@
 """Writes a user study: one page that works from a file, and trials.json, which says what each trial was.
 
-Pictures lie in the page as PNG, so that what people see is what the net saw, value by value. The trials lie in it
-in base64: whoever only looks at the source does not read the answers there; whoever wants to decode them can.
+Pictures lie in the page as PNG, so that what people see is what the model saw, value by value. The trials lie in
+it in base64: whoever only looks at the source does not read the answers there; whoever wants to decode them can.
 """
 
 import base64
@@ -39,7 +39,7 @@ def key_of_trials(study: UserStudy) -> dict[str, object]:
     return {
         "format": FORMAT,
         "study": study.fingerprint,
-        "net": study.stimuli.net,
+        "net": study.stimuli.model,
         "data": study.stimuli.data,
         "attack": study.stimuli.attack,
         "seed": study.design.seed,

@@ -31,13 +31,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class Stimuli:
-    """What a study kept of one net under one attack, at every budget that 8-bit pictures can hold.
+    """What a study kept of one model under one attack, at every budget that 8-bit pictures can hold.
 
     attack   the paper's name, IGSM-U-10
     without  one line for each picture that the attack left as it was: it has no right answer
     """
 
-    net: str
+    model: str
     data: str
     attack: str
     pairs: tuple[Pair, ...]
@@ -49,14 +49,14 @@ class Stimuli:
         return tuple(sorted({pair.eps for pair in self.pairs}))
 
 
-def read_stimuli(plan: Plan, store: Store, *, net: str, attack: str) -> Stimuli:
-    """Read the kept pictures of a net under an attack.
+def read_stimuli(plan: Plan, store: Store, *, model: str, attack: str) -> Stimuli:
+    """Read the kept pictures of a model under an attack.
 
-    RobustPoseError where the study has no such net or attack, or its store holds no pictures of it.
+    RobustPoseError where the study has no such model or attack, or its store holds no pictures of it.
     """
     names = [model.name for model in plan.models]
-    if net not in names:
-        raise unknown_name("net of the study", net, names)
+    if model not in names:
+        raise unknown_name("model of the study", model, names)
     # Budgets of other threats are not 8-bit levels, and sign noise would be no control for them.
     settings = [each for each in plan.study.settings if each.threat == "linf" and each.eps * 255 >= 1 - _TINY]
     chosen = sorted((each for each in settings if each.label == attack), key=lambda each: each.eps)
@@ -64,10 +64,10 @@ def read_stimuli(plan: Plan, store: Store, *, net: str, attack: str) -> Stimuli:
         raise unknown_name(
             "attack of the study with eps of 1/255 or more", attack, {each.label for each in settings}
         )
-    pairs = [pair for setting in chosen for pair in _kept(plan, store, net, setting)]
+    pairs = [pair for setting in chosen for pair in _kept(plan, store, model, setting)]
     changed = [pair for pair in pairs if (pair.clean != pair.altered).any()]
     return Stimuli(
-        net=net,
+        model=model,
         data=plan.dataset.name,
         attack=attack,
         pairs=tuple(changed),
@@ -90,9 +90,9 @@ def sign_noise(clean: Pixels, *, eps: float, generator: np.random.Generator) -> 
     return np.asarray(noisy, np.uint8)
 
 
-def _kept(plan: Plan, store: Store, net: str, setting: Setting) -> list[Pair]:
+def _kept(plan: Plan, store: Store, model: str, setting: Setting) -> list[Pair]:
     """Pair the pictures of a study's first people under one setting."""
-    cell = plan.cells(plan.named(net), setting)[0]
+    cell = plan.cells(plan.named(model), setting)[0]
     kept = store.pictures(cell)
     if len(kept.clean) == 0:
         raise RobustPoseError(

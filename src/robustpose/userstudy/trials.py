@@ -111,7 +111,7 @@ class UserStudy:
     @property
     def fingerprint(self) -> str:
         """A hash of every trial with its pictures, and of how they are shown (16 hex digits)."""
-        shown = [FORMAT, self.stimuli.net, float(self.design.seconds), self.design.scale]
+        shown = [FORMAT, self.stimuli.model, float(self.design.seconds), self.design.scale]
         digest = hashlib.sha256(json.dumps(shown).encode())
         for trial in self.trials:
             digest.update(json.dumps(trial.as_dict(), sort_keys=True).encode())
@@ -123,7 +123,7 @@ def draw_trials(stimuli: Stimuli, design: Design) -> UserStudy:
     """Draw a study's trials by its seed; RobustPoseError where they are fewer than the budgets."""
     attacked = design.trials - design.noise
     if not stimuli.pairs:
-        raise RobustPoseError(f"{stimuli.attack} changed none of the kept pictures of {stimuli.net}")
+        raise RobustPoseError(f"{stimuli.attack} changed none of the kept pictures of {stimuli.model}")
     budgets = len(stimuli.budgets)
     if attacked < budgets or (design.controls > 0 and design.noise < budgets):
         raise RobustPoseError(

@@ -26,7 +26,7 @@ STAGES = {"shg2": (2, 2), "shg8": (8, 8), "attention_hg": (2, 8), "dlcm": (2, 2)
 
 SIDES = {"compact": 128, "published": 256}
 
-every_net = pytest.mark.parametrize(
+every_model = pytest.mark.parametrize(
     ("name", "size"),
     [
         pytest.param(name, size, marks=[pytest.mark.slow] if size == "published" else [])
@@ -36,48 +36,48 @@ every_net = pytest.mark.parametrize(
 )
 
 
-def parameters(net: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in net.parameters())
+def parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
-@every_net
+@every_model
 def test_outputs(name: str, size: str) -> None:
     torch.manual_seed(0)
-    net = build(name, size=size).eval()
-    assert isinstance(net, PoseModel)
-    height, width = net.input_size
+    model = build(name, size=size).eval()
+    assert isinstance(model, PoseModel)
+    height, width = model.input_size
     assert (height, width) == (SIDES[size], SIDES[size])
     images = torch.rand(1, 3, height, width, requires_grad=True)
-    output = net(images)
-    k = len(net.skeleton)
+    output = model(images)
+    k = len(model.skeleton)
     assert output.keypoints.shape == (1, k, 2)
     assert output.scores.shape == (1, k)
     assert len(output.stages) == STAGES.get(name, (1, 1))[SIZES.index(size)]
     truth = torch.full((1, k, 2), height / 3)
-    target = net.head.encode(truth)
+    target = model.head.encode(truth)
     for raw in output.stages:
         assert raw.shape == target.shape
         assert torch.isfinite(raw).all()
-    keypoints, scores = net.head.decode(output.stages[-1])
+    keypoints, scores = model.head.decode(output.stages[-1])
     assert torch.equal(keypoints, output.keypoints)
     assert torch.equal(scores, output.scores)
-    loss = sum(net.head.loss(raw, target, torch.ones(1, k, dtype=torch.bool)).sum() for raw in output.stages)
+    loss = sum(model.head.loss(raw, target, torch.ones(1, k, dtype=torch.bool)).sum() for raw in output.stages)
     assert isinstance(loss, Tensor)
     (gradient,) = torch.autograd.grad(loss, images)
     assert torch.isfinite(gradient).all()
     assert (gradient != 0).float().mean() > 0.9, "the gradient must reach the whole picture"
 
 
-@every_net
+@every_model
 def test_the_head_fits_the_input_size(name: str, size: str) -> None:
-    net = build(name, size=size)
-    assert isinstance(net, PoseModel)
-    assert isinstance(net.head, HeatmapHead | CoordinateHead | SimCCHead | PartsHead)
-    assert net.head.input_size == net.input_size
-    side = net.input_size[0]
-    keypoints = torch.full((1, len(net.skeleton), 2), 0.25 * side)
-    decoded, _ = net.head.decode(net.head.encode(keypoints))
-    joints = net.head.joints if isinstance(net.head, PartsHead) else net.head
+    model = build(name, size=size)
+    assert isinstance(model, PoseModel)
+    assert isinstance(model.head, HeatmapHead | CoordinateHead | SimCCHead | PartsHead)
+    assert model.head.input_size == model.input_size
+    side = model.input_size[0]
+    keypoints = torch.full((1, len(model.skeleton), 2), 0.25 * side)
+    decoded, _ = model.head.decode(model.head.encode(keypoints))
+    joints = model.head.joints if isinstance(model.head, PartsHead) else model.head
     cell = 0.01
     if isinstance(joints, HeatmapHead):
         cell = side / joints.heatmap_size[0]
@@ -89,11 +89,11 @@ def test_the_head_fits_the_input_size(name: str, size: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_two_people_do_not_see_each_other(name: str) -> None:
     torch.manual_seed(0)
-    net = build(name).eval()
-    assert isinstance(net, PoseModel)
-    images = torch.rand(2, 3, *net.input_size)
+    model = build(name).eval()
+    assert isinstance(model, PoseModel)
+    images = torch.rand(2, 3, *model.input_size)
     with torch.no_grad():
-        both, one = net(images).stages[-1], net(images[:1]).stages[-1]
+        both, one = model(images).stages[-1], model(images[:1]).stages[-1]
     torch.testing.assert_close(both[:1], one, rtol=1e-3, atol=1e-5)
 
 
@@ -156,13 +156,13 @@ def weights(saved: Path, tmp_path: Path) -> Path:
 
 
 def test_weights_come_back_as_float16(tmp_path: Path) -> None:
-    net = TinyHeatmaps(seed=1)
+    model = TinyHeatmaps(seed=1)
     path = tmp_path / "new folder" / "tiny.safetensors"
-    written = save_weights(net, path, replace(FACTS, architecture="tiny"))
+    written = save_weights(model, path, replace(FACTS, architecture="tiny"))
     other = TinyHeatmaps(seed=2)
     assert load_weights(other, path) == written.sha256
     assert len(written.sha256) == 64
-    for mine, theirs in zip(net.parameters(), other.parameters(), strict=True):
+    for mine, theirs in zip(model.parameters(), other.parameters(), strict=True):
         assert theirs.dtype == torch.float32
         assert torch.equal(theirs, mine.half().float())
     assert load_facts(path) == written
@@ -170,9 +170,9 @@ def test_weights_come_back_as_float16(tmp_path: Path) -> None:
 
 
 def test_batch_statistics_and_counters_come_back(saved: Path) -> None:
-    net = build("deeppose")
-    load_weights(net, saved)
-    state = net.state_dict()
+    model = build("deeppose")
+    load_weights(model, saved)
+    state = model.state_dict()
     assert state["backbone.stem.1.num_batches_tracked"].dtype == torch.int64
     assert (state["backbone.stem.1.running_var"] == 1).all()
 
@@ -181,9 +181,9 @@ def test_opening_own_weights(weights: Path) -> None:
     opened = open_model(f"deeppose:{weights}")
     assert opened.name == f"deeppose:{weights.stem}"
     assert opened.fingerprint == load_facts(weights).sha256
-    assert isinstance(opened.net, nn.Module)
-    assert not opened.net.training
-    assert not any(parameter.requires_grad for parameter in opened.net.parameters())
+    assert isinstance(opened.module, nn.Module)
+    assert not opened.module.training
+    assert not any(parameter.requires_grad for parameter in opened.module.parameters())
 
 
 def no_file(path: Path) -> None:
@@ -271,7 +271,7 @@ def test_weights_of_another_architecture_are_one_line(weights: Path, asked: str)
         open_model(f"{asked}:{weights}")
 
 
-def test_weights_of_a_net_of_the_same_layout_are_not_taken_for_another(tmp_path: Path) -> None:
+def test_weights_of_a_model_of_the_same_layout_are_not_taken_for_another(tmp_path: Path) -> None:
     path = tmp_path / "pre.safetensors"
     save_weights(build("resdec"), path, replace(FACTS, architecture="resdec_pre"))
     with pytest.raises(RobustPoseError, match=r"these are weights of resdec_pre, not of resdec$"):
@@ -340,12 +340,12 @@ def has_a_scale_that_nothing_needs(held: dict[str, Tensor]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lacks_a_tensor, "does not fit the net: missing: regress.bias"),
-        (has_one_too_many, "does not fit the net: unexpected: regress.more"),
-        (has_another_shape, "does not fit the net: of another shape: regress.bias (34,) for (32,)"),
+        (lacks_a_tensor, "does not fit the model: missing: regress.bias"),
+        (has_one_too_many, "does not fit the model: unexpected: regress.more"),
+        (has_another_shape, "does not fit the model: of another shape: regress.bias (34,) for (32,)"),
         (
             lacks_many,
-            "does not fit the net: missing: backbone.stages.0.conv1.weight, backbone.stages.0.bn1.weight, "
+            "does not fit the model: missing: backbone.stages.0.conv1.weight, backbone.stages.0.bn1.weight, "
             "backbone.stages.0.bn1.bias and 9 more",
         ),
         (holds_nan, "NaN or infinity in regress.bias"),
@@ -354,7 +354,7 @@ def has_a_scale_that_nothing_needs(held: dict[str, Tensor]) -> None:
         (is_8_bit_with_a_short_scale, "regress.weight.scale must have shape (32,), got (31,)"),
         (is_8_bit_with_a_broken_scale, "regress.weight.scale must hold finite numbers >= 0"),
         (is_8_bit_with_whole_scales, "regress.weight.scale must hold finite numbers >= 0"),
-        (has_a_scale_that_nothing_needs, "does not fit the net: unexpected: regress.weight.scale"),
+        (has_a_scale_that_nothing_needs, "does not fit the model: unexpected: regress.weight.scale"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )

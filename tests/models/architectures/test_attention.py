@@ -19,8 +19,8 @@ from robustpose.models.architectures.attention import (
 
 def tiny(stacks: int = 2) -> AttentionHourglass:
     torch.manual_seed(0)
-    net = AttentionHourglass(stacks=stacks, channels=8, stem=4, kernel=3, input_size=(64, 64))
-    return net.eval()
+    model = AttentionHourglass(stacks=stacks, channels=8, stem=4, kernel=3, input_size=(64, 64))
+    return model.eval()
 
 
 def test_mean_field_by_hand() -> None:
@@ -123,9 +123,9 @@ def test_no_attention_no_score() -> None:
 
 def test_the_later_half_attends_to_parts_and_the_last_is_wide() -> None:
     for stacks, parts in ((2, [False, True]), (8, [False] * 4 + [True] * 4)):
-        net = tiny(stacks)
-        assert [isinstance(stack.to_heatmaps, PartAttention) for stack in net.stacks] == parts
-        widths = [stack.second[0].out_channels for stack in net.stacks]  # type: ignore[index,union-attr]
+        model = tiny(stacks)
+        assert [isinstance(stack.to_heatmaps, PartAttention) for stack in model.stacks] == parts
+        widths = [stack.second[0].out_channels for stack in model.stacks]  # type: ignore[index,union-attr]
         assert widths == [8] * (stacks - 1) + [16]
 
 

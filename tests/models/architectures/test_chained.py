@@ -13,22 +13,22 @@ K = len(MPII_16)
 
 def tiny(order: tuple[str, ...] = FROM_THE_HEAD) -> Chained:
     torch.manual_seed(0)
-    net = Chained(blocks=(1, 1, 1), width=4, hidden=8, kernel=2, input_size=(64, 64), order=order)
-    return net.eval()
+    model = Chained(blocks=(1, 1, 1), width=4, hidden=8, kernel=2, input_size=(64, 64), order=order)
+    return model.eval()
 
 
-def watched(net: Chained) -> list[Tensor]:
+def watched(model: Chained) -> list[Tensor]:
     """Collect each keypoint's map as it is found."""
     found: list[Tensor] = []
-    for deception in net.deceptions:
+    for deception in model.deceptions:
         deception.register_forward_hook(lambda module, given, made: found.append(made))
     return found
 
 
 def test_a_keypoint_hangs_on_every_earlier_one_and_on_no_later_one() -> None:
-    net = tiny()
-    found = watched(net)
-    net(torch.rand(1, 3, 64, 64))
+    model = tiny()
+    found = watched(model)
+    model(torch.rand(1, 3, 64, 64))
     assert len(found) == K
     for later in range(K):
         gradients = torch.autograd.grad(found[later].sum(), found, retain_graph=True, allow_unused=True)
@@ -41,23 +41,23 @@ def test_a_keypoint_hangs_on_every_earlier_one_and_on_no_later_one() -> None:
 
 def test_an_earlier_map_reaches_the_next_hidden_state_directly() -> None:
     """Not only through the keypoints between: each pair has weights of its own."""
-    net = tiny()
-    assert [len(earlier) for earlier in net.take_in] == list(range(1, K))  # type: ignore[arg-type]
+    model = tiny()
+    assert [len(earlier) for earlier in model.take_in] == list(range(1, K))  # type: ignore[arg-type]
     with torch.no_grad():
-        before = net(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))).stages[0]
-        last = net.take_in[K - 2]
+        before = model(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))).stages[0]
+        last = model.take_in[K - 2]
         assert isinstance(last, nn.ModuleList)
         for parameter in last[0].parameters():
             parameter.add_(1.0)
-        after = net(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))).stages[0]
+        after = model(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))).stages[0]
     changed = [name for k, name in enumerate(MPII_16.keypoints) if not torch.equal(before[:, k], after[:, k])]
     assert changed == [FROM_THE_HEAD[-1]]
 
 
 def test_maps_come_in_the_skeletons_order() -> None:
-    net = tiny()
-    found = watched(net)
-    (raw,) = net(torch.rand(2, 3, 64, 64)).stages
+    model = tiny()
+    found = watched(model)
+    (raw,) = model(torch.rand(2, 3, 64, 64)).stages
     assert raw.shape == (2, 16, 16, 16)
     for place, name in enumerate(FROM_THE_HEAD):
         assert torch.equal(raw[:, MPII_16.index(name)], found[place][:, 0])
@@ -72,9 +72,9 @@ def test_each_keypoint_is_found_after_a_neighbour() -> None:
 
 
 def test_the_order_is_free_and_complete() -> None:
-    net = tiny(order=MPII_16.keypoints)
-    found = watched(net)
-    (raw,) = net(torch.rand(1, 3, 64, 64)).stages
+    model = tiny(order=MPII_16.keypoints)
+    found = watched(model)
+    (raw,) = model(torch.rand(1, 3, 64, 64)).stages
     assert torch.equal(raw, torch.cat(found, dim=1))
     with pytest.raises(ValueError, match="every keypoint of mpii_16 once"):
         tiny(order=FROM_THE_HEAD[:-1])
@@ -82,18 +82,18 @@ def test_the_order_is_free_and_complete() -> None:
 
 def test_deception_sums_three_kernels_twice() -> None:
     """Kernels of ones, one channel: 1 becomes four 3s; their sums, by hand, are 18, 21 and 27."""
-    net = Deception(2)
+    model = Deception(2)
     with torch.no_grad():
-        for parameter in net.parameters():
+        for parameter in model.parameters():
             parameter.zero_()
-        net.start.weight[0, 0] = 1.0
-        for doubling in net.doublings:
+        model.start.weight[0, 0] = 1.0
+        for doubling in model.doublings:
             assert isinstance(doubling, nn.ModuleList)
             for deconvolve in doubling:
                 assert isinstance(deconvolve.weight, Tensor)
                 deconvolve.weight.fill_(1.0)
-        net.end.weight[0, 0, 1, 1] = 1.0
-        drawn = net(torch.ones(1, 2, 1, 1))
+        model.end.weight[0, 0, 1, 1] = 1.0
+        drawn = model(torch.ones(1, 2, 1, 1))
     expected = torch.tensor(
         [[18.0, 21, 21, 18], [21, 27, 27, 21], [21, 27, 27, 21], [18, 21, 21, 18]],
     )
@@ -104,16 +104,16 @@ def test_deception_sums_three_kernels_twice() -> None:
 def test_how_much_of_a_map_is_seen(kernel: int, seen: float) -> None:
     """1x1 convolutions of stride 2, as in the paper studied, skip cells; 2x2 skip none."""
     torch.manual_seed(0)
-    net = take_in(4, kernel=kernel).eval()
+    model = take_in(4, kernel=kernel).eval()
     drawn = torch.rand(1, 1, 32, 32, requires_grad=True)
-    hidden = net(drawn)
+    hidden = model(drawn)
     assert hidden.shape == (1, 4, 8, 8)
     (gradient,) = torch.autograd.grad(hidden.square().sum(), drawn)
     assert (gradient != 0).float().mean() == pytest.approx(seen)
 
 
-def parameters(net: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in net.parameters())
+def parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def test_published_chained_has_the_parameters_of_the_studied_code() -> None:
@@ -128,14 +128,14 @@ def test_published_chained_has_the_parameters_of_the_studied_code() -> None:
     pair = 64 + 64 + 2 * (64 * 64 + 64 + 2 * 64)
     called = trunk + start + 16 * head + 15 * step + 120 * pair
     uncalled = step + 16 * pair + 16 * 2 * 64
-    net = build("chained", size="published")
-    assert parameters(net) == called == 24_302_288
+    model = build("chained", size="published")
+    assert parameters(model) == called == 24_302_288
     assert uncalled == 145_600
-    assert parameters(net) == pytest.approx(called + uncalled, rel=0.02)
+    assert parameters(model) == pytest.approx(called + uncalled, rel=0.02)
 
 
 @pytest.mark.parametrize("size", ["compact", "published"])
 def test_maps_are_32_by_32(size: str) -> None:
-    net = build("chained", size=size)
-    assert isinstance(net, Chained)
-    assert net.head.heatmap_size == (32, 32)
+    model = build("chained", size=size)
+    assert isinstance(model, Chained)
+    assert model.head.heatmap_size == (32, 32)

@@ -68,8 +68,8 @@ def test_levels_and_their_order() -> None:
 
 def test_the_bones_and_limbs_of_the_paper() -> None:
     """16 keypoints, 12 bones, 6 limbs; the two bones of a limb meet where it bends."""
-    net = tiny()
-    assert net.head.levels == (16, 12 + 16, 6 + 16)
+    model = tiny()
+    assert model.head.levels == (16, 12 + 16, 6 + 16)
     assert len(set(BONES)) == 12
     assert sorted(row for limb in LIMBS for row in limb) == list(range(12))
     bends = [set(BONES[a]) & set(BONES[b]) for a, b in LIMBS]
@@ -81,9 +81,9 @@ def test_the_bones_and_limbs_of_the_paper() -> None:
         {"right_elbow"},
         {"left_elbow"},
     ]
-    assert net.head.bones[0] == (0, 1)
-    assert net.head.bones[6] == (7, 8)
-    for a, b in net.head.bones:
+    assert model.head.bones[0] == (0, 1)
+    assert model.head.bones[6] == (7, 8)
+    for a, b in model.head.bones:
         pair = (MPII_16.keypoints[a], MPII_16.keypoints[b])
         assert pair in MPII_16.limbs or pair[::-1] in MPII_16.limbs
 
@@ -115,12 +115,12 @@ def test_a_part_counts_where_all_its_keypoints_do() -> None:
 
 
 def test_the_sum_over_the_stages_is_the_sum_of_five_errors() -> None:
-    net = tiny()
-    maps = outputs(net)
-    stages = net(torch.rand(2, 3, 64, 64)).stages
+    model = tiny()
+    maps = outputs(model)
+    stages = model(torch.rand(2, 3, 64, 64)).stages
     keypoints = torch.rand(2, 16, 2) * 63
-    target = net.head.encode(keypoints)
-    ours = sum(net.head.loss(raw, target, torch.ones(2, 16, dtype=torch.bool)) for raw in stages)
+    target = model.head.encode(keypoints)
+    ours = sum(model.head.loss(raw, target, torch.ones(2, 16, dtype=torch.bool)) for raw in stages)
     low, middle, high = torch.split(target, [16, 28, 22], dim=1)
     errors = [
         (raw - truth).square().mean(dim=(1, 2, 3))
@@ -129,19 +129,19 @@ def test_the_sum_over_the_stages_is_the_sum_of_five_errors() -> None:
     torch.testing.assert_close(ours, torch.stack(errors).sum(dim=0))
 
 
-def outputs(net: Compositional) -> list[Tensor]:
+def outputs(model: Compositional) -> list[Tensor]:
     """Collect what each hourglass says, in its order."""
     found: list[Tensor] = []
-    for layer in net.to_maps:
+    for layer in model.to_maps:
         layer.register_forward_hook(lambda module, given, made: found.append(made))
     return found
 
 
 def test_up_then_down() -> None:
     """Keypoints, bones, limbs, bones again, keypoints again: each hangs on all before it, on none after."""
-    net = tiny()
-    maps = outputs(net)
-    up, down = net(torch.rand(1, 3, 64, 64)).stages
+    model = tiny()
+    maps = outputs(model)
+    up, down = model(torch.rand(1, 3, 64, 64)).stages
     assert [m.shape[1] for m in maps] == [16, 28, 22, 28, 16]
     assert torch.equal(up, torch.cat([maps[0], maps[1], maps[2]], dim=1))
     assert torch.equal(down, torch.cat([maps[4], maps[3], maps[2]], dim=1))
@@ -155,24 +155,24 @@ def test_up_then_down() -> None:
 
 
 def test_the_way_down_sees_its_own_level_of_the_way_up() -> None:
-    net = tiny()
-    maps = outputs(net)
+    model = tiny()
+    maps = outputs(model)
     inputs: list[Tensor] = []
-    for hourglass in net.hourglasses:
+    for hourglass in model.hourglasses:
         hourglass.register_forward_pre_hook(lambda module, given: inputs.append(given[0]))
     with torch.no_grad():
-        net(torch.rand(1, 3, 64, 64))
+        model(torch.rand(1, 3, 64, 64))
     assert torch.equal(inputs[3][:, :28], maps[1])
     assert torch.equal(inputs[4][:, :16], maps[0])
     assert all(given.shape[1] == 32 for given in inputs)
 
 
 def test_the_keypoints_are_the_refined_ones() -> None:
-    net = tiny()
-    maps = outputs(net)
+    model = tiny()
+    maps = outputs(model)
     with torch.no_grad():
-        output = net(torch.rand(1, 3, 64, 64))
-    expected, _ = net.head.joints.decode(maps[4])
+        output = model(torch.rand(1, 3, 64, 64))
+    expected, _ = model.head.joints.decode(maps[4])
     assert torch.equal(output.keypoints, expected)
 
 

@@ -1,4 +1,4 @@
-"""Stacked hourglass: what a stack is given, and how big the nets are."""
+"""Stacked hourglass: what a stack is given, and how big the models are."""
 
 import pytest
 import torch
@@ -8,29 +8,29 @@ from robustpose.models import build
 from robustpose.models.architectures.hourglass import StackedHourglass
 
 
-def parameters(net: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in net.parameters())
+def parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def tiny(*, stacks: int = 2, mean: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> StackedHourglass:
     torch.manual_seed(0)
-    net = StackedHourglass(stacks=stacks, channels=8, modules=1, stem=(4, 8, 8), input_size=(64, 64), mean=mean)
-    return net.eval()
+    model = StackedHourglass(stacks=stacks, channels=8, modules=1, stem=(4, 8, 8), input_size=(64, 64), mean=mean)
+    return model.eval()
 
 
 def test_a_stack_sees_the_one_before() -> None:
     """Its input is the input of the last stack, plus that one's features and heatmaps, each through a 1x1."""
-    net = tiny()
+    model = tiny()
     inputs: list[Tensor] = []
     features: list[Tensor] = []
-    for stack in net.hourglasses:
+    for stack in model.hourglasses:
         stack.register_forward_pre_hook(lambda module, given: inputs.append(given[0]))
         stack.register_forward_hook(lambda module, given, made: features.append(made))
     with torch.no_grad():
-        output = net(torch.rand(1, 3, 64, 64))
+        output = model(torch.rand(1, 3, 64, 64))
         for i in range(2):
-            torch.testing.assert_close(output.stages[i], net.to_heatmaps[i](features[i]))
-        handed_on = net.from_features[0](features[0]) + net.from_heatmaps[0](output.stages[0])
+            torch.testing.assert_close(output.stages[i], model.to_heatmaps[i](features[i]))
+        handed_on = model.from_features[0](features[0]) + model.from_heatmaps[0](output.stages[0])
     torch.testing.assert_close(inputs[1], inputs[0] + handed_on)
 
 
@@ -64,7 +64,7 @@ def stacked_hourglass(*, stacks: int, channels: int, modules: int, stem: int, k:
 
 
 @pytest.mark.parametrize(("name", "stacks", "expected"), [("shg2", 2, 6_562_144), ("shg8", 8, 25_402_816)])
-def test_published_nets_have_the_parameters_of_their_drawing(name: str, stacks: int, expected: int) -> None:
+def test_published_models_have_the_parameters_of_their_drawing(name: str, stacks: int, expected: int) -> None:
     """256 channels, 1 module a place, as in the authors' release; counted by hand, layer by layer."""
     assert stacked_hourglass(stacks=stacks, channels=256, modules=1, stem=64) == expected
     assert parameters(build(name, size="published")) == expected

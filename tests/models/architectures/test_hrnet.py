@@ -8,25 +8,25 @@ from robustpose.models import build
 from robustpose.models.architectures.hrnet import Exchange, HRNet, Parallel, path
 
 
-def parameters(net: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in net.parameters())
+def parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
-def modules_of(net: HRNet) -> list[Parallel]:
-    return [module for module in net.modules() if isinstance(module, Parallel)]
+def modules_of(model: HRNet) -> list[Parallel]:
+    return [module for module in model.modules() if isinstance(module, Parallel)]
 
 
 def test_four_resolutions_run_in_parallel() -> None:
     """A branch joins each stage, at half the resolution and twice the width; all last to the final exchange."""
-    net = build("hrnet").eval()
-    assert isinstance(net, HRNet)
+    model = build("hrnet").eval()
+    assert isinstance(model, HRNet)
     given: list[list[tuple[int, ...]]] = []
     made: list[list[tuple[int, ...]]] = []
-    for module in modules_of(net):
+    for module in modules_of(model):
         module.register_forward_pre_hook(lambda m, inputs: given.append([tuple(x.shape[1:]) for x in inputs[0]]))
         module.register_forward_hook(lambda m, inputs, out: made.append([tuple(x.shape[1:]) for x in out]))
     with torch.no_grad():
-        net(torch.rand(1, 3, 128, 128))
+        model(torch.rand(1, 3, 128, 128))
     branches = [(16, 32, 32), (32, 16, 16), (64, 8, 8), (128, 4, 4)]
     counts = [2] + 3 * [3] + 2 * [4]
     assert given == [branches[:n] for n in counts]
@@ -48,21 +48,21 @@ def test_every_branch_hears_every_other() -> None:
 def test_the_lowest_resolution_reaches_the_highest_and_the_heatmaps() -> None:
     """In the last exchange, in training mode, where a dead branch would learn nothing."""
     torch.manual_seed(0)
-    net = build("hrnet")
-    assert isinstance(net, HRNet)
+    model = build("hrnet")
+    assert isinstance(model, HRNet)
     lowest: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: object, out: Tensor) -> None:
         out.retain_grad()
         lowest.append(out)
 
-    modules_of(net)[-1].branches[3].register_forward_hook(keep)
-    output = net(torch.rand(2, 3, 128, 128))
+    modules_of(model)[-1].branches[3].register_forward_hook(keep)
+    output = model(torch.rand(2, 3, 128, 128))
     output.stages[0].square().sum().backward()
     assert lowest[0].shape == (2, 128, 4, 4)
     assert lowest[0].grad is not None
     assert (lowest[0].grad != 0).any()
-    assert all(parameter.grad is not None for parameter in net.parameters()), "a layer that nothing uses"
+    assert all(parameter.grad is not None for parameter in model.parameters()), "a layer that nothing uses"
 
 
 def test_an_exchange_is_the_sum_of_its_ways() -> None:
@@ -92,8 +92,8 @@ def test_ways_down_stride_and_ways_up_are_1x1() -> None:
 
 def test_published_hrnet_has_the_parameters_of_its_publication() -> None:
     """28.5 M: HRNet-W32, table 1 of arXiv 1902.09212."""
-    net = build("hrnet", size="published")
-    assert parameters(net) == pytest.approx(28.5e6, rel=0.02)
-    assert isinstance(net, HRNet)
-    assert [len(module.branches) for module in modules_of(net)] == [2] + 4 * [3] + 3 * [4]
-    assert len(net.first) == 4
+    model = build("hrnet", size="published")
+    assert parameters(model) == pytest.approx(28.5e6, rel=0.02)
+    assert isinstance(model, HRNet)
+    assert [len(module.branches) for module in modules_of(model)] == [2] + 4 * [3] + 3 * [4]
+    assert len(model.first) == 4

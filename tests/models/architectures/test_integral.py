@@ -46,15 +46,15 @@ def test_soft_argmax_is_exact_on_bfloat16_maps() -> None:
     assert soft_argmax(maps).tolist() == [[[pytest.approx(31.5), pytest.approx(31.5)]]]
 
 
-def test_the_net_says_the_mean_of_its_maps_in_pixels() -> None:
+def test_the_model_says_the_mean_of_its_maps_in_pixels() -> None:
     """Cell c of stride 4 lies at pixel 4 c + 1.5, and the picture's edges are -0.5 and 0.5."""
     torch.manual_seed(0)
-    net, images = build("integral").eval(), torch.rand(1, 3, 128, 128)
-    assert isinstance(net, Integral)
+    model, images = build("integral").eval(), torch.rand(1, 3, 128, 128)
+    assert isinstance(model, Integral)
     with torch.no_grad():
-        nn.init.normal_(net.decoder.to_maps.weight)
-        maps = net.decoder(net.backbone(net.standardise(images)))
-        output = net(images)
+        nn.init.normal_(model.decoder.to_maps.weight)
+        maps = model.decoder(model.backbone(model.standardise(images)))
+        output = model(images)
         pixels = 4 * soft_argmax(maps) + 1.5
     assert maps.shape == (1, 16, 32, 32)
     torch.testing.assert_close(output.keypoints, pixels)
@@ -62,15 +62,17 @@ def test_the_net_says_the_mean_of_its_maps_in_pixels() -> None:
 
 
 def test_the_loss_is_l1() -> None:
-    net = build("integral")
-    assert isinstance(net, Integral)
-    assert net.head == CoordinateHead(input_size=(128, 128), error="absolute", kind="integral")
+    model = build("integral")
+    assert isinstance(model, Integral)
+    assert model.head == CoordinateHead(input_size=(128, 128), error="absolute", kind="integral")
 
 
-def test_published_integral_is_the_net_of_the_simple_baselines() -> None:
+def test_published_integral_is_the_model_of_the_simple_baselines() -> None:
     """34.0 M by arXiv 1902.09212's count of ResNet-50 with three deconvolutions; the mean has no parameters."""
     ours, baseline = build("integral", size="published"), build("resdec", size="published")
     assert isinstance(baseline, ResDec)
-    shapes = [{name: tuple(tensor.shape) for name, tensor in net.state_dict().items()} for net in (ours, baseline)]
+    shapes = [
+        {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()} for model in (ours, baseline)
+    ]
     assert shapes[0] == shapes[1]
     assert sum(parameter.numel() for parameter in ours.parameters()) == pytest.approx(34.0e6, rel=0.02)

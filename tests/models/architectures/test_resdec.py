@@ -13,12 +13,12 @@ from robustpose.models.architectures.standardise import Standardise
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 
 
-def parameters(net: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in net.parameters())
+def parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
-def shapes(net: nn.Module) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+def shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -32,8 +32,8 @@ def test_the_pair_differs_in_nothing_but_the_end(size: str) -> None:
     assert isinstance(regression.head, CoordinateHead)
     assert isinstance(heatmaps.head, HeatmapHead)
     ends = {"resreg": {"regress"}, "resdec": {"decoder"}}
-    for name, net in (("resreg", regression), ("resdec", heatmaps)):
-        assert {part.split(".")[0] for part in net.state_dict()} == {"backbone"} | ends[name]
+    for name, model in (("resreg", regression), ("resdec", heatmaps)):
+        assert {part.split(".")[0] for part in model.state_dict()} == {"backbone"} | ends[name]
 
 
 def test_a_backbone_moves_between_the_pair() -> None:
@@ -113,13 +113,13 @@ def test_colours_are_standardised_by_hand() -> None:
 
 
 @pytest.mark.parametrize("name", ["resreg", "resdec", "simcc", "integral", "hrnet", "vitpose"])
-def test_colours_are_standardised_inside_the_net(name: str) -> None:
+def test_colours_are_standardised_inside_the_model(name: str) -> None:
     """Its first convolution is given standardised colours."""
-    net = build(name).eval()
+    model = build(name).eval()
     given: list[Tensor] = []
-    first = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
+    first = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
     first.register_forward_pre_hook(lambda module, inputs: given.append(inputs[0]))
     images = torch.rand(1, 3, 128, 128)
     with torch.no_grad():
-        net(images)
+        model(images)
     torch.testing.assert_close(given[0], Standardise()(images))

@@ -11,32 +11,32 @@ from robustpose.models.heads import SimCCHead
 from robustpose.skeletons import COCO_17
 
 
-def parameters(net: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in net.parameters())
+def parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def test_the_logits_of_x_come_first_and_all_keypoints_share_the_layers() -> None:
     torch.manual_seed(0)
-    net = SimCC(backbone=backbone("compact"), width=8, input_size=(64, 96), sigma=3.0).eval()
+    model = SimCC(backbone=backbone("compact"), width=8, input_size=(64, 96), sigma=3.0).eval()
     images = torch.rand(1, 3, 64, 96)
     with torch.no_grad():
-        raw = net(images).stages[0]
-        features = net.decoder(net.backbone(net.standardise(images)))
+        raw = model(images).stages[0]
+        features = model.decoder(model.backbone(model.standardise(images)))
         assert features.shape == (1, 16, 16, 24)
         assert raw.shape == (1, 16, 2 * 96 + 2 * 64)
         for k in (0, 7):
-            torch.testing.assert_close(raw[0, k, :192], net.classify_x(features[0, k].flatten()))
-            torch.testing.assert_close(raw[0, k, 192:], net.classify_y(features[0, k].flatten()))
+            torch.testing.assert_close(raw[0, k, :192], model.classify_x(features[0, k].flatten()))
+            torch.testing.assert_close(raw[0, k, 192:], model.classify_y(features[0, k].flatten()))
 
 
 @pytest.mark.parametrize(("size", "head"), [("compact", (128, 3.0)), ("published", (256, 6.0))])
 def test_two_bins_a_pixel(size: str, head: tuple[int, float]) -> None:
     side, sigma = head
-    net = build("simcc", size=size)
-    assert isinstance(net, SimCC)
-    assert net.head == SimCCHead(input_size=(side, side), split=2.0, sigma=sigma)
-    assert net.head.bins == (2 * side, 2 * side)
-    assert net.classify_x.in_features == net.classify_y.in_features == (side // 4) ** 2
+    model = build("simcc", size=size)
+    assert isinstance(model, SimCC)
+    assert model.head == SimCCHead(input_size=(side, side), split=2.0, sigma=sigma)
+    assert model.head.bins == (2 * side, 2 * side)
+    assert model.classify_x.in_features == model.classify_y.in_features == (side // 4) ** 2
 
 
 def test_simcc_has_the_parameters_of_its_publication() -> None:

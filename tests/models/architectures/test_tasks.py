@@ -1,4 +1,4 @@
-"""The nets of other tasks, on the backbone of the pose nets."""
+"""The models of other tasks, on the backbone of the pose models."""
 
 import math
 
@@ -14,15 +14,15 @@ from robustpose.models.architectures.tasks import ActionClassifier, PartSegmente
 
 
 def classifier(size: str = "compact") -> ActionClassifier:
-    net = build("action", size=size)
-    assert isinstance(net, ActionClassifier)
-    return net.eval()
+    model = build("action", size=size)
+    assert isinstance(model, ActionClassifier)
+    return model.eval()
 
 
 def segmenter(size: str = "compact") -> PartSegmenter:
-    net = build("parts", size=size)
-    assert isinstance(net, PartSegmenter)
-    return net.eval()
+    model = build("parts", size=size)
+    assert isinstance(model, PartSegmenter)
+    return model.eval()
 
 
 @pytest.mark.parametrize(("size", "side"), [("compact", 128), ("published", 256)])
@@ -40,8 +40,8 @@ def test_the_backbone_is_that_of_the_pose_nets(size: str) -> None:
     pose = build("resdec_pre", size=size)
     assert isinstance(pose, ResDec)
     ours = {name: tensor.shape for name, tensor in pose.backbone.state_dict().items()}
-    for net in (classifier(size), segmenter(size)):
-        assert {name: tensor.shape for name, tensor in net.backbone.state_dict().items()} == ours
+    for model in (classifier(size), segmenter(size)):
+        assert {name: tensor.shape for name, tensor in model.backbone.state_dict().items()} == ours
 
 
 def test_a_backbone_that_learned_actions_serves_pose() -> None:
@@ -57,10 +57,10 @@ def test_a_backbone_that_learned_actions_serves_pose() -> None:
 def test_the_classifier_tells_cells_apart() -> None:
     """What a cell shows counts by where it is: the same features in another order are another action."""
     torch.manual_seed(0)
-    net = classifier()
+    model = classifier()
     features = torch.rand(1, 160, 4, 4)
     with torch.no_grad():
-        one, other = (net.classify(net.thin(each).flatten(1)) for each in (features, features.flip(3)))
+        one, other = (model.classify(model.thin(each).flatten(1)) for each in (features, features.flip(3)))
     assert (one - other).abs().max() > 1e-3
 
 
@@ -83,24 +83,24 @@ def test_the_levels_are_what_the_backbone_computes_on_its_way() -> None:
 def test_the_decoder_sees_every_level() -> None:
     """Each level is cut from the gradient in turn: what is left differs, so the logits depend on it."""
     torch.manual_seed(0)
-    net, images = segmenter(), torch.rand(1, 3, 128, 128)
-    levels = [level.detach().requires_grad_(True) for level in net.backbone.levels(net.standardise(images))]
+    model, images = segmenter(), torch.rand(1, 3, 128, 128)
+    levels = [level.detach().requires_grad_(True) for level in model.backbone.levels(model.standardise(images))]
     features = levels[-1]
-    for up, skipped in zip(net.ups, reversed(levels[:-1]), strict=True):
+    for up, skipped in zip(model.ups, reversed(levels[:-1]), strict=True):
         features = up(features, skipped)
-    half = net.classify(features)
+    half = model.classify(features)
     assert half.shape == (1, 15, 64, 64)
     expected = F.interpolate(half, size=(128, 128), mode="bilinear", align_corners=False)
-    torch.testing.assert_close(net(images), expected)
+    torch.testing.assert_close(model(images), expected)
     for gradient in torch.autograd.grad(half.square().sum(), levels):
         assert gradient.abs().max() > 0
 
 
 def test_compact_is_compact_and_the_gradient_reaches_the_picture() -> None:
-    for net in (classifier(), segmenter()):
-        assert sum(parameter.numel() for parameter in net.parameters()) <= 2_000_000
+    for model in (classifier(), segmenter()):
+        assert sum(parameter.numel() for parameter in model.parameters()) <= 2_000_000
         images = torch.rand(1, 3, 128, 128, requires_grad=True)
-        (gradient,) = torch.autograd.grad(net(images).square().sum(), images)
+        (gradient,) = torch.autograd.grad(model(images).square().sum(), images)
         assert torch.isfinite(gradient).all()
         assert (gradient != 0).float().mean() > 0.9
 
@@ -119,7 +119,7 @@ def test_the_loss_of_actions_is_the_cross_entropy() -> None:
 
 
 def test_the_loss_of_parts_by_hand() -> None:
-    """Four pixels, of class 0, 0, 0, 1; the net says 3/4 of the true class everywhere."""
+    """Four pixels, of class 0, 0, 0, 1; the model says 3/4 of the true class everywhere."""
     truth = torch.tensor([[[0, 0], [0, 1]]])
     sure = math.log(3)
     logits = torch.stack([torch.where(truth == 0, sure, 0.0), torch.where(truth == 1, sure, 0.0)], dim=1)

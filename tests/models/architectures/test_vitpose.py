@@ -11,8 +11,8 @@ from robustpose.models.architectures.vitpose import Block, SelfAttention, ViTPos
 from robustpose.skeletons import COCO_17
 
 
-def parameters(net: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in net.parameters())
+def parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def tiny(*, depth: int) -> ViTPose:
@@ -56,10 +56,10 @@ def test_every_token_sees_every_other_in_one_block() -> None:
 def test_a_corner_sees_the_other_corner_by_attention_alone(depth: int, sees: bool) -> None:
     """With one block; without blocks a token knows its own patch and nothing else."""
     torch.manual_seed(0)
-    net, images = tiny(depth=depth), torch.rand(1, 3, 64, 96, requires_grad=True)
+    model, images = tiny(depth=depth), torch.rand(1, 3, 64, 96, requires_grad=True)
     features: list[torch.Tensor] = []
-    net.norm.register_forward_hook(lambda module, given, made: features.append(made))
-    net(images)
+    model.norm.register_forward_hook(lambda module, given, made: features.append(made))
+    model(images)
     (gradient,) = torch.autograd.grad(features[0][0, 0, 0], images)
     assert (gradient[..., :8, :8] != 0).any()
     assert bool((gradient[..., -8:, -8:] != 0).any()) is sees
@@ -67,31 +67,31 @@ def test_a_corner_sees_the_other_corner_by_attention_alone(depth: int, sees: boo
 
 def test_blocks_know_no_place_and_positions_give_it() -> None:
     torch.manual_seed(0)
-    net, tokens = tiny(depth=2), torch.randn(1, 96, 16)
+    model, tokens = tiny(depth=2), torch.randn(1, 96, 16)
     order = torch.randperm(96)
     with torch.no_grad():
-        torch.testing.assert_close(net.blocks(tokens[:, order]), net.blocks(tokens)[:, order])
-    assert net.positions.shape == (1, 96, 16)
-    assert len(torch.unique(net.positions[0], dim=0)) == 96
+        torch.testing.assert_close(model.blocks(tokens[:, order]), model.blocks(tokens)[:, order])
+    assert model.positions.shape == (1, 96, 16)
+    assert len(torch.unique(model.positions[0], dim=0)) == 96
     # A grey picture is the same in every patch: only the position tells them apart.
     made: list[torch.Tensor] = []
-    net.blocks.register_forward_pre_hook(lambda module, given: made.append(given[0]))
+    model.blocks.register_forward_pre_hook(lambda module, given: made.append(given[0]))
     with torch.no_grad():
-        net(torch.full((1, 3, 64, 96), 0.5))
-    torch.testing.assert_close(made[0] - made[0][:, :1], net.positions - net.positions[:, :1])
+        model(torch.full((1, 3, 64, 96), 0.5))
+    torch.testing.assert_close(made[0] - made[0][:, :1], model.positions - model.positions[:, :1])
 
 
 def test_patches_are_laid_out_as_the_picture() -> None:
     """A light patch in row 2, column 9 is token 2 * 12 + 9, and its features lie there when decoded."""
-    net, images = tiny(depth=0), torch.zeros(1, 3, 64, 96)
+    model, images = tiny(depth=0), torch.zeros(1, 3, 64, 96)
     images[..., 16:24, 72:80] = 1
     tokens: list[torch.Tensor] = []
     grids: list[torch.Tensor] = []
-    net.norm.register_forward_hook(lambda module, given, made: tokens.append(given[0] - net.positions))
-    net.decoder.register_forward_pre_hook(lambda module, given: grids.append(given[0]))
+    model.norm.register_forward_hook(lambda module, given, made: tokens.append(given[0] - model.positions))
+    model.decoder.register_forward_pre_hook(lambda module, given: grids.append(given[0]))
     with torch.no_grad():
-        nn.init.zeros_(net.positions)
-        net(images)
+        nn.init.zeros_(model.positions)
+        model(images)
     odd = (tokens[0][0] - tokens[0][0, 0]).abs().sum(dim=-1) > 1e-3
     assert odd.nonzero().tolist() == [[2 * 12 + 9]]
     odd = (grids[0][0] - grids[0][0, :, :1, :1]).abs().sum(dim=0) > 1e-3
@@ -102,7 +102,7 @@ def test_patches_are_laid_out_as_the_picture() -> None:
 def test_published_vitpose_has_the_parameters_of_its_publication() -> None:
     """ViTPose-B, classic decoder, 256x192, COCO: a file of 343.33 MB of 4 bytes each is 90.0 M.
 
-    The official net has one position more (the class token's); the file holds two buffers a batch norm, too.
+    The official model has one position more (the class token's); the file holds two buffers a batch norm, too.
     """
     published = ViTPose(
         patch=16,
@@ -125,7 +125,7 @@ def test_published_vitpose_has_the_parameters_of_its_publication() -> None:
 
 @pytest.mark.parametrize(("size", "layers"), [("compact", 1), ("published", 2)])
 def test_the_tokens_grid_is_16_x_16_and_the_decoder_reaches_a_quarter(size: str, layers: int) -> None:
-    net = build("vitpose", size=size)
-    assert isinstance(net, ViTPose)
-    assert net.grid == (16, 16)
-    assert sum(isinstance(layer, nn.ConvTranspose2d) for layer in net.decoder.up) == layers
+    model = build("vitpose", size=size)
+    assert isinstance(model, ViTPose)
+    assert model.grid == (16, 16)
+    assert sum(isinstance(layer, nn.ConvTranspose2d) for layer in model.decoder.up) == layers

@@ -25,7 +25,7 @@ def transformers() -> Any:
     return found
 
 
-def net_of(transformers: Any, *, keypoints: int = 17, experts: int = 1) -> Any:
+def model_of(transformers: Any, *, keypoints: int = 17, experts: int = 1) -> Any:
     torch.manual_seed(0)
     backbone = transformers.VitPoseBackboneConfig(
         hidden_size=32,
@@ -39,29 +39,29 @@ def net_of(transformers: Any, *, keypoints: int = 17, experts: int = 1) -> Any:
     return transformers.VitPoseForPoseEstimation(config).eval()
 
 
-def saved(net: Any, folder: Path, **changes: object) -> Path:
+def saved(model: Any, folder: Path, **changes: object) -> Path:
     processor = {"size": {"height": 64, "width": 48}, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.25, 0.5]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        net.save_pretrained(folder)
+        model.save_pretrained(folder)
     kind = {"image_processor_type": "VitPoseImageProcessor"}
     (folder / "preprocessor_config.json").write_text(json.dumps(kind | processor | changes))
     return folder
 
 
 def test_agrees_with_transformers(transformers: Any, tmp_path: Path) -> None:
-    net = net_of(transformers)
-    opened = open_model(f"hf:{saved(net, tmp_path / 'tiny-vitpose')}")
+    model = model_of(transformers)
+    opened = open_model(f"hf:{saved(model, tmp_path / 'tiny-vitpose')}")
     assert opened.name == "tiny-vitpose"
-    assert opened.net.skeleton is COCO_17
-    assert opened.net.head == HeatmapHead(
+    assert opened.module.skeleton is COCO_17
+    assert opened.module.head == HeatmapHead(
         input_size=(64, 48), heatmap_size=(16, 12), sigma=2.0, decoding="quarter", lattice="ends"
     )
     images = torch.rand(2, 3, 64, 48)
     mean, std = torch.tensor([0.4, 0.5, 0.6])[:, None, None], torch.tensor([0.2, 0.25, 0.5])[:, None, None]
     ours, theirs = images.clone().requires_grad_(), images.clone().requires_grad_()
-    (stage,) = opened.net(ours).stages
-    expected = net((theirs - mean) / std).heatmaps
+    (stage,) = opened.module(ours).stages
+    expected = model((theirs - mean) / std).heatmaps
     assert torch.allclose(stage, expected, atol=1e-6)
     (mine,) = torch.autograd.grad(stage.square().sum(), ours)
     (true,) = torch.autograd.grad(expected.square().sum(), theirs)
@@ -76,20 +76,20 @@ def test_cells_lie_as_the_processor_puts_them() -> None:
     assert torch.allclose(head.place(cells), expected)
 
 
-def test_nets_of_experts_take_coco(transformers: Any, tmp_path: Path) -> None:
-    net = net_of(transformers, experts=3)
-    opened = open_model(f"hf:{saved(net, tmp_path / 'plus')}")
+def test_models_of_experts_take_coco(transformers: Any, tmp_path: Path) -> None:
+    model = model_of(transformers, experts=3)
+    opened = open_model(f"hf:{saved(model, tmp_path / 'plus')}")
     images = torch.rand(2, 3, 64, 48)
     normal = (images - torch.tensor([0.4, 0.5, 0.6])[:, None, None]) / torch.tensor([0.2, 0.25, 0.5])[
         :, None, None
     ]
     with torch.no_grad():
-        expected = net(normal, dataset_index=torch.tensor([0, 0])).heatmaps
-    assert torch.allclose(opened.net(images).stages[0], expected, atol=1e-6)
+        expected = model(normal, dataset_index=torch.tensor([0, 0])).heatmaps
+    assert torch.allclose(opened.module(images).stages[0], expected, atol=1e-6)
 
 
 def test_a_spec_says_what_transformers_does_not(transformers: Any, tmp_path: Path) -> None:
-    folder = saved(net_of(transformers, keypoints=3), tmp_path / "hands")
+    folder = saved(model_of(transformers, keypoints=3), tmp_path / "hands")
     with pytest.raises(RobustPoseError, match=r"gives 3 heatmaps, not COCO's 17; say which keypoints they are"):
         open_model(f"hf:{folder}")
     card = {
@@ -103,7 +103,7 @@ def test_a_spec_says_what_transformers_does_not(transformers: Any, tmp_path: Pat
         "heatmap_size": [16, 12],
         "sigma": 2.0,
     }
-    assert open_model(f"hf:{folder}", card=make_spec(card)).net(torch.rand(1, 3, 64, 48)).keypoints.shape == (
+    assert open_model(f"hf:{folder}", card=make_spec(card)).module(torch.rand(1, 3, 64, 48)).keypoints.shape == (
         1,
         3,
         2,
@@ -111,7 +111,7 @@ def test_a_spec_says_what_transformers_does_not(transformers: Any, tmp_path: Pat
 
 
 def test_pickles_and_code_of_a_folder_are_not_opened(transformers: Any, tmp_path: Path) -> None:
-    folder = saved(net_of(transformers), tmp_path / "net")
+    folder = saved(model_of(transformers), tmp_path / "net")
     config = json.loads((folder / "config.json").read_text())
     (folder / "code.py").write_text("raise SystemExit('ran')")
     own = config | {"architectures": ["MyPose"], "auto_map": {"AutoModel": "code.MyPose"}}
@@ -130,7 +130,7 @@ def test_pickles_and_code_of_a_folder_are_not_opened(transformers: Any, tmp_path
 
 def test_folders_that_cannot_be_opened(transformers: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    folder = saved(net_of(transformers), tmp_path / "net")
+    folder = saved(model_of(transformers), tmp_path / "net")
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-100])
     with pytest.raises(RobustPoseError) as caught:
         open_model(f"hf:{folder}")

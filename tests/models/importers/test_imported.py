@@ -1,4 +1,4 @@
-"""What a spec makes of a net's numbers, on tiny nets whose answers are known by hand."""
+"""What a spec makes of a model's numbers, on tiny models whose answers are known by hand."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ COLOURS = Op("MUL", ("picture", np.ones((1, 1, 1, 3), np.float32)), table="MulOp
 
 
 def points(numbers: Array) -> bytes:
-    """Return a net that gives the same numbers (1, ...) for every picture."""
+    """Return a model that gives the same numbers (1, ...) for every picture."""
     flat = numbers.reshape(1, -1).astype(np.float32)
     weights = np.zeros((flat.shape[1], 144), np.float32)
     return tflite_bytes(
@@ -52,10 +52,10 @@ def points(numbers: Array) -> bytes:
 
 
 def opened(folder: Path, content: bytes, card: str) -> ImportedPose:
-    net, spec_path = folder / "net.tflite", folder / "card.toml"
-    net.write_bytes(content)
+    model, spec_path = folder / "net.tflite", folder / "card.toml"
+    model.write_bytes(content)
     spec_path.write_text(card)
-    return load_tflite(net, spec_path)
+    return load_tflite(model, spec_path)
 
 
 def refusal(folder: Path, content: bytes, card: str) -> str:
@@ -79,23 +79,23 @@ def lights() -> torch.Tensor:
 
 
 def test_heatmaps_in_rgb(tmp_path: Path) -> None:
-    net = opened(tmp_path, colours(), HEATMAPS)
-    assert isinstance(net, PoseModel)
-    assert isinstance(net.head, HeatmapHead)
-    output = net(lights())
+    model = opened(tmp_path, colours(), HEATMAPS)
+    assert isinstance(model, PoseModel)
+    assert isinstance(model.head, HeatmapHead)
+    output = model(lights())
     assert torch.equal(output.stages[0], lights())
     assert output.keypoints[0].tolist() == [[1, 2], [3, 4], [5, 6]]
     assert output.scores[0].tolist() == [0.75] * 3
 
 
 def test_bgr(tmp_path: Path) -> None:
-    net = opened(tmp_path, colours(), HEATMAPS.replace("RGB", "BGR"))
-    assert net(lights()).keypoints[0].tolist() == [[5, 6], [3, 4], [1, 2]]
+    model = opened(tmp_path, colours(), HEATMAPS.replace("RGB", "BGR"))
+    assert model(lights()).keypoints[0].tolist() == [[5, 6], [3, 4], [1, 2]]
 
 
 def test_scaling(tmp_path: Path) -> None:
-    net = opened(tmp_path, colours(), HEATMAPS + "mean = [0.25, 0.5, 0.75]\nstd = [0.5, 0.25, 1]\nscale = 4\n")
-    corner = net(lights()).stages[0][0, :, 0, 0]
+    model = opened(tmp_path, colours(), HEATMAPS + "mean = [0.25, 0.5, 0.75]\nstd = [0.5, 0.25, 1]\nscale = 4\n")
+    corner = model(lights()).stages[0][0, :, 0, 0]
     assert corner.tolist() == pytest.approx([0.0, -4.0, -2.0])
 
 
@@ -106,8 +106,8 @@ def test_select(tmp_path: Path) -> None:
 
 def test_channels_first(tmp_path: Path) -> None:
     content = tflite_bytes(Op("RELU", ("picture",)), picture=(1, 3, *SIZE))
-    net = opened(tmp_path, content, HEATMAPS + 'layout = "NCHW"\n')
-    assert net(lights()).keypoints[0].tolist() == [[1, 2], [3, 4], [5, 6]]
+    model = opened(tmp_path, content, HEATMAPS + 'layout = "NCHW"\n')
+    assert model(lights()).keypoints[0].tolist() == [[1, 2], [3, 4], [5, 6]]
 
 
 def test_several_stages(tmp_path: Path) -> None:
@@ -116,16 +116,16 @@ def test_several_stages(tmp_path: Path) -> None:
         Op("NEG", ("first",), table="NegOptions"),
         picture=PICTURE,
     )
-    net = opened(tmp_path, content, HEATMAPS.replace('["out"]', '["first", "out"]'))
-    first, last = net(lights()).stages
+    model = opened(tmp_path, content, HEATMAPS.replace('["out"]', '["first", "out"]'))
+    first, last = model(lights()).stages
     assert torch.equal(first, -lights())
     assert torch.equal(last, lights())
 
 
 def test_gradient_reaches_the_picture(tmp_path: Path) -> None:
-    net = opened(tmp_path, colours(), HEATMAPS.replace("RGB", "BGR") + "scale = 255\n")
+    model = opened(tmp_path, colours(), HEATMAPS.replace("RGB", "BGR") + "scale = 255\n")
     images = lights().requires_grad_()
-    net(images).stages[0][0, 0].sum().backward()
+    model(images).stages[0][0, 0].sum().backward()
     assert images.grad is not None
     assert {*images.grad[0, 2].flatten().tolist()} == {255.0}
     assert not images.grad[0, :2].any()
@@ -133,9 +133,9 @@ def test_gradient_reaches_the_picture(tmp_path: Path) -> None:
 
 def test_pixels(tmp_path: Path) -> None:
     # 3 and 4 of 6 x 8 pixels from the edges are the middle of the picture, which is the point (2.5, 3.5)
-    net = opened(tmp_path, points(np.array([[3.0, 4.0, 0.5, 0.5]])), POINTS)
-    assert isinstance(net.head, CoordinateHead)
-    output = net(torch.rand(2, 3, *SIZE))
+    model = opened(tmp_path, points(np.array([[3.0, 4.0, 0.5, 0.5]])), POINTS)
+    assert isinstance(model.head, CoordinateHead)
+    output = model(torch.rand(2, 3, *SIZE))
     assert output.stages[0].shape == (2, 2, 2)
     assert output.stages[0][0, 0].tolist() == [0.0, 0.0]
     assert output.keypoints[1].tolist() == [[2.5, 3.5], pytest.approx([0.0, 0.0], abs=1e-5)]
@@ -152,16 +152,16 @@ def test_columns_units_and_selection(tmp_path: Path) -> None:
 
 
 def test_centred_unit(tmp_path: Path) -> None:
-    net = opened(tmp_path, points(np.array([[-0.5, 0.25, 0.5, 0.0]])), POINTS.replace("pixels", "-0.5..0.5"))
-    assert net(torch.rand(1, 3, *SIZE)).stages[0].tolist() == [[[-0.5, 0.25], [0.5, 0.0]]]
+    model = opened(tmp_path, points(np.array([[-0.5, 0.25, 0.5, 0.0]])), POINTS.replace("pixels", "-0.5..0.5"))
+    assert model(torch.rand(1, 3, *SIZE)).stages[0].tolist() == [[[-0.5, 0.25], [0.5, 0.0]]]
 
 
 def test_other_size_of_images(tmp_path: Path) -> None:
-    net = opened(tmp_path, colours(), HEATMAPS)
+    model = opened(tmp_path, colours(), HEATMAPS)
     with pytest.raises(
         RobustPoseError, match=r"colours: images must have shape \(N, 3, 8, 6\), got \(1, 3, 6, 8\)"
     ):
-        net(torch.rand(1, 3, 6, 8))
+        model(torch.rand(1, 3, 6, 8))
 
 
 def test_no_spec_says_how_to_write_one(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_rows_that_do_not_fit(tmp_path: Path) -> None:
     ],
 )
 def test_people_must_not_mix(tmp_path: Path, op: Op) -> None:
-    # the batch is folded into the only axis there is, and the net computes along it
+    # the batch is folded into the only axis there is, and the model computes along it
     content = tflite_bytes(
         Op("RESHAPE", ("picture", np.array([144], np.int32)), ("rows",), "ReshapeOptions"),
         op,
@@ -233,7 +233,7 @@ def test_fingerprint(tmp_path: Path) -> None:
 
 
 def parts(*channels: int) -> bytes:
-    """Return a net of as many tensors, each of so many maps: the picture's red, times 1, 2, ..."""
+    """Return a model of as many tensors, each of so many maps: the picture's red, times 1, 2, ..."""
     red = Op(
         "SLICE", ("picture", np.zeros(4, np.int32), np.array([1, *SIZE, 1], np.int32)), ("red",), "SliceOptions"
     )
@@ -263,14 +263,14 @@ CENTRE = OFFSETS.replace('["a", "b"]', '["a", "b", "c", "d"]').replace('"offsets
 def test_parts_are_one_stage_in_the_specs_order(
     tmp_path: Path, card: str, channels: tuple[int, ...], head: type
 ) -> None:
-    net = opened(tmp_path, parts(*channels), card)
-    assert isinstance(net.head, head)
-    assert isinstance(net, PoseModel)
+    model = opened(tmp_path, parts(*channels), card)
+    assert isinstance(model.head, head)
+    assert isinstance(model, PoseModel)
     images = torch.rand(3, 3, *SIZE)
-    output = net(images)
+    output = model(images)
     expected = images[:, :1] * torch.arange(1.0, sum(channels) + 1)[:, None, None]
     torch.testing.assert_close(output.stages, (expected,))
-    keypoints, scores = net.head.decode(expected)
+    keypoints, scores = model.head.decode(expected)
     assert torch.equal(output.keypoints, keypoints)
     assert torch.equal(output.scores, scores)
     assert float(scores.max()) <= 1

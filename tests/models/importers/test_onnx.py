@@ -1,4 +1,4 @@
-"""onnx:PATH: our own nets exported and opened again, specs, and files that are refused."""
+"""onnx:PATH: our own models exported and opened again, specs, and files that are refused."""
 
 import re
 import warnings
@@ -35,7 +35,7 @@ def card(**changes: object) -> ModelSpec:
 
 
 def opened(path: Path, **changes: object) -> Any:
-    return open_model(f"onnx:{path}", card=card(**changes)).net
+    return open_model(f"onnx:{path}", card=card(**changes)).module
 
 
 def refusal(path: Path, **changes: object) -> str:
@@ -46,25 +46,25 @@ def refusal(path: Path, **changes: object) -> str:
 
 
 class Stages(nn.Module):
-    """A net of ours, giving its stages and nothing else."""
+    """A model of ours, giving its stages and nothing else."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.net = net
+        self.model = model
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        output: PoseOutput = self.net(images)
+        output: PoseOutput = self.model(images)
         return output.stages
 
 
-def exported(net: nn.Module, path: Path, *, size: tuple[int, int], free: bool) -> Path:
+def exported(model: nn.Module, path: Path, *, size: tuple[int, int], free: bool) -> Path:
     onnx_package()
     pytest.importorskip("onnxscript", reason="torch.onnx needs onnxscript")
     axes = {"picture": {0: "people"}} if free else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            Stages(net).eval(),
+            Stages(model).eval(),
             (torch.rand(1, 3, *size),),
             str(path),
             input_names=["picture"],
@@ -75,18 +75,18 @@ def exported(net: nn.Module, path: Path, *, size: tuple[int, int], free: bool) -
 
 
 @pytest.mark.parametrize("name", ["shg2", "hrnet", "vitpose", "resdec"])
-def test_our_nets_come_back(name: str, tmp_path: Path) -> None:
+def test_our_models_come_back(name: str, tmp_path: Path) -> None:
     """Exported with a batch of 1 and opened: the same stages for three people, and the same gradient."""
     torch.manual_seed(0)
-    net = build(name).eval()
-    size: tuple[int, int] = net.input_size  # type: ignore[assignment]
-    path = exported(net, tmp_path / "net.onnx", size=size, free=False)
+    model = build(name).eval()
+    size: tuple[int, int] = model.input_size  # type: ignore[assignment]
+    path = exported(model, tmp_path / "net.onnx", size=size, free=False)
     names = [value.name for value in onnx_package().load(path).graph.output]
-    h, w = net.head.heatmap_size  # type: ignore[union-attr, misc]
+    h, w = model.head.heatmap_size  # type: ignore[union-attr, misc]
     back = opened(path, skeleton="mpii_16", input_size=list(size), heatmap_size=[int(h), int(w)], stages=names)
     images = torch.rand(3, 3, *size)
     ours, theirs = images.clone().requires_grad_(), images.clone().requires_grad_()
-    stages, expected = back(ours).stages, net(theirs).stages
+    stages, expected = back(ours).stages, model(theirs).stages
     assert len(stages) == len(expected)
     for mine, true in zip(stages, expected, strict=True):
         assert near(mine.detach(), true.detach())
@@ -101,11 +101,11 @@ def near(ours: Tensor, theirs: Tensor) -> bool:
 
 
 def test_a_runtime_agrees(tmp_path: Path) -> None:
-    """onnxruntime on an exported net of ours, where it is installed."""
+    """onnxruntime on an exported model of ours, where it is installed."""
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     torch.manual_seed(0)
-    net = build("hrnet").eval()
-    path = exported(net, tmp_path / "net.onnx", size=(128, 128), free=True)
+    model = build("hrnet").eval()
+    path = exported(model, tmp_path / "net.onnx", size=(128, 128), free=True)
     (name,) = [value.name for value in onnx_package().load(path).graph.output]
     back = opened(path, skeleton="mpii_16", input_size=[128, 128], heatmap_size=[32, 32], stages=[name])
     images = torch.rand(2, 3, 128, 128)
@@ -118,16 +118,16 @@ def test_a_runtime_agrees(tmp_path: Path) -> None:
 
 def test_spec_channels_scaling_and_stages(tmp_path: Path) -> None:
     model = model_of([node("Neg", ["picture"], ["first"]), node("Neg", ["first"])])
-    net = opened(written(model, tmp_path / "net.onnx"), stages=["first", "out"], channels="BGR", scale=2.0)
-    first, last = net(lights()).stages
+    model = opened(written(model, tmp_path / "net.onnx"), stages=["first", "out"], channels="BGR", scale=2.0)
+    first, last = model(lights()).stages
     assert torch.equal(last, lights().flip(1) * 2)
     assert torch.equal(first, -last)
 
 
-def test_a_net_that_takes_channels_last(tmp_path: Path) -> None:
+def test_a_model_that_takes_channels_last(tmp_path: Path) -> None:
     model = model_of([node("Relu", ["picture"])], picture=(1, 8, 6, 3))
-    net = opened(written(model, tmp_path / "net.onnx"), layout="NHWC")
-    assert net(lights()).keypoints[0].tolist() == [[1, 2], [3, 4], [5, 6]]
+    model = opened(written(model, tmp_path / "net.onnx"), layout="NHWC")
+    assert model(lights()).keypoints[0].tolist() == [[1, 2], [3, 4], [5, 6]]
 
 
 def test_what_comes_after_the_stages_need_not_be_known(tmp_path: Path) -> None:
@@ -159,14 +159,14 @@ def test_quantised_graphs(tmp_path: Path) -> None:
 def test_a_graph_whose_batch_is_truly_one_runs_person_by_person(tmp_path: Path) -> None:
     nodes = [node("Reshape", ["picture", "flat"], ["row"]), node("Reshape", ["row", "back"])]
     weights = {"flat": np.array([144]), "back": np.array([1, 3, 8, 6])}
-    net = opened(written(model_of(nodes, weights, picture=(1, 3, 8, 6)), tmp_path / "net.onnx"))
-    assert net.graph.one_by_one
+    model = opened(written(model_of(nodes, weights, picture=(1, 3, 8, 6)), tmp_path / "net.onnx"))
+    assert model.graph.one_by_one
     pair = torch.cat([lights(), lights().flip(1)])
-    assert torch.equal(net(pair).stages[0], pair)
+    assert torch.equal(model(pair).stages[0], pair)
 
 
 def external(folder: Path, location: str, content: bytes, **more: str) -> Path:
-    """Write a net that adds a weight (3, 1, 1) which lies in another file."""
+    """Write a model that adds a weight (3, 1, 1) which lies in another file."""
     onnx = onnx_package()
     model = model_of([node("Add", ["picture", "w"])], {"w": np.array([[[1.0]], [[2.0]], [[3.0]]], np.float32)})
     (tensor,) = model.graph.initializer
@@ -185,9 +185,9 @@ WEIGHT = np.array([1, 2, 3], np.float32).tobytes()
 
 def test_weights_beside_the_file(tmp_path: Path) -> None:
     path = external(tmp_path, "data/w.bin", b"...." + WEIGHT, offset="4", length="12")
-    net = opened(path)
-    assert torch.equal(net(lights()).stages[0], lights() + torch.tensor([1.0, 2.0, 3.0])[:, None, None])
-    before = net.fingerprint
+    model = opened(path)
+    assert torch.equal(model(lights()).stages[0], lights() + torch.tensor([1.0, 2.0, 3.0])[:, None, None])
+    before = model.fingerprint
     (tmp_path / "data" / "w.bin").write_bytes(b"...." + WEIGHT[4:] + WEIGHT[:4])
     assert opened(path).fingerprint != before
 
@@ -216,7 +216,7 @@ def test_weights_beside_the_file_that_are_damaged(tmp_path: Path) -> None:
 def test_files_that_are_no_onnx(tmp_path: Path) -> None:
     onnx_package()
     path = tmp_path / "net.onnx"
-    for content in (b"", b"not a net", b"\x08\x07" * 20):
+    for content in (b"", b"not a model", b"\x08\x07" * 20):
         path.write_bytes(content)
         assert "is not an ONNX file, or is damaged" in refusal(path)
     assert "no such file" in refusal(tmp_path / "gone.onnx")
@@ -235,7 +235,7 @@ def test_without_a_spec_it_says_what_to_write(tmp_path: Path) -> None:
         ({"stages": ["outt"]}, "unknown tensor 'outt'; did you mean 'out'"),
         ({"input_size": [6, 8]}, "says input_size = [6, 8] in NCHW, which is [1, 3, 6, 8]"),
         ({"heatmap_size": [4, 3]}, "NCHW heatmaps of 4 x 3"),
-        ({"format": "tflite"}, "spec 'colours' is for tflite nets, the net is opened as onnx"),
+        ({"format": "tflite"}, "spec 'colours' is for tflite models, the model is opened as onnx"),
         ({"sha256": "0" * 64}, "spec 'colours' is for 000000000000"),
     ],
 )
@@ -243,7 +243,7 @@ def test_specs_that_do_not_fit(tmp_path: Path, changes: dict[str, object], messa
     assert message in refusal(written(model_of([node("Relu", ["picture"])]), tmp_path / "net.onnx"), **changes)
 
 
-def test_a_net_of_two_inputs(tmp_path: Path) -> None:
+def test_a_model_of_two_inputs(tmp_path: Path) -> None:
     onnx = onnx_package()
     model = model_of([node("Add", ["picture", "other"])])
     model.graph.input.append(onnx.helper.make_tensor_value_info("other", 1, [1]))

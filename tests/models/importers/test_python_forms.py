@@ -1,4 +1,4 @@
-"""torch:module:factory and callable:module:function, on tiny nets and functions whose answers are known."""
+"""torch:module:factory and callable:module:function, on tiny models and functions whose answers are known."""
 
 import hashlib
 from pathlib import Path
@@ -37,7 +37,7 @@ POINTS: dict[str, object] = {
     "unit": "pixels",
     "columns": ("x", "y", "score"),
 }
-NETS = """
+MODELS = """
 import torch
 from torch import nn
 from robustpose.models.architectures.hourglass import StackedHourglass
@@ -63,9 +63,9 @@ def ours():
 def nothing(): return 7
 def breaks(): raise KeyError("weights")
 def cut():
-    net = nn.Module()
+    model = nn.Module()
     net.forward = lambda x: x.detach()
-    return net
+    return model
 number = 3
 """
 FUNCTIONS = """
@@ -93,9 +93,9 @@ def card(changes: dict[str, object] | None = None, base: dict[str, object] = HEA
 
 
 @pytest.fixture
-def nets(tmp_path: Path) -> str:
+def models(tmp_path: Path) -> str:
     path = tmp_path / "my_nets.py"
-    path.write_text(NETS)
+    path.write_text(MODELS)
     return f"torch:{path}"
 
 
@@ -110,41 +110,41 @@ def functions(tmp_path: Path) -> str:
     ("factory", "stages"),
     [("tensor", ("output",)), ("pair", ("0", "1")), ("pair", ("output",)), ("record", ("maps",))],
 )
-def test_a_module_under_a_spec(nets: str, factory: str, stages: tuple[str, ...]) -> None:
-    opened = open_model(f"{nets}:{factory}", card=card({"stages": stages}))
-    output = opened.net(lights())
+def test_a_module_under_a_spec(models: str, factory: str, stages: tuple[str, ...]) -> None:
+    opened = open_model(f"{models}:{factory}", card=card({"stages": stages}))
+    output = opened.module(lights())
     assert opened.name == "colours"
     assert output.keypoints[0].tolist() == [[1, 2], [3, 4], [5, 6]]
     assert torch.equal(output.stages[-1], lights())
     assert len(output.stages) == len(stages)
 
 
-def test_bgr_and_scaling(nets: str) -> None:
-    opened = open_model(f"{nets}:tensor", card=card({"channels": "BGR", "mean": 0.25, "std": 0.5, "scale": 2}))
-    raw = opened.net(lights()).stages[0]
+def test_bgr_and_scaling(models: str) -> None:
+    opened = open_model(f"{models}:tensor", card=card({"channels": "BGR", "mean": 0.25, "std": 0.5, "scale": 2}))
+    raw = opened.module(lights()).stages[0]
     assert torch.equal(raw, (lights().flip(1) - 0.25) / 0.5 * 2)
 
 
-def test_the_gradient_is_the_nets_own(nets: str) -> None:
-    net = open_model(f"{nets}:tensor", card=card({"scale": 3})).net
+def test_the_gradient_is_the_models_own(models: str) -> None:
+    model = open_model(f"{models}:tensor", card=card({"scale": 3})).module
     images = lights().requires_grad_()
-    net(images).stages[0][0, 1].sum().backward()  # type: ignore[no-untyped-call]
+    model(images).stages[0][0, 1].sum().backward()  # type: ignore[no-untyped-call]
     assert images.grad is not None
     assert torch.equal(images.grad[0, 1], torch.full((8, 6), 3.0))
     assert not images.grad[0, [0, 2]].any()
 
 
-def test_a_pose_model_of_ones_own_needs_no_spec(nets: str) -> None:
-    opened = open_model(f"{nets}:ours")
-    assert tuple(opened.net.input_size) == (64, 64)
-    assert opened.net(torch.rand(2, 3, 64, 64)).keypoints.shape == (2, 16, 2)
-    assert opened.fingerprint == open_model(f"{nets}:ours").fingerprint
+def test_a_pose_model_of_ones_own_needs_no_spec(models: str) -> None:
+    opened = open_model(f"{models}:ours")
+    assert tuple(opened.module.input_size) == (64, 64)
+    assert opened.module(torch.rand(2, 3, 64, 64)).keypoints.shape == (2, 16, 2)
+    assert opened.fingerprint == open_model(f"{models}:ours").fingerprint
     with pytest.raises(RobustPoseError, match="takes no spec"):
-        open_model(f"{nets}:ours", card=card())
+        open_model(f"{models}:ours", card=card())
 
 
 def test_a_module_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "here_only.py").write_text(NETS)
+    (tmp_path / "here_only.py").write_text(MODELS)
     monkeypatch.chdir(tmp_path)
     assert open_model("torch:here_only:tensor", card=card()).name == "colours"
 
@@ -155,11 +155,11 @@ def test_the_fingerprint_follows_weights_code_and_spec(tmp_path: Path) -> None:
         path.write_text(source)
         return open_model(f"torch:{path}:tensor", card=card(changes)).fingerprint
 
-    first = print_of(NETS)
-    assert print_of(NETS) == first
-    assert print_of(NETS.replace("torch.ones(1)", "torch.ones(1) * 2")) != first
-    assert print_of(NETS.replace("x * self.scale", "x / self.scale")) != first
-    assert print_of(NETS, {"sigma": 2.0}) != first
+    first = print_of(MODELS)
+    assert print_of(MODELS) == first
+    assert print_of(MODELS.replace("torch.ones(1)", "torch.ones(1) * 2")) != first
+    assert print_of(MODELS.replace("x * self.scale", "x / self.scale")) != first
+    assert print_of(MODELS, {"sigma": 2.0}) != first
 
 
 @pytest.mark.parametrize(
@@ -172,16 +172,16 @@ def test_the_fingerprint_follows_weights_code_and_spec(tmp_path: Path) -> None:
         ("breaks", "failed: KeyError: 'weights' (my_nets.py, line 25)"),
     ],
 )
-def test_what_no_factory_is(nets: str, place: str, message: str) -> None:
+def test_what_no_factory_is(models: str, place: str, message: str) -> None:
     with pytest.raises(RobustPoseError) as caught:
-        open_model(f"{nets}:{place}")
+        open_model(f"{models}:{place}")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_net_that_cuts_the_gradient(nets: str) -> None:
+def test_a_model_that_cuts_the_gradient(models: str) -> None:
     with pytest.raises(RobustPoseError, match="no gradient reaches the picture from 'output'"):
-        open_model(f"{nets}:cut", card=card())
+        open_model(f"{models}:cut", card=card())
 
 
 @pytest.mark.parametrize(
@@ -199,13 +199,13 @@ def test_what_no_module_is(spec: str, message: str) -> None:
     assert message in str(caught.value)
 
 
-def test_wrong_stage_and_wrong_spec(nets: str) -> None:
+def test_wrong_stage_and_wrong_spec(models: str) -> None:
     with pytest.raises(RobustPoseError, match="unknown stage 'mapps'; did you mean 'maps'"):
-        open_model(f"{nets}:record", card=card({"stages": ("mapps",)}))
+        open_model(f"{models}:record", card=card({"stages": ("mapps",)}))
     with pytest.raises(RobustPoseError, match="heatmaps of 4 x 3"):
-        open_model(f"{nets}:tensor", card=card({"heatmap_size": (4, 3)}))
-    with pytest.raises(RobustPoseError, match="is for callable nets, the net is opened as torch"):
-        open_model(f"{nets}:tensor", card=card(base=POINTS))
+        open_model(f"{models}:tensor", card=card({"heatmap_size": (4, 3)}))
+    with pytest.raises(RobustPoseError, match="is for callable models, the model is opened as torch"):
+        open_model(f"{models}:tensor", card=card(base=POINTS))
 
 
 def pictures(n: int = 2) -> torch.Tensor:
@@ -216,22 +216,22 @@ def pictures(n: int = 2) -> torch.Tensor:
 
 
 def test_a_function_is_given_levels_and_its_pixels_count_from_the_edge(functions: str) -> None:
-    net = open_model(f"{functions}:corner", card=card(base=POINTS)).net
-    output = net(pictures())
+    model = open_model(f"{functions}:corner", card=card(base=POINTS)).module
+    output = model(pictures())
     # 3 and 4 pixels from the outer edges are the point (2.5, 3.5)
     assert output.keypoints[0].tolist() == [pytest.approx([2.5, 3.5]), pytest.approx([3.5, 4.5])]
     assert output.scores.tolist() == [[0.5, 1.5]] * 2
-    assert isinstance(net.head, CoordinateHead)
+    assert isinstance(model.head, CoordinateHead)
 
 
 def test_a_function_that_takes_bgr(functions: str) -> None:
-    net = open_model(f"{functions}:corner", card=card({"channels": "BGR"}, POINTS)).net
-    assert net(pictures()).keypoints[0, 0].tolist() == pytest.approx([-0.5, 3.5])
+    model = open_model(f"{functions}:corner", card=card({"channels": "BGR"}, POINTS)).module
+    assert model(pictures()).keypoints[0, 0].tolist() == pytest.approx([-0.5, 3.5])
 
 
 def test_a_keypoint_that_is_not_found_is_wrong(functions: str) -> None:
-    net = open_model(f"{functions}:one_lost", card=card(base=POINTS)).net
-    first, lost = attacks.predict(net, pictures(), ids=("a", "b")).keypoints[0].tolist()
+    model = open_model(f"{functions}:one_lost", card=card(base=POINTS)).module
+    first, lost = attacks.predict(model, pictures(), ids=("a", "b")).keypoints[0].tolist()
     assert first == pytest.approx([2.5, 3.5])
     assert lost == pytest.approx([-8.5, -8.5])
 
@@ -251,7 +251,7 @@ def test_what_no_function_is(functions: str, name: str, message: str) -> None:
 
 
 def test_a_function_scales_itself() -> None:
-    with pytest.raises(RobustPoseError, match="scale is for nets; a callable is given pictures"):
+    with pytest.raises(RobustPoseError, match="scale is for models; a callable is given pictures"):
         card({"scale": 255}, POINTS)
 
 
@@ -285,20 +285,20 @@ def people() -> Batch:
 
 
 def test_white_box_attacks_refuse_a_function_and_black_box_attacks_do_not(functions: str) -> None:
-    net = open_model(f"{functions}:corner", card=card(base=POINTS)).net
+    model = open_model(f"{functions}:corner", card=card(base=POINTS)).module
     threat, objective = Linf(eps=10 / 255), TrainingLoss("last")
     with pytest.raises(
         RobustPoseError,
         match=r"points gives answers and no gradient, which this attack needs; take one.*\(square;",
     ):
-        attacks.run(attacks.FGSM(), net, people(), threat=threat, objective=objective)
-    found = attacks.run(Corner(), net, people(), threat=threat, objective=objective)
+        attacks.run(attacks.FGSM(), model, people(), threat=threat, objective=objective)
+    found = attacks.run(Corner(), model, people(), threat=threat, objective=objective)
     assert found.output.keypoints[0, 0].tolist() == pytest.approx([3.5, 4.5])  # a level of 10 is a pixel
     assert (found.forwards, found.backwards) == (4, 0)
 
 
-def test_opening_leaves_random_state_alone(nets: str) -> None:
+def test_opening_leaves_random_state_alone(models: str) -> None:
     torch.manual_seed(3)
     before = hashlib.sha256(torch.get_rng_state().numpy().tobytes()).hexdigest()
-    open_model(f"{nets}:tensor", card=card())
+    open_model(f"{models}:tensor", card=card())
     assert hashlib.sha256(torch.get_rng_state().numpy().tobytes()).hexdigest() == before

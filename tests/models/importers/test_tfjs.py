@@ -40,8 +40,8 @@ def floats(*shape: int) -> Array:
 WEIGHTS = (floats(3, 3, 3, 4), floats(3, 3, 4, 2))
 
 
-def small_net(**how: Any) -> Files:
-    """Return a net of two 3x3 convolutions: 'first' has 4 channels, 'out' 2."""
+def small_model(**how: Any) -> Files:
+    """Return a model of two 3x3 convolutions: 'first' has 4 channels, 'out' 2."""
     first, second = (layer("Conv2D", weights) for weights in WEIGHTS)
     return tfjs_files(
         Op("Conv2D", first.inputs, "first", first.attributes),
@@ -51,7 +51,7 @@ def small_net(**how: Any) -> Files:
     )
 
 
-SMALL = small_net(shards=3)
+SMALL = small_model(shards=3)
 
 
 def changed(files: Files, change: Callable[[dict[str, Any]], object]) -> Files:
@@ -76,20 +76,20 @@ def refusal(folder: Path, files: Files, *names: str) -> str:
     return message
 
 
-def test_a_net_of_a_spec(tmp_path: Path) -> None:
-    model = write(tmp_path / "net", SMALL)
+def test_a_model_of_a_spec(tmp_path: Path) -> None:
+    path = write(tmp_path / "net", SMALL)
     card = tmp_path / "card.toml"
     card.write_text(CARD)
-    net = load_tfjs(model, card=card)
+    model = load_tfjs(path, card=card)
     images = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
-    (raw,) = net(images).stages
+    (raw,) = model(images).stages
     expected = torch.nn.functional.conv2d(images, torch.from_numpy(WEIGHTS[0]).permute(3, 2, 0, 1), padding=1)
     expected = torch.nn.functional.conv2d(expected, torch.from_numpy(WEIGHTS[1]).permute(3, 2, 0, 1), padding=1)
     torch.testing.assert_close(raw, expected, atol=1e-5, rtol=1e-5)
-    assert not net.training
-    assert not list(net.parameters())
-    assert torch.equal(load_tfjs(model.parent, card=card)(images).stages[0], raw)
-    assert load_tfjs(model, card=card).fingerprint == net.fingerprint
+    assert not model.training
+    assert not list(model.parameters())
+    assert torch.equal(load_tfjs(path.parent, card=card)(images).stages[0], raw)
+    assert load_tfjs(path, card=card).fingerprint == model.fingerprint
 
 
 def test_fingerprint_follows_the_shards(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_spec_of_another_format(tmp_path: Path) -> None:
     card = tmp_path / "card.toml"
     card.write_text(CARD.replace("tfjs", "tflite"))
     with pytest.raises(
-        RobustPoseError, match=r"is a spec for tflite nets \(format = 'tflite'\), the net is opened as tfjs"
+        RobustPoseError, match=r"is a spec for tflite models \(format = 'tflite'\), the model is opened as tfjs"
     ):
         load_tfjs(write(tmp_path, SMALL), card=card)
 
@@ -136,8 +136,8 @@ def test_the_size_of_a_free_picture_is_the_specs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stored", ["float16", "uint16", "uint8"])
 def test_weights_kept_in_fewer_bits(tmp_path: Path, stored: str) -> None:
-    """Each weight comes back within half a step of its scale, and the net computes with those."""
-    files = read_files(write(tmp_path, small_net(stored=stored)))
+    """Each weight comes back within half a step of its scale, and the model computes with those."""
+    files = read_files(write(tmp_path, small_model(stored=stored)))
     for weights, kept in zip(WEIGHTS, files.weights.values(), strict=True):
         levels = {"float16": 2**11, "uint16": 2**16 - 1, "uint8": 2**8 - 1}[stored]
         span = np.abs(weights).max() if stored == "float16" else weights.max() - weights.min()
@@ -145,7 +145,7 @@ def test_weights_kept_in_fewer_bits(tmp_path: Path, stored: str) -> None:
         assert np.abs(kept.numpy() - weights).max() <= 0.51 * span / levels + 1e-6
         assert np.abs(kept.numpy() - weights).max() > 0
     exact = outputs(tmp_path / "exact", SMALL)[0]
-    assert float((outputs(tmp_path / "net", small_net(stored=stored))[0] - exact).abs().max()) < 0.5
+    assert float((outputs(tmp_path / "net", small_model(stored=stored))[0] - exact).abs().max()) < 0.5
 
 
 def test_whole_numbers_by_hand(tmp_path: Path) -> None:

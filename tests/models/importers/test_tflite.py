@@ -1,4 +1,4 @@
-"""Whole .tflite files: the nets that others trained against the LiteRT runtime, and files that cannot be used."""
+"""Whole .tflite files: the models that others trained against the LiteRT runtime, and files that cannot be used."""
 
 from pathlib import Path
 from typing import Any
@@ -15,24 +15,24 @@ from robustpose.errors import RobustPoseError
 from robustpose.models.importers.tflite.graph import inputs_and_outputs, read_graph
 from robustpose.models.importers.tflite.loading import load_tflite
 from robustpose.types import PoseModel
-from tests.models.importers.tflite_files import REAL_NETS, Array, Op, real_path, runtime_outputs, tflite_bytes
+from tests.models.importers.tflite_files import REAL_MODELS, Array, Op, real_path, runtime_outputs, tflite_bytes
 from tests.models.real_people import real_people, share_found
 
 PEOPLE = 40
 
 
-def real_net(name: str) -> Path:
+def real_model(name: str) -> Path:
     return real_path(f"models/{name}.tflite")
 
 
-@pytest.mark.parametrize("name", REAL_NETS)
+@pytest.mark.parametrize("name", REAL_MODELS)
 def test_agrees_with_the_runtime_on_real_people(name: str) -> None:
-    path = real_net(name)
-    net = load_tflite(path)
-    people = real_people(net.input_size, 3)
+    path = real_model(name)
+    model = load_tflite(path)
+    people = real_people(model.input_size, 3)
     with torch.no_grad():
-        stages = net(people.images).stages
-        prepared = net.prepare(people.images)
+        stages = model(people.images).stages
+        prepared = model.prepare(people.images)
     for row in range(len(people)):
         (theirs,) = runtime_outputs(path.read_bytes(), prepared[row : row + 1].numpy())
         ours = stages[-1][row].permute(1, 2, 0).numpy()
@@ -41,33 +41,33 @@ def test_agrees_with_the_runtime_on_real_people(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", REAL_NETS)
+@pytest.mark.parametrize("name", REAL_MODELS)
 def test_finds_real_people(name: str) -> None:
-    net = load_tflite(real_net(name))
-    people = real_people(net.input_size, PEOPLE)
+    model = load_tflite(real_model(name))
+    people = real_people(model.input_size, PEOPLE)
     assert len(people) == PEOPLE
-    assert share_found(net, people) > 0.5
+    assert share_found(model, people) > 0.5
 
 
-@pytest.mark.parametrize("name", REAL_NETS)
+@pytest.mark.parametrize("name", REAL_MODELS)
 def test_batch_is_its_people_one_by_one(name: str) -> None:
-    net = load_tflite(real_net(name))
-    images = torch.rand(3, 3, *net.input_size, generator=torch.Generator().manual_seed(1))
+    model = load_tflite(real_model(name))
+    images = torch.rand(3, 3, *model.input_size, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        together = net(images).stages[-1]
-        apart = torch.cat([net(image).stages[-1] for image in torch.split(images, 1)])
+        together = model(images).stages[-1]
+        apart = torch.cat([model(image).stages[-1] for image in torch.split(images, 1)])
     torch.testing.assert_close(together, apart, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.slow
-def test_gradient_of_a_whole_net_is_right() -> None:
-    net = load_tflite(real_net("eff_RT_LITE")).double()
+def test_gradient_of_a_whole_model_is_right() -> None:
+    model = load_tflite(real_model("eff_RT_LITE")).double()
     generator = torch.Generator().manual_seed(2)
     images = torch.rand(1, 3, 224, 224, generator=generator, dtype=torch.float64).requires_grad_()
-    weights = torch.randn(net(images).stages[-1].shape, generator=generator, dtype=torch.float64)
+    weights = torch.randn(model(images).stages[-1].shape, generator=generator, dtype=torch.float64)
 
     def total(x: Tensor) -> Tensor:
-        raw: Tensor = net(x).stages[-1]
+        raw: Tensor = model(x).stages[-1]
         return (raw * weights).sum()
 
     (gradient,) = torch.autograd.grad(total(images), images)
@@ -81,21 +81,21 @@ def test_gradient_of_a_whole_net_is_right() -> None:
 
 
 def test_is_a_frozen_pose_model_in_eval_mode() -> None:
-    net = load_tflite(real_net("hourglass"))
-    assert isinstance(net, PoseModel)
-    assert not net.training
-    assert not list(net.parameters())
-    assert not any(buffer.requires_grad for buffer in net.buffers())
-    assert net.name == "hourglass_aic"
-    assert net.skeleton.name == "aic_14"
-    assert len(net.fingerprint) == 64
-    assert net.fingerprint == load_tflite(real_net("hourglass")).fingerprint
+    model = load_tflite(real_model("hourglass"))
+    assert isinstance(model, PoseModel)
+    assert not model.training
+    assert not list(model.parameters())
+    assert not any(buffer.requires_grad for buffer in model.buffers())
+    assert model.name == "hourglass_aic"
+    assert model.skeleton.name == "aic_14"
+    assert len(model.fingerprint) == 64
+    assert model.fingerprint == load_tflite(real_model("hourglass")).fingerprint
 
 
-@pytest.mark.parametrize("name", REAL_NETS)
+@pytest.mark.parametrize("name", REAL_MODELS)
 def test_no_memory_moves_between_convolutions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = read_graph(real_net(name).read_bytes(), file=name)
-    side = load_tflite(real_net(name)).input_size[0]
+    graph = read_graph(real_model(name).read_bytes(), file=name)
+    side = load_tflite(real_model(name)).input_size[0]
     convolve, seen = functional.conv2d, []
 
     def watched(image: Tensor, weight: Tensor, *others: Any) -> Tensor:
@@ -110,7 +110,7 @@ def test_no_memory_moves_between_convolutions(name: str, monkeypatch: pytest.Mon
     assert all(seen)
 
 
-# What follows needs no net of others.
+# What follows needs no model of others.
 
 SIDE = 6
 
@@ -122,8 +122,8 @@ def floats(*shape: int) -> Array:
 CONV = {"StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1}
 
 
-def small_net() -> bytes:
-    """Return a net of two 3x3 convolutions: 'first' has 4 channels, 'out' 2."""
+def small_model() -> bytes:
+    """Return a model of two 3x3 convolutions: 'first' has 4 channels, 'out' 2."""
     return tflite_bytes(
         Op("CONV_2D", ("picture", floats(4, 3, 3, 3), floats(4)), ("first",), "Conv2DOptions", CONV),
         Op("CONV_2D", ("first", floats(2, 3, 3, 4), floats(2)), ("out",), "Conv2DOptions", CONV),
@@ -131,7 +131,7 @@ def small_net() -> bytes:
     )
 
 
-SMALL = small_net()
+SMALL = small_model()
 
 
 def refusal(content: bytes, *outputs: str) -> str:
@@ -174,7 +174,7 @@ def test_truncated(length: int) -> None:
     except RobustPoseError as error:
         assert str(error).startswith("net.tflite: ")
         assert "\n" not in str(error)
-    else:  # what was cut off is not part of the net
+    else:  # what was cut off is not part of the model
         assert torch.equal(graph(x)[0], read_graph(SMALL, file="net")(x)[0])
 
 
@@ -188,10 +188,10 @@ def test_damaged(place: int, patch: bytes) -> None:
         assert str(error).startswith("net.tflite: ")
 
 
-@pytest.mark.parametrize("name", REAL_NETS)
+@pytest.mark.parametrize("name", REAL_MODELS)
 @pytest.mark.parametrize("share", [0.0, 1e-5, 0.001, 0.3, 0.9, 0.999])
-def test_truncated_real_net(name: str, share: float, tmp_path: Path) -> None:
-    content = real_net(name).read_bytes()
+def test_truncated_real_model(name: str, share: float, tmp_path: Path) -> None:
+    content = real_model(name).read_bytes()
     path = tmp_path / "net.tflite"
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(RobustPoseError, match=r"net\.tflite: "):
@@ -279,7 +279,7 @@ def test_several_graphs() -> None:
     assert "must have one graph, has 2" in refusal(content)
 
 
-def test_weights_that_the_net_computes() -> None:
+def test_weights_that_the_model_computes() -> None:
     content = tflite_bytes(
         Op("RESHAPE", ("picture", np.array([4, 3, 3, 3], np.int32)), ("weights",), "ReshapeOptions"),
         Op("CONV_2D", ("picture", "weights", floats(4)), table="Conv2DOptions", fields=CONV),

@@ -1,4 +1,4 @@
-"""torchscript:PATH: agreement with the net that was saved, and what is refused before anything of it runs."""
+"""torchscript:PATH: agreement with the model that was saved, and what is refused before anything of it runs."""
 
 import contextlib
 import hashlib
@@ -44,7 +44,7 @@ def card() -> ModelSpec:
     )
 
 
-class Net(nn.Module):
+class Model(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.first = nn.Conv2d(3, 8, 3, stride=2, padding=1)
@@ -62,28 +62,28 @@ class WritesFile(nn.Module):
         return x
 
 
-def saved(net: nn.Module, path: Path, *, traced: bool) -> Path:
+def saved(model: nn.Module, path: Path, *, traced: bool) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if traced:
-            made = torch.jit.trace(net, torch.rand(1, 3, 16, 12))  # type: ignore[no-untyped-call]
+            made = torch.jit.trace(model, torch.rand(1, 3, 16, 12))  # type: ignore[no-untyped-call]
         else:
-            made = torch.jit.script(net)
+            made = torch.jit.script(model)
         made.save(str(path))
     return path
 
 
 @pytest.mark.parametrize("traced", [True, False])
-def test_agrees_with_the_net_that_was_saved(tmp_path: Path, traced: bool) -> None:
+def test_agrees_with_the_model_that_was_saved(tmp_path: Path, traced: bool) -> None:
     torch.manual_seed(0)
-    net = Net().eval()
-    opened = open_model(f"torchscript:{saved(net, tmp_path / 'net.pt', traced=traced)}", card=card())
+    model = Model().eval()
+    opened = open_model(f"torchscript:{saved(model, tmp_path / 'net.pt', traced=traced)}", card=card())
     images = torch.rand(3, 3, 16, 12)
     ours, theirs = images.clone().requires_grad_(), images.clone().requires_grad_()
-    (stage,) = opened.net(ours).stages
-    assert torch.allclose(stage, net(theirs), atol=1e-6)
+    (stage,) = opened.module(ours).stages
+    assert torch.allclose(stage, model(theirs), atol=1e-6)
     stage.square().sum().backward()  # type: ignore[no-untyped-call]
-    net(theirs).square().sum().backward()
+    model(theirs).square().sum().backward()
     assert ours.grad is not None
     assert theirs.grad is not None
     assert torch.allclose(ours.grad, theirs.grad, atol=1e-6)
@@ -92,12 +92,14 @@ def test_agrees_with_the_net_that_was_saved(tmp_path: Path, traced: bool) -> Non
 
 def test_can_be_attacked(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    net = open_model(f"torchscript:{saved(Net().eval(), tmp_path / 'net.pt', traced=False)}", card=card()).net
+    model = open_model(
+        f"torchscript:{saved(Model().eval(), tmp_path / 'net.pt', traced=False)}", card=card()
+    ).module
     batch = tiny_batch(2)
     batch = replace(batch, images=torch.randint(0, 256, (2, 3, 16, 12)).float() / 255)
     threat = Linf(eps=8 / 255)
-    found = attacks.run(attacks.IGSM(steps=3), net, batch, threat=threat, objective=TrainingLoss("last"))
-    loss = TrainingLoss("last").bind(net, aim_at(batch), targeted=False)
+    found = attacks.run(attacks.IGSM(steps=3), model, batch, threat=threat, objective=TrainingLoss("last"))
+    loss = TrainingLoss("last").bind(model, aim_at(batch), targeted=False)
     rows = torch.arange(2)
     assert bool((loss(found.images, rows) > loss(batch.images, rows)).all())
     assert (found.forwards, found.backwards) == (6, 6)
@@ -227,13 +229,13 @@ def test_a_record_that_stands_twice_is_refused() -> None:
 
 
 def test_torch_gets_only_what_was_read(tmp_path: Path) -> None:
-    path = saved(Net().eval(), tmp_path / "net.pt", traced=True)
+    path = saved(Model().eval(), tmp_path / "net.pt", traced=True)
     more = {"net/extra/note.txt": b"note", "net/code/decoy.py.debug_pkl": b"unread", "net/bytecode.pkl": b"unread"}
     content = changed(path.read_bytes(), more=more)
     packed = zipfile.ZipFile(io.BytesIO(read_archive(content, file="net.pt")))
     with zipfile.ZipFile(path) as good:
         plain = [n for n in good.namelist() if not re.search(r"debug_pkl|traced_inputs|serialization_id", n)]
-        expected = {re.sub("^net", "archive", name): good.read(name) for name in plain}
+        expected = {re.sub("^model", "archive", name): good.read(name) for name in plain}
     assert {name: packed.read(name) for name in packed.namelist()} == expected
     path.write_bytes(content)
     assert open_model(f"torchscript:{path}", card=card()).name == "scripted"
@@ -296,7 +298,7 @@ def test_what_a_model_prints_does_not_answer_for_it(tmp_path: Path) -> None:
 
 def test_damaged_archives_are_refused_in_one_line(tmp_path: Path) -> None:
     """Bytes changed at random, of the zip's own tables too: read or refused, no other error."""
-    good = saved(Net().eval(), tmp_path / "net.pt", traced=True).read_bytes()
+    good = saved(Model().eval(), tmp_path / "net.pt", traced=True).read_bytes()
     draw = random.Random(0)
     for _ in range(300):
         bad = bytearray(good)
@@ -314,7 +316,7 @@ class Runs:
 def test_a_pickle_in_an_archive_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An archive whose pickles name what TorchScript does not write is refused before torch reads it."""
     monkeypatch.chdir(tmp_path)
-    good = saved(Net().eval(), tmp_path / "net.pt", traced=True).read_bytes()
+    good = saved(Model().eval(), tmp_path / "net.pt", traced=True).read_bytes()
     bad = tmp_path / "bad.pt"
     bad.write_bytes(changed(good, lambda name, held: pickle.dumps(Runs(), 2) if name == "net/data.pkl" else held))
     with pytest.raises(RobustPoseError, match=r"bad\.pt: data\.pkl names 'io open'.* refused"):
@@ -333,7 +335,7 @@ def test_files_that_are_no_torchscript(tmp_path: Path) -> None:
     other.write_bytes(b"\x80\x02}q\x00.")
     with pytest.raises(RobustPoseError, match="is not a TorchScript archive"):
         open_model(f"torchscript:{other}", card=card())
-    good = saved(Net().eval(), tmp_path / "net.pt", traced=True)
+    good = saved(Model().eval(), tmp_path / "net.pt", traced=True)
     other.write_bytes(good.read_bytes()[:-200])
     with pytest.raises(RobustPoseError, match="or is damaged"):
         open_model(f"torchscript:{other}", card=card())
@@ -345,7 +347,7 @@ def test_files_that_are_no_torchscript(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_spec_of_another_file_is_refused(tmp_path: Path) -> None:
-    path = saved(Net().eval(), tmp_path / "net.pt", traced=True)
+    path = saved(Model().eval(), tmp_path / "net.pt", traced=True)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     assert open_model(f"torchscript:{path}", card=replace(card(), sha256=sha256)).name == "scripted"
     with pytest.raises(RobustPoseError, match=f"sha256 is {sha256[:12]}..., spec 'scripted' is for 000000000000"):

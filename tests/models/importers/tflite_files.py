@@ -14,7 +14,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 REAL = Path(__file__).parents[3].parent / "shared" / "data"
-REAL_NETS = ("cpm", "hourglass", "eff_RT_LITE", "eff_I_LITE")
+REAL_MODELS = ("cpm", "hourglass", "eff_RT_LITE", "eff_I_LITE")
 Array = NDArray[Any]
 _TYPES = {
     "float32": tflite.TensorType.FLOAT32,
@@ -53,7 +53,7 @@ def tflite_bytes(
     inputs: Sequence[str] = ("picture",),
     graphs: int = 1,
 ) -> bytes:
-    """Write a net that takes `picture`; shapes of made tensors are asked of the runtime where not given.
+    """Write a model that takes `picture`; shapes of made tensors are asked of the runtime where not given.
 
     `scaled` tensors get a quantisation scale; `types` are float32 where not given.
     """

@@ -1,4 +1,4 @@
-"""A study small enough for a test: random pictures, two untrained nets of one layer."""
+"""A study small enough for a test: random pictures, two untrained models of one layer."""
 
 import hashlib
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ class FakePeople:
         )
 
 
-class FakeNet(nn.Module):
+class FakeModel(nn.Module):
     """One convolution to heatmaps, or one layer to coordinates; its seed is its character."""
 
     skeleton = MPII_16
@@ -92,10 +92,10 @@ class FakeNet(nn.Module):
 
 
 def fake_models(*names: str) -> tuple[OpenedModel, ...]:
-    """Make nets: heatmaps and coordinates by turns."""
+    """Make models: heatmaps and coordinates by turns."""
     return tuple(
         OpenedModel(
-            name=name, net=FakeNet(seed, coordinates=seed % 2 == 1), fingerprint=f"{seed:02d}fa{seed:02d}fa"
+            name=name, module=FakeModel(seed, coordinates=seed % 2 == 1), fingerprint=f"{seed:02d}fa{seed:02d}fa"
         )
         for seed, name in enumerate(names)
     )
@@ -115,7 +115,7 @@ def fake_study(
     names: Sequence[str] = ("maps", "direct"),
     settings: Sequence[Setting] = SETTINGS,
     people: FakePeople | None = None,
-    title: str = "Two tiny nets on noise",
+    title: str = "Two tiny models on noise",
 ) -> tuple[Plan, Store]:
     """Run a fake study to its end."""
     people = FakePeople() if people is None else people

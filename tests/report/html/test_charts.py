@@ -13,7 +13,7 @@ from robustpose.report.html.charts import COLORS, MARKERS, chart_svg, color_of, 
 
 SVG = "{http://www.w3.org/2000/svg}"
 EPS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-NETS = ("deeppose", "shg2", "shg8", "chained", "attention_hg", "dlcm", "resreg", "resdec", "resdec_pre")
+MODELS = ("deeppose", "shg2", "shg8", "chained", "attention_hg", "dlcm", "resreg", "resdec", "resdec_pre")
 PAPERS = ("2-SHG", "2-SHG-ALL", "8-SHG", "8-SHG-ALL", "Attn-HG", "Chained", "DLCM", "DeepPose", "ResDec", "Pre")
 
 
@@ -30,10 +30,10 @@ def chart(*curves: Curve, diagonal: bool = False) -> Chart:
 
 
 def crowd() -> Chart:
-    """Nine nets, four of them -ALL, and ten grey curves that all end within two points."""
+    """Nine models, four of them -ALL, and ten grey curves that all end within two points."""
     papers = [curve(f"{name}, paper", None, 3 + i / 5) for i, name in enumerate(PAPERS)]
-    ours = [curve(name, i, 5 + i) for i, name in enumerate(NETS)]
-    return chart(*papers, *ours, *(curve(f"{name}-ALL", i, i, dashed=True) for i, name in enumerate(NETS[:4])))
+    ours = [curve(name, i, 5 + i) for i, name in enumerate(MODELS)]
+    return chart(*papers, *ours, *(curve(f"{name}-ALL", i, i, dashed=True) for i, name in enumerate(MODELS[:4])))
 
 
 def texts(svg: str) -> dict[str, tuple[float, float, float]]:
@@ -55,7 +55,7 @@ def names(svg: str) -> list[str]:
     return [element.text or "" for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
 
-def test_ten_nets_have_colours_and_markers_of_their_own_and_none_is_the_papers_grey() -> None:
+def test_ten_models_have_colours_and_markers_of_their_own_and_none_is_the_papers_grey() -> None:
     assert len({color_of(slot) for slot in range(10)}) == 10
     assert len({marker_of(slot) for slot in range(10)}) == 10
     assert len({(color_of(slot), marker_of(slot)) for slot in range(30)}) == 30
@@ -78,19 +78,19 @@ def test_few_curves_bear_their_names_in_their_colours() -> None:
 
 
 def test_six_curves_share_a_legend_and_the_papers_keep_their_names_at_their_ends() -> None:
-    nets = [curve(name, i, 10 * i) for i, name in enumerate(NETS[:5])]
-    svg = chart_svg(chart(*nets, curve("2-SHG, paper", None, 30)))
+    models = [curve(name, i, 10 * i) for i, name in enumerate(MODELS[:5])]
+    svg = chart_svg(chart(*models, curve("2-SHG, paper", None, 30)))
     placed = texts(svg)
-    assert {"grey: the paper (MPII)", "2-SHG", *NETS[:5]} == set(placed)
+    assert {"grey: the paper (MPII)", "2-SHG", *MODELS[:5]} == set(placed)
     plot = 10 + 230
     assert placed["2-SHG"][1] < plot
-    assert all(placed[name][1] > plot for name in (*NETS[:5], "grey: the paper (MPII)"))
+    assert all(placed[name][1] > plot for name in (*MODELS[:5], "grey: the paper (MPII)"))
 
 
 def test_no_two_names_touch_however_many_curves_end_together() -> None:
     svg = chart_svg(crowd())
     placed = texts(svg)
-    assert {*NETS, *PAPERS} <= set(placed)
+    assert {*MODELS, *PAPERS} <= set(placed)
     ends = sorted(placed[name][1] for name in PAPERS)
     assert all(below - above >= 9 for above, below in pairwise(ends))
     assert min(ends) > 10
@@ -104,7 +104,7 @@ def test_no_two_names_touch_however_many_curves_end_together() -> None:
 
 
 def test_everything_lies_within_the_figure() -> None:
-    for each in (crowd(), chart(curve("a net with a name as long as anybody's, and longer", 3, 5))):
+    for each in (crowd(), chart(curve("a model with a name as long as anybody's, and longer", 3, 5))):
         svg = chart_svg(each)
         view = re.search(r'viewBox="0 0 (\d+) (\d+)"', svg)
         assert view is not None

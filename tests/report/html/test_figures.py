@@ -28,9 +28,9 @@ def row(value: float) -> Row:
     )
 
 
-def curve(net: str, slot: int, *values: float) -> Curve:
+def curve(model: str, slot: int, *values: float) -> Curve:
     eps = (0.25, 2.0, 8.0, 32.0)[: len(values)]
-    return Curve(net=net, slot=slot, eps=eps, rows=tuple(row(value) for value in values))
+    return Curve(model=model, slot=slot, eps=eps, rows=tuple(row(value) for value in values))
 
 
 def texts(svg: str) -> list[str]:
@@ -57,7 +57,7 @@ def test_a_figure_is_the_same_twice_and_refers_to_nothing_outside() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 8])
-def test_one_to_eight_nets_and_single_points_can_be_drawn(count: int) -> None:
+def test_one_to_eight_models_and_single_points_can_be_drawn(count: int) -> None:
     names = [f"net number {i} with a long name" for i in range(count)]
     svg = curves_svg([curve(name, i, 60.0 + i) for i, name in enumerate(names)], ylabel="%")
     assert sum(text.startswith("net number") for text in texts(svg)) == count

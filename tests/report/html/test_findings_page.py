@@ -22,7 +22,7 @@ from robustpose.study.plan import Plan, make_plan
 from tests.report.html.fakes import FakePeople, fake_models, fake_study
 from tests.report.html.pages import Page
 
-NETS = ("maps", "direct")
+MODELS = ("maps", "direct")
 NAN = Estimate(math.nan, math.nan, math.nan, 3)
 TEMPLATES = Path(exhibits.__file__).parent / "templates"
 
@@ -47,8 +47,8 @@ CHART = Chart(
 )
 SHADED = Tabular(
     "matrix",
-    "Across nets",
-    ("maps", "direct", "new_net"),
+    "Across models",
+    ("maps", "direct", "new_model"),
     (
         ("maps", (estimate(12.0), NAN, None)),
         ("2-SHG, paper", (150.0, math.nan, 0.0)),
@@ -69,15 +69,15 @@ FOUND = {
         (Picture("small", "Small", NOISE[:24, :32]), Picture("large", "Large", NOISE), SHADED, MIXED),
         (
             verdict("Universal is strong.", "does not hold", estimate(-3.0, 7)),
-            verdict("Nets differ.", "undecided", None),
+            verdict("Models differ.", "undecided", None),
         ),
         ("Learned on 10 people.",),
     ),
-    "transfer": Found(remarks=("One net only, so nothing is carried over.",)),
+    "transfer": Found(remarks=("One model only, so nothing is carried over.",)),
 }
 
 
-def plan(*, names: Sequence[str] = NETS, title: str = "Two nets", people: str = "noise") -> Plan:
+def plan(*, names: Sequence[str] = MODELS, title: str = "Two models", people: str = "noise") -> Plan:
     study = Study(name="s", title=title, models=tuple(names), data="x", settings=(), n=25, findings=tuple(FOUND))
     return make_plan(study, models=fake_models(*names), dataset=FakePeople(name=people), metric="pckh")
 
@@ -126,10 +126,10 @@ def test_the_verdicts_come_first_with_their_numbers(page: Page) -> None:
             "paper of Universal is strong.",
         ],
         [
-            f"Nets differ. {FINDINGS['table1'].title}: how it was decided decision of Nets differ.",
+            f"Models differ. {FINDINGS['table1'].title}: how it was decided decision of Models differ.",
             "undecided",
             "not measured",
-            "paper of Nets differ.",
+            "paper of Models differ.",
         ],
     ]
     assert {"#finding-fig2a", "#finding-table1", "#finding-transfer", "index.html"} <= set(page.links)
@@ -162,7 +162,7 @@ def test_tables_show_values_with_their_intervals(page: Page) -> None:
         ["maps", "90.0 [88.0, 91.5]", ""],
     ]
     assert matrix == [
-        ["row", "maps", "direct", "new_ net"],
+        ["row", "maps", "direct", "new_ model"],
         ["maps", "12.0 [9.8, 15.5] n 25", "not defined for these 3 people n 3", ""],
         ["2-SHG, paper", "150.0", "", "0.0"],
     ]
@@ -207,7 +207,7 @@ def test_downloads_hold_every_number(written: Path) -> None:
     assert rows(folder / "matrix.csv") == [
         [
             *("row", "maps", "maps: low", "maps: high", "maps: n"),
-            *("direct", "direct: low", "direct: high", "direct: n", "new_net"),
+            *("direct", "direct: low", "direct: high", "direct: n", "new_model"),
         ],
         ["maps", "12", "9.75", "15.5", "25", "", "", "", "3", ""],
         ["2-SHG, paper", "150", "", "", "", "", "", "", "", "0"],
@@ -219,8 +219,8 @@ def test_downloads_hold_every_number(written: Path) -> None:
             *("paper of Universal is strong.", "decision of Universal is strong."),
         ],
         [
-            *("table1", "Nets differ.", "undecided", "", "", "", ""),
-            *("paper of Nets differ.", "decision of Nets differ."),
+            *("table1", "Models differ.", "undecided", "", "", "", ""),
+            *("paper of Models differ.", "decision of Models differ."),
         ],
     ]
 
@@ -271,7 +271,7 @@ def test_the_same_findings_give_the_same_bytes(written: Path, tmp_path: Path) ->
 def test_a_finding_may_have_nothing_but_a_remark(tmp_path: Path) -> None:
     path = write_findings(plan(), {"transfer": FOUND["transfer"]}, tmp_path)
     page = Page(path.read_text())
-    assert "One net only, so nothing is carried over." in page.data
+    assert "One model only, so nothing is carried over." in page.data
     assert page.tables == []
     assert set(files(tmp_path)) == {"findings.html", "findings/verdicts.csv"}
 

@@ -1,4 +1,4 @@
-"""What the pages say of the loss that is attacked, of nets that others trained."""
+"""What the pages say of the loss that is attacked, of models that others trained."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from robustpose.report.html import words, write_findings
 from robustpose.study.definition import Study
 from robustpose.study.plan import make_plan
 from tests.models.importers.test_imported import CENTRE, HEATMAPS, OFFSETS, POINTS, colours, opened, parts, points
-from tests.study.study_fakes import NoisePeople, models
+from tests.study.study_fakes import NoisePeople, tiny_models
 from tests.study.study_fakes import plan as tiny_plan
 
 
-def test_what_stands_for_the_loss_of_imported_nets_is_said(tmp_path: Path) -> None:
+def test_what_stands_for_the_loss_of_imported_models_is_said(tmp_path: Path) -> None:
     for name in "abcd":
         (tmp_path / name).mkdir()
     imported = (
@@ -22,11 +22,11 @@ def test_what_stands_for_the_loss_of_imported_nets_is_said(tmp_path: Path) -> No
         opened(tmp_path / "c", parts(2, 4), OFFSETS.replace('"parts"', '"disks"')),
         opened(tmp_path / "d", parts(2, 4, 4, 1), CENTRE.replace('"parts"', '"centred"')),
     )
-    nets = [OpenedModel(name=net.name, net=net, fingerprint=net.fingerprint) for net in imported]
+    others = [OpenedModel(name=model.name, module=model, fingerprint=model.fingerprint) for model in imported]
     study = Study(name="i", title="I", models=("a", "b", "c", "d"), data="noise", settings=(), n=3)
-    plan = make_plan(study, models=[*nets, *models()], dataset=NoisePeople())
+    plan = make_plan(study, models=[*others, *tiny_models()], dataset=NoisePeople())
     assert words.guessed_losses(plan) == (
-        "What others trained a net with is not known; of colours the mean squared error of its heatmaps, of "
+        "What others trained a model with is not known; of colours the mean squared error of its heatmaps, of "
         "points the squared distance of its coordinates, of disks the logistic loss of its heatmaps with the "
         "Huber loss of its offsets and of centred the focal loss of its heatmaps with the L1 distance of its "
         "offsets and of its rough pose is attacked in its place."

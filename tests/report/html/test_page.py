@@ -68,7 +68,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_the_table_holds_the_numbers_of_the_result_rows(fake: tuple[Plan, Store, Path]) -> None:
     plan, store, index = fake
     main = {"clean": "clean", "IGSM-T-3": "target"}
-    by_net = {
+    by_model = {
         model.name: [
             printed(row)
             for row in result_rows(replace(plan, models=(model,)), store)
@@ -81,8 +81,8 @@ def test_the_table_holds_the_numbers_of_the_result_rows(fake: tuple[Plan, Store,
     scores = [row for row in cells.rows[1:] if len(row) == 5]
 
     assert cells.rows[0] == ["eps", "Steps", "maps", "direct", "n"]
-    assert [row[2] for row in scores] == by_net["maps"]
-    assert [row[3] for row in scores] == by_net["direct"]
+    assert [row[2] for row in scores] == by_model["maps"]
+    assert [row[3] for row in scores] == by_model["direct"]
     assert scores[0][:2] == ["–", "–"]
     assert [row[0].removesuffix(" †") for row in scores[1:5]] == ["0.5/255", "2/255", "8/255", "32/255"]
     assert {row[1] for row in scores[5:]} == {"3"}
@@ -113,13 +113,13 @@ def test_the_headlines_bars_lie_over_their_intervals(fake: tuple[Plan, Store, Pa
         for row in index.read_text().split("<tr>")
         if "<b style=" in row
     ]
-    assert len(found) == 2  # a net each
+    assert len(found) == 2  # a model each
     for (low, high), (left, width) in found:
         assert float(left) == pytest.approx(float(low), abs=1e-3)
         assert float(width) == pytest.approx(float(high) - float(low), abs=1e-2)
 
 
-def test_the_headline_names_the_strongest_attack_on_each_net(fake: tuple[Plan, Store, Path]) -> None:
+def test_the_headline_names_the_strongest_attack_on_each_model(fake: tuple[Plan, Store, Path]) -> None:
     plan, store, index = fake
     rows = Cells(index.read_text(), table="headline").rows[1:]
     for line, model in zip(rows, plan.models, strict=True):
@@ -164,8 +164,8 @@ def test_figures_and_pictures_lie_beside_the_page(fake: tuple[Plan, Store, Path]
         "figures/curve-fgsm-u.svg",
         "figures/curve-igsm-u-3.svg",
         "figures/curve-igsm-t-3.svg",
-        "figures/parts-net-1.svg",
-        "figures/parts-net-2.svg",
+        "figures/parts-model-1.svg",
+        "figures/parts-model-2.svg",
     }
     for number in (1, 2, 3):
         assert f"pictures/person-{number}-truth.png" in names
@@ -184,10 +184,10 @@ def test_the_page_says_what_was_measured_and_who_is_missing(fake: tuple[Plan, St
     assert "perturbation × 8" in page
 
 
-def test_one_net_and_one_setting_make_a_page(tmp_path: Path) -> None:
+def test_one_model_and_one_setting_make_a_page(tmp_path: Path) -> None:
     plan, store = fake_study(tmp_path, names=["solo"], settings=[FGSM], people=FakePeople(people=3, unreadable=0))
     page = write_report(plan, store, tmp_path / "report").read_text()
-    assert [row[0] for row in Cells(page, table="headline").rows] == ["Net", "solo"]
+    assert [row[0] for row in Cells(page, table="headline").rows] == ["Model", "solo"]
     assert 'id="targeted"' not in page
     assert 'id="unrounded"' not in page
 

@@ -1,4 +1,4 @@
-"""The scatter figure: one range that hides nothing, a marker and a name a net, names that do not touch."""
+"""The scatter figure: one range that hides nothing, a marker and a name a model, names that do not touch."""
 
 import math
 from itertools import combinations
@@ -20,11 +20,11 @@ def test_both_axes_have_one_range_that_hides_no_interval() -> None:
     low, high = limits([point("a", 0, 10, 60, wide=5), point("b", 1, 30, 20)])
     assert (low, high) == pytest.approx((5 - 2.4, 65 + 2.4))
     assert limits([]) == pytest.approx((-4, 104))
-    low, high = limits([point("a", 0, 0, 0, wide=0)])  # every net has lost everything
+    low, high = limits([point("a", 0, 0, 0, wide=0)])  # every model has lost everything
     assert low < 0 < high
 
 
-def test_every_net_is_marked_and_named_once() -> None:
+def test_every_model_is_marked_and_named_once() -> None:
     points = [point(f"net_{slot}", slot, 5.0 * slot, 80 - 4.0 * slot) for slot in range(14)]
     svg = scatter_svg(points, x_label="rendered", y_label="photos")
     for each in points:
@@ -34,7 +34,7 @@ def test_every_net_is_marked_and_named_once() -> None:
     assert scatter_svg(points, x_label="rendered", y_label="photos") == svg
 
 
-def test_nets_without_one_of_the_scores_are_left_out() -> None:
+def test_models_without_one_of_the_scores_are_left_out() -> None:
     points = [
         point("here", 0, 50, 50),
         Point("gone", 1, NAN, (1.0, 0.0, 2.0)),
@@ -72,6 +72,6 @@ def test_names_stay_in_the_plot_and_do_not_touch(seed: int) -> None:
 
 
 def test_names_of_equal_points_stand_apart() -> None:
-    crosses = [Cross((2.0, 2.0, 2.0), (2.0, 2.0, 2.0))] * 8  # all nets lost everything: the corner
+    crosses = [Cross((2.0, 2.0, 2.0), (2.0, 2.0, 2.0))] * 8  # all models lost everything: the corner
     placed = place_names(["efficientpose"] * 8, crosses)
     assert len({name.box for name in placed}) == 8

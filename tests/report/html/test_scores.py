@@ -13,7 +13,7 @@ from robustpose.jobs.setting import Setting
 from robustpose.objectives import OBJECTIVES
 from robustpose.report.html.scores import (
     Family,
-    Net,
+    Model,
     families,
     half_gone,
     main_settings,
@@ -45,10 +45,10 @@ def row(setting: Setting, value: float, *, n: int = 9) -> Row:
     )
 
 
-def net(settings: Sequence[Setting], values: Sequence[float], *, slot: int = 0) -> Net:
+def model(settings: Sequence[Setting], values: Sequence[float], *, slot: int = 0) -> Model:
     rows = [row(setting, value) for setting, value in zip(settings, values, strict=True)]
-    return Net(
-        name=f"net {slot}", slot=slot, rows={(r.attack, r.eps, r.objective, r.measure, r.part): r for r in rows}
+    return Model(
+        name=f"model {slot}", slot=slot, rows={(r.attack, r.eps, r.objective, r.measure, r.part): r for r in rows}
     )
 
 
@@ -89,14 +89,14 @@ def test_the_headline_is_about_8_of_255_or_else_the_largest_eps() -> None:
     assert main_settings([]) == ()
 
 
-def test_the_strongest_setting_does_most_damage_to_the_nets_together() -> None:
+def test_the_strongest_setting_does_most_damage_to_the_models_together() -> None:
     settings = [FGSM, IGSM, ALL]
-    nets = [net(settings, [50, 9, 8]), net(settings, [40, 5, 10], slot=1)]
-    assert strongest(nets, settings) == IGSM
-    assert [worst_of(each, settings)[0] for each in nets] == [ALL, IGSM]
-    assert strongest([net(settings, [math.nan] * 3)], settings) == FGSM
+    models = [model(settings, [50, 9, 8]), model(settings, [40, 5, 10], slot=1)]
+    assert strongest(models, settings) == IGSM
+    assert [worst_of(each, settings)[0] for each in models] == [ALL, IGSM]
+    assert strongest([model(settings, [math.nan] * 3)], settings) == FGSM
     weaker = Setting("igsm", 8 / 255, targeted=True, steps=5)
-    assert strongest([net([weaker, TARGETED], [10, 60])], [weaker, TARGETED]) == TARGETED
+    assert strongest([model([weaker, TARGETED], [10, 60])], [weaker, TARGETED]) == TARGETED
 
 
 def test_pictures_show_the_most_steps_at_8_of_255_and_the_plain_loss() -> None:
@@ -113,16 +113,16 @@ def test_pictures_show_the_most_steps_at_8_of_255_and_the_plain_loss() -> None:
 
 def test_half_is_gone_at_the_smallest_eps_of_any_attack() -> None:
     settings = [Setting("fgsm", 8 / 255), Setting("igsm", 2 / 255), Setting("igsm", 4 / 255)]
-    assert half_gone(net(settings, [49, 50, 30]), settings) == settings[2]
-    assert half_gone(net(settings, [60, 70, math.nan]), settings) is None
+    assert half_gone(model(settings, [49, 50, 30]), settings) == settings[2]
+    assert half_gone(model(settings, [60, 70, math.nan]), settings) is None
 
 
 def test_a_headline_is_about_one_threat() -> None:
     linf, l2 = Setting("apgd", 8 / 255), Setting("apgd", 2.0, threat="l2")
     assert main_settings([linf, l2]) == (linf,)
     assert main_settings([l2, linf]) == (l2,)
-    assert half_gone(net([linf, l2], [60, 10]), [linf, l2]) is None
-    assert half_gone(net([l2, linf], [10, 10]), [l2, linf]) == l2
+    assert half_gone(model([linf, l2], [60, 10]), [linf, l2]) is None
+    assert half_gone(model([l2, linf], [10, 10]), [l2, linf]) == l2
     assert [family.settings for family in families([linf, l2])] == [(linf,), (l2,)]
     assert not panels(families([l2, replace(l2, eps=4.0)]))
 
@@ -139,7 +139,7 @@ def test_a_score_is_printed_with_its_interval_or_the_reason_why_not() -> None:
 
 def test_words() -> None:
     assert [listed(["a", "b", "c"][:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
-    assert how(families([FGSM])[0]) == "1 step away from the true pose, by the net’s own training loss"
+    assert how(families([FGSM])[0]) == "1 step away from the true pose, by the model’s own training loss"
     assert how(families([TARGETED])[0]).startswith("20 steps towards the pose of another person")
     assert how(families([ALL])[0]).endswith("summed over all stages")
 
@@ -171,10 +171,10 @@ def test_ensembles_and_motions_are_told_as_what_they_are() -> None:
 
 
 def headline(values: Sequence[float], settings: Sequence[Setting]) -> str:
-    """The page's first sentence about nets of these scores, a setting each."""
+    """The page's first sentence about models of these scores, a setting each."""
     plan: Any = SimpleNamespace(dataset=None)
     found = [
-        net([setting], [value], slot=slot)
+        model([setting], [value], slot=slot)
         for slot, (setting, value) in enumerate(zip(settings, values, strict=True))
     ]
     worst = [
@@ -183,17 +183,17 @@ def headline(values: Sequence[float], settings: Sequence[Setting]) -> str:
     return answer(plan, found, worst)
 
 
-def test_the_first_sentence_names_the_least_and_the_most_robust_net(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_sentence_names_the_least_and_the_most_robust_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("robustpose.report.html.words.metric_of", lambda plan: SimpleNamespace(name="PCKh@0.5"))
     assert headline([30.0, 5.25, 61.5, 40.0], [IGSM] * 4) == (
-        "Under the strongest attack at eps 8/255, the nets keep between 5.2 % (net 1) and 61.5 % (net 2) of their "
-        "clean PCKh@0.5."
+        "Under the strongest attack at eps 8/255, the models keep between 5.2 % (model 1) and 61.5 % (model 2) of "
+        "their clean PCKh@0.5."
     )
     assert headline([30.0, 5.5], [IGSM] * 2) == (
-        "Under the strongest attack at eps 8/255, net 0 keeps 30.0 % and net 1 5.5 % of the clean PCKh@0.5."
+        "Under the strongest attack at eps 8/255, model 0 keeps 30.0 % and model 1 5.5 % of the clean PCKh@0.5."
     )
     assert headline([30.0, 5.5], [TARGETED] * 2) == (
-        "The strongest attack puts 30.0 % of the keypoints of net 0 where the attacker wants them at eps 8/255."
+        "The strongest attack puts 30.0 % of the keypoints of model 0 where the attacker wants them at eps 8/255."
     )
     assert headline([math.nan], [IGSM]) == "No score is defined for these people."
 

@@ -44,15 +44,15 @@ def test_agreement_is_told_score_by_score(written: Written, page: Page) -> None:
         assert line[1] == f"{each.tau.value:.3f} [{each.tau.low:.3f}, {each.tau.high:.3f}]"
         assert line[2].startswith(f"{each.one_order.value:.3f} [")
         assert line[3:] == [str(number) for number in (each.rendered, each.photos, each.both, each.agree)]
-    assert "Of 10 pairs of nets" in " ".join(page.data)
+    assert "Of 10 pairs of models" in " ".join(page.data)
 
 
-def test_nets_bear_their_scores_and_places(written: Written, page: Page) -> None:
+def test_models_bear_their_scores_and_places(written: Written, page: Page) -> None:
     _, found, _ = written
     clean = next(table for table in page.tables if table[0] == ["row", "rendered", "photos", "places"])
     values = {side: [row.value for row in found.rows[side]["clean", None, ALL]] for side in (RENDERED, PHOTOS)}
     for slot, line in enumerate(clean[1:]):
-        assert line[0] == found.nets[slot]
+        assert line[0] == found.models[slot]
         assert line[1].startswith(f"{values[RENDERED][slot]:.1f} [")
         assert line[2].startswith(f"{values[PHOTOS][slot]:.1f} [")
         places = [sum(other > values[side][slot] for other in values[side]) + 1 for side in (RENDERED, PHOTOS)]
@@ -70,7 +70,7 @@ def test_each_figure_is_a_file_and_speaks(written: Written) -> None:
     )
 
 
-def test_an_attack_is_shown_where_it_spreads_the_nets_most(written: Written) -> None:
+def test_an_attack_is_shown_where_it_spreads_the_models_most(written: Written) -> None:
     _, found, _ = written
     weak = replace(FGSM, eps=1 / 255)
     rows = {
@@ -97,7 +97,7 @@ def test_pairs_that_mislead_are_told_with_their_scores(written: Written, tmp_pat
     assert said in " ".join(text.split())
     nothing = tuple(replace(line, found=replace(line.found, misleading=())) for line in found.lines)
     text = write_validity(STUDY, plans, replace(found, lines=nothing), tmp_path).read_text()
-    assert "No two nets that both sides tell apart stand in opposite order." in text
+    assert "No two models that both sides tell apart stand in opposite order." in text
 
 
 def test_undefined_numbers_are_words_or_empty(written: Written, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_undefined_numbers_are_words_or_empty(written: Written, tmp_path: Path) 
     lines = tuple(replace(line, found=undone(line.found)) for line in found.lines)
     path = write_validity(STUDY, plans, replace(found, lines=lines), tmp_path)
     text = path.read_text()
-    assert "Clean: no tau. No two nets are told apart on both sides." in text
+    assert "Clean: no tau. No two models are told apart on both sides." in text
     assert not re.search(r"\bnan\b", text, re.IGNORECASE)
 
 

@@ -1,4 +1,4 @@
-"""Two sides of tiny nets and people of noise."""
+"""Two sides of tiny models and people of noise."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,17 +18,17 @@ ON_NOISE = NoisePeople()
 ON_OTHERS = NoisePeople(people=20, broken=(3,), name="others", fingerprint="noise-2")
 
 
-def nets() -> tuple[OpenedModel, ...]:
+def models() -> tuple[OpenedModel, ...]:
     made = [LinearPose(seed=seed) for seed in range(3)] + [TinyHeatmaps(seed=seed) for seed in range(2)]
     return tuple(
-        OpenedModel(name=f"net-{i}", net=net.eval(), fingerprint=f"net-{i}") for i, net in enumerate(made)
+        OpenedModel(name=f"net-{i}", module=model.eval(), fingerprint=f"net-{i}") for i, model in enumerate(made)
     )
 
 
 def sides(rendered: NoisePeople = ON_NOISE, photos: NoisePeople = ON_OTHERS) -> dict[str, Plan]:
     return {
-        RENDERED: plan(n=None, people=rendered, settings=(FGSM, IGSM), nets=nets()),
-        PHOTOS: plan(n=None, people=photos, settings=(FGSM, IGSM), nets=nets()),
+        RENDERED: plan(n=None, people=rendered, settings=(FGSM, IGSM), models=models()),
+        PHOTOS: plan(n=None, people=photos, settings=(FGSM, IGSM), models=models()),
     }
 
 

@@ -21,7 +21,7 @@ from robustpose.studies.validity.agreement import (
 
 
 def scores(hits: NDArray[np.bool_], weights: Floats) -> Scores:
-    """Score nets (M, N) by their people's hits, as a study does."""
+    """Score models (M, N) by their people's hits, as a study does."""
     people = hits.shape[1]
     return Scores(values=100 * hits.mean(axis=1), draws=100 * hits @ weights.T / people, people=people)
 
@@ -40,14 +40,14 @@ def certain(*values: float, people: int = 50) -> Scores:
         ([1, 2, 3], [1, 3, 2], 1 / 3),  # two pairs alike, one not
         ([1, 2, 2, 3], [1, 3, 2, 2], 0.4),  # 3 alike, 1 not, one pair tied on each side: 2 / sqrt(5 * 5)
         ([1, 1, 2], [1, 2, 3], 2 / 6**0.5),  # 2 alike; 2 and 3 pairs untied
-        ([1, 2, float("nan"), 3], [1, 2, 0, 3], 1.0),  # the third net is left out
+        ([1, 2, float("nan"), 3], [1, 2, 0, 3], 1.0),  # the third model is left out
     ],
 )
 def test_tau_by_hand(x: list[float], y: list[float], tau: float) -> None:
     assert tau_b(np.array(x, float), np.array(y, float)) == pytest.approx(tau)
 
 
-def test_tau_is_undefined_where_a_side_ties_all_nets() -> None:
+def test_tau_is_undefined_where_a_side_ties_all_models() -> None:
     assert np.isnan(tau_b(np.array([5.0, 5, 5]), np.array([1.0, 2, 3])))
 
 
@@ -82,15 +82,15 @@ def test_a_pair_whose_interval_holds_0_is_not_decided() -> None:
     assert (found.tau.low, found.tau.value, found.tau.high) == (-1, 1, 1)
 
 
-def test_nets_without_a_score_take_no_part() -> None:
+def test_models_without_a_score_take_no_part() -> None:
     found = agreement(["a", "b", "c"], certain(90, float("nan"), 70), certain(10, 99, 5))
     assert (found.pairs, found.rendered, found.photos, found.both) == (1, 1, 1, 1)
     assert (found.tau.value, found.tau.n) == (1.0, 2)
 
 
 @pytest.mark.parametrize("rest", [float("nan"), 50.0])
-def test_fewer_than_two_nets_have_no_order(rest: float) -> None:
-    """Relative scores of nets that find nothing clean."""
+def test_fewer_than_two_models_have_no_order(rest: float) -> None:
+    """Relative scores of models that find nothing clean."""
     nan = float("nan")
     found = agreement(["a", "b", "c"], certain(rest, nan, nan), certain(90, nan, 70))
     assert np.isnan(found.tau.value) and np.isnan(found.one_order.value)
@@ -104,14 +104,14 @@ def test_one_person_says_nothing_of_others() -> None:
     assert (found.rendered, found.photos, found.both) == (0, 1, 0)
 
 
-def test_equal_nets_are_told_apart_in_one_pair_of_twenty() -> None:
+def test_equal_models_are_told_apart_in_one_pair_of_twenty() -> None:
     generator, weights = np.random.default_rng(1), redraws(80, seed=0)
     told = [abs(decided(scores(generator.random((2, 80)) < 0.6, weights))[0, 1]) for _ in range(400)]
     assert 8 <= sum(told) <= 36  # 20 expected; the bootstrap's intervals are a little short of 95%
 
 
 def test_the_interval_of_tau_holds_the_true_tau() -> None:
-    """Three nets whose true orders have tau 1/3, seen through 120 and 90 people, 150 times."""
+    """Three models whose true orders have tau 1/3, seen through 120 and 90 people, 150 times."""
     generator = np.random.default_rng(2)
     on_rendered, on_photos = np.array([0.3, 0.5, 0.7])[:, None], np.array([0.5, 0.35, 0.7])[:, None]
     weights, others = redraws(120, seed=0), redraws(90, seed=0)[::-1]
@@ -126,18 +126,18 @@ def test_the_interval_of_tau_holds_the_true_tau() -> None:
     assert min(wide) < 2  # not by being everything
 
 
-def test_the_tau_of_one_order_exchanges_the_nets_of_the_photos() -> None:
+def test_the_tau_of_one_order_exchanges_the_models_of_the_photos() -> None:
     rendered, photos = certain(30, 10, 20), certain(1, 2, 3)
-    # the worst in photos takes the place of the second net, the middle one of the third, the best of the first
+    # the worst in photos takes the place of the second model, the middle one of the third, the best of the first
     draws = photos.draws.copy()
-    draws[1, 0] = 3.5  # in the first draw the middle one is best: it stands in the third net's place
+    draws[1, 0] = 3.5  # in the first draw the middle one is best: it stands in the third model's place
     photos = replace(photos, draws=draws)
     assert one_order(rendered, photos)[0] == pytest.approx(1 / 3)
     np.testing.assert_allclose(one_order(rendered, photos)[1:], 1)
 
 
-def test_scores_are_drawn_together_to_the_spread_of_the_nets() -> None:
-    """Values that spread by 10 with an error of 6 come from nets that spread by 8."""
+def test_scores_are_drawn_together_to_the_spread_of_the_models() -> None:
+    """Values that spread by 10 with an error of 6 come from models that spread by 8."""
     generator = np.random.default_rng(5)
     values = 50 + 10 * np.array([-1.0, 1.0, -1.0, 1.0]) * (3 / 4) ** 0.5
     draws = values[:, None] + generator.normal(0, 6, (4, 40_000))
@@ -151,8 +151,8 @@ def test_scores_are_drawn_together_to_the_spread_of_the_nets() -> None:
     np.testing.assert_allclose(drawn_together(certain(3, 3, 3)), 3)
 
 
-def test_nets_of_one_true_order_show_the_tau_of_one_order() -> None:
-    """Twelve close nets, alike on both sides: tau's own interval leaves 1 out, that of one order has tau in it."""
+def test_models_of_one_true_order_show_the_tau_of_one_order() -> None:
+    """Twelve close models, alike on both sides: tau's own interval excludes 1, that of one order includes tau."""
     generator = np.random.default_rng(3)
     chances = np.linspace(0.55, 0.65, 12)[:, None]
     weights, others = redraws(150, seed=0), redraws(80, seed=0)[::-1]

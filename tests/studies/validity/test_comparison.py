@@ -1,4 +1,4 @@
-"""Both sides beside each other, on tiny nets and people of noise: every number found again another way."""
+"""Both sides beside each other, on tiny models and people of noise: every number found again another way."""
 
 import csv
 import math
@@ -19,7 +19,7 @@ from robustpose.studies.validity.comparison import Comparison, compare, write_co
 from robustpose.studies.validity.offsets import distances
 from robustpose.studies.validity.sides import PHOTOS, RENDERED, Validity, open_sides, shared_joints, studies_of
 from robustpose.study.plan import Plan
-from tests.studies.validity.fakes import FGSM, ON_NOISE, ON_OTHERS, computed, nets, sides
+from tests.studies.validity.fakes import FGSM, ON_NOISE, ON_OTHERS, computed, models, sides
 from tests.study.study_fakes import files
 
 
@@ -35,7 +35,7 @@ Run = tuple[dict[str, Plan], dict[str, Store], Comparison]
 
 def test_every_row_is_what_the_side_alone_would_say(run: Run) -> None:
     plans, stores, found = run
-    assert (found.nets, found.parts, found.joints) == (tuple(f"net-{i}" for i in range(5)), ("hand", "nose"), 3)
+    assert (found.models, found.parts, found.joints) == (tuple(f"net-{i}" for i in range(5)), ("hand", "nose"), 3)
     assert found.people == {RENDERED: 30, PHOTOS: 19}
     for side, each in plans.items():
         for slot, model in enumerate(each.models):
@@ -68,8 +68,8 @@ def test_the_same_people_on_both_sides_agree(tmp_path: Path) -> None:
     assert all(each.change.value == 0 for each in found.offsets if math.isfinite(each.change.value))
 
 
-def test_a_side_whose_nets_change_places_misleads(run: Run, tmp_path: Path) -> None:
-    """In photos every net answers as its counterpart from the other end of the order does on rendered people."""
+def test_a_side_whose_models_change_places_misleads(run: Run, tmp_path: Path) -> None:
+    """In photos every model answers as its counterpart from the other end of the order does on rendered people."""
     plans, _, found = run
     order = np.argsort([row.value for row in found.rows[RENDERED]["clean", None, ALL]])
     models = plans[RENDERED].models
@@ -116,7 +116,9 @@ def test_files_hold_every_line_and_are_the_same_twice(run: Run, tmp_path: Path) 
         name: list(csv.DictReader(content.decode().splitlines()))
         for name, content in files(tmp_path / "once").items()
     }
-    assert len(lines["validity.csv"]) == 2 * 5 * 5 * 3  # sides, nets, clean and two settings twice, all and parts
+    assert (
+        len(lines["validity.csv"]) == 2 * 5 * 5 * 3
+    )  # sides, models, clean and two settings twice, all and parts
     assert len(lines["agreement.csv"]) == 5 * 3
     first = lines["agreement.csv"][0]
     line = found.line("clean", None).found
@@ -151,7 +153,7 @@ def test_two_shared_joints_are_the_least(
     plans[PHOTOS] = replace(plans[PHOTOS], dataset=replace(ON_OTHERS, skeleton=few))
     opened = iter(plans.values())
     monkeypatch.setattr("robustpose.studies.validity.sides.open_plan", lambda study, **options: next(opened))
-    told = f"needs two keypoints at least that noise, others and all nets share and count; they share {said}"
+    told = f"needs two keypoints at least that noise, others and all models share and count; they share {said}"
     with pytest.raises(RobustPoseError, match=told):
         open_sides(Validity(photos="coco:x.json"))
 
@@ -165,8 +167,8 @@ def test_each_side_is_the_real_study_of_its_data() -> None:
     assert {round(255 * setting.eps) for setting in found[PHOTOS].settings} == {1, 2, 4, 8}
 
 
-def test_nets_come_back_as_they_were(run: Run) -> None:
-    before, after = nets(), run[0][RENDERED].models
+def test_models_come_back_as_they_were(run: Run) -> None:
+    before, after = models(), run[0][RENDERED].models
     for old, new in zip(before, after, strict=True):
-        for a, b in zip(old.net.parameters(), new.net.parameters(), strict=True):  # type: ignore[attr-defined]
+        for a, b in zip(old.module.parameters(), new.module.parameters(), strict=True):  # type: ignore[attr-defined]
             assert torch.equal(a, b) and b.grad is None

@@ -151,7 +151,7 @@ def _direction(start: Floats, end: Floats) -> Floats:
 
 RAISED = {"shoulder": 0.025, "hip": 0.02, "ankle": 0.02, "head_top": 0.03}
 """How far, in metres, labels lie beyond the bone or the vertex: along the trunk, the shin, out of the head. Set so
-that two nets trained on MPII's labels have a median error near 0 on people of train; see docs/synthpose.md."""
+that two models trained on MPII's labels have a median error near 0 on people of train; see docs/synthpose.md."""
 
 _UPPER_NECK = 0.0
 """Where between neck (0) and base of the head (1) the upper neck lies; set in the same way."""

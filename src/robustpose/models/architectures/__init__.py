@@ -62,7 +62,7 @@ SIZES = ("compact", "published")
 
 
 def build(architecture: str, *, size: str = "compact", skeleton: Skeleton = MPII_16) -> nn.Module:
-    """Make an untrained net of MODELS, for the keypoints of `skeleton`, or of TASKS, which have none.
+    """Make an untrained model of MODELS, for the keypoints of `skeleton`, or of TASKS, which have none.
 
     RobustPoseError for an unknown architecture or size, or a skeleton that the architecture cannot have.
     """

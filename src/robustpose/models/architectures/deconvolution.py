@@ -1,7 +1,7 @@
 """From coarse features to maps by transposed convolutions: Xiao, Wu, Wei, "Simple Baselines for Human Pose
 Estimation and Tracking", ECCV 2018, arXiv 1804.06208; official code microsoft/human-pose-estimation.pytorch.
 
-ViTPose's classic decoder and the nets of integral regression and SimCC are built on the same layers.
+ViTPose's classic decoder and the models of integral regression and SimCC are built on the same layers.
 """
 
 from torch import Tensor, nn

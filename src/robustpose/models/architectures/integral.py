@@ -1,10 +1,10 @@
 """Integral regression: Sun, Xiao, Wei, Liang, Wei, "Integral Human Pose Regression", ECCV 2018, arXiv 1711.08229;
 official code JimmySuen/integral-human-pose.
 
-A heatmap net whose maps are not supervised: each becomes a distribution by a softmax, and the keypoint is its mean
-(soft-argmax), trained by the L1 distance to the truth (the paper's I1). Backbone and deconvolutions are resdec's,
-as published. Here in two dimensions (the official code has three), and a cell lies at its centre, where the
-official code puts it half a cell up and left; the maps are at a quarter of the input.
+A heatmap model whose maps are not supervised: each becomes a distribution by a softmax, and the keypoint is its
+mean (soft-argmax), trained by the L1 distance to the truth (the paper's I1). Backbone and deconvolutions are
+resdec's, as published. Here in two dimensions (the official code has three), and a cell lies at its centre, where
+the official code puts it half a cell up and left; the maps are at a quarter of the input.
 """
 
 import torch

@@ -3,7 +3,7 @@
 resreg      pooled features and a linear layer give coordinates, as in DeepPose (arXiv 1312.4659)
 resdec      deconvolutions give heatmaps: Xiao, Wu, Wei, "Simple Baselines for Human Pose Estimation and
             Tracking", ECCV 2018, arXiv 1804.06208; official code microsoft/human-pose-estimation.pytorch
-resdec_pre  the same net as resdec, whose `backbone` was trained on another task first
+resdec_pre  the same model as resdec, whose `backbone` was trained on another task first
 
 The three have the same backbone: ResNet-50 as published in the Simple Baselines (the paper studied does not say
 which ResNet), three 4x4 deconvolutions of 256 channels, Gaussians of sigma 2 at a quarter of the input. The
@@ -29,7 +29,7 @@ WIDTHS = {"compact": 64, "published": 256}
 
 
 def backbone(size: str) -> ResNet:
-    """Make the backbone that resreg, resdec and the nets of tasks.py share."""
+    """Make the backbone that resreg, resdec and the models of tasks.py share."""
     if size == "published":
         return ResNet(blocks=(3, 4, 6, 3), width=64, block=Bottleneck)
     return ResNet(blocks=(2, 2, 2, 2), width=20)

@@ -7,7 +7,7 @@ Kullback-Leibler divergence, as in the paper.
 
 This is SimCC of 2022 on a ResNet with deconvolutions. It is NOT RTMPose's head (Jiang et al. 2023, arXiv
 2303.07399: a 7x7 convolution, a linear layer and a gated attention unit on CSPNeXt's features, no deconvolutions),
-which took up the two classifications and their loss; what is measured on this net says nothing of RTMPose.
+which took up the two classifications and their loss; what is measured on this model says nothing of RTMPose.
 
 Here targets sum to 1 and the divergence is summed over the bins, where the official code leaves the Gaussian as it
 is and averages over the bins; and a bin lies at its centre. 2 bins a pixel, sigma 6 bins at 256x256 (as the

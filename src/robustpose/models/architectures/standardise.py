@@ -1,6 +1,6 @@
-"""Colours as ImageNet's nets take them: channel by channel less ImageNet's mean, divided by its deviation.
+"""Colours as ImageNet's models take them: channel by channel less ImageNet's mean, divided by its deviation.
 
-Families whose published nets start from ImageNet weights do so; the numbers are torchvision's.
+Families whose published models start from ImageNet weights do so; the numbers are torchvision's.
 """
 
 from typing import Literal
@@ -14,9 +14,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Standardise(nn.Module):
-    """Turn images (N, 3, H, W) in [0, 1] into what an ImageNet net takes.
+    """Turn images (N, 3, H, W) in [0, 1] into what an ImageNet model takes.
 
-    channels  the order that the net takes. Code that reads its pictures by OpenCV often forgot to turn BGR into
+    channels  the order that the model takes. Code that reads its pictures by OpenCV often forgot to turn BGR into
               RGB, and took RGB's mean and deviation all the same; so does 'BGR'.
     """
 

@@ -1,7 +1,7 @@
 """Classification and segmentation on resdec's backbone: is pose more or less robust than the other tasks?
 
-The paper studied compares pose with classification and segmentation across papers and nets; here the backbone
-and the attacked pictures are the same, so what differs is the task, and how long each net learned it
+The paper studied compares pose with classification and segmentation across papers and models; here the backbone
+and the attacked pictures are the same, so what differs is the task, and how long each model learned it
 (docs/zoo.md). Not pose models: they give logits.
 
 ActionClassifier  every cell's features, thinned by a 1x1, and a linear layer over all of them, as VGG has it
@@ -114,7 +114,7 @@ def task_loss(logits: Tensor, truth: Tensor) -> Tensor:
     shares = logits.softmax(dim=1).flatten(2)
     true = F.one_hot(truth, logits.shape[1]).movedim(-1, 1).flatten(2).to(shares)
     both = (shares * true).sum(dim=2)
-    # The 1 is a pixel: a class that is nowhere, and that the net sees nowhere, overlaps in full.
+    # The 1 is a pixel: a class that is nowhere, and that the model sees nowhere, overlaps in full.
     overlap = (2 * both + 1) / (shares.sum(dim=2) + true.sum(dim=2) + 1)
     return cross_entropy.flatten(1).mean(dim=1) + 1 - overlap.mean(dim=1)
 

@@ -40,7 +40,7 @@ class CoordinateHead:
         return geometry.pixels_to_unit(keypoints, input_size=self.input_size)
 
     def decode(self, raw: Tensor, /) -> tuple[Tensor, Tensor]:
-        """Scale raw coordinates (N, K, 2) to input pixels; scores are 1, for a coordinate net has none."""
+        """Scale raw coordinates (N, K, 2) to input pixels; scores are 1, for a coordinate model has none."""
         return geometry.unit_to_pixels(raw, input_size=self.input_size), raw.new_ones(raw.shape[:2])
 
     def loss(self, raw: Tensor, target: Tensor, visible: Tensor, /) -> Tensor:

@@ -23,10 +23,10 @@ class HeatmapHead:
 
     input_size, heatmap_size  (H, W) and (h, w)
     sigma                     of the bump, in cells
-    peak                      the bump's height in this net's training targets
+    peak                      the bump's height in this model's training targets
     foreground                how much more an error at the bump's top weighs in the loss than one on the empty
                               map; 0 is the plain mean squared error, under which a map that stays empty is nearly
-                              right and small nets learn slowly
+                              right and small models learn slowly
     decoding                  'argmax': the centre of the highest cell, as in the paper studied;
                               'quarter': moved a quarter cell towards the higher neighbour (Newell et al. 2016)
     lattice                   where the cells lie in the picture: geometry.Lattice

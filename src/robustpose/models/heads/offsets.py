@@ -1,10 +1,10 @@
-"""How nets write keypoints as heatmaps with offsets: the highest cell says where about, its offset where exactly.
+"""Heatmaps with offsets: the highest cell says roughly where a keypoint is, its offset says where exactly.
 
 OffsetHead  PoseNet: Papandreou et al. 2017 (G-RMI, arXiv 1701.01779) and 2018 (PersonLab, arXiv 1803.08225)
 CentreHead  MoveNet: heads of CenterNet, Zhou et al. 2019 (arXiv 1904.07850), with a decoding of its own
 
 The decoding takes an argmax, which cuts the gradient; the loss, which is what an attack raises, reads the maps
-before it, as in training. All parts of such a net are one raw output, channels one after the other. What is not
+before it, as in training. All parts of such a model are one raw output, channels one after the other. What is not
 visible counts for nothing, whatever stands in its place, NaN included.
 """
 
@@ -154,8 +154,8 @@ class CentreHead:
         """Return (N,): focal loss of the heatmaps + L1 of offsets + 0.1 x L1 of the regression, over visible / K.
 
         Weights, alpha 2, beta 4 and offsets within 3 cells are those of TensorFlow's object detection (CenterNet
-        with keypoints), on which MoveNet was built. The regression is read at the centre that the net sees, as in
-        decoding: the truth has no centre, and the centre's own loss is left out.
+        with keypoints), on which MoveNet was built. The regression is read at the centre that the model sees, as
+        in decoding: the truth has no centre, and the centre's own loss is left out.
         """
         logits, offsets, _, _ = self._parts(raw)
         true_logits, true_offsets, true_way, _ = self._parts(target)

@@ -1,4 +1,4 @@
-"""IMPORTERS: nets that others trained, as differentiable modules. A new one is one file and one line here."""
+"""IMPORTERS: models that others trained, as differentiable modules. A new one is one file and one line here."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,15 +16,15 @@ from robustpose.models.specs import ModelSpec
 from robustpose.versions import versioned
 
 GivenSpec = Path | ModelSpec | None
-"""A spec as a file or read already; None where the net's own is to be found."""
+"""A spec as a file or read already; None where the model's own is to be found."""
 
 
 def _of_file(load: Callable[[Path, GivenSpec], ImportedPose]) -> Callable[[str, GivenSpec], OpenedModel]:
     """Make an opener of what loads a file."""
 
     def open_file(path: str, spec: GivenSpec) -> OpenedModel:
-        net = load(Path(path), spec)
-        return OpenedModel(name=net.name, net=net, fingerprint=net.fingerprint)
+        model = load(Path(path), spec)
+        return OpenedModel(name=model.name, module=model, fingerprint=model.fingerprint)
 
     return open_file
 

@@ -1,4 +1,4 @@
-"""What every imported net must pass before it is used: shapes as its spec says, people apart, a gradient."""
+"""What every imported model must pass before it is used: shapes as its spec says, people apart, a gradient."""
 
 import torch
 
@@ -9,28 +9,31 @@ _SAME = 1e-3
 """How far, relative to the largest output, a person's outputs may depend on who else is in the batch: rounding."""
 
 
-def check_net(net: ImportedPose, *, file: str) -> None:
+def check_model(model: ImportedPose, *, file: str) -> None:
     """Run one and two people: shapes must be as the spec says, and nobody may change another's outputs.
 
-    RobustPoseError names the file and what does not fit; what the net itself raises is told in one line.
+    RobustPoseError names the file and what does not fit; what the model itself raises is told in one line.
     """
     try:
-        pair = torch.rand((2, 3, *net.input_size), generator=torch.Generator().manual_seed(0))
+        pair = torch.rand((2, 3, *model.input_size), generator=torch.Generator().manual_seed(0))
         with torch.enable_grad():
-            reached = [stage.requires_grad for stage in net.graph(net.prepare(pair[:1].clone().requires_grad_()))]
+            reached = [
+                stage.requires_grad for stage in model.graph(model.prepare(pair[:1].clone().requires_grad_()))
+            ]
         with torch.no_grad():
-            first, second, both = (net.graph(net.prepare(images)) for images in (pair[:1], pair[1:], pair))
+            first, second, both = (model.graph(model.prepare(images)) for images in (pair[:1], pair[1:], pair))
     except RobustPoseError:
         raise
     except Exception as error:  # other people's code
         raise RobustPoseError(f"{file}: cannot be run: {_one_line(error)}") from None
     if not all(reached):
         raise RobustPoseError(
-            f"{file}: no gradient reaches the picture from {net.card.stages[reached.index(False)]!r} (an argmax, "
-            "a cast to whole numbers or a detach is between them); name a tensor before it as stage in the spec"
+            f"{file}: no gradient reaches the picture from {model.card.stages[reached.index(False)]!r} (an "
+            "argmax, a cast to whole numbers or a detach is between them); name a tensor before it as stage "
+            "in the spec"
         )
-    check_stages(net.card, tuple(tuple(stage.shape) for stage in first), file=file)
-    for name, *parts, together in zip(net.card.stages, first, second, both, strict=True):
+    check_stages(model.card, tuple(tuple(stage.shape) for stage in first), file=file)
+    for name, *parts, together in zip(model.card.stages, first, second, both, strict=True):
         apart = torch.cat(parts)
         limit = _SAME * float(apart.abs().max())
         if apart.shape != together.shape or float((apart - together).abs().max()) > limit:

@@ -1,4 +1,4 @@
-"""Reading the files of nets."""
+"""Reading the files of models."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The graph of a net's file as a differentiable module: steps planned at load, run one after the other."""
+"""The graph of a model's file as a differentiable module: steps planned at load, run one after the other."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -89,8 +89,8 @@ def assemble(
 
 
 @dataclass(frozen=True)
-class NetFile:
-    """A net's file, looked into but not yet planned.
+class ModelFile:
+    """A model's file, looked into but not yet planned.
 
     file             as the user named it
     format           as in a spec

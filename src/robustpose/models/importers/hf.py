@@ -1,4 +1,4 @@
-"""Hugging Face transformers: keypoint nets with heatmaps, such as VitPoseForPoseEstimation: `hf:FOLDER` or
+"""Hugging Face transformers: keypoint models with heatmaps, such as VitPoseForPoseEstimation: `hf:FOLDER` or
 `hf:NAME`.
 
 (Extra `hf`.) Weights come as safetensors only, classes from transformers only: no code of a repository is ever
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.importers.checking import check_net
+from robustpose.models.importers.checking import check_model
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.outputs import StagesOf, named_outputs
 from robustpose.models.importers.python import fingerprint_of, plain_name
@@ -31,10 +31,10 @@ _SIGMA = 2.0
 
 
 def open_hf(name: str, card: Path | ModelSpec | None = None) -> OpenedModel:
-    """Open a folder of transformers' or a net of the hub by name, in eval mode; a spec of format "hf" is optional.
+    """Open a folder of transformers' or a model of the hub, in eval mode; a spec of format "hf" is optional.
 
     RobustPoseError where transformers is missing, where the folder or name cannot be opened without running code
-    of it, where the net gives no heatmaps, or where the spec does not fit.
+    of it, where the model gives no heatmaps, or where the spec does not fit.
     """
     spec = f"hf:{name}"
     transformers = _package()
@@ -48,26 +48,26 @@ def open_hf(name: str, card: Path | ModelSpec | None = None) -> OpenedModel:
         safe = {"trust_remote_code": False, "local_files_only": folder.is_dir()}
         config = _read(lambda: transformers.AutoConfig.from_pretrained(name, **safe), spec)
         kind = _class_of(transformers, config, spec)
-        net = _read(lambda: kind.from_pretrained(name, use_safetensors=True, **safe), spec)
-    net.eval().requires_grad_(False)
-    graph = _OneDataset(net) if _experts(config) > 1 else net
+        model = _read(lambda: kind.from_pretrained(name, use_safetensors=True, **safe), spec)
+    model.eval().requires_grad_(False)
+    graph = _OneDataset(model) if _experts(config) > 1 else model
     chosen = given_spec(card, format="hf") if card is not None else _spec(transformers, name, graph, spec)
-    digest = hashlib.sha256((fingerprint_of(net) + chosen.fingerprint).encode()).hexdigest()
+    digest = hashlib.sha256((fingerprint_of(model) + chosen.fingerprint).encode()).hexdigest()
     imported = ImportedPose(StagesOf(graph, chosen.stages, where=spec), chosen, fingerprint=digest).eval()
-    check_net(imported, file=spec)
-    return OpenedModel(name=chosen.name, net=imported, fingerprint=digest)
+    check_model(imported, file=spec)
+    return OpenedModel(name=chosen.name, module=imported, fingerprint=digest)
 
 
 class _OneDataset(nn.Module):
-    """A ViTPose+ net, whose layers have experts by data set, with that of the first: COCO's."""
+    """A ViTPose+ model, whose layers have experts by data set, with that of the first: COCO's."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.net = net
+        self.model = model
 
     def forward(self, x: Tensor) -> Any:
-        """Run the net on x (N, 3, H, W)."""
-        return self.net(x, dataset_index=torch.zeros(len(x), dtype=torch.int64, device=x.device))
+        """Run the model on x (N, 3, H, W)."""
+        return self.model(x, dataset_index=torch.zeros(len(x), dtype=torch.int64, device=x.device))
 
 
 def _package() -> Any:
@@ -105,15 +105,15 @@ def _experts(config: Any) -> int:
     return int(getattr(getattr(config, "backbone_config", None), "num_experts", 1) or 1)
 
 
-def _spec(transformers: Any, name: str, net: nn.Module, spec: str) -> ModelSpec:
-    """Write the spec of a net out of its processor and a look at its answer."""
+def _spec(transformers: Any, name: str, model: nn.Module, spec: str) -> ModelSpec:
+    """Write the spec of a model out of its processor and a look at its answer."""
     numbers = processor_numbers(_processor(transformers, name, spec), where=spec)
     picture = torch.zeros((1, 3, *numbers["input_size"]))
     with torch.no_grad():
-        found = named_outputs(_read(lambda: net(picture), spec))
+        found = named_outputs(_read(lambda: model(picture), spec))
     maps = found.get(HEATMAPS)
     if maps is None or maps.ndim != 4:
-        raise RobustPoseError(f"{spec}: {type(net).__name__} gives no {HEATMAPS} (it gives {', '.join(found)})")
+        raise RobustPoseError(f"{spec}: {type(model).__name__} gives no {HEATMAPS} (it gives {', '.join(found)})")
     if maps.shape[1] != len(COCO_17):
         raise RobustPoseError(
             f"{spec}: gives {maps.shape[1]} heatmaps, not COCO's {len(COCO_17)}; say which keypoints they are in "

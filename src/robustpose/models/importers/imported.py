@@ -1,4 +1,4 @@
-"""ImportedPose: a net that others trained, with what its spec says of it, as a PoseModel.
+"""ImportedPose: a model that others trained, with what its spec says of it, as a PoseModel.
 
 The picture's scaling and the reading of the outputs are part of the module, so the gradient reaches [0, 1] RGB.
 """
@@ -18,7 +18,7 @@ class ImportedPose(nn.Module):
     """A graph of another library under a spec; satisfies PoseModel.
 
     graph        takes the scaled picture in the spec's layout, returns the spec's stages
-    fingerprint  a hash of the net's file and of what the spec says; part of every result's key
+    fingerprint  a hash of the model's file and of what the spec says; part of every result's key
     """
 
     mean: Tensor
@@ -57,7 +57,7 @@ class ImportedPose(nn.Module):
 
 
 def check_stages(card: ModelSpec, shapes: tuple[tuple[int, ...], ...], *, file: str) -> None:
-    """Check a spec against the shapes (N, ...) of the net's stages; RobustPoseError where they differ."""
+    """Check a spec against the shapes (N, ...) of the model's stages; RobustPoseError where they differ."""
     if len(shapes) != len(card.stages):
         raise ValueError(f"{file}: {len(shapes)} stages for {len(card.stages)} names")
     for place, shape in enumerate(shapes):

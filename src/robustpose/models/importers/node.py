@@ -1,4 +1,4 @@
-"""What an operator of a net's file is told when it is planned, and what it answers.
+"""What an operator of a model's file is told when it is planned, and what it answers.
 
 Values inside a graph of TensorFlow's formats are NHWC, as in the file. Convolutions see them through
 permute(0, 3, 1, 2), which of a contiguous NHWC tensor is a channels_last tensor, so that no memory moves.
@@ -49,7 +49,7 @@ class Node:
         """Make the error that names the file, the operator and why it cannot be run."""
         return RobustPoseError(
             f"{self.file}: operator {self.operator} (makes {self.outputs[0].name!r}) {reason}; "
-            "name tensors before it as `stages` in the spec, or export the net without it"
+            "name tensors before it as `stages` in the spec, or export the model without it"
         )
 
     def value(self, position: int) -> Value:
@@ -63,7 +63,7 @@ class Node:
         """Return an input that must be known at load."""
         value = self.value(position)
         if value.constant is None:
-            raise self.refuse(f"needs {value.name!r} at load, but the net computes it from the picture")
+            raise self.refuse(f"needs {value.name!r} at load, but the model computes it from the picture")
         return value.constant
 
     def numbers(self, position: int) -> list[int]:
@@ -100,7 +100,7 @@ def unknown_operators(file: str, found: Iterable[tuple[str, str]]) -> RobustPose
     many = len(first) > 1
     return RobustPoseError(
         f"{file}: operator{'s' * many} {named} {'are' if many else 'is'} not among those that can be imported; "
-        f"name tensors before {'them' if many else 'it'} as `stages` in the spec, or export the net without "
+        f"name tensors before {'them' if many else 'it'} as `stages` in the spec, or export the model without "
         f"{'them' if many else 'it'}"
     )
 

@@ -18,13 +18,13 @@ class StagesOf(nn.Module):
     of a dictionary or a dataclass they have their keys, and "output" is the only tensor.
     """
 
-    def __init__(self, net: nn.Module, stages: tuple[str, ...], *, where: str) -> None:
+    def __init__(self, model: nn.Module, stages: tuple[str, ...], *, where: str) -> None:
         super().__init__()
-        self.net, self.stages, self.where = net, stages, where
+        self.model, self.stages, self.where = model, stages, where
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Run the module; RobustPoseError where a stage is not among what it returns."""
-        named = named_outputs(self.net(x))
+        named = named_outputs(self.model(x))
         if not named:
             raise RobustPoseError(f"{self.where}: returns no tensor")
         for stage in self.stages:

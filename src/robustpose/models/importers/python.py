@@ -1,4 +1,4 @@
-"""Nets and functions of one's own Python: `torch:module:factory` and `callable:module:function`.
+"""Models and functions of one's own Python: `torch:module:factory` and `callable:module:function`.
 
 The module is imported, so its code runs, as that of any import does: name only what you would run yourself. A
 module is looked for where Python looks and in the current folder; a path that ends in .py is read from there.
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.importers.checking import check_net
+from robustpose.models.importers.checking import check_model
 from robustpose.models.importers.imported import ImportedPose, check_stages
 from robustpose.models.importers.outputs import StagesOf
 from robustpose.models.opened import OpenedModel
@@ -32,9 +32,9 @@ _LEVELS = 255
 
 
 def open_torch(place: str, card: Path | ModelSpec | None = None) -> OpenedModel:
-    """Open the net that a factory of the user's returns: 'module:factory', called without arguments.
+    """Open the model that a factory of the user's returns: 'module:factory', called without arguments.
 
-    A net with `skeleton`, `input_size` and `head` (types.PoseModel) needs no spec; any other nn.Module takes one
+    A model with `skeleton`, `input_size` and `head` (types.PoseModel) needs no spec; any other nn.Module takes one
     of format "torch". RobustPoseError where there is no such factory, where it fails, or where the spec does not
     fit.
     """
@@ -44,28 +44,28 @@ def open_torch(place: str, card: Path | ModelSpec | None = None) -> OpenedModel:
     return opened_module(made.eval().requires_grad_(False), name=place, card=card)
 
 
-def opened_module(net: nn.Module, *, name: str, card: Path | ModelSpec | None = None) -> OpenedModel:
-    """Make a net of the user's ready to be attacked; its modes are left as they are. See open_torch."""
+def opened_module(model: nn.Module, *, name: str, card: Path | ModelSpec | None = None) -> OpenedModel:
+    """Make a model of the user's ready to be attacked; its modes are left as they are. See open_torch."""
     spec = f"torch:{name}"
-    if isinstance(net, PoseModel):
+    if isinstance(model, PoseModel):
         if card is not None:
             raise RobustPoseError(f"{spec}: says skeleton, input_size and head itself, so it takes no spec")
-        return OpenedModel(name=plain_name(name), net=net, fingerprint=fingerprint_of(net))
+        return OpenedModel(name=plain_name(name), module=model, fingerprint=fingerprint_of(model))
     if card is None:
         raise RobustPoseError(
-            f"{spec}: {type(net).__name__} has no skeleton, input_size and head, so it needs a spec "
+            f"{spec}: {type(model).__name__} has no skeleton, input_size and head, so it needs a spec "
             "(docs/your-model.md) with format = 'torch'; give it with --spec"
         )
     chosen = given_spec(card, format="torch")
-    digest = hashlib.sha256((fingerprint_of(net) + chosen.fingerprint).encode()).hexdigest()
-    modes = [(module, module.training) for module in net.modules()]
-    imported = ImportedPose(StagesOf(net, chosen.stages, where=spec), chosen, fingerprint=digest)
+    digest = hashlib.sha256((fingerprint_of(model) + chosen.fingerprint).encode()).hexdigest()
+    modes = [(module, module.training) for module in model.modules()]
+    imported = ImportedPose(StagesOf(model, chosen.stages, where=spec), chosen, fingerprint=digest)
     try:
-        check_net(imported.eval(), file=spec)
+        check_model(imported.eval(), file=spec)
     finally:
         for module, training in modes:
             module.training = training
-    return OpenedModel(name=chosen.name, net=imported, fingerprint=digest)
+    return OpenedModel(name=chosen.name, module=imported, fingerprint=digest)
 
 
 class CallablePose(ImportedPose):
@@ -103,11 +103,11 @@ def opened_callable(function: Callable[..., Any], *, name: str, card: Path | Mod
         )
     chosen = given_spec(card, format="callable")
     digest = hashlib.sha256((_source_of(function) + chosen.fingerprint).encode()).hexdigest()
-    net = CallablePose(_Answers(function, chosen, spec), chosen, fingerprint=digest).eval()
+    model = CallablePose(_Answers(function, chosen, spec), chosen, fingerprint=digest).eval()
     grey = torch.full((2, 3, *chosen.input_size), 128 / _LEVELS)
-    shapes = tuple((1, *stage.shape[1:]) for stage in net.graph(net.prepare(grey)))
+    shapes = tuple((1, *stage.shape[1:]) for stage in model.graph(model.prepare(grey)))
     check_stages(chosen, shapes, file=spec)
-    return OpenedModel(name=chosen.name, net=net, fingerprint=digest)
+    return OpenedModel(name=chosen.name, module=model, fingerprint=digest)
 
 
 class _Answers:
@@ -137,12 +137,12 @@ def plain_name(name: str) -> str:
     return name.rpartition("/")[2].replace(".py", "").replace(":", ".")
 
 
-def fingerprint_of(net: nn.Module) -> str:
-    """Hash what decides a net's answers: its layers, the source of their classes, its weights and buffers."""
-    digest = hashlib.sha256(repr(net).encode())
-    for source in sorted({_source_of(type(module)) for module in net.modules()}):
+def fingerprint_of(model: nn.Module) -> str:
+    """Hash what decides a model's answers: its layers, the source of their classes, its weights and buffers."""
+    digest = hashlib.sha256(repr(model).encode())
+    for source in sorted({_source_of(type(module)) for module in model.modules()}):
         digest.update(source.encode())
-    for name, tensor in (*net.named_parameters(), *net.named_buffers()):
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

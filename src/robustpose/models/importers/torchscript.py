@@ -14,7 +14,7 @@ import torch
 
 from robustpose.errors import RobustPoseError
 from robustpose.models.importers.archive import read_archive
-from robustpose.models.importers.checking import check_net
+from robustpose.models.importers.checking import check_model
 from robustpose.models.importers.files import read_file
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.opening import choose_spec, fingerprint_of
@@ -49,6 +49,6 @@ def load_torchscript(path: Path, card: Path | ModelSpec | None = None) -> Import
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     stages, digest = StagesOf(module, chosen.stages, where=file), fingerprint_of(chosen, sha256=sha256)
-    net = ImportedPose(stages, chosen, fingerprint=digest).eval()
-    check_net(net, file=file)
-    return net
+    model = ImportedPose(stages, chosen, fingerprint=digest).eval()
+    check_model(model, file=file)
+    return model

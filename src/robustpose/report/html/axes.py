@@ -58,7 +58,7 @@ def _y_limits(chart: Chart, curves: Sequence[Curve]) -> tuple[float, float]:
 
 
 def _ticks(axes: Axes, levels: Sequence[float], *, first: set[float], letter: float) -> list[float]:
-    """Choose the levels whose labels fit side by side, the nets' own before the others."""
+    """Choose the levels whose labels fit side by side, the models' own before the others."""
     low, high = (math.log2(limit) for limit in axes.get_xlim())
     kept: dict[float, tuple[float, float]] = {}
     for level in sorted(levels, key=lambda level: (level not in first, level)):

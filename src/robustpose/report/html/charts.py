@@ -1,8 +1,8 @@
 """Charts of findings as SVG text, for the page and for a paper. The same numbers give the same bytes.
 
-Curves of nets are in colour with a marker each and their interval as a band; those of no net, the paper's above
-all, are thin and grey. Colours are Okabe and Ito's ("Color Universal Design", 2008) and three darker ones. Few
-curves bear their names at their ends; more than that share a legend below, but the paper's keep theirs.
+Curves of models are in colour with a marker each and their interval as a band; those of no model, the paper's
+above all, are thin and grey. Colours are Okabe and Ito's ("Color Universal Design", 2008) and three darker ones.
+Few curves bear their names at their ends; more than that share a legend below, but the paper's keep theirs.
 """
 
 import math
@@ -22,7 +22,7 @@ from robustpose.report.html.axes import GREY, WIDE, set_axes
 from robustpose.report.html.figures import INK, MUTED, SURFACE, spread
 
 COLORS = (*figures.SERIES[:7], "#8b1e3f", "#333b44", "#5a7d00")
-"""By slot: ten nets. The eighth is no grey here, which is the paper's."""
+"""By slot: ten models. The eighth is no grey here, which is the paper's."""
 MARKERS = (*figures.MARKERS, "*", "<")
 PAPERS = ", paper"
 """How the names of the paper's own curves end."""
@@ -39,12 +39,12 @@ _MOST_GREY_LABELS = 22
 
 
 def color_of(slot: int | None) -> str:
-    """Return a curve's colour: the net's, or grey."""
+    """Return a curve's colour: the model's, or grey."""
     return GREY if slot is None else COLORS[slot % len(COLORS)]
 
 
 def marker_of(slot: int) -> str:
-    """Return a net's marker; nets beyond the colours have the same colour but another marker."""
+    """Return a model's marker; models beyond the colours have the same colour but another marker."""
     return MARKERS[(slot + slot // len(COLORS)) % len(MARKERS)]
 
 
@@ -139,7 +139,7 @@ def _end_label(curve: Curve) -> str:
 
 
 def _short(name: str, longest: int) -> str:
-    """Leave out a long name's middle: nets of one design differ at the end."""
+    """Leave out a long name's middle: models of one design differ at the end."""
     name = "".join(letter if letter.isprintable() else " " for letter in name)
     head, tail = longest // 2, (longest - 1) // 2
     return name if len(name) <= longest else f"{name[:head]}…{name[-tail:]}"

@@ -43,7 +43,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A row: its label, the net's slot where the label is a net's name, its cells."""
+    """A row: its label, the model's slot where the label is a model's name, its cells."""
 
     label: str
     slot: int | None

@@ -1,7 +1,7 @@
 """Figures as SVG text: robustness curves and body parts. The same numbers give the same bytes.
 
 Text stays text, in the reader's own sans-serif font; colours are Okabe and Ito's ("Color Universal Design", 2008),
-which colour-blind readers tell apart, and every net has a marker of its own besides.
+which colour-blind readers tell apart, and every model has a marker of its own besides.
 """
 
 import io
@@ -51,13 +51,13 @@ _POINTS_PER_INCH = 72
 
 @dataclass(frozen=True)
 class Curve:
-    """One net under one attack: scores by rising eps.
+    """One model under one attack: scores by rising eps.
 
     eps      of 255
     variant  drawn hollow and dashed: the same attack with another objective
     """
 
-    net: str
+    model: str
     slot: int
     eps: tuple[float, ...]
     rows: tuple[Row, ...]
@@ -66,7 +66,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Part:
-    """One body part of one net, before and after."""
+    """One body part of one model, before and after."""
 
     name: str
     clean: Row
@@ -74,10 +74,10 @@ class Part:
 
 
 def curves_svg(curves: Sequence[Curve], *, ylabel: str) -> str:
-    """Draw scores over eps: one curve a net, its interval as a band, its name at its end."""
+    """Draw scores over eps: one curve a model, its interval as a band, its name at its end."""
     with style.context(["default", _STYLE]):
         drawn = [_defined(curve) for curve in curves]
-        longest = max((len(_short(curve.net)) for curve in drawn), default=0)
+        longest = max((len(_short(curve.model)) for curve in drawn), default=0)
         figure, axes = _frame(460, 300, left=54, right=28 + 7.5 * longest, top=12, bottom=46)
         levels = sorted({level for curve in drawn for level in curve.eps} | set(_PAPER_LEVELS))
         axes.set_xscale("log", base=2)
@@ -99,7 +99,7 @@ def curves_svg(curves: Sequence[Curve], *, ylabel: str) -> str:
 
 
 def parts_svg(parts: Sequence[Part], *, slot: int, xlabel: str) -> str:
-    """Draw one net's body parts: the clean score hollow, the attacked score filled, each with its interval."""
+    """Draw one model's body parts: the clean score hollow, the attacked score filled, each with its interval."""
     with style.context(["default", _STYLE]):
         width, height, left, right, top = 460, 72 + 30 * len(parts), 100, 14, 26
         figure, axes = _frame(width, height, left=left, right=right, top=top, bottom=46)
@@ -163,7 +163,7 @@ def _defined(curve: Curve) -> Curve:
     """Leave out what a logarithmic axis or an undefined score cannot show."""
     kept = [(e, row) for e, row in zip(curve.eps, curve.rows, strict=True) if e > 0 and math.isfinite(row.value)]
     return Curve(
-        net=curve.net,
+        model=curve.model,
         slot=curve.slot,
         eps=tuple(e for e, _ in kept),
         rows=tuple(row for _, row in kept),
@@ -195,7 +195,7 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
 
 
 def _label_ends(axes: Axes, curves: Sequence[Curve], *, top: float) -> None:
-    """Write each net's name beside its curve's end; names that would touch are moved apart, with a line back."""
+    """Write each model's name beside its curve's end; names that would touch are moved apart, with a line back."""
     ordered = sorted(curves, key=lambda curve: (curve.rows[-1].value, -curve.slot))
     heights = spread([curve.rows[-1].value for curve in ordered], gap=7.0, top=top)
     edge = axes.get_xlim()[1]
@@ -203,7 +203,7 @@ def _label_ends(axes: Axes, curves: Sequence[Curve], *, top: float) -> None:
         color = SERIES[curve.slot % len(SERIES)]
         end = (curve.eps[-1] * 2**0.16, curve.rows[-1].value)
         axes.plot([end[0], edge * 2**0.12], [end[1], height], color=color, linewidth=0.8, clip_on=False)
-        axes.text(edge * 2**0.2, height, _short(curve.net), color=color, va="center", fontweight="bold")
+        axes.text(edge * 2**0.2, height, _short(curve.model), color=color, va="center", fontweight="bold")
 
 
 def spread(heights: Sequence[float], *, gap: float, top: float) -> list[float]:

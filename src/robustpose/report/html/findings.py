@@ -70,11 +70,13 @@ def lede(plan: Plan) -> str:
     """Say in one sentence what was attacked, on whom, and how it is scored."""
     names = words.listed([model.name for model in plan.models])
     tasks = (
-        f", beside nets of other tasks ({words.listed([task.name for task in plan.tasks])})" if plan.tasks else ""
+        f", beside models of other tasks ({words.listed([task.name for task in plan.tasks])})"
+        if plan.tasks
+        else ""
     )
     people = "1 person" if plan.n == 1 else f"{plan.n} people"
     return (
-        f"What Jain et al. (arXiv 1908.06401) show and claim of the robustness of pose nets, measured anew: "
+        f"What Jain et al. (arXiv 1908.06401) show and claim of the robustness of pose models, measured anew: "
         f"{names} attacked{tasks}, on {people} of {plan.dataset.name}, scored by {metric_of(plan).name}."
     )
 

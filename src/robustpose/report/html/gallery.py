@@ -1,4 +1,4 @@
-"""The people of the study's first block, as every net saw them: before, after, and what was added."""
+"""The people of the study's first block, as every model saw them: before, after, and what was added."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,13 @@ from robustpose.findings.drawing import Pixels
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import Pck, Table
 from robustpose.report.html.pictures import amplify, draw_pose, jpeg, png
-from robustpose.report.html.scores import Net
+from robustpose.report.html.scores import Model
 
 MAX_PEOPLE = 8
 _TARGETED_PEOPLE = 3
 
 Outcomes = Mapping[tuple[int, Setting | None], Outcome]
-"""By a net's slot and the setting; None is clean."""
+"""By a model's slot and the setting; None is clean."""
 
 
 @dataclass(frozen=True)
@@ -39,44 +39,46 @@ class Tile:
 
 @dataclass(frozen=True)
 class Portrait:
-    """One person: the truth, then each net's tiles."""
+    """One person: the truth, then each model's tiles."""
 
     id: str
     truth: Tile
-    nets: tuple[tuple[Net, tuple[Tile, ...]], ...]
+    models: tuple[tuple[Model, tuple[Tile, ...]], ...]
 
 
-def portraits(nets: Sequence[Net], outcomes: Outcomes, setting: Setting, metric: Pck) -> tuple[Portrait, ...]:
-    """Show each kept person per net: the clean prediction, the attacked one, the perturbation."""
+def portraits(models: Sequence[Model], outcomes: Outcomes, setting: Setting, metric: Pck) -> tuple[Portrait, ...]:
+    """Show each kept person per model: the clean prediction, the attacked one, the perturbation."""
     found = []
-    for number, person in enumerate(_kept(nets, outcomes, setting)[:MAX_PEOPLE], start=1):
+    for number, person in enumerate(_kept(models, outcomes, setting)[:MAX_PEOPLE], start=1):
         rows = []
-        for net in nets:
-            clean, attacked = _first(outcomes, net, None), _first(outcomes, net, setting)
-            stem = f"person-{number}-net-{net.slot + 1}"
-            rows.append((net, _before_after(stem, person, clean, attacked, setting, metric)))
+        for model in models:
+            clean, attacked = _first(outcomes, model, None), _first(outcomes, model, setting)
+            stem = f"person-{number}-model-{model.slot + 1}"
+            rows.append((model, _before_after(stem, person, clean, attacked, setting, metric)))
         found.append(
-            Portrait(id=person, truth=_truth(number, person, _first(outcomes, nets[0], None)), nets=tuple(rows))
+            Portrait(
+                id=person, truth=_truth(number, person, _first(outcomes, models[0], None)), models=tuple(rows)
+            )
         )
     return tuple(found)
 
 
 def targeted_tiles(
-    nets: Sequence[Net], outcomes: Outcomes, setting: Setting, metric: Pck
-) -> tuple[tuple[Net, tuple[Tile, ...]], ...]:
-    """Show per net a few people who had a pose to aim at: that pose, and the pose that the net then saw."""
+    models: Sequence[Model], outcomes: Outcomes, setting: Setting, metric: Pck
+) -> tuple[tuple[Model, tuple[Tile, ...]], ...]:
+    """Show per model a few people who had a pose to aim at: that pose, and the pose that the model then saw."""
     people = [
         (number, person)
-        for number, person in enumerate(_kept(nets, outcomes, setting)[:MAX_PEOPLE], start=1)
-        if all(_aims(_first(outcomes, net, setting).table, person) for net in nets)
+        for number, person in enumerate(_kept(models, outcomes, setting)[:MAX_PEOPLE], start=1)
+        if all(_aims(_first(outcomes, model, setting).table, person) for model in models)
     ]
     rows = []
-    for net in nets:
+    for model in models:
         tiles: list[Tile] = []
         for number, person in people[:_TARGETED_PEOPLE]:
-            clean, attacked = _first(outcomes, net, None), _first(outcomes, net, setting)
-            tiles += _aim_and_reached(f"person-{number}-net-{net.slot + 1}", person, clean, attacked, metric)
-        rows.append((net, tuple(tiles)))
+            clean, attacked = _first(outcomes, model, None), _first(outcomes, model, setting)
+            tiles += _aim_and_reached(f"person-{number}-model-{model.slot + 1}", person, clean, attacked, metric)
+        rows.append((model, tuple(tiles)))
     return tuple(rows) if people else ()
 
 
@@ -139,14 +141,16 @@ def _truth(number: int, person: str, clean: Shown) -> Tile:
     return _tile(f"person-{number}-truth", "", image)
 
 
-def _kept(nets: Sequence[Net], outcomes: Outcomes, setting: Setting) -> list[str]:
-    """Name the people whose pictures every net kept, clean and attacked, in the data's order."""
+def _kept(models: Sequence[Model], outcomes: Outcomes, setting: Setting) -> list[str]:
+    """Name the people whose pictures every model kept, clean and attacked, in the data's order."""
     kept = []
-    for net in nets:
-        clean, attacked = _first(outcomes, net, None), _first(outcomes, net, setting)
+    for model in models:
+        clean, attacked = _first(outcomes, model, None), _first(outcomes, model, setting)
         kept.append(set(clean.table.ids[: len(clean.pictures.clean)]))
         kept.append(set(attacked.table.ids[: len(attacked.pictures.adversarial)]))
-    return [person for person in _first(outcomes, nets[0], None).table.ids if all(person in some for some in kept)]
+    return [
+        person for person in _first(outcomes, models[0], None).table.ids if all(person in some for some in kept)
+    ]
 
 
 def _aims(table: Table, person: str) -> bool:
@@ -154,9 +158,9 @@ def _aims(table: Table, person: str) -> bool:
     return visible is not None and bool(visible[table.ids.index(person)].any())
 
 
-def _first(outcomes: Outcomes, net: Net, setting: Setting | None) -> Shown:
+def _first(outcomes: Outcomes, model: Model, setting: Setting | None) -> Shown:
     """Return the block that keeps pictures."""
-    return outcomes[net.slot, setting].shown
+    return outcomes[model.slot, setting].shown
 
 
 def _tile(stem: str, caption: str, image: Pixels, *, exact: bool = False) -> Tile:

@@ -34,7 +34,7 @@ class Line:
 
 
 def lines(attacked: PhotoAttacked, after: Seen) -> tuple[Line, ...]:
-    """Return a line for each keypoint, in the net's order."""
+    """Return a line for each keypoint, in the model's order."""
     side = max(attacked.box[2:])
     return tuple(
         Line(
@@ -57,7 +57,7 @@ def write_photo_page(
 ) -> Path:
     """Write the pictures, result.json and the page of an attacked photo; return the page's path.
 
-    after  what the net says of the adversarial photo, read back from its file
+    after  what the model says of the adversarial photo, read back from its file
     facts  what result.json says beside the keypoints
     """
     largest = np.abs(attacked.photo.astype(np.int16) - photo).max() / 255
@@ -82,7 +82,7 @@ def write_photo_page(
 
 
 def _framed(photo: Pixels, seen: Seen, attacked: PhotoAttacked) -> Pixels:
-    """Draw what the net says on the photo, and the box that it was asked about."""
+    """Draw what the model says on the photo, and the box that it was asked about."""
     drawn = draw_pose(photo, seen.keypoints, attacked.skeleton)
     factor = enlargement(photo.shape[1])
     x, y, w, h = _whole(attacked.box, factor)

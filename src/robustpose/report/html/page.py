@@ -16,11 +16,11 @@ from robustpose.report.html import figures, words
 from robustpose.report.html.gallery import Outcomes, portraits, targeted_tiles
 from robustpose.report.html.scores import (
     Family,
-    Net,
+    Model,
     families,
     main_settings,
     measure_of,
-    nets,
+    models,
     panels,
     pictured,
     strongest,
@@ -70,7 +70,7 @@ def write_report(plan: Plan, store: Store, folder: Path) -> Path:
 
 def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
     settings = plan.study.settings
-    found, gathered = nets(plan, store), families(settings)
+    found, gathered = models(plan, store), families(settings)
     outcomes: Outcomes = {
         (slot, setting): outcome(plan, store, model, setting)
         for slot, model in enumerate(plan.models)
@@ -88,12 +88,12 @@ def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
         .get_template("page.html.j2")
         .render(
             plan=plan,
-            nets=found,
-            lede=words.lede(plan, [net.name for net in found], people=len(outcomes[0, None].table)),
+            models=found,
+            lede=words.lede(plan, [model.name for model in found], people=len(outcomes[0, None].table)),
             metric=metric.name,
             rule=words.score_rule(plan),
             threat=words.threat_rule(settings),
-            answer=words.answer(plan, found, [worst_of(net, settings) for net in found]) if settings else "",
+            answer=words.answer(plan, found, [worst_of(model, settings) for model in found]) if settings else "",
             headlines=headlines(found, settings) if settings else (),
             swept=len({setting.eps for setting in settings if not setting.targeted}) > 2,
             main=main_settings(settings)[0] if settings else None,
@@ -118,26 +118,26 @@ def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
     )
     files = {f"figures/{figure.stem}.svg": figure.svg.encode() for figure in (*curves, *parts)}
     tiles = [person.truth for person in people]
-    tiles += [tile for person in people for _, row in person.nets for tile in row]
+    tiles += [tile for person in people for _, row in person.models for tile in row]
     tiles += [tile for _, row in targeted for tile in row]
     return page, files | {f"pictures/{tile.stem}.png": tile.file for tile in tiles}
 
 
-def _curves(found: Sequence[Net], gathered: Sequence[Family], metric: str) -> tuple[Figure, ...]:
+def _curves(found: Sequence[Model], gathered: Sequence[Family], metric: str) -> tuple[Figure, ...]:
     """Draw one panel for each attack; another objective of the same attack shares its panel."""
     drawn = []
     for panel in panels(gathered):
         main, *variants = panel
         curves = [
             figures.Curve(
-                net=net.name,
-                slot=net.slot,
+                model=model.name,
+                slot=model.slot,
                 eps=tuple(round(setting.eps * figures.LEVELS, 6) for setting in family.settings),
-                rows=tuple(row for setting in family.settings if (row := net.row(setting, family.measure))),
+                rows=tuple(row for setting in family.settings if (row := model.row(setting, family.measure))),
                 variant=family is not main,
             )
             for family in panel
-            for net in found
+            for model in found
         ]
         ylabel = f"target {metric}, %" if main.targeted else f"relative {metric}, %"
         title = f"{main.label}: {words.how(main)}"
@@ -154,22 +154,22 @@ def _curves(found: Sequence[Net], gathered: Sequence[Family], metric: str) -> tu
     return tuple(drawn)
 
 
-def _parts(found: Sequence[Net], setting: Setting, metric: str) -> tuple[Figure, ...]:
-    """Draw each net's body parts, clean and under one setting."""
+def _parts(found: Sequence[Model], setting: Setting, metric: str) -> tuple[Figure, ...]:
+    """Draw each model's body parts, clean and under one setting."""
     drawn = []
-    for net in found:
-        names = {part for _, _, _, measure, part in net.rows if measure == "clean"} - {"all"}
+    for model in found:
+        names = {part for _, _, _, measure, part in model.rows if measure == "clean"} - {"all"}
         parts = [
-            figures.Part(name=words.spoken(name), clean=clean, attacked=net.row(setting, "attacked", name))
+            figures.Part(name=words.spoken(name), clean=clean, attacked=model.row(setting, "attacked", name))
             for name in sorted(names, key=_from_head_to_foot)
-            if (clean := net.row(None, "clean", name))
+            if (clean := model.row(None, "clean", name))
         ]
         drawn.append(
             Figure(
-                stem=f"parts-net-{net.slot + 1}",
-                title=net.name,
-                svg=figures.parts_svg(parts, slot=net.slot, xlabel=f"{metric}, %"),
-                label=f"{metric} of {net.name} by body part, clean and under {setting.title}",
+                stem=f"parts-model-{model.slot + 1}",
+                title=model.name,
+                svg=figures.parts_svg(parts, slot=model.slot, xlabel=f"{metric}, %"),
+                label=f"{metric} of {model.name} by body part, clean and under {setting.title}",
             )
         )
     return tuple(drawn)
@@ -179,14 +179,16 @@ def _from_head_to_foot(part: str) -> tuple[int, str]:
     return (_PART_ORDER.index(part) if part in _PART_ORDER else len(_PART_ORDER), part)
 
 
-def _aimless(found: Sequence[Net], settings: Sequence[Setting], outcomes: Outcomes) -> tuple[tuple[str, int], ...]:
-    """Count per net the people for whom no target pose existed."""
+def _aimless(
+    found: Sequence[Model], settings: Sequence[Setting], outcomes: Outcomes
+) -> tuple[tuple[str, int], ...]:
+    """Count per model the people for whom no target pose existed."""
     counts = []
     for setting in [setting for setting in settings if setting.targeted][:1]:
-        for net in found:
-            asked = outcomes[net.slot, setting].table.target_visible
+        for model in found:
+            asked = outcomes[model.slot, setting].table.target_visible
             assert asked is not None
-            counts.append((net.name, int((~asked.any(axis=1)).sum())))
+            counts.append((model.name, int((~asked.any(axis=1)).sum())))
     return tuple((name, count) for name, count in counts if count)
 
 

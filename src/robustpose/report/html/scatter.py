@@ -1,4 +1,4 @@
-"""Two scores of the same nets against each other, as SVG text: a point a net, with both intervals and its name.
+"""Two scores of the same models against each other, as SVG text: a point for each model, with both intervals.
 
 Both axes have the same range, so that the dotted line is where the two scores are equal. Names stand beside their
 points, wherever they hide least; one that finds no room close by is moved away, with a line back.
@@ -31,7 +31,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Point:
-    """A net and its two scores, NaN where there is none; slot is its colour and marker."""
+    """A model and its two scores, NaN where there is none; slot is its colour and marker."""
 
     name: str
     slot: int

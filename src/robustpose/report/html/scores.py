@@ -34,7 +34,7 @@ class Family:
 
 
 @dataclass(frozen=True)
-class Net:
+class Model:
     """One model's numbers.
 
     name  unique in the study
@@ -57,11 +57,11 @@ class Net:
         return float("nan") if row is None else row.value
 
 
-def nets(plan: Plan, store: Store) -> tuple[Net, ...]:
+def models(plan: Plan, store: Store) -> tuple[Model, ...]:
     """Score each model of a plan."""
     rows = result_rows(plan, store)
     return tuple(
-        Net(
+        Model(
             name=model.name,
             slot=slot,
             rows={
@@ -117,8 +117,8 @@ def main_settings(settings: Sequence[Setting]) -> tuple[Setting, ...]:
     return tuple(setting for setting in pool if _same(setting.eps, eps))
 
 
-def strongest(found: Sequence[Net], settings: Sequence[Setting]) -> Setting:
-    """Return the setting that does most damage, the nets' mean; the first of equals."""
+def strongest(found: Sequence[Model], settings: Sequence[Setting]) -> Setting:
+    """Return the setting that does most damage, the models' mean; the first of equals."""
     return min(settings, key=lambda setting: _mean_damage(found, setting))
 
 
@@ -142,16 +142,16 @@ def pictured(settings: Sequence[Setting], *, targeted: bool) -> Setting | None:
     )
 
 
-def half_gone(net: Net, settings: Sequence[Setting]) -> Setting | None:
+def half_gone(model: Model, settings: Sequence[Setting]) -> Setting | None:
     """Return the untargeted setting of the smallest eps that leaves less than half of the clean score."""
     threat = main_settings(settings)[0].threat if settings else ""
-    enough = [s for s in settings if s.threat == threat and not s.targeted and net.value(s, "relative") < 50]
+    enough = [s for s in settings if s.threat == threat and not s.targeted and model.value(s, "relative") < 50]
     return min(enough, key=lambda s: s.eps, default=None)
 
 
-def _mean_damage(found: Sequence[Net], setting: Setting) -> float:
-    """Return the nets' mean relative score, or minus their mean target score; infinite where undefined."""
-    values = np.array([net.value(setting, measure_of(setting)) for net in found])
+def _mean_damage(found: Sequence[Model], setting: Setting) -> float:
+    """Return the models' mean relative score, or minus their mean target score; infinite where undefined."""
+    values = np.array([model.value(setting, measure_of(setting)) for model in found])
     values = values[np.isfinite(values)]
     if len(values) == 0:
         return float("inf")

@@ -1,4 +1,4 @@
-"""A study of one net in a few lines and one figure: for notebooks and the Python prompt."""
+"""A study of one model in a few lines and one figure: for notebooks and the Python prompt."""
 
 import math
 from collections.abc import Sequence

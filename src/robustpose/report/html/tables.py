@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from robustpose.analysis.scores import Row
 from robustpose.jobs.setting import Setting
 from robustpose.report.html.gallery import Outcomes
-from robustpose.report.html.scores import Family, Net, half_gone, main_settings, measure_of
+from robustpose.report.html.scores import Family, Model, half_gone, main_settings, measure_of
 from robustpose.report.html.words import how, why_undefined
 
 DASH = "–"
@@ -33,7 +33,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """One setting: its scores net by net."""
+    """One setting: its scores model by model."""
 
     eps: str
     unrounded: bool
@@ -42,7 +42,7 @@ class Line:
 
     @property
     def n(self) -> str:
-        """The number of people, where it is the same for all nets; else empty."""
+        """The number of people, where it is the same for all models; else empty."""
         numbers = {cell.n for cell in self.cells}
         return str(numbers.pop()) if len(numbers) == 1 else ""
 
@@ -58,13 +58,13 @@ class Group:
 
 @dataclass(frozen=True)
 class Headline:
-    """One net in brief.
+    """One model in brief.
 
-    worst  under the attack that does most damage to this net
+    worst  under the attack that does most damage to this model
     half   the smallest eps that takes half of the clean score; a dash where none does
     """
 
-    net: Net
+    model: Model
     clean: Cell
     worst: Cell
     attack: str
@@ -86,16 +86,16 @@ def print_cell(row: Row | None, measure: str) -> Cell:
     )
 
 
-def headlines(nets: Sequence[Net], settings: Sequence[Setting]) -> tuple[Headline, ...]:
-    """Say of each net what it scores clean and what the strongest attack leaves."""
+def headlines(models: Sequence[Model], settings: Sequence[Setting]) -> tuple[Headline, ...]:
+    """Say of each model what it scores clean and what the strongest attack leaves."""
     found = []
-    for net in nets:
-        setting, row = worst_of(net, settings)
-        half = half_gone(net, settings)
+    for model in models:
+        setting, row = worst_of(model, settings)
+        half = half_gone(model, settings)
         found.append(
             Headline(
-                net=net,
-                clean=print_cell(net.row(None, "clean"), "clean"),
+                model=model,
+                clean=print_cell(model.row(None, "clean"), "clean"),
                 worst=print_cell(row, measure_of(setting)),
                 attack=setting.label,
                 half=DASH if half is None else half.budget,
@@ -104,24 +104,24 @@ def headlines(nets: Sequence[Net], settings: Sequence[Setting]) -> tuple[Headlin
     return tuple(found)
 
 
-def worst_of(net: Net, settings: Sequence[Setting]) -> tuple[Setting, Row | None]:
-    """Return what does most damage to one net at the headline's eps; the first where nothing is defined."""
+def worst_of(model: Model, settings: Sequence[Setting]) -> tuple[Setting, Row | None]:
+    """Return what does most damage to one model at the headline's eps; the first where nothing is defined."""
     pool = main_settings(settings)
-    defined = [setting for setting in pool if math.isfinite(net.value(setting, measure_of(setting)))]
+    defined = [setting for setting in pool if math.isfinite(model.value(setting, measure_of(setting)))]
     if not defined:
-        return pool[0], net.row(pool[0], measure_of(pool[0]))
+        return pool[0], model.row(pool[0], measure_of(pool[0]))
     sign = -1.0 if pool[0].targeted else 1.0
-    worst = min(defined, key=lambda setting: sign * net.value(setting, measure_of(setting)))
-    return worst, net.row(worst, measure_of(worst))
+    worst = min(defined, key=lambda setting: sign * model.value(setting, measure_of(setting)))
+    return worst, model.row(worst, measure_of(worst))
 
 
-def groups(nets: Sequence[Net], families: Sequence[Family], metric: str) -> tuple[Group, ...]:
+def groups(models: Sequence[Model], families: Sequence[Family], metric: str) -> tuple[Group, ...]:
     """Lay out the result table: clean first, then every attack by rising eps."""
     clean = Line(
         eps=DASH,
         unrounded=False,
         steps=DASH,
-        cells=tuple(print_cell(net.row(None, "clean"), "clean") for net in nets),
+        cells=tuple(print_cell(model.row(None, "clean"), "clean") for model in models),
     )
     found = [Group(title="Clean", note=f"{metric}, %", lines=(clean,))]
     for family in families:
@@ -131,7 +131,7 @@ def groups(nets: Sequence[Net], families: Sequence[Family], metric: str) -> tupl
                 eps=setting.budget,
                 unrounded=not setting.round_to_8bit,
                 steps=str(setting.gradients),
-                cells=tuple(print_cell(net.row(setting, family.measure), family.measure) for net in nets),
+                cells=tuple(print_cell(model.row(setting, family.measure), family.measure) for model in models),
             )
             for setting in family.settings
         )
@@ -139,11 +139,13 @@ def groups(nets: Sequence[Net], families: Sequence[Family], metric: str) -> tupl
     return tuple(found)
 
 
-def costs(nets: Sequence[Net], families: Sequence[Family], outcomes: Outcomes) -> tuple[tuple[str, str, str], ...]:
-    """Count what an attack asks of the net, per person: (attack, forwards, backwards)."""
+def costs(
+    models: Sequence[Model], families: Sequence[Family], outcomes: Outcomes
+) -> tuple[tuple[str, str, str], ...]:
+    """Count what an attack asks of the model, per person: (attack, forwards, backwards)."""
     found = []
     for family in families:
-        runs = [outcomes[net.slot, setting] for net in nets for setting in family.settings]
+        runs = [outcomes[model.slot, setting] for model in models for setting in family.settings]
         forwards = [run.forwards / len(run.table) for run in runs]
         backwards = [run.backwards / len(run.table) for run in runs]
         found.append((family.label, _range(forwards), _range(backwards)))

@@ -1,4 +1,4 @@
-"""The validity study's page: two orders of nets beside each other, in figures and tables.
+"""The validity study's page: two orders of models beside each other, in figures and tables.
 
 A pure function of the comparison: written twice, it is the same bytes.
 """
@@ -60,7 +60,7 @@ def write_validity(study: Validity, sides: Mapping[str, Plan], found: Comparison
             figures=figures,
             agreement=_agreement(found, "Clean score, then relative ones", ("clean", "relative")),
             attacked=_agreement(found, "Attacked scores", ("attacked",)),
-            nets=[_nets(found, *each) for each in shown],
+            models=[_models(found, *each) for each in shown],
             parts=_parts(found, shown),
             offsets=[_offsets(found, way) for way in _WAYS],
         )
@@ -75,7 +75,7 @@ def write_validity(study: Validity, sides: Mapping[str, Plan], found: Comparison
 
 
 def telling(found: Comparison) -> tuple[Setting, ...]:
-    """Choose of each attack the eps at which its relative scores spread the nets most, the mean of both sides."""
+    """Choose for each attack the eps at which its relative scores spread the models most, mean of both sides."""
     gathered: dict[str, list[Setting]] = {}
     for setting in found.settings:
         gathered.setdefault(setting.label, []).append(setting)
@@ -92,7 +92,7 @@ def _scored(line: Line) -> Scored:
 
 
 def _spread(found: Comparison, setting: Setting) -> float:
-    """Return the standard deviation of nets' relative scores; minus infinity where no two have one."""
+    """Return the standard deviation of models' relative scores; minus infinity where no two have one."""
     spreads = []
     for rows in found.rows.values():
         values = np.array([row.value for row in rows["relative", setting, ALL]])
@@ -104,8 +104,8 @@ def _spread(found: Comparison, setting: Setting) -> float:
 def _lede(found: Comparison) -> str:
     rendered, photos = (f"{found.people[side]} {{}} ({found.data[side]})" for side in (RENDERED, PHOTOS))
     return (
-        f"{len(found.nets)} nets, each on {rendered.format('rendered people')} and on "
-        f"{photos.format('people in photos')}, clean and attacked: {words.listed(found.nets)}."
+        f"{len(found.models)} models, each on {rendered.format('rendered people')} and on "
+        f"{photos.format('people in photos')}, clean and attacked: {words.listed(found.models)}."
     )
 
 
@@ -119,12 +119,14 @@ def _answer(found: Comparison, measure: str, setting: Setting | None) -> str:
     if math.isfinite(each.one_order.value):
         said += f", where one order would show {each.one_order.value:.2f}"
         said += f" [{each.one_order.low:.2f}, {each.one_order.high:.2f}]"
-    pairs = "No two nets are told apart on both sides."
+    pairs = "No two models are told apart on both sides."
     if each.both:
-        pairs = f"Of the {each.both} pairs of nets told apart on both sides {each.agree} stand in the same order."
+        pairs = (
+            f"Of the {each.both} pairs of models told apart on both sides {each.agree} stand in the same order."
+        )
         if each.both == 1:
             order = "the same" if each.agree else "opposite"
-            pairs = f"The one pair of nets told apart on both sides stands in {order} order."
+            pairs = f"The one pair of models told apart on both sides stands in {order} order."
     return f"{score[0].upper()}{score[1:]}: {said}. {pairs}"
 
 
@@ -163,15 +165,15 @@ def _agreement(found: Comparison, title: str, measures: Sequence[str]) -> Sheet:
                 )
                 for line in lines
             ),
-            note=f"Of {len(found.nets) * (len(found.nets) - 1) // 2} pairs of nets: those told apart on rendered "
-            "people, in photos, on both, and of these those in the same order. One order: the tau that one order "
-            "on both sides would show with these people. No tau where a side ties all nets.",
+            note=f"Of {len(found.models) * (len(found.models) - 1) // 2} pairs of models: those told apart on "
+            "rendered people, in photos, on both, and of these those in the same order. One order: the tau that "
+            "one order on both sides would show with these people. No tau where a side ties all models.",
         ),
     )
 
 
-def _nets(found: Comparison, measure: str, setting: Setting | None) -> Sheet:
-    """Lay out each net's scores on both sides, and its place in each order."""
+def _models(found: Comparison, measure: str, setting: Setting | None) -> Sheet:
+    """Lay out each model's scores on both sides, and its place in each order."""
     rendered, photos = (found.rows[side][measure, setting, ALL] for side in (RENDERED, PHOTOS))
     places = zip(_places(rendered), _places(photos), strict=True)
     return _sheet(
@@ -181,8 +183,8 @@ def _nets(found: Comparison, measure: str, setting: Setting | None) -> Sheet:
             title="Clean, %" if setting is None else f"Relative, {setting.title}, % of clean",
             columns=("rendered", "photos", "places"),
             rows=tuple(
-                (net, (_estimate(x), _estimate(y), f"{place_x}, {place_y}"))
-                for net, x, y, (place_x, place_y) in zip(found.nets, rendered, photos, places, strict=True)
+                (model, (_estimate(x), _estimate(y), f"{place_x}, {place_y}"))
+                for model, x, y, (place_x, place_y) in zip(found.models, rendered, photos, places, strict=True)
             ),
             says_n=False,
         ),
@@ -216,16 +218,17 @@ def _parts(found: Comparison, shown: Sequence[Scored]) -> Sheet:
 
 
 def _offsets(found: Comparison, way: str) -> Sheet:
-    of_net: dict[tuple[str, str], Offset] = {
+    of_model: dict[tuple[str, str], Offset] = {
         (each.model, each.part): each for each in found.offsets if each.way == way
     }
-    parts = [part for part in found.parts if any((net, part) in of_net for net in found.nets)]
+    parts = [part for part in found.parts if any((model, part) in of_model for model in found.models)]
     changes = [
-        [of_net[net, part].change if (net, part) in of_net else None for part in parts] for net in found.nets
+        [of_model[model, part].change if (model, part) in of_model else None for part in parts]
+        for model in found.models
     ]
     middles = [_mean([line[column] for line in changes]) for column in range(len(parts))]
     rows: list[tuple[str, tuple[Estimate | float | None, ...]]] = [
-        (net, tuple(line)) for net, line in zip(found.nets, changes, strict=True)
+        (model, tuple(line)) for model, line in zip(found.models, changes, strict=True)
     ]
     return _sheet(
         found,
@@ -233,17 +236,17 @@ def _offsets(found: Comparison, way: str) -> Sheet:
             stem=f"offsets-{way}",
             title=_WAYS[way],
             columns=tuple(words.spoken(part) for part in parts),
-            rows=(*rows, ("mean of the nets", tuple(middles))),
+            rows=(*rows, ("mean of the models", tuple(middles))),
             says_n=False,
         ),
     )
 
 
 def _mean(changes: Sequence[Estimate | None]) -> float | None:
-    """Return the mean of what is defined: a net that differs from it is off by itself."""
+    """Return the mean of what is defined: a model that differs from it is off by itself."""
     values = [each.value for each in changes if each is not None and math.isfinite(each.value)]
     return sum(values) / len(values) if values else None
 
 
 def _sheet(found: Comparison, table: Tabular) -> Sheet:
-    return exhibits.sheet(table, {net: slot for slot, net in enumerate(found.nets)})
+    return exhibits.sheet(table, {model: slot for slot, model in enumerate(found.models)})

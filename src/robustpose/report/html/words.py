@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from robustpose.analysis.scores import Row
 from robustpose.jobs.setting import Setting
 from robustpose.objectives import OBJECTIVES
-from robustpose.report.html.scores import Family, Net
+from robustpose.report.html.scores import Family, Model
 from robustpose.study.described import is_imported
 from robustpose.study.plan import Plan, metric_of
 from robustpose.threats import THREATS
@@ -40,12 +40,12 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing if number == 1 else many}"
 
 
-def lede(plan: Plan, nets: Sequence[str], *, people: int) -> str:
-    """Say what was measured: nets, people, data."""
+def lede(plan: Plan, models: Sequence[str], *, people: int) -> str:
+    """Say what was measured: models, people, data."""
     crowd = "1 person" if people == 1 else f"{people} people"
-    if len(nets) == 1:
-        return f"How well {nets[0]} finds the keypoints of {crowd} of {plan.dataset.name}, clean and attacked."
-    return f"How well {listed(nets)} find the keypoints of {crowd} of {plan.dataset.name}, clean and attacked."
+    if len(models) == 1:
+        return f"How well {models[0]} finds the keypoints of {crowd} of {plan.dataset.name}, clean and attacked."
+    return f"How well {listed(models)} find the keypoints of {crowd} of {plan.dataset.name}, clean and attacked."
 
 
 def score_rule(plan: Plan) -> str:
@@ -58,7 +58,7 @@ def score_rule(plan: Plan) -> str:
     else:
         within = f"{metric.threshold:g} {_UNITS[metric.unit]}"
         correct = f"a keypoint is correct when it lies within {within} of its true place"
-    skeletons = [plan.dataset.skeleton, *(model.net.skeleton for model in plan.models)]
+    skeletons = [plan.dataset.skeleton, *(model.module.skeleton for model in plan.models)]
     uncounted = list(dict.fromkeys(spoken(name) for skeleton in skeletons for name in skeleton.uncounted))
     rule = f"{metric.name}: {correct}"
     if not uncounted:
@@ -85,11 +85,11 @@ def how(family: Family) -> str:
     return f"{counted(steps, thing)} {way}, by {OBJECTIVES[first.objective].phrase}"
 
 
-def answer(plan: Plan, found: Sequence[Net], worst: Sequence[tuple[Setting, Row | None]]) -> str:
-    """Say in one sentence how robust the nets are, under the strongest attack on each."""
+def answer(plan: Plan, found: Sequence[Model], worst: Sequence[tuple[Setting, Row | None]]) -> str:
+    """Say in one sentence how robust the models are, under the strongest attack on each."""
     said = [
-        (row.value, net.name)
-        for net, (_, row) in zip(found, worst, strict=True)
+        (row.value, model.name)
+        for model, (_, row) in zip(found, worst, strict=True)
         if row is not None and math.isfinite(row.value)
     ]
     if not said:
@@ -105,18 +105,18 @@ def answer(plan: Plan, found: Sequence[Net], worst: Sequence[tuple[Setting, Row 
         return f"Under the strongest attack at {at}, {listed(kept)} of the clean {metric}."
     low, high = min(said), max(said)
     return (
-        f"Under the strongest attack at {at}, the nets keep between {low[0]:.1f} % ({low[1]}) "
+        f"Under the strongest attack at {at}, the models keep between {low[0]:.1f} % ({low[1]}) "
         f"and {high[0]:.1f} % ({high[1]}) of their clean {metric}."
     )
 
 
 def guessed_losses(plan: Plan) -> str:
-    """Say what stands for the training loss of nets that others trained; empty without such nets."""
-    standing_in = {model.name: _loss_name(model.net.head) for model in plan.models if is_imported(model.net)}
+    """Say what stands for the training loss of models that others trained; empty without such models."""
+    standing_in = {model.name: _loss_name(model.module.head) for model in plan.models if is_imported(model.module)}
     if not standing_in:
         return ""
     said = listed([f"of {name} {loss}" for name, loss in standing_in.items()])
-    return f"What others trained a net with is not known; {said} is attacked in its place."
+    return f"What others trained a model with is not known; {said} is attacked in its place."
 
 
 def _loss_name(head: Head) -> str:

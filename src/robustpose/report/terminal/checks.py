@@ -29,7 +29,7 @@ def print_checked(checked: CheckedFiles) -> None:
 
 
 def print_check(found: Checked, *, model: str, data: str) -> None:
-    """Print a spec's check: the score of each reading of the net, and the mends, if any."""
+    """Print a spec's check: the score of each reading of the model, and the mends, if any."""
     title = f"{model} on {data}, {found.metric}, 95% intervals over {found.people} people"
     stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
@@ -107,4 +107,4 @@ def print_photo(facts: Mapping[str, Any], lines: Sequence[Moved]) -> None:
     stdout.print(table, markup=False)
     stdout.print(f"{facts['correct']} of {facts['counted']} keypoints are still there", highlight=False)
     if anew := facts["box_found_anew"]:
-        stdout.print(f"{anew['correct']} through the box that the net finds anew", highlight=False)
+        stdout.print(f"{anew['correct']} through the box that the model finds anew", highlight=False)

@@ -50,7 +50,7 @@ def print_results(plan: Plan, rows: Sequence[Row]) -> None:
 
 
 def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
-    """Print a table: a line a setting, a column a net, each score with its interval."""
+    """Print a table: a line a setting, a column a model, each score with its interval."""
     shown = [row for row in rows if row.part == ALL and row.measure in ("clean", "relative", "target", "joints")]
     lines = dict.fromkeys((row.attack, row.eps, row.measure) for row in shown)
     names = [model.name for model in plan.models]
@@ -71,7 +71,7 @@ def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
     )
     for column in ("attack", "eps", "score, %", *names, *(() if same else ("n",))):
         table.add_column(column, no_wrap=True)
-    between = "\n" if len(names) > 2 else " "  # so that four nets fit 80 columns
+    between = "\n" if len(names) > 2 else " "  # so that four models fit 80 columns
     for attack, eps, measure in lines:
         texts = [_interval_text(cells.get((attack, eps, measure, name)), between=between) for name in names]
         numbers = dict.fromkeys(str(cells[attack, eps, measure, name].n) for name in names)
@@ -129,18 +129,18 @@ def print_smallest(plan: Plan, attacked: Outcome) -> None:
 
 
 def print_worth(lines: Sequence[Worth], *, title: str) -> None:
-    """Print the realism study: a table a data set and score, a line a net, with the difference from everything."""
+    """Print the realism study: a table for each data set and score, a line for each model, with its difference."""
     stdout.print(f"{title}, 95% intervals over n people", markup=False, highlight=False)
     for data, metric in dict.fromkeys((line.data, line.metric) for line in lines):
         table = RichTable(title=f"{data}, {metric}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-        for column in ("net", "%", "points", "n"):
+        for column in ("model", "%", "points", "n"):
             table.add_column(column, no_wrap=True)
         for line in lines:
             if (line.data, line.metric) == (data, metric):
                 found = interval(line.value, line.low, line.high)
                 change = interval(line.difference, line.difference_low, line.difference_high)
                 known = not math.isnan(line.difference)
-                table.add_row(line.net, found, change if known else "", str(line.n))
+                table.add_row(line.model, found, change if known else "", str(line.n))
         stdout.print(table, markup=False)
 
 

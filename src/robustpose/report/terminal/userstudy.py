@@ -10,7 +10,9 @@ from robustpose.userstudy import Analysis, Rate, UserStudy, criterion, reading
 
 def print_trials(study: UserStudy) -> None:
     """Print how many trials of each kind a page has."""
-    table = _table(f"{study.stimuli.net}, {study.stimuli.attack}, {study.stimuli.data}\nstudy {study.fingerprint}")
+    table = _table(
+        f"{study.stimuli.model}, {study.stimuli.attack}, {study.stimuli.data}\nstudy {study.fingerprint}"
+    )
     for column in ("kind", "eps", "trials", "left", "people", "rms change, levels"):
         table.add_column(column, no_wrap=True)
     groups = sorted({(trial.kind, trial.eps) for trial in study.trials})

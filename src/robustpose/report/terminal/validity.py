@@ -15,13 +15,13 @@ _WORDS = ("score", "attack", "eps", "tau", "one order")
 
 
 def print_agreement(found: Comparison, *, title: str) -> None:
-    """Print how far the two orders agree, a line a score, and the pairs of nets that mislead."""
+    """Print how far the two orders agree, a line a score, and the pairs of models that mislead."""
     sides = " and ".join(f"{found.data[side]} ({found.people[side]} people)" for side in (RENDERED, PHOTOS))
     lines = [line for line in found.lines if line.part == ALL]
     _say(
-        f"{title}\n{len(found.nets)} nets on {sides}, {found.metric} over {found.joints} keypoints\n"
+        f"{title}\n{len(found.models)} models on {sides}, {found.metric} over {found.joints} keypoints\n"
         "Kendall's tau-b and what one order would show, 95% intervals over people; eps in 255ths\n"
-        f"Of {lines[0].found.pairs} pairs of nets those told apart on rendered people (R), in photos (P), on "
+        f"Of {lines[0].found.pairs} pairs of models those told apart on rendered people (R), in photos (P), on "
         "both, and of these those in the same order",
         style="italic",
     )

@@ -1,4 +1,4 @@
-"""The validity study: do rendered people order nets as photos do?"""
+"""The validity study: do rendered people order models as photos do?"""
 
 from robustpose.studies.validity.agreement import Agreement, Pair
 from robustpose.studies.validity.comparison import Comparison, Line, compare, write_comparison

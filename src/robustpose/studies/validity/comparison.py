@@ -38,18 +38,18 @@ class Line:
 class Comparison:
     """The two sides beside each other.
 
-    nets    their names, in the study's order
+    models    their names, in the study's order
     parts   of the body that all share, from the rendered people's skeleton
     joints  how many keypoints they are
     metric  of all scores
     people  how many of each side: {'rendered' | 'photos': number}
     data    their names
-    rows    every score: {side: {(measure, setting, part): a row a net}}
+    rows    every score: {side: {(measure, setting, part): a row a model}}
     lines   how far the sides agree on each
     offsets  where clean keypoints lie
     """
 
-    nets: tuple[str, ...]
+    models: tuple[str, ...]
     parts: tuple[str, ...]
     joints: int
     metric: str
@@ -76,7 +76,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Side:
-    """One side's tables over the shared keypoints, of the people that all nets saw, net by net."""
+    """One side's tables over the shared keypoints, of the people that all models saw, model by model."""
 
     plan: Plan
     tables: Mapping[Setting | None, tuple[Table, ...]]
@@ -91,7 +91,7 @@ def compare(sides: Mapping[str, Plan], stores: Mapping[str, Store]) -> Compariso
     """Set the sides beside each other; RobustPoseError where a cell is missing or no photo could be read."""
     joints = shared_joints(sides)
     first = sides[RENDERED]
-    nets = tuple(model.name for model in first.models)
+    models = tuple(model.name for model in first.models)
     parts = tuple(
         part
         for part, rows in first.dataset.skeleton.groups.items()
@@ -103,7 +103,7 @@ def compare(sides: Mapping[str, Plan], stores: Mapping[str, Store]) -> Compariso
     read[PHOTOS] = _Side(read[PHOTOS].plan, read[PHOTOS].tables, read[PHOTOS].weights[::-1])
     scores = {name: _scores(side, (ALL, *parts)) for name, side in read.items()}
     return Comparison(
-        nets=nets,
+        models=models,
         parts=parts,
         joints=len(joints),
         metric=main_metric(METRIC).name,
@@ -112,7 +112,7 @@ def compare(sides: Mapping[str, Plan], stores: Mapping[str, Store]) -> Compariso
         settings=first.study.settings,
         rows={name: _rows(side, scores[name]) for name, side in read.items()},
         lines=tuple(
-            Line(measure, setting, part, agreement(nets, found, scores[PHOTOS][measure, setting, part]))
+            Line(measure, setting, part, agreement(models, found, scores[PHOTOS][measure, setting, part]))
             for (measure, setting, part), found in scores[RENDERED].items()
         ),
         offsets=tuple(_offsets(read, scores, parts)),
@@ -127,7 +127,7 @@ def _read(plan: Plan, store: Store, joints: frozenset[str]) -> _Side:
     every = [table for each in tables.values() for table in each]
     shared = set(every[0].ids).intersection(*(table.ids for table in every))
     if not shared:
-        raise RobustPoseError(f"{plan.dataset.name}: no person's photo could be read for all nets")
+        raise RobustPoseError(f"{plan.dataset.name}: no person's photo could be read for all models")
     return _Side(
         plan=plan,
         tables={setting: tuple(_cut(table, shared) for table in each) for setting, each in tables.items()},
@@ -140,7 +140,7 @@ def _cut(table: Table, people: set[str]) -> Table:
 
 
 def _scores(side: _Side, parts: Sequence[str]) -> dict[tuple[str, Setting | None, str], Scores]:
-    """Score every net: clean, and what is left of it under each setting, in percent of keypoints and of clean."""
+    """Score every model: clean in percent of keypoints, and the relative score under each setting in percent."""
     values: dict[Measured, list[dict[str, Floats]]] = {}
     for setting, tables in side.tables.items():
         values["clean" if setting is None else "attacked", setting] = [
@@ -154,11 +154,11 @@ def _scores(side: _Side, parts: Sequence[str]) -> dict[tuple[str, Setting | None
         ]
     return {
         (measure, setting, part): Scores(
-            values=np.array([net[part][0] for net in nets]),
-            draws=np.array([net[part][1:] for net in nets]),
+            values=np.array([model[part][0] for model in models]),
+            draws=np.array([model[part][1:] for model in models]),
             people=side.people,
         )
-        for (measure, setting), nets in values.items()
+        for (measure, setting), models in values.items()
         for part in parts
     }
 
@@ -190,9 +190,9 @@ def _rows(
                 measure=measure,
                 metric=main_metric(METRIC).name,
                 part=part,
-                estimate=from_draws(found.values[net], found.draws[net], counts[net][part]),
+                estimate=from_draws(found.values[place], found.draws[place], counts[place][part]),
             )
-            for net, model in enumerate(side.plan.models)
+            for place, model in enumerate(side.plan.models)
         )
         for (measure, setting, part), found in scores.items()
     }
@@ -210,19 +210,19 @@ def _offsets(
     scores: Mapping[str, Mapping[tuple[str, Setting | None, str], Scores]],
     parts: Sequence[str],
 ) -> Iterator[Offset]:
-    for net, model in enumerate(sides[RENDERED].plan.models):
-        tables = {name: side.tables[None][net] for name, side in sides.items()}
+    for place, model in enumerate(sides[RENDERED].plan.models):
+        tables = {name: side.tables[None][place] for name, side in sides.items()}
         for part in parts:
             found = {name: scores[name]["clean", None, part] for name in sides}
             hits = {
-                name: Sampled(float(each.values[net]), each.draws[net], _people(tables[name])[part])
+                name: Sampled(float(each.values[place]), each.draws[place], _people(tables[name])[part])
                 for name, each in found.items()
             }
             yield offset(model.name, part, FOUND, rendered=hits[RENDERED], photos=hits[PHOTOS])
         for way in WAYS:
             off = {name: distances(table, way) for name, table in tables.items()}
             for part in parts:
-                rows = list(model.net.skeleton.groups[part])
+                rows = list(model.module.skeleton.groups[part])
                 middle = {name: medians(each[:, rows], sides[name].weights) for name, each in off.items()}
                 if all(each.n for each in middle.values()):
                     yield offset(model.name, part, way, rendered=middle[RENDERED], photos=middle[PHOTOS])

@@ -1,6 +1,6 @@
-"""Where a net's clean keypoints lie off the truth, by body part, on both sides.
+"""Where a model's clean keypoints lie off the truth, by body part, on both sides.
 
-A net that is trained to other labels than a data set's is off in one direction, however good it is: its hips lie
+A model that is trained to other labels than a data set's is off in one direction, however good it is: its hips lie
 lower, or further apart. Medians, for a limb taken for another is not a matter of labels; how many keypoints are
 found says that.
 """
@@ -26,7 +26,7 @@ _TOO_CLOSE = 0.05
 
 @dataclass(frozen=True)
 class Offset:
-    """How a net's clean keypoints of a body part lie, left and right together.
+    """How a model's clean keypoints of a body part lie, left and right together.
 
     way       'found', the score in %; and medians in % of the box side: 'error', the distance; 'down' in the
               picture; 'outward', from the other side's keypoint away
@@ -57,7 +57,7 @@ class Sampled:
 
 
 def offset(model: str, part: str, way: Way, *, rendered: Sampled, photos: Sampled) -> Offset:
-    """Hold a net's numbers on both sides against each other; their draws must not depend on each other."""
+    """Hold a model's numbers on both sides against each other; their draws must not depend on each other."""
     change = Sampled(
         rendered.value - photos.value, rendered.draws - photos.draws, min(rendered.n, photos.n)
     ).estimate

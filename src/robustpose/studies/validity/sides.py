@@ -1,4 +1,4 @@
-"""The validity study: one study of real nets, twice: on rendered people and on photos.
+"""The validity study: one study of real models, twice: on rendered people and on photos.
 
 Each side is the real study in a folder of its own, so its cells may be computed anywhere by
 `robustpose study real`; comparison.py sets the two beside each other.
@@ -26,7 +26,7 @@ METRIC = "pck"
 
 @dataclass(frozen=True)
 class Validity:
-    """The study: nets that others trained, on rendered people and on people in photos.
+    """The study: models that others trained, on rendered people and on people in photos.
 
     photos         a data set of people in photos, 'coco:PATH'
     n              people of each side, from the first; all of a side that has fewer; None: all
@@ -35,7 +35,7 @@ class Validity:
     """
 
     name: str = "validity"
-    title: str = "Do rendered people order nets as photos do?"
+    title: str = "Do rendered people order models as photos do?"
     models: tuple[str, ...] = REAL.models
     rendered: str = "synthpose:val"
     photos: str = ""
@@ -73,7 +73,7 @@ VALIDITY_SPEC = StudySpec(options=ComputedOptions, make=asked)
 def studies_of(study: Validity) -> dict[str, Study]:
     """Return the two sides: what `robustpose study real` makes of the same options, for each side's data.
 
-    RobustPoseError for fewer than two nets, and for photos that are none.
+    RobustPoseError for fewer than two models, and for photos that are none.
     """
     if not study.photos:
         raise RobustPoseError(f"study {study.name} is of photos too: name them with --data, such as coco:PATH")
@@ -82,7 +82,7 @@ def studies_of(study: Validity) -> dict[str, Study]:
             f"study {study.name} holds rendered people against photos; got --data {study.photos}"
         )
     if len(study.models) < 2:
-        raise RobustPoseError(f"an order needs two nets at least, got {', '.join(study.models) or 'none'}")
+        raise RobustPoseError(f"an order needs two models at least, got {', '.join(study.models) or 'none'}")
     rendered = replace(
         REAL,
         models=study.models,
@@ -105,7 +105,7 @@ def studies_of(study: Validity) -> dict[str, Study]:
 
 
 def open_sides(study: Validity) -> dict[str, Plan]:
-    """Open both sides with the same nets: {'rendered' | 'photos': plan}.
+    """Open both sides with the same models: {'rendered' | 'photos': plan}.
 
     RobustPoseError for fewer than two keypoints that all share, and for what a plan refuses.
     """
@@ -116,14 +116,14 @@ def open_sides(study: Validity) -> dict[str, Plan]:
     if len(shared := shared_joints(sides)) < 2:
         raise RobustPoseError(
             f"study {study.name} needs two keypoints at least that {rendered.dataset.name}, {photos.dataset.name} "
-            f"and all nets share and count; they share {', '.join(sorted(shared)) or 'none'}"
+            f"and all models share and count; they share {', '.join(sorted(shared)) or 'none'}"
         )
     return sides
 
 
 def shared_joints(sides: Mapping[str, Plan]) -> frozenset[str]:
-    """Return the keypoints that both sides and all nets have, less those that any of them leaves out."""
+    """Return the keypoints that both sides and all models have, less those that any of them leaves out."""
     skeletons = [plan.dataset.skeleton for plan in sides.values()]
-    skeletons += [model.net.skeleton for plan in sides.values() for model in plan.models]
+    skeletons += [model.module.skeleton for plan in sides.values() for model in plan.models]
     left_out = {name for skeleton in skeletons for name in skeleton.uncounted}
     return frozenset(skeletons[0].keypoints).intersection(*(each.keypoints for each in skeletons)) - left_out

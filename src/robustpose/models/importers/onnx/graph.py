@@ -1,7 +1,7 @@
 """The graph of an ONNX file as a differentiable module, planned once at load.
 
 Weights are widened to float32, what depends on constants only is computed, and what the asked outputs do not
-depend on is left out, so a net is usable up to the last tensor whose operators are known. Shapes are computed as
+depend on is left out, so a model is usable up to the last tensor whose operators are known. Shapes are computed as
 people come, so their number is free even where the file says 1.
 """
 
@@ -184,7 +184,7 @@ def _refuse_unknown(operators: Sequence[Operator], *, file: str) -> None:
     if quantised:
         raise RobustPoseError(
             f"{file}: is quantised ({', '.join(quantised)}), and rounding has no gradients; use the float file of "
-            "the same net"
+            "the same model"
         )
     known = {*OPERATORS, "Constant"}
     unknown = sorted(name for name, operator in kinds.items() if operator.kind not in known or operator.domain)
@@ -192,7 +192,7 @@ def _refuse_unknown(operators: Sequence[Operator], *, file: str) -> None:
         last = ", ".join(repr(name) for name in dict.fromkeys(operators[0].inputs[:1]))
         raise RobustPoseError(
             f"{file}: operators that cannot be imported: {', '.join(unknown)}; name tensors before them as stages "
-            f"in the spec, or export the net without them (its first operator takes {last})"
+            f"in the spec, or export the model without them (its first operator takes {last})"
         )
 
 

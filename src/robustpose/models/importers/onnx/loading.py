@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.importers.checking import check_net
+from robustpose.models.importers.checking import check_model
 from robustpose.models.importers.files import read_file
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.onnx.graph import OnnxGraph, Operator, plan_graph
@@ -59,9 +59,9 @@ def load_onnx(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
     _check_input(chosen, source, shape, file=file)
     one = bool(shape) and shape[0] == 1
     graph = _planned(onnx, model, weights, source, chosen.stages, one=one, file=file)
-    net = ImportedPose(graph, chosen, fingerprint=fingerprint_of(chosen, sha256=sha256)).eval()
-    _check(net, graph, one=one, file=file)
-    return net
+    imported = ImportedPose(graph, chosen, fingerprint=fingerprint_of(chosen, sha256=sha256)).eval()
+    _check(imported, graph, one=one, file=file)
+    return imported
 
 
 def _package() -> Any:
@@ -76,15 +76,15 @@ def _package() -> Any:
     return onnx
 
 
-def _check(net: ImportedPose, graph: OnnxGraph, *, one: bool, file: str) -> None:
-    """Check the net; a graph whose batch is truly 1 is run a person at a time."""
+def _check(model: ImportedPose, graph: OnnxGraph, *, one: bool, file: str) -> None:
+    """Check the model; a graph whose batch is truly 1 is run a person at a time."""
     try:
-        check_net(net, file=file)
+        check_model(model, file=file)
     except RobustPoseError:
         if not one:
             raise
         graph.one_by_one = True
-        check_net(net, file=file)
+        check_model(model, file=file)
 
 
 def _planned(
@@ -189,7 +189,7 @@ def _input(model: Any, weights: dict[str, Tensor], *, file: str) -> tuple[str, l
 
 
 def _check_input(card: ModelSpec, source: str, shape: list[int | str], *, file: str) -> None:
-    """Check that the net takes pictures of the spec's size and layout."""
+    """Check that the model takes pictures of the spec's size and layout."""
     height, width = card.input_size
     expected = [1, height, width, 3] if card.layout == "NHWC" else [1, 3, height, width]
     fits = len(shape) in (0, 4) and all(

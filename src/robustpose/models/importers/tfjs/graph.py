@@ -2,7 +2,7 @@
 
 The file says no shapes but the picture's, so each operator is planned with the shapes that those before it gave
 for one picture, computed on torch's meta device, which has shapes and no memory. What depends on constants only is
-computed, and what the asked outputs do not depend on is left out: a net is usable up to the last tensor whose
+computed, and what the asked outputs do not depend on is left out: a model is usable up to the last tensor whose
 operators are known.
 """
 
@@ -108,7 +108,7 @@ def _needed(files: TfjsFiles, asked: Sequence[str]) -> list[str]:
             todo.append((name, True))
             before = [_parts(given)[0] for given in _inputs(files.nodes[name])]
             if any(state.get(other) is False for other in before):
-                raise RobustPoseError(f"{files.file}: has a loop at {name!r}; export the net without loops")
+                raise RobustPoseError(f"{files.file}: has a loop at {name!r}; export the model without loops")
             todo += [(other, False) for other in reversed(before) if other not in state]
     operators = [(str(files.nodes[name].get("op")), name) for name in order]
     unknown = [(op, name) for op, name in operators if op not in OPERATORS and op not in _GIVEN]

@@ -7,9 +7,9 @@ models. Nothing of a file is run but the operators of `tfjs_ops`.
 from collections.abc import Sequence
 from pathlib import Path
 
-from robustpose.models.importers.graph import NetFile, PlannedGraph
+from robustpose.models.importers.graph import ModelFile, PlannedGraph
 from robustpose.models.importers.imported import ImportedPose
-from robustpose.models.importers.opening import open_net
+from robustpose.models.importers.opening import open_model
 from robustpose.models.importers.tfjs.files import read_files
 from robustpose.models.importers.tfjs.graph import check_operators, inputs_and_outputs, read_graph
 from robustpose.models.specs import ModelSpec
@@ -30,4 +30,4 @@ def load_tfjs(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
         check_operators(files)
 
     # Only the picture's size is written down, and convolutions take any; each layer is planned for the spec's.
-    return open_net(NetFile(files.file, "tfjs", files.sha256, inputs, outputs, True, check, read), card=card)
+    return open_model(ModelFile(files.file, "tfjs", files.sha256, inputs, outputs, True, check, read), card=card)

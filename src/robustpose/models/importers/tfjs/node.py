@@ -69,7 +69,7 @@ class TfjsNode(Node):
     def window(self, name: str) -> tuple[int, int]:
         """Return the rows and columns of a list for (N, H, W, C): strides, dilations, sizes of a pool."""
         if self.text("data_format", "NHWC") != "NHWC":
-            raise self.refuse("has its channels first; convert the net to NHWC")
+            raise self.refuse("has its channels first; convert the model to NHWC")
         listed = self.integers(name, (1, 1, 1, 1))
         if len(listed) != 4 or (listed[0], listed[3]) != (1, 1):
             raise self.refuse(f"has {name} {list(listed)}, expected [1, rows, columns, 1]")

@@ -2,7 +2,7 @@
 
 The file is a flatbuffer (TensorFlow Lite's schema). Reading it gives a tuple of steps; weights are widened to
 float32 and laid out for torch, what depends on constants only is computed, and what the asked outputs do not
-depend on is left out. So a net is usable up to the last tensor whose operators are known.
+depend on is left out. So a model is usable up to the last tensor whose operators are known.
 """
 
 import math
@@ -72,7 +72,7 @@ def _open(content: bytes, file: str) -> tuple[Any, Any]:
     if model.SubgraphsLength() != 1:
         raise RobustPoseError(
             f"{file}: must have one graph, has {model.SubgraphsLength()}; "
-            "export the net without loops or conditions"
+            "export the model without loops or conditions"
         )
     return model, model.Subgraphs(0)
 
@@ -173,11 +173,11 @@ class _Reader:
         tensor = self.graph.Tensors(index)
         kind = _TYPE_NAMES.get(tensor.Type(), "unknown")
         scaled = tensor.Quantization() is not None and tensor.Quantization().ScaleLength() > 0
-        # a float net may take its picture as uint8; without a scale that is a picture, not a quantised tensor
+        # a float model may take its picture as uint8; without a scale that is a picture, not a quantised tensor
         if kind in _QUANTISED and (scaled or index != self.source):
             raise RobustPoseError(
                 f"{self.file}: is quantised (tensor {_name(self.graph, index)!r} is {kind}), and rounding has no "
-                "gradients; use the float or float16 file of the same net"
+                "gradients; use the float or float16 file of the same model"
             )
 
     def _read_constant(self, index: int) -> None:

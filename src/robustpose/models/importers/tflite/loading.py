@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from robustpose.models.importers.files import read_file
-from robustpose.models.importers.graph import NetFile, PlannedGraph
+from robustpose.models.importers.graph import ModelFile, PlannedGraph
 from robustpose.models.importers.imported import ImportedPose
-from robustpose.models.importers.opening import open_net
+from robustpose.models.importers.opening import open_model
 from robustpose.models.importers.tflite.graph import inputs_and_outputs, read_graph
 from robustpose.models.specs import ModelSpec
 
@@ -31,4 +31,4 @@ def load_tflite(path: Path, card: Path | ModelSpec | None = None) -> ImportedPos
         return read_graph(content, file=file, outputs=stages)
 
     sha256 = hashlib.sha256(content).hexdigest()
-    return open_net(NetFile(file, "tflite", sha256, inputs, outputs, False, check, read), card=card)
+    return open_model(ModelFile(file, "tflite", sha256, inputs, outputs, False, check, read), card=card)
