@@ -27,7 +27,9 @@ SETTINGS = (
 
 
 def test_a_block_without_a_readable_photo_hides_nobody_s_motion(tmp_path: Path) -> None:
-    made = plan(n=30, people=NoisePeople(broken=tuple(range(25, 30))), settings=SETTINGS[:1], nets=models()[1:])
+    made = plan(
+        n=30, people=NoisePeople(broken=tuple(range(25, 30))), settings=SETTINGS[:1], models=tiny_models()[1:]
+    )
     store = Store(tmp_path)
     run_cells(made, store)
     motions = outcome(made, store, made.models[0], SETTINGS[0]).motions

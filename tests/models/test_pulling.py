@@ -22,7 +22,7 @@ from robustpose.models.specs import read_spec
 from tests.models.importers.test_tfjs import CARD, SMALL
 
 NPM = Package("npm", "@someone/nets", "1.2.3", "MIT", 2_000_000)
-PIP = Package("pip", "nets", "4.5.6", "MIT", 3_000_000)
+PIP = Package("pip", "models", "4.5.6", "MIT", 3_000_000)
 
 
 def sha256(content: bytes) -> str:

@@ -67,7 +67,7 @@ def entry(facts: WeightFacts, *, value: float) -> Entry:
 
 
 def test_a_table_by_hand() -> None:
-    assert table(("net", "score"), [["a", "1"], ["b", "2"]]) == [
+    assert table(("model", "score"), [["a", "1"], ["b", "2"]]) == [
         "| model | score |",
         "|---|---|",
         "| a | 1 |",

@@ -21,7 +21,7 @@ _DESIGN: dict[str, Any] = literal("robustpose.userstudy.trials", "Design")
 def make_user_study(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished study", metavar="STUDY")],
     out: Annotated[Path, typer.Option(help="Folder for index.html and trials.json")],
-    model: Annotated[str, typer.Option(help="The model that was attacked")] = "shg2",
+    model: Annotated[str, typer.Option("--model", "--net", help="The model that was attacked")] = "shg2",
     attack: Annotated[str, typer.Option(help="As the study's results name it")] = "IGSM-U-10",
     trials: Annotated[int, typer.Option(help="Attacked pictures and controls together")] = _DESIGN["trials"],
     controls: Annotated[

@@ -235,7 +235,7 @@ def test_torch_gets_only_what_was_read(tmp_path: Path) -> None:
     packed = zipfile.ZipFile(io.BytesIO(read_archive(content, file="net.pt")))
     with zipfile.ZipFile(path) as good:
         plain = [n for n in good.namelist() if not re.search(r"debug_pkl|traced_inputs|serialization_id", n)]
-        expected = {re.sub("^model", "archive", name): good.read(name) for name in plain}
+        expected = {re.sub("^net", "archive", name): good.read(name) for name in plain}
     assert {name: packed.read(name) for name in packed.namelist()} == expected
     path.write_bytes(content)
     assert open_model(f"torchscript:{path}", card=card()).name == "scripted"

@@ -169,8 +169,8 @@ def test_figures_and_pictures_lie_beside_the_page(fake: tuple[Plan, Store, Path]
     }
     for number in (1, 2, 3):
         assert f"pictures/person-{number}-truth.png" in names
-        assert f"pictures/person-{number}-net-2-attacked.png" in names
-        assert f"pictures/person-{number}-net-1-perturbation.png" in names
+        assert f"pictures/person-{number}-model-2-attacked.png" in names
+        assert f"pictures/person-{number}-model-1-perturbation.png" in names
     assert not [name for name in names if ".part" in name]
 
 
