@@ -7,7 +7,7 @@ from robustpose.jobs.results import CellResult, Pictures
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.signals import BEATEN
 from tests.findings.hand_made import table
-from tests.study.study_fakes import models
+from tests.study.study_fakes import tiny_models
 
 
 def test_each_joint_s_worst_counts_beside_a_block_without_a_readable_photo() -> None:
@@ -15,9 +15,9 @@ def test_each_joint_s_worst_counts_beside_a_block_without_a_readable_photo() -> 
     beaten = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     results = (CellResult(read, signals={BEATEN: beaten}), CellResult(unread, unreadable=("p2: broken",)))
     shown = Shown(table=read, pictures=Pictures.none())
-    found = Outcome(models()[0], Setting("autopose", 8 / 255), read, results, shown)
+    found = Outcome(tiny_models()[0], Setting("autopose", 8 / 255), read, results, shown)
     assert found.each_joint is not None
     assert np.isnan(found.each_joint.predicted[0, 0]).all()
     assert (found.each_joint.predicted[1] == read.predicted[1]).all()
-    single = Outcome(models()[0], Setting("fgsm", 8 / 255), read, (CellResult(read),), shown)
+    single = Outcome(tiny_models()[0], Setting("fgsm", 8 / 255), read, (CellResult(read),), shown)
     assert single.each_joint is None

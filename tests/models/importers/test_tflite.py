@@ -1,4 +1,4 @@
-"""Whole .tflite files: the models that others trained against the LiteRT runtime, and files that cannot be used."""
+"""Whole .tflite files: models that others trained against the LiteRT runtime, and unusable files."""
 
 from pathlib import Path
 from typing import Any
