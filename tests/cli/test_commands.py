@@ -13,7 +13,7 @@ import pytest
 from robustpose.data.synthpose import ACTIONS, render_person
 from robustpose.defences import DEFENCES
 from robustpose.models import MODELS, model_specs
-from robustpose.models.weights import shipped_architectures
+from robustpose.models.weights import shipped_architectures, shipped_models
 from robustpose.skeletons import COCO_17, MPII_16
 from robustpose.threats import THREATS
 from tests.cli.test_errors import run
@@ -347,12 +347,13 @@ def test_listed_models_carry_the_facts_of_their_weights(
 ) -> None:
     assert run(monkeypatch, "list", "models", "--json") == 0
     models = json.loads(capsys.readouterr().out)["models"]
-    assert set(models) == set(MODELS)
+    assert set(models) == {*MODELS, *shipped_models()} - {*TASKS}
     shipped = {name for name, facts in models.items() if facts is not None}
     assert {"shg2", "deeppose"} <= shipped
     for name in shipped:
-        assert models[name]["architecture"] == name
-        assert models[name]["n"] == 1000
+        architecture, _, tag = name.partition("@")
+        assert models[name]["architecture"] == architecture
+        assert models[name]["n"] == (448 if tag == "photos" else 1000)
 
 
 @pytest.mark.slow
