@@ -12,7 +12,7 @@ import pytest
 
 from robustpose.data.synthpose import ACTIONS, render_person
 from robustpose.defences import DEFENCES
-from robustpose.models import MODELS, model_specs
+from robustpose.models import MODELS, TASKS, model_specs
 from robustpose.models.weights import shipped_architectures, shipped_models
 from robustpose.skeletons import COCO_17, MPII_16
 from robustpose.threats import THREATS
