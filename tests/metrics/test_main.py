@@ -56,7 +56,7 @@ def test_what_is_beside_depends_on_the_data() -> None:
     assert list(metrics_beside("pckh", people(data="mpii"))) == ["mpii"]
     assert list(metrics_beside("pck", people(data="mpii"))) == []  # MPII's table is one of PCKh
     assert list(metrics_beside("pckh", people(data="mpii", head=np.nan))) == []
-    assert list(metrics_beside("pckh", people(data="lsp"))) == []
+    assert list(metrics_beside("pckh", people(data="lsp[1-9]"))) == ["lsp"]
 
 
 def test_what_numbers_are_called() -> None:

@@ -15,6 +15,7 @@ from robustpose.metrics.bootstrap import (
     with_intervals,
 )
 from robustpose.metrics.coco import DetectedOks, Oks
+from robustpose.metrics.lsp import LspScores
 from robustpose.metrics.mpii import MpiiTable
 from robustpose.metrics.pck import ALL, KS, PCK, PCKH, Pck
 from robustpose.metrics.perceptual import gmsd, psnr, ssim
@@ -28,6 +29,7 @@ METRICS: dict[str, Metric] = {
     "oks": Oks(),
     "oks_detected": DetectedOks(),
     "mpii": MpiiTable(),
+    "lsp": LspScores(),
 }
 
 

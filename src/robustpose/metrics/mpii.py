@@ -64,7 +64,7 @@ class MpiiTable:
 
     def defined(self, table: Table) -> bool:
         """Say whether the people are MPII's, with head sizes."""
-        return table.data == "mpii" and PCKH.defined(table)
+        return table.data.partition("[")[0] == "mpii" and PCKH.defined(table)
 
     def __call__(self, table: Table) -> Mapping[str, float]:
         """Return Head to Mean@0.1 and AUC; NaN where nothing is labelled."""
