@@ -14,6 +14,7 @@ from robustpose.defences import DEFENCES
 from robustpose.findings import FINDINGS
 from robustpose.metrics import METRICS
 from robustpose.models.heads import HEADS
+from robustpose.models.importers import IMPORTERS
 from robustpose.objectives import OBJECTIVES
 from robustpose.studies import STUDIES
 from robustpose.threats import THREATS
@@ -217,6 +218,75 @@ def test_a_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     (tmp_path / "spec.toml").write_text(SPEC + "lattice = 'ends'")
     assert run(monkeypatch, *attack) == 2
     assert "lattice is for head = 'heatmap', this spec says 'scaled'" in capsys.readouterr().err
+
+
+IMPORTER = '''
+"""Mine: the weights of one linear layer as a .npy file; a model spec of format "mine" says the rest."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from robustpose.models.importers.files import read_file
+from robustpose.models.importers.imported import ImportedPose
+from robustpose.models.importers.opening import choose_spec, fingerprint_of
+from robustpose.models.importers.spec import ImporterSpec, file_opener
+
+
+class Graph(nn.Module):
+    def __init__(self, weight):
+        super().__init__()
+        self.register_buffer("weight", torch.from_numpy(weight))
+
+    def forward(self, x):
+        return ((x.flatten(1) @ self.weight).unflatten(1, (16, 2)),)
+
+
+def load(path, card=None):
+    sha256 = hashlib.sha256(read_file(path)).hexdigest()
+    chosen = choose_spec(card, format="mine", sha256=sha256, file=str(path))
+    return ImportedPose(Graph(np.load(path)), chosen, fingerprint=fingerprint_of(chosen, sha256=sha256)).eval()
+
+
+SPEC = ImporterSpec(
+    open=file_opener(load), place="mine:FILE", summary="Linear layer in a file", version=VERSION, one_output=True
+)
+'''
+LINEAR = """
+name = "linear"
+format = "mine"
+skeleton = "mpii_16"
+input_size = [32, 32]
+channels = "RGB"
+head = "coordinates"
+unit = "0..1"
+columns = ["x", "y"]
+"""
+
+
+def test_an_importer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(IMPORTERS, "mine", module_of(IMPORTER.replace("VERSION", "1"), tmp_path).SPEC)
+    rng = np.random.default_rng(0)
+    np.save("linear.npy", rng.normal(0, 0.01, size=(3 * 32 * 32, 32)).astype(np.float32))
+    (tmp_path / "spec.toml").write_text(LINEAR)
+    attack = ("attack", "--model", "mine:linear.npy", "--spec", "spec.toml", "--n", "2", "--steps", "2", "--json")
+    assert run(monkeypatch, *attack, "--out", "first") == 0
+    first = json.loads(capsys.readouterr().out)
+    assert first["model"] == "linear"
+    assert run(monkeypatch, "list", "models") == 0
+    assert any(
+        line.split(maxsplit=1) == ["mine:FILE", "Linear layer in a file"]
+        for line in capsys.readouterr().out.splitlines()
+    )
+
+    monkeypatch.setitem(IMPORTERS, "mine", module_of(IMPORTER.replace("VERSION", "2"), tmp_path).SPEC)
+    assert run(monkeypatch, *attack, "--out", "first") == 0
+    assert not set(json.loads(capsys.readouterr().out)["cells"]) & set(first["cells"])
+    assert run(monkeypatch, "attack", "--model", "mine") == 2
+    assert "mine needs to be told what to open: mine:FILE" in capsys.readouterr().err
 
 
 STUDY = '''

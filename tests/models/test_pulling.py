@@ -154,7 +154,7 @@ def test_a_pulled_model_is_opened_by_its_name(tmp_path: Path, monkeypatch: pytes
     said(["small"], archive=tgz(tmp_path / "here.tgz", MEMBERS | OTHER))
     monkeypatch.setattr(opening, "find_spec", lambda _: read_spec(card))
     opened = open_model("small")
-    direct = IMPORTERS["tfjs"](str(folder_of("small") / "model.json"), card)
+    direct = IMPORTERS["tfjs"].open_model(str(folder_of("small") / "model.json"), card)
     assert (opened.name, opened.fingerprint) == ("small", direct.fingerprint)
     images = torch.rand(1, 3, *direct.module.input_size)
     assert torch.equal(opened.module(images).stages[0], direct.module(images).stages[0])

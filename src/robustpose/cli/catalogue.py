@@ -15,10 +15,10 @@ from typing import Any
 import robustpose
 
 _PACKAGE = "robustpose"
-_PLACES = ("robustpose.models.importers", "PLACES")
+_IMPORTERS = ("robustpose.models.importers", "IMPORTERS")
 
 KINDS: dict[str, tuple[tuple[str, str], ...]] = {
-    "models": (("robustpose.models", "MODELS"), ("robustpose.models", "PULLS"), _PLACES),
+    "models": (("robustpose.models", "MODELS"), ("robustpose.models", "PULLS"), _IMPORTERS),
     "tasks": (("robustpose.models", "TASKS"),),
     "datasets": (("robustpose.data", "DATASETS"),),
     "attacks": (("robustpose.attacks", "ATTACKS"),),
@@ -40,7 +40,7 @@ def known(kind: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for place in KINDS[kind]:
         lines = read_registry(*place)
-        found |= {_literal_value(place, name): line for name, line in lines.items()} if place == _PLACES else lines
+        found |= {_place_of(name): line for name, line in lines.items()} if place == _IMPORTERS else lines
     if kind == "models":
         weights = Path(robustpose.__file__).parent / "models" / "weights"
         tagged = {path.stem: path.stem.partition("@") for path in weights.glob("*@*.safetensors")}
@@ -107,8 +107,18 @@ def _first(docstring: str) -> str:
     return docstring.partition("\n")[0].partition("; RobustPoseError")[0].removesuffix(".")
 
 
-def _literal_value(place: tuple[str, str], key: str) -> str:
-    return str(literal(*place)[key])
+def _place_of(importer: str) -> str:
+    """Return how a model of an importer is named, such as onnx:PATH."""
+    module, registry = _IMPORTERS
+    if module in sys.modules:
+        return str(getattr(sys.modules[module], registry)[importer].place)
+    home, entries = _definition(module, registry)
+    assert isinstance(entries, ast.Dict)
+    values = {ast.literal_eval(key): value for key, value in zip(entries.keys, entries.values, strict=True) if key}
+    value = values[importer]
+    made = _definition(home, value.id)[1] if isinstance(value, ast.Name) else value
+    assert isinstance(made, ast.Call), f"{importer} must be an ImporterSpec"
+    return str(next(ast.literal_eval(each.value) for each in made.keywords if each.arg == "place"))
 
 
 def _summary(module: str, value: ast.expr) -> str:

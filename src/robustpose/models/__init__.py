@@ -16,7 +16,7 @@ from robustpose.models.architectures import TASKS as TASKS
 from robustpose.models.architectures import Architecture as Architecture
 from robustpose.models.architectures import build as build
 from robustpose.models.architectures.tasks import VERSION as TASK_VERSION
-from robustpose.models.importers import IMPORTERS, PLACES
+from robustpose.models.importers import IMPORTERS
 from robustpose.models.opened import OpenedModel as OpenedModel
 from robustpose.models.pulled import PULLS, pulled_path
 from robustpose.models.specs import ModelSpec
@@ -36,7 +36,7 @@ from robustpose.versions import versioned
 def model_specs() -> list[str]:
     """Return how models are written: names, and places of files."""
     tagged = [name for name in shipped_models() if TAG in name]
-    return [*MODELS, *tagged, *PULLS, *PLACES.values()]
+    return [*MODELS, *tagged, *PULLS, *_places()]
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,15 @@ def open_model(spec: str, *, card: Path | ModelSpec | None = None) -> OpenedMode
     kind, _, path = spec.partition(":")
     if kind in IMPORTERS:
         if not path:
-            raise RobustPoseError(f"{kind} needs to be told what to open: {PLACES[kind]}")
-        return IMPORTERS[kind](path, card)
+            raise RobustPoseError(f"{kind} needs to be told what to open: {IMPORTERS[kind].place}")
+        return IMPORTERS[kind].open_model(path, card)
     if card is not None:
         raise RobustPoseError(
-            f"a spec describes a model that others trained ({', '.join(PLACES.values())}), not {kind!r}"
+            f"a spec describes a model that others trained ({', '.join(_places())}), not {kind!r}"
         )
     if spec in PULLS:
         importer, file = pulled_path(spec)
-        return IMPORTERS[importer](str(file), None)
+        return IMPORTERS[importer].open_model(str(file))
     if kind.partition(TAG)[0] not in MODELS or (TAG in kind and kind not in shipped_models()):
         raise unknown_name("model", kind, model_specs())
     if TAG in kind and path:
@@ -110,6 +110,10 @@ def build_for(architecture: str, weights: Path) -> nn.Module:
     if facts.skeleton not in SKELETONS:
         raise unknown_name("skeleton", facts.skeleton, SKELETONS)
     return build(architecture, size=facts.size, skeleton=SKELETONS[facts.skeleton])
+
+
+def _places() -> list[str]:
+    return [importer.place for importer in IMPORTERS.values()]
 
 
 def _with_weights(kind: str, path: str) -> tuple[str, nn.Module, str]:

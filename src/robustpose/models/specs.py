@@ -15,23 +15,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.models.heads import HEADS, OutputSpec
 from robustpose.models.keys import POSITIVE, SIZE, TEXT, Key, colour, names, one_of, positive_colour, rows
 from robustpose.skeletons import MPII_16, SKELETONS, Skeleton
 
-Format = Literal["tflite", "tfjs", "onnx", "torch", "torchscript", "hf", "callable"]
-FORMATS: tuple[Format, ...] = ("tflite", "tfjs", "onnx", "torch", "torchscript", "hf", "callable")
-ONE_OUTPUT = ("torch", "torchscript", "hf", "callable")
-"""Formats whose models mostly return one tensor, so that a spec need not name it."""
-_CHANNELS_LAST = ("tflite", "tfjs", "callable")
-"""Formats whose pictures and heatmaps are NHWC unless the spec says otherwise; the others' are NCHW."""
-
-
-_NO_FILE = ("torch", "hf", "callable")
-"""Formats whose models are not one file, so that a spec cannot name its hash."""
+if TYPE_CHECKING:
+    from robustpose.models.importers.spec import ImporterSpec
 
 _FIRST_HEAD_KEYS: dict[str, object] = {
     "heatmap_size": None,
@@ -52,7 +44,7 @@ class ModelSpec:
     padding                 the crop is the person's box times this
     title, source, licence  for people; `clean` is a clean score that was measured, and on what
     sha256                  of the model's file; empty where the spec is for any file
-    format                  what reads the model: one of FORMATS
+    format                  what reads the model: a name of models.importers.IMPORTERS
     input_size              (H, W)
     channels                the order that the model wants
     layout                  of the model's input and heatmaps
@@ -66,7 +58,7 @@ class ModelSpec:
     """
 
     name: str
-    format: Format
+    format: str
     skeleton: Skeleton
     input_size: tuple[int, int]
     channels: Literal["RGB", "BGR"]
@@ -137,7 +129,8 @@ def make_spec(given: Mapping[str, object], *, where: str = "spec", format: str =
             raise RobustPoseError(f"{path}: {key} must be {expected}, got {value!r}")
     head = values.get("head")
     kind = str(values.get("format"))
-    by_format = () if kind in ONE_OUTPUT else ("stages",)
+    importer = _importers().get(kind)
+    by_format = () if importer and importer.one_output else ("stages",)
     for key in (*_REQUIRED, *by_format, *(HEADS[head].required if head else ())):
         if key not in values:
             raise RobustPoseError(f"{path}: lacks {key} ({known[key][0]})")
@@ -149,7 +142,7 @@ def make_spec(given: Mapping[str, object], *, where: str = "spec", format: str =
         raise RobustPoseError(
             f"{path}: is a spec for {kind} models (format = {kind!r}), the model is opened as {format}"
         )
-    if "sha256" in values and kind in _NO_FILE:
+    if "sha256" in values and importer and not importer.one_file:
         raise RobustPoseError(
             f"{path}: sha256 is of a model's file, and a model of format {kind!r} is not one file"
         )
@@ -173,11 +166,11 @@ def given_spec(card: Path | ModelSpec, *, format: str) -> ModelSpec:
 
 def _spec(path: str, values: dict[str, Any]) -> ModelSpec:
     """Make the spec of values that are each right, where they are right together."""
-    if values["format"] not in _CHANNELS_LAST:
-        values.setdefault("layout", "NCHW")
+    importer = _importers()[values["format"]]
+    values.setdefault("layout", importer.layout)
     values.setdefault("stages", ("output",))
     scaling = [key for key in ("scale", "mean", "std") if key in values]
-    if values["format"] == "callable" and scaling:
+    if not importer.scales and scaling:
         raise RobustPoseError(
             f"{path}: {scaling[0]} is for models; a callable is given pictures (N, H, W, 3) of 8 bits and scales "
             "them"
@@ -233,7 +226,6 @@ _KEYS: dict[str, Key] = {
     "licence": TEXT,
     "clean": TEXT,
     "sha256": ("64 hexadecimal digits in lower case", _hash),
-    "format": one_of(*FORMATS),
     "skeleton": ("the name of a skeleton or a list of different keypoint names", _skeleton),
     "input_size": SIZE,
     "channels": one_of("RGB", "BGR"),
@@ -245,8 +237,15 @@ _KEYS: dict[str, Key] = {
     "select": ("a list of different whole numbers >= 0", rows),
     "padding": POSITIVE,
 }
-"""What any spec file may say; `head`, and the keys of a head, are those of HEADS."""
+"""What any spec file may say besides `format`, `head` and the keys of the head; see IMPORTERS and HEADS."""
 _REQUIRED = ("name", "format", "skeleton", "input_size", "channels", "head")
+
+
+def _importers() -> "dict[str, ImporterSpec]":
+    """Return IMPORTERS, whose modules import this one."""
+    from robustpose.models.importers import IMPORTERS
+
+    return IMPORTERS
 
 
 def _heads_with(key: str) -> list[str]:
@@ -258,4 +257,4 @@ def _known_keys(head: object) -> dict[str, Key]:
     """Return all keys; where heads share one, as the head that is named takes it."""
     of_heads = {key: check for format in HEADS.values() for key, check in format.keys.items()}
     own = HEADS[head].keys if isinstance(head, str) and head in HEADS else {}
-    return {**_KEYS, "head": one_of(*HEADS), **of_heads, **own}
+    return {**_KEYS, "format": one_of(*_importers()), "head": one_of(*HEADS), **of_heads, **own}

@@ -24,13 +24,12 @@ from robustpose.errors import RobustPoseError
 from robustpose.jobs.results import skeleton_of
 from robustpose.jobs.workbench import input_size_of, padding_of
 from robustpose.models import OpenedModel, OpenedTask
+from robustpose.models.importers import IMPORTERS
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.python import plain_name
 from robustpose.skeletons import Skeleton
 from robustpose.study.plan import Plan
 from robustpose.types import DescribedHead, MarginHead, PoseModel, PoseOutput
-
-_RUN_CODE = frozenset({"torch", "callable", "torchscript"})
 
 
 def _refuse(*_: object, **__: object) -> NoReturn:
@@ -88,7 +87,7 @@ class StoredTask(nn.Module):
 
 def runs_code(spec: str) -> bool:
     """Say whether opening a model by this spec runs code that it names, or that its file holds."""
-    return not _RUN_CODE.isdisjoint(spec.split(":"))
+    return any(IMPORTERS[word].runs_code for word in spec.split(":") if word in IMPORTERS)
 
 
 def is_imported(model: PoseModel) -> bool:

@@ -22,6 +22,7 @@ from robustpose.models.importers.checking import check_model
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.outputs import StagesOf, named_outputs
 from robustpose.models.importers.python import fingerprint_of, plain_name
+from robustpose.models.importers.spec import ImporterSpec
 from robustpose.models.opened import OpenedModel
 from robustpose.models.specs import ModelSpec, given_spec
 from robustpose.skeletons import COCO_17
@@ -157,3 +158,12 @@ def processor_numbers(processor: Mapping[str, Any], *, where: str) -> dict[str, 
         "mean": tuple(float(number) / factor for number in mean),
         "std": tuple(float(number) / factor for number in std),
     }
+
+
+HF = ImporterSpec(
+    open=open_hf,
+    place="hf:FOLDER",
+    summary="Hugging Face transformers model, from a folder or the hub",
+    one_output=True,
+    one_file=False,
+)

@@ -24,6 +24,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.models.importers.checking import check_model
 from robustpose.models.importers.imported import ImportedPose, check_stages
 from robustpose.models.importers.outputs import StagesOf
+from robustpose.models.importers.spec import ImporterSpec
 from robustpose.models.opened import OpenedModel
 from robustpose.models.specs import ModelSpec, given_spec
 from robustpose.types import PoseModel
@@ -218,3 +219,23 @@ def _run(call: Callable[[], Any], where: str) -> Any:
         at = f" ({Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno})" if trace else ""
         lines = str(error).strip().splitlines() or [""]
         raise RobustPoseError(f"{where}: failed: {type(error).__name__}: {lines[0][:200]}{at}") from error
+
+
+TORCH = ImporterSpec(
+    open=open_torch,
+    place="torch:MODULE:FACTORY",
+    summary="PyTorch model that a function of your own returns",
+    one_output=True,
+    one_file=False,
+    runs_code=True,
+)
+CALLABLE = ImporterSpec(
+    open=open_callable,
+    place="callable:MODULE:FUNCTION",
+    summary="Python function of your own, attacked as a black box",
+    layout="NHWC",
+    one_output=True,
+    one_file=False,
+    scales=False,
+    runs_code=True,
+)

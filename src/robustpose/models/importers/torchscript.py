@@ -19,6 +19,7 @@ from robustpose.models.importers.files import read_file
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.opening import choose_spec, fingerprint_of
 from robustpose.models.importers.outputs import StagesOf
+from robustpose.models.importers.spec import ImporterSpec, file_opener
 from robustpose.models.importers.trial import try_archive
 from robustpose.models.specs import ModelSpec
 
@@ -52,3 +53,12 @@ def load_torchscript(path: Path, card: Path | ModelSpec | None = None) -> Import
     model = ImportedPose(stages, chosen, fingerprint=digest).eval()
     check_model(model, file=file)
     return model
+
+
+TORCHSCRIPT = ImporterSpec(
+    open=file_opener(load_torchscript),
+    place="torchscript:PATH",
+    summary="TorchScript archive, written by torch.jit.save",
+    one_output=True,
+    runs_code=True,
+)

@@ -19,6 +19,7 @@ from robustpose.models.importers.files import read_file
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.onnx.graph import OnnxGraph, Operator, plan_graph
 from robustpose.models.importers.opening import choose_spec, fingerprint_of
+from robustpose.models.importers.spec import ImporterSpec, file_opener
 from robustpose.models.specs import ModelSpec
 
 _FLOATS = ("float32", "float16", "float64", "bfloat16")
@@ -200,3 +201,6 @@ def _check_input(card: ModelSpec, source: str, shape: list[int | str], *, file: 
             f"{file}: takes {source!r} of shape {shape}, but spec {card.name!r} says input_size = [{height}, "
             f"{width}] in {card.layout}, which is {expected}"
         )
+
+
+ONNX = ImporterSpec(open=file_opener(load_onnx), place="onnx:PATH", summary="ONNX file")

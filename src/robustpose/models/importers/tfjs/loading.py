@@ -10,6 +10,7 @@ from pathlib import Path
 from robustpose.models.importers.graph import ModelFile, PlannedGraph
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.opening import open_model
+from robustpose.models.importers.spec import ImporterSpec, file_opener
 from robustpose.models.importers.tfjs.files import read_files
 from robustpose.models.importers.tfjs.graph import check_operators, inputs_and_outputs, read_graph
 from robustpose.models.specs import ModelSpec
@@ -31,3 +32,11 @@ def load_tfjs(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
 
     # Only the picture's size is written down, and convolutions take any; each layer is planned for the spec's.
     return open_model(ModelFile(files.file, "tfjs", files.sha256, inputs, outputs, True, check, read), card=card)
+
+
+TFJS = ImporterSpec(
+    open=file_opener(load_tfjs),
+    place="tfjs:PATH",
+    summary="TensorFlow.js graph model: model.json or its folder",
+    layout="NHWC",
+)

@@ -12,6 +12,7 @@ from robustpose.models.importers.files import read_file
 from robustpose.models.importers.graph import ModelFile, PlannedGraph
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.opening import open_model
+from robustpose.models.importers.spec import ImporterSpec, file_opener
 from robustpose.models.importers.tflite.graph import inputs_and_outputs, read_graph
 from robustpose.models.specs import ModelSpec
 
@@ -32,3 +33,8 @@ def load_tflite(path: Path, card: Path | ModelSpec | None = None) -> ImportedPos
 
     sha256 = hashlib.sha256(content).hexdigest()
     return open_model(ModelFile(file, "tflite", sha256, inputs, outputs, False, check, read), card=card)
+
+
+TFLITE = ImporterSpec(
+    open=file_opener(load_tflite), place="tflite:PATH", summary="TensorFlow Lite file", layout="NHWC"
+)
