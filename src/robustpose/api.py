@@ -4,7 +4,7 @@
     print(result)               # the scores with their intervals; in a notebook, also drawn
     result.save("attack.png")
 
-Each name does what the command line's does, by the same code: a study of one model.
+Each function does the same as the command of that name, with the same code: a study of one model.
 """
 
 import base64
@@ -50,17 +50,17 @@ _PICTURES = (".png", ".svg", ".pdf", ".jpg")
 
 
 def load_model(model: AnyModel, *, spec: AnySpec = None, card: AnySpec = None) -> OpenedModel:
-    """Open a model: 'shg2', 'onnx:PATH', ..., or an nn.Module or Python function at hand.
+    """Open a model: 'shg2', 'onnx:PATH', ..., or an nn.Module or Python function.
 
-    spec  of a model that others trained: a path, or what the file would say as a dictionary. A module that says
-          skeleton, input_size and head itself (types.PoseModel) needs none.
+    spec  the model spec of a third-party model: a path, or the content of the file as a dictionary. A module with
+          the attributes skeleton, input_size and head (types.PoseModel) needs none.
 
-    `card` is the older name of `spec`. RobustPoseError for what cannot be opened.
+    `card` is the older name of `spec`. RobustPoseError if the model cannot be opened.
     """
     known = _spec(spec, card)
     if isinstance(model, OpenedModel):
         if known is not None:
-            raise RobustPoseError(f"{model.name} is opened already; give the spec where it is loaded")
+            raise RobustPoseError(f"{model.name} is already open; pass the spec to load_model when you open it")
         return model
     if isinstance(model, str):
         return open_defended(model, card=known)
@@ -68,18 +68,19 @@ def load_model(model: AnyModel, *, spec: AnySpec = None, card: AnySpec = None) -
         return opened_module(model, name=type(model).__name__, card=known)
     if callable(model):
         return opened_callable(model, name=getattr(model, "__name__", "function"), card=known)
-    raise RobustPoseError(f"a model is a name, an nn.Module or a function, got {type(model).__name__}")
+    raise RobustPoseError(f"a model must be a name, an nn.Module or a function, got {type(model).__name__}")
 
 
 def load_data(
     data: AnyData, *, images: str | Path = "", min_keypoints: int = 0, min_box: float = 0
 ) -> PoseDataset:
-    """Open people with truth: 'synthpose', 'coco:PATH', 'mpii:PATH', or a Batch at hand.
+    """Open a data set of labelled people: 'synthpose', 'coco:PATH', 'mpii:PATH', or a Batch.
 
-    images                  the photo folder, where it is not beside the annotations
-    min_keypoints, min_box  of people in photos, who takes part
+    images         the photo folder, if the photos are not next to the annotation file
+    min_keypoints  minimum number of labelled, non-face keypoints per person in photos
+    min_box        minimum longer side of a person's box, in photo pixels
 
-    RobustPoseError for what cannot be opened.
+    RobustPoseError if the data set cannot be opened.
     """
     if isinstance(data, Batch):
         return BatchPeople(data)
@@ -106,25 +107,26 @@ def attack(
     card: AnySpec = None,
     out: str | Path | None = None,
 ) -> "AttackResult":
-    """Attack a model on people, and say what is left of its score. The model comes back as it was.
+    """Attack a model on people and return its scores, clean and under attack. The model is not changed.
 
-    attack     of robustpose.attacks.ATTACKS; steps None is the attack's own number
-    eps        the threat's budget: of linf the largest change of a pixel value, in [0, 1] units or written
-               '8/255', which it is unless told; of spatial degrees; several make a curve
-    threat     of robustpose.threats.THREATS; linf, or spatial, unless told
-    targeted   towards a random pose, not just away
-    objective  of robustpose.objectives.OBJECTIVES; the attack's own unless told
-    n          people, from the first; all by default
-    out        a folder that keeps what was computed, so that the same call goes on there; none by default
+    attack     a name in robustpose.attacks.ATTACKS
+    eps        the budget of the threat. linf: the largest change of a pixel value, in [0, 1] units or as a string
+               such as '8/255' (default); spatial: degrees. Several budgets make a curve
+    threat     a name in robustpose.threats.THREATS; default: linf, or spatial for spatial attacks
+    steps      number of steps; None: the attack's own
+    targeted   attack towards a random target pose
+    objective  a name in robustpose.objectives.OBJECTIVES; default: the attack's own
+    n          number of people, from the start of the data set; default: all
+    out        a folder to store the results in, from which the same call resumes; default: none
 
-    RobustPoseError for input that cannot be attacked.
+    RobustPoseError for invalid input.
     """
     opened, people = load_model(model, spec=spec, card=card), load_data(data)
     each = tuple(eps) if isinstance(eps, Iterable) and not isinstance(eps, str) else (eps,)
     threat = known_threat(threat or attack_spec(attack).default_threat)
     budgets = dict.fromkeys(read_eps(value, threat) for value in each)
     if not budgets:
-        raise RobustPoseError("eps must be a number or several, got none")
+        raise RobustPoseError("eps must be one or more numbers, got none")
     settings = tuple(
         Setting(
             attack,
@@ -155,26 +157,26 @@ def attack(
         if out is None:
             shutil.rmtree(folder, ignore_errors=True)
         raise
-    if out is None:  # what was computed goes with the result
+    if out is None:  # delete the stored results together with the result object
         weakref.finalize(result, shutil.rmtree, folder, ignore_errors=True)
     return result
 
 
 def check_spec(model: AnyModel, data: AnyData = "synthpose", *, spec: AnySpec = None, n: int = 50) -> Checked:
-    """Try the usual mistakes of specs on people with truth: `.mends` says what to write instead."""
+    """Test a model spec for common mistakes, on labelled people: `.mends` lists the corrections."""
     return _check_spec(load_model(model, spec=spec), load_data(data), n=n)
 
 
 def check_card(model: AnyModel, data: AnyData = "synthpose", *, card: AnySpec = None, n: int = 50) -> Checked:
-    """Do as check_spec, whose older name this is."""
+    """Call check_spec; this is its older name."""
     return check_spec(model, data, spec=card, n=n)
 
 
 @dataclass(frozen=True, eq=False)
 class AttackResult:
-    """What an attack left of a model: prints as a table, draws itself in a notebook.
+    """The scores of a model under attack: prints as a table, and as a table and figure in a notebook.
 
-    rows  every score: clean, attacked and relative, of all and by body part, percent with 95% intervals
+    rows  every score: clean, attacked and relative, overall and by body part, in percent with 95% intervals
     """
 
     plan: Plan = field(repr=False)
@@ -182,9 +184,9 @@ class AttackResult:
     rows: tuple[Row, ...] = field(repr=False)
 
     def score(self, measure: str = "relative", part: str = ALL, *, eps: float | str | None = None) -> Estimate:
-        """Return one score: 'clean', 'attacked', 'relative' or, of a targeted attack, 'target'.
+        """Return one score: 'clean', 'attacked', 'relative' or, for a targeted attack, 'target'.
 
-        eps  of the budgets, the last by default. RobustPoseError for a measure or part that there is not.
+        eps  one of the budgets; default: the last. RobustPoseError for an unknown measure or part.
         """
         setting = self._setting(eps)
         found = [
@@ -197,23 +199,22 @@ class AttackResult:
         if not found:
             measures = ", ".join(dict.fromkeys(row.measure for row in self.rows))
             parts = ", ".join(dict.fromkeys(row.part for row in self.rows if row.metric == self.rows[0].metric))
-            raise RobustPoseError(f"no score {measure!r} of {part!r}; measures: {measures}; parts: {parts}")
+            raise RobustPoseError(f"no score {measure!r} for {part!r}; measures: {measures}; parts: {parts}")
         (row,) = found
         return Estimate(value=row.value, low=row.low, high=row.high, n=row.n)
 
     def outcome(self, *, eps: float | str | None = None, clean: bool = False) -> Outcome:
-        """Return what the model answered: predictions beside the truth, and the pictures that were kept."""
+        """Return the model's predictions with the true keypoints, and the stored images."""
         return outcome(self.plan, self.store, self.plan.models[0], None if clean else self._setting(eps))
 
     def plot(self, *, eps: float | str | None = None) -> Figure:
-        """Draw scores by body part and a few people before and after, at one budget (the last by default)."""
+        """Draw scores by body part, and a few people before and after, at one budget (default: the last)."""
         return summary.summary_figure(self.plan, self.rows, self.outcome(clean=True), self.outcome(eps=eps))
 
     def save(self, path: str | Path) -> Path:
-        """Write what the suffix says: a figure (.png .svg .pdf .jpg), .csv, .json, or a folder with the whole
-        page.
+        """Write the result in the format given by the suffix: a figure (.png .svg .pdf .jpg), .csv or .json.
 
-        Returns the path. RobustPoseError for another suffix.
+        Without a suffix, writes a folder with the report page. Returns the path. RobustPoseError for others.
         """
         path = Path(path)
         if not path.suffix:
@@ -228,8 +229,8 @@ class AttackResult:
             self.plot().savefig(path, dpi=150)
         else:
             raise RobustPoseError(
-                f"{path}: can be written as {', '.join((*_PICTURES, '.csv', '.json'))}, or as a folder with the "
-                "page"
+                f"{path}: the suffix must be one of {', '.join((*_PICTURES, '.csv', '.json'))}, or none for a "
+                "folder with the page"
             )
         return path
 
@@ -251,17 +252,17 @@ class AttackResult:
         near = [setting for setting in settings if abs(setting.eps - eps) < 1e-9]
         if not near:
             raise RobustPoseError(
-                f"eps {eps:g} was not asked for; these were: {', '.join(f'{s.eps:g}' for s in settings)}"
+                f"there are no results for eps {eps:g}; available: {', '.join(f'{s.eps:g}' for s in settings)}"
             )
         return near[0]
 
 
 def _whole(name: str, value: object, *, least: int = 1) -> int | None:
-    """Return a whole number as one, whichever type it has; RobustPoseError for what is none, or below `least`."""
+    """Convert an integer of any type to int; RobustPoseError if it is not an integer or less than `least`."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise RobustPoseError(f"{name} must be a whole number from {least}, got {value!r}")
+        raise RobustPoseError(f"{name} must be an integer of at least {least}, got {value!r}")
     return int(value)
 
 

@@ -80,7 +80,7 @@ def test_a_box_partly_outside_is_taken_and_told(
     path = a_photo(tmp_path)
     args = [str(path), "--model", "deeppose", "--attack", "fgsm", "--out", str(tmp_path / "out")]
     assert run(monkeypatch, *args, "--box=-60,40,120,150") == 0
-    assert "50% of the box lies outside of the photo; the model sees black there" in capsys.readouterr().err
+    assert "50% of the box lies outside the photo and is black in the model's input" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -88,15 +88,18 @@ def test_a_box_partly_outside_is_taken_and_told(
     [
         (["nowhere.jpg"], "nowhere.jpg: missing"),
         (["text.jpg"], "text.jpg: not an image that can be decoded"),
-        (["me.png", "--box", "400,0,50,50"], "lies outside of the photo, which is 320 x 240 pixels"),
+        (["me.png", "--box", "400,0,50,50"], "lies outside the photo, which is 320 x 240 pixels"),
         (["me.png", "--box", "1,2,3"], "a box must be auto or x,y,w,h in photo pixels"),
         (["me.png", "--targeted"], "an attack on one photo (me.png) does not take --targeted"),
         (
             ["me.png", "--data", "coco:x.json", "--n", "3"],
             "an attack on one photo (me.png) does not take --data, --n",
         ),
-        (["me.png", "--eps", "0.5/255"], "eps 0.5/255 is under one 8-bit level: no photo can hold it"),
-        (["--box", "1,2,3,4"], "--box says where the person is in a photo"),
+        (
+            ["me.png", "--eps", "0.5/255"],
+            "eps 0.5/255 is less than one 8-bit level, so no 8-bit photo can store it",
+        ),
+        (["--box", "1,2,3,4"], "--box is for attacks on one photo"),
     ],
 )
 def test_one_line_and_exit_code_2(

@@ -59,10 +59,10 @@ def test_who_learns_from_photos_names_who_it_is_scored_on(
     many, others = coco_file(tmp_path / "a.json", people=3), coco_file(tmp_path / "b.json", people=2, first=4)
     assert run(monkeypatch, "train", "deeppose", "--data", f"coco:{many}") == 2
     shown = capsys.readouterr().err
-    assert "name who the model is scored on with --validation, such as coco:PATH" in shown
+    assert "name a validation set with --validation, such as coco:PATH" in shown
     assert len(shown.splitlines()) == 1
     assert run(monkeypatch, "train", "deeppose", "--data", f"coco:{many}", "--validation", f"coco:{many}") == 2
-    assert "the training set holds people of the validation set" in capsys.readouterr().err
+    assert "the training set contains people of the validation set" in capsys.readouterr().err
     some = coco_file(tmp_path / "c.json", people=2, first=3)
     assert run(monkeypatch, "train", "deeppose", "--data", f"coco:{many}", "--validation", f"coco:{some}") == 2
     assert "holds people of the validation set, coco:000007:3 among them" in capsys.readouterr().err

@@ -113,7 +113,7 @@ def test_the_model_is_left_as_it_came() -> None:
 
 
 def test_a_box_outside_of_the_photo_is_refused(linear: LinearPose) -> None:
-    with pytest.raises(RobustPoseError, match="lies outside of the photo, which is 64 x 48 pixels"):
+    with pytest.raises(RobustPoseError, match="lies outside the photo, which is 64 x 48 pixels"):
         attack_photo(
             make_perturbing("fgsm", targeted=False),
             linear,

@@ -56,7 +56,7 @@ def test_the_share_of_a_box_beyond_the_photo() -> None:
     assert beyond((-10, 0, 20, 30), (30, 40)) == 0.5
     assert beyond((30, 20, 20, 20), (30, 40)) == 0.75
     with pytest.raises(
-        RobustPoseError, match="the box 40,0,10,10 lies outside of the photo, which is 40 x 30 pixels"
+        RobustPoseError, match="the box 40,0,10,10 lies outside the photo, which is 40 x 30 pixels"
     ):
         beyond((40, 0, 10, 10), (30, 40))
 

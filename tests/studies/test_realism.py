@@ -48,10 +48,13 @@ def test_every_variant_is_trained_on_its_own_people_and_scored_on_the_same(tmp_p
     with (tmp_path / "realism.csv").open() as file:
         assert [row["model"] for row in csv.DictReader(file)] == [line.model for line in lines]
     other = replace(TINY, recipe=replace(TINY.recipe, lr=0.1))
-    with pytest.raises(RobustPoseError, match="is of another recipe; choose another --out"):
+    with pytest.raises(RobustPoseError, match="was trained with another recipe; choose another --out"):
         run_realism(other, tmp_path)
 
 
 def test_photos_must_be_photos(tmp_path: Path) -> None:
-    with pytest.raises(RobustPoseError, match="holds rendered people against photos; got --data synthpose:test"):
+    with pytest.raises(
+        RobustPoseError,
+        match="compares rendered people with photos, so --data must be photos; got --data synthpose:test",
+    ):
         run_realism(replace(TINY, photos="synthpose:test"), tmp_path)

@@ -110,7 +110,7 @@ def test_analyse_says_what_is_wrong_in_one_line(
     for args, line in (
         ([str(tmp_path / "no.json")], "no.json: no such file"),
         ([str(good), str(other)], "analyse one study at a time"),
-        ([str(good), "--out", str(tmp_path / "nowhere/table.csv")], "is no folder to write table.csv into"),
+        ([str(good), "--out", str(tmp_path / "nowhere/table.csv")], "cannot write table.csv"),
         ([], "Missing argument"),
     ):
         assert run(monkeypatch, "userstudy", "analyse", *args) == 2

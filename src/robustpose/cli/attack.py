@@ -26,17 +26,17 @@ from robustpose.errors import RobustPoseError
 AUTO: str = literal("robustpose.ownphoto.box", "AUTO")
 
 _OF_DATA_SETS = {"data", "targeted", "n", "images", "min_keypoints", "min_box", "detections", "metric"}
-"""What one photo has not."""
+"""Options for data sets, which an attack on one photo does not take."""
 
 
 def attack(
     context: typer.Context,
-    photo: Annotated[Path | None, typer.Argument(help="A photo of one's own, instead of --data")] = None,
+    photo: Annotated[Path | None, typer.Argument(help="Attack this photo instead of --data")] = None,
     *,
     model: Annotated[
         str,
         typer.Option(
-            help="shg2 | shg2:WEIGHTS | movenet-thunder | onnx:PATH | flip:shg2; `list models`",
+            help="shg2 | shg2:WEIGHTS | movenet-thunder | onnx:PATH | flip:shg2 ...; see `robustpose list models`",
             autocompletion=completing("models"),
         ),
     ],
@@ -52,31 +52,36 @@ def attack(
     threat: Annotated[
         str,
         typer.Option(
-            help="What may change: linf (the default) | l2 | l1 | l0 | patch; of --attack spatial, worst_of_k: "
-            "spatial (the default) | rotation | translation | scaling",
+            help="Threat model: linf (default) | l2 | l1 | l0 | patch; for --attack spatial and worst_of_k: "
+            "spatial (default) | rotation | translation | scaling",
             autocompletion=completing("threats"),
         ),
     ] = "",
     eps: Annotated[
         str,
         typer.Option(
-            help="Of linf 8/255 (the default) or 0.03; of l2 2; of l1 12; of l0 100 pixels; of patch its side, "
-            "32; of spatial 30 degrees"
+            help="Budget. linf: 8/255 (default) or 0.03; l2: such as 2; l1: 12; l0: 100 (pixels); patch: 32 (side "
+            "in pixels); spatial: 30 (degrees)"
         ),
     ] = "",
     steps: Annotated[
-        int | None, typer.Option(help="Of an iterated attack, gradients of autopose; its own by default")
+        int | None,
+        typer.Option(help="Steps of an iterative attack, or gradients of autopose; default: the attack's own"),
     ] = None,
-    targeted: Annotated[bool, typer.Option("--targeted", help="Towards a random pose, not just away")] = False,
+    targeted: Annotated[bool, typer.Option("--targeted", help="Attack towards a random target pose")] = False,
     objective: Annotated[
         str,
         typer.Option(
-            help=f"{' | '.join(known('objectives'))}; the attack's own by default",
+            help=f"{' | '.join(known('objectives'))}; default: the attack's own",
             autocompletion=completing("objectives"),
         ),
     ] = "",
-    search: Annotated[str, typer.Option(help="fp32 | bf16, precision of the search; scores are fp32")] = "fp32",
-    n: Annotated[int | None, typer.Option("--n", help="People, from the first; all by default")] = None,
+    search: Annotated[
+        str, typer.Option(help="Precision of the attack: fp32 | bf16; scores are always computed in fp32")
+    ] = "fp32",
+    n: Annotated[
+        int | None, typer.Option("--n", help="Number of people, from the start of the data set; default: all")
+    ] = None,
     seed: SeedOption = 0,
     images: ImagesOption = "",
     min_keypoints: MinKeypointsOption = 0,
@@ -84,11 +89,13 @@ def attack(
     detections: DetectionsOption = "",
     card: SpecOption = "",
     metric: MetricOption = "",
-    box: Annotated[str, typer.Option(help="Of the person in PHOTO: x,y,w,h in pixels, or auto")] = AUTO,
-    out: Annotated[Path | None, typer.Option(help="Folder of the results; one of its own by default")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else")] = False,
+    box: Annotated[str, typer.Option(help="Box of the person in PHOTO: x,y,w,h in pixels, or auto")] = AUTO,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; default: a folder in runs/ named after the attack")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the result, as JSON")] = False,
 ) -> None:
-    """Attack one model on one data set, and say what is left of its score; or on one photo without labels."""
+    """Attack one model on a data set, or on one unlabelled photo, and report its score under attack."""
     from robustpose.analysis.scores import outcome
     from robustpose.attacks import attack_spec
     from robustpose.cli.ownphoto import attack_own_photo
@@ -121,7 +128,7 @@ def attack(
         )
         return
     if box != AUTO:
-        raise RobustPoseError("--box says where the person is in a photo; data sets have boxes of their own")
+        raise RobustPoseError("--box is for attacks on one photo; data sets come with boxes")
     study = Study(
         name="attack",
         title=f"{setting.title} on {data.partition(':')[0]}",

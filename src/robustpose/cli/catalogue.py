@@ -1,7 +1,7 @@
-"""What there is, by name, read from the package's source: importing it would import torch.
+"""The names in the registries, read from the package's source, because importing it would import torch.
 
-A registry is a literal dict, so its names are in its source, and the first line of a docstring says what each is.
-Of a registry whose room is imported already, names are those that it holds now.
+A registry is a literal dict, so its names are in its source. The description of a name is the first line of a
+docstring. If the registry's package is already imported, the names are those in the registry now.
 """
 
 import ast
@@ -29,14 +29,14 @@ KINDS: dict[str, tuple[tuple[str, str], ...]] = {
     "studies": (("robustpose.studies", "STUDIES"),),
     "findings": (("robustpose.findings", "FINDINGS"),),
 }
-"""The registries of each kind: the module that has it, and its name there."""
+"""The registries of each kind: module, and name in the module."""
 
 _TITLES = ("title", "summary", "rule")
-"""What the one line about a thing is called, where it has one."""
+"""Names of the fields that hold a one-line description."""
 
 
 def known(kind: str) -> dict[str, str]:
-    """Return the names of a kind, each with one line that says what it is; the line may be empty."""
+    """Return the names of a kind, each with a one-line description, which may be empty."""
     found: dict[str, str] = {}
     for place in KINDS[kind]:
         lines = read_registry(*place)
@@ -50,7 +50,7 @@ def known(kind: str) -> dict[str, str]:
 
 
 def read_registry(module: str, name: str) -> dict[str, str]:
-    """Return the names that a module's registry has, each with a line that says what it is."""
+    """Return the names in a module's registry, each with a one-line description."""
     home, node = _definition(module, name)
     assert isinstance(node, ast.Dict), f"{module}.{name} must be a literal dict"
     written = {
@@ -65,9 +65,9 @@ def read_registry(module: str, name: str) -> dict[str, str]:
 
 
 def argument(module: str, registry: str, name: str, keyword: str) -> tuple[str, str] | None:
-    """Return the module and name of what a registry's entry is made with, `options=GridOptions`; None if unknown.
+    """Return module and name of a keyword argument of a registry's entry, `options=GridOptions`; None if unknown.
 
-    Of a registry whose room is imported already, None: the entry itself says it.
+    Also None if the registry's package is already imported: read the entry itself then.
     """
     home, node = _definition(module, registry)
     assert isinstance(node, ast.Dict)
@@ -82,7 +82,7 @@ def argument(module: str, registry: str, name: str, keyword: str) -> tuple[str, 
 
 
 def literal(module: str, name: str) -> Any:
-    """Return a literal of a module's source: an assigned value, or of a dataclass its fields' literal defaults."""
+    """Return a literal from a module's source: an assigned value, or the literal defaults of a dataclass."""
     _, node = _definition(module, name)
     if not isinstance(node, ast.ClassDef):
         return ast.literal_eval(node)
@@ -94,7 +94,7 @@ def literal(module: str, name: str) -> Any:
 
 
 def _said(value: object) -> str:
-    """Return one line about a registry's value that is at hand."""
+    """Return a one-line description of an imported registry value."""
     titles = [getattr(value, name, None) for name in _TITLES]
     documented = inspect.isroutine(value) or inspect.isclass(value)
     return next(
@@ -103,7 +103,7 @@ def _said(value: object) -> str:
 
 
 def _first(docstring: str) -> str:
-    """Return a docstring's first sentence, without the errors that it raises."""
+    """Return a docstring's first sentence, without the errors."""
     return docstring.partition("\n")[0].partition("; RobustPoseError")[0].removesuffix(".")
 
 
@@ -122,12 +122,12 @@ def _place_of(importer: str) -> str:
 
 
 def _summary(module: str, value: ast.expr) -> str:
-    """Return one line about a registry's value: its title, or the docstring of the first thing that it names."""
+    """Return a one-line description of a registry value: its title, or the docstring of the first name in it."""
     if isinstance(value, ast.Constant):
         return str(value.value)
     if title := _title(value):
         return title
-    # of `make(f)` what f says, rather than what make does
+    # for `make(f)`, describe f rather than make
     names = [each.id for each in ast.walk(value) if isinstance(each, ast.Name)]
     for name in reversed(names):
         try:
@@ -144,7 +144,7 @@ def _summary(module: str, value: ast.expr) -> str:
 
 
 def _title(value: ast.AST) -> str:
-    """Return a call's title: its argument of that name, or a first one of several words."""
+    """Return a call's title: its title argument, or its first argument if that has several words."""
     if not isinstance(value, ast.Call):
         return ""
     named = [keyword.value for keyword in value.keywords if keyword.arg in _TITLES]
@@ -155,7 +155,7 @@ def _title(value: ast.AST) -> str:
 
 
 def _definition(module: str, name: str) -> tuple[str, ast.expr | ast.ClassDef | ast.FunctionDef]:
-    """Return the module that defines a name, whoever imports it from there, and the value; KeyError for none."""
+    """Follow imports to the module that defines a name; return module and value. KeyError if none defines it."""
     for node in _tree(module).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
             return module, node
@@ -175,7 +175,7 @@ def _is(target: ast.expr, name: str) -> bool:
 
 
 def _number(node: ast.expr) -> Any:
-    """Return a literal, or a ratio of two; None for what must be computed."""
+    """Return a literal, or a ratio of two; None for other expressions."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
         return ast.literal_eval(node.left) / ast.literal_eval(node.right)
     try:

@@ -1,4 +1,4 @@
-"""`robustpose data`: look at people with their truth, write them to a folder, check what was downloaded."""
+"""`robustpose data`: show people with their labels, export them to a folder, check downloaded files."""
 
 import json
 import os
@@ -20,16 +20,16 @@ def show_people(
     data: Annotated[
         str,
         typer.Argument(
-            help="synthpose | NAME:PATH of coco, mpii, lsp, lspet, crowdpose, ochuman",
+            help="synthpose | NAME:PATH, with NAME one of coco, mpii, lsp, lspet, crowdpose, ochuman",
             autocompletion=completing("datasets"),
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The picture to write")] = Path("sheet.png"),
-    n: Annotated[int, typer.Option("--n", min=1)] = 40,
-    size: Annotated[int, typer.Option(help="Pixels a crop", min=32)] = 192,
+    out: Annotated[Path, typer.Option(help="Image file to write")] = Path("sheet.png"),
+    n: Annotated[int, typer.Option("--n", help="Number of people", min=1)] = 40,
+    size: Annotated[int, typer.Option(help="Side of a crop, in pixels", min=32)] = 192,
     images: ImagesOption = "",
 ) -> None:
-    """Draw a contact sheet of crops with their true keypoints."""
+    """Draw a contact sheet of crops with their labelled keypoints."""
     from robustpose.cli.running import report_unreadable
     from robustpose.data import open_dataset
     from robustpose.report.html import write_sheet
@@ -49,15 +49,21 @@ def render_people(
         str,
         typer.Argument(help="synthpose | synthpose:test | any data set", autocompletion=completing("datasets")),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for images/ and annotations.json")],
-    split: Annotated[str, typer.Option(help="Of rendered people: train, val or test; as in synthpose:SPLIT")] = "",
-    n: Annotated[int, typer.Option("--n", min=1)] = 100,
-    size: Annotated[int, typer.Option(help="Pixels a crop", min=32)] = 256,
-    processes: Annotated[int, typer.Option(help="That render; by default one a processor", min=0)] = 0,
+    out: Annotated[Path, typer.Option(help="Folder to write images/ and annotations.json to")],
+    split: Annotated[
+        str, typer.Option(help="Split of synthpose: train, val or test; the same as synthpose:SPLIT")
+    ] = "",
+    n: Annotated[int, typer.Option("--n", help="Number of people", min=1)] = 100,
+    size: Annotated[int, typer.Option(help="Side of a crop, in pixels", min=32)] = 256,
+    processes: Annotated[
+        int, typer.Option(help="Number of rendering processes; default: one per processor", min=0)
+    ] = 0,
     images: ImagesOption = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was rendered, how fast, its hash")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what was rendered, the speed and a hash, as JSON")
+    ] = False,
 ) -> None:
-    """Write crops as PNG with their truth, in MPII's JSON form: readable again as mpii:OUT/annotations.json."""
+    """Export crops as PNG, with labels in MPII's JSON format: open them as mpii:OUT/annotations.json."""
     from robustpose.data import open_dataset
     from robustpose.data.export import export_rendered
     from robustpose.data.rendered import RenderedPeople
@@ -66,9 +72,9 @@ def render_people(
     dataset = open_dataset(_with_split(data, split), images=Path(images) if images else None)
     if not isinstance(dataset, RenderedPeople):
         if as_json:
-            raise RobustPoseError(f"--json tells how people were rendered; {dataset.name} is not rendered")
+            raise RobustPoseError(f"--json is for rendered people; {dataset.name} is not rendered")
         if n > len(dataset):
-            print(f"{dataset.name} has {len(dataset)} people: all of them are written", file=sys.stderr)
+            print(f"{dataset.name} has only {len(dataset)} people; writing all of them", file=sys.stderr)
         _write_photos(dataset, out, n=min(n, len(dataset)), size=size)
         return
     if n > len(dataset):
@@ -93,15 +99,17 @@ def check_files(
     data: Annotated[
         str,
         typer.Argument(
-            help="NAME:PATH of coco, mpii, lsp, lspet, crowdpose, ochuman; a file or a folder",
+            help="NAME:PATH, with NAME one of coco, mpii, lsp, lspet, crowdpose, ochuman; a file or a folder",
             autocompletion=completing("datasets"),
         ),
     ],
     images: ImagesOption = "",
-    fast: Annotated[bool, typer.Option("--fast", help="Look whether photos are there, and open none")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON and nothing else")] = False,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Only check that the photos exist, without opening them")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the result, as JSON")] = False,
 ) -> None:
-    """Say what a downloaded data set lacks or has wrong, where to get it, its licence; exit code 1 if anything."""
+    """Check a downloaded data set: missing or broken files, source, licence. Exit code 1 if a check fails."""
     from robustpose.data.check import check_data, files_to_check
     from robustpose.report import terminal
 
@@ -127,7 +135,7 @@ def _with_split(data: str, split: str) -> str:
     if not split:
         return data
     if ":" in data or data != "synthpose":
-        raise RobustPoseError(f"--split chooses a split of synthpose; got --split {split} with {data!r}")
+        raise RobustPoseError(f"--split is for synthpose only; got --split {split} with {data!r}")
     return f"{data}:{split}"
 
 

@@ -1,4 +1,4 @@
-"""How each sort of study runs from the command line: what it computes, prints and says."""
+"""How each kind of study runs from the command line: what it computes and prints."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ from robustpose.study.options import ComputedOptions
 
 
 def run_named(spec: StudySpec[Any], options: Any, folder: Path) -> None:
-    """Run the study that options ask for, or continue it, and print what it found."""
+    """Run or resume the study given by the options, and print the results."""
     how = how_of(options) if isinstance(options, ComputedOptions) else How()
     reuse = isinstance(options, ComputedOptions) and options.reuse
     study = spec.make(options)
@@ -40,12 +40,10 @@ def decide(study: Study, folder: Path, *, how: How, reuse: bool) -> None:
     ran = run_study(study, folder, how=how, reuse=reuse)
     plan = ran.plan
     if study.tasks and not plan.tasks:
-        terminal.say(
-            f"left out: models of other tasks, for {plan.dataset.name} has no labels of actions and parts"
-        )
+        terminal.say(f"left out: models of other tasks, because {plan.dataset.name} has no action and part labels")
     if not ran.rows:
         shard = f"{how.shard.index}/{how.shard.count}"
-        print(f"shard {shard} is done; when all are, the same command without --shard finishes {folder}")
+        print(f"shard {shard} is done; after all shards, run the same command without --shard to finish {folder}")
         return
     report_people_left_out(plan, [outcome(plan, ran.store, model, None) for model in plan.models])
     terminal.print_results(plan, ran.rows)
@@ -58,11 +56,11 @@ def decide(study: Study, folder: Path, *, how: How, reuse: bool) -> None:
 
 
 def compare_orders(study: Validity, folder: Path, *, how: How, reuse: bool) -> None:
-    """Compute what both sides lack, each in its folder, then write and print how far their orders agree."""
+    """Compute the missing cells of both sides, each in its folder; write and print how their rankings agree."""
     sides = open_sides(study)
     ran = {side: run_plan(plan, folder / side, how=how, reuse=reuse) for side, plan in sides.items()}
     if not all(each.rows for each in ran.values()):
-        print(f"this shard is done; when all are, the same command without --shard finishes {folder}")
+        print(f"this shard is done; after all shards, run the same command without --shard to finish {folder}")
         return
     for side, each in ran.items():
         report_people_left_out(
@@ -78,7 +76,7 @@ def compare_orders(study: Validity, folder: Path, *, how: How, reuse: bool) -> N
 
 
 def train_without_ingredients(study: Realism, folder: Path) -> None:
-    """Run the realism study, whose jobs are trainings, and print its table."""
+    """Run the realism study, which trains models, and print its table."""
     with terminal.steps_bar("train", total=1) as show:
         lines = run_realism(
             study,
@@ -90,12 +88,12 @@ def train_without_ingredients(study: Realism, folder: Path) -> None:
 
 
 def how_of(options: ComputedOptions) -> How:
-    """Read where a study is computed; RobustPoseError for options that do not go together."""
+    """Read engine, device and shard from the options; RobustPoseError for options that conflict."""
     if options.engine not in ("local", "ray"):
         raise unknown_name("engine", options.engine, ("local", "ray"))
     if options.engine == "local":
         if options.address or options.workers or options.gpus:
-            raise RobustPoseError("--address, --workers and --gpus are of --engine ray")
+            raise RobustPoseError("--address, --workers and --gpus need --engine ray")
         return How(LocalEngine(threads=options.threads or 0), options.device, _shard(options.shard))
     ray = RayEngine(
         address=options.address, workers=options.workers, threads=options.threads or 1, gpus=options.gpus

@@ -1,4 +1,4 @@
-"""`robustpose list`: what there is, by name."""
+"""`robustpose list`: the available models, data sets, attacks and so on, by name."""
 
 import json
 from collections.abc import Collection
@@ -13,14 +13,21 @@ from robustpose.errors import unknown_name
 
 def list_names(
     kind: Annotated[
-        str, typer.Argument(help=f"{', '.join(KINDS)}; each name with what it is", autocompletion=lambda: [*KINDS])
+        str,
+        typer.Argument(
+            help=f"One of {', '.join(KINDS)}, listed with descriptions; default: all, names only",
+            autocompletion=lambda: [*KINDS],
+        ),
     ] = "",
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="Models and tasks with the facts of their weights, attacks with their needs"),
+        typer.Option(
+            "--json",
+            help="Print as JSON; models and tasks with facts about their weights, attacks with their requirements",
+        ),
     ] = False,
 ) -> None:
-    """List what there is, by name."""
+    """List available models, data sets, attacks, defences, metrics, studies and findings."""
     if kind and kind not in KINDS:
         raise unknown_name("kind", kind, KINDS)
     names = {each: known(each) for each in ([kind] if kind else KINDS)}
@@ -36,9 +43,9 @@ def list_names(
 
 
 def _with_facts(kind: str, names: Collection[str]) -> list[str] | dict[str, object]:
-    """Return names; of our models each with its row of facts, null where no weights are in the package.
+    """Return the names; for our models, each with the facts about its weights, null if the package has none.
 
-    Of attacks with what they need: see docs/attacks.md.
+    Attacks come with their requirements: see docs/attacks.md.
     """
     if kind == "attacks":
         from robustpose.attacks import ATTACKS

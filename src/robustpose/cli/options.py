@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options shared by several commands."""
 
 from collections.abc import Callable, Collection
 from dataclasses import Field, fields
@@ -15,9 +15,9 @@ from robustpose.study.options import GridOptions
 def completing(
     kind: str, *, several: bool = False, only: Collection[str] = ()
 ) -> Callable[[str], list[tuple[str, str]]]:
-    """Make a shell completion of a kind's names, up to their colon; of several, where told, between commas.
+    """Make a shell completion of a kind's names, up to the colon; comma-separated names if `several`.
 
-    only  the names that the option takes; empty for all
+    only  the names that the option accepts; empty for all
     """
 
     def complete(incomplete: str) -> list[tuple[str, str]]:
@@ -35,7 +35,7 @@ def completing(
 
 
 def as_option(field: Field[Any]) -> OptionInfo:
-    """Make a command's option of a field of an options dataclass: see study/options.py."""
+    """Make a command-line option from a field of an options dataclass: see study/options.py."""
     about, name = field.metadata, field.name.replace("_", "-")
     written = f"--{name}/--no-{name}" if field.type in (bool, "bool") else f"--{name}"
     several, only = about["several"], about["only"]
@@ -58,9 +58,9 @@ MetricOption = Annotated[str, as_option(_FIELDS["metric"])]
 
 
 def refuse_options(context: typer.Context, taken: Collection[str], *, what: str) -> None:
-    """Refuse what the command line gives beside the parameters `taken`, by name.
+    """Raise RobustPoseError if the command line gives options other than `taken`; the message names them.
 
-    RobustPoseError names the options: one that is not read must not seem to have been.
+    Otherwise an ignored option would seem to have had an effect.
     """
     asked = [
         each.opts[0]

@@ -1,4 +1,4 @@
-"""`robustpose attack PHOTO`: one model, one photo of one's own, one attack."""
+"""`robustpose attack PHOTO`: attack one model on one unlabelled photo."""
 
 import re
 from pathlib import Path
@@ -26,17 +26,17 @@ from robustpose.threats import format_eps, make_threat
 def attack_own_photo(
     path: Path, *, model: str, box: str, setting: Setting, seed: int, card: str, out: Path | None, as_json: bool
 ) -> None:
-    """Attack a photo, read the adversarial one back from its file, and say what the model then sees."""
+    """Attack a photo, read the adversarial photo back from its file, and report the prediction for it."""
     if setting.spec.moves_truth:
         raise RobustPoseError(
-            f"{setting.attack} moves the truth along, and a photo of one's own has none; take people with truth"
+            f"{setting.attack} transforms the labels with the image, and a photo has none; use a data set"
         )
     if setting.spec.kind == "ensemble":
-        raise RobustPoseError(
-            f"{setting.attack} is for people with truth; attack a photo of one's own with apgd or igsm"
-        )
+        raise RobustPoseError(f"{setting.attack} needs people with labels; attack a photo with apgd or igsm")
     if not setting.round_to_8bit:
-        raise RobustPoseError(f"eps {format_eps(setting.eps)} is under one 8-bit level: no photo can hold it")
+        raise RobustPoseError(
+            f"eps {format_eps(setting.eps)} is less than one 8-bit level, so no 8-bit photo can store it"
+        )
     given = parse_box(box)
     photo = read_upright(path)
     size = (photo.shape[0], photo.shape[1])
@@ -45,7 +45,7 @@ def attack_own_photo(
     used = given or find_box(opened.module, photo, padding=padding)
     outside = beyond(used, size)
     if outside >= 0.005:  # else it rounds to 0%
-        terminal.say(f"{outside:.0%} of the box lies outside of the photo; the model sees black there")
+        terminal.say(f"{outside:.0%} of the box lies outside the photo and is black in the model's input")
     attacked = attack_photo(
         make_perturbing(setting.attack, targeted=setting.targeted, steps=setting.steps),
         opened.module,
@@ -59,7 +59,7 @@ def attack_own_photo(
     )
     stem = re.sub(r"[^\w.-]+", "-", f"attack-{model}-{path.name}-{setting.title}").lower()
     folder = out or Path("runs") / stem
-    with writing_to(folder, "give another folder with --out"):
+    with writing_to(folder, "choose another folder with --out"):
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / ADVERSARIAL, png(attacked.photo))
         reloaded = read_photo(folder / ADVERSARIAL)
@@ -86,7 +86,7 @@ def _facts(
     setting: Setting,
     seed: int,
 ) -> dict[str, Any]:
-    """Gather what result.json says beside the keypoints."""
+    """Gather the contents of result.json except the keypoints."""
     counted = sum(attacked.skeleton.counted)
     return {
         "model": opened.name,
@@ -111,7 +111,7 @@ def _facts(
 
 
 def _anew(opened: OpenedModel, adversarial: Pixels, attacked: PhotoAttacked) -> dict[str, Any]:
-    """Say what the model sees of the adversarial photo through the box that it then finds."""
+    """Return the result for the adversarial photo with the box that the model finds in that photo."""
     padding = padding_of(opened.module)
     box = find_box(opened.module, adversarial, padding=padding)
     after = see(opened.module, adversarial, box_crop(box, input_size=opened.module.input_size, padding=padding))

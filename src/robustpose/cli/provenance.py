@@ -1,7 +1,7 @@
-"""Where results come from: provenance.json beside results.csv, from which they can be made again and compared.
+"""Provenance of results: provenance.json, next to results.csv, with what is needed to reproduce and compare them.
 
-cells       how many cells the results stand on, and a hash over their keys: the same hash, the same study
-runs        each run that computed some of them and came to its end: command, versions, device, threads, engine
+cells       the number of cells behind the results, and a hash over their keys: the same hash, the same study
+runs        each completed run that computed some of them: command, versions, device, threads, engine
 """
 
 import hashlib
@@ -25,9 +25,9 @@ from robustpose.jobs.store import write_atomically
 def write_provenance(
     folder: Path, keys: Iterable[str], *, engine: Engine, device: str, shard: Shard, computed: int
 ) -> None:
-    """Write what a study's results stand on, or add this run to it; a run that computed nothing changes nothing.
+    """Write a study's provenance, or add this run to it; a run that computed nothing changes nothing.
 
-    A shard writes a file of its own: others run beside it.
+    Each shard writes its own file, because shards run at the same time.
     """
     part = f"-{shard.index}-of-{shard.count}" if shard.count > 1 else ""
     path = folder / f"provenance{part}.json"
@@ -39,7 +39,7 @@ def write_provenance(
     runs = before.get("runs", [])
     assert isinstance(runs, list)
     content = {"cells": about, "runs": [*runs, _run(engine, device, computed)]}
-    folder.mkdir(parents=True, exist_ok=True)  # of a shard without work there is none yet
+    folder.mkdir(parents=True, exist_ok=True)  # missing if the shard had no work
     write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
 
 

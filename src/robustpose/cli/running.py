@@ -1,4 +1,4 @@
-"""What the commands share: running a study, rendering ahead, saying what was left out and where results lie."""
+"""Code shared by the commands: run a study, render people, report who was left out and where the results are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from robustpose.types import PoseDataset
 
 @dataclass(frozen=True)
 class How:
-    """Where a study is computed: by which engine, on which device, which share of it."""
+    """How to compute a study: the engine, the device and the shard."""
 
     engine: Engine = field(default_factory=LocalEngine)
     device: str = "cpu"
@@ -34,7 +34,7 @@ class How:
 
 @dataclass(frozen=True)
 class Ran:
-    """A study that was computed: its scores and what was found; empty of a shard."""
+    """A computed study: its scores and findings, both empty for a shard."""
 
     plan: Plan
     store: Store
@@ -48,9 +48,9 @@ def run_study(study: Study, folder: Path, *, how: How | None = None, reuse: bool
 
 
 def run_plan(plan: Plan, folder: Path, *, how: How | None = None, reuse: bool = False) -> Ran:
-    """Compute what is missing of a study and write its outputs; a shard of one writes none, and gives no rows.
+    """Compute a study's missing cells and write its outputs; a shard writes no outputs and returns no rows.
 
-    reuse  whether cells that other versions of the code computed there count as computed
+    reuse  whether to accept cells in the folder that other versions of the code or of torch computed
     """
     how = how or How()
     store = open_store(folder) if reuse else Store(folder)
@@ -61,7 +61,7 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None, reuse: bool = 
         bench = workbench(plan).on(how.device)
         computed = run_all(cells, bench, store, engine=how.engine, shard=how.shard, on_progress=show)
     for line in store.taken_over(cells) if reuse else ():
-        terminal.say(f"reused results of another version: {line}")
+        terminal.say(f"reused results from another version: {line}")
     write_provenance(
         folder,
         [store.name(cell) for cell in cells],
@@ -81,7 +81,7 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None, reuse: bool = 
 
 
 def _render_people(plan: Plan, cells: list[Job[Any]]) -> None:
-    """Render the validation and training people of cells, in the sizes that the models take."""
+    """Render the validation and training people of cells, at the input sizes of the models."""
     for size, padding in sorted(
         {(input_size_of(model.module), padding_of(model.module)) for model in plan.models}
     ):
@@ -92,12 +92,12 @@ def _render_people(plan: Plan, cells: list[Job[Any]]) -> None:
 
 
 def _people_of(dataset: PoseDataset, cells: list[Job[Any]]) -> int:
-    """Count the people of a data set, from the first, that cells learn from or show."""
+    """Return how many people, from the start of a data set, the cells use."""
     return max((cell.stop for cell in cells if cell.data_fingerprint == dataset.fingerprint), default=0)
 
 
 def render_ahead(dataset: PoseDataset, n: int, *, input_size: tuple[int, int], padding: float = 1.25) -> None:
-    """Render people ahead, on all processors, with a progress bar; photos need no such thing."""
+    """Render people in advance, on all processors, with a progress bar; does nothing for photos."""
     if not isinstance(dataset, RenderedPeople):
         return
     height, width = input_size
@@ -106,7 +106,7 @@ def render_ahead(dataset: PoseDataset, n: int, *, input_size: tuple[int, int], p
 
 
 def write_outputs(plan: Plan, store: Store, rows: list[Row], folder: Path) -> dict[str, findings.Found]:
-    """Write results.csv, factors.csv where the data know of factors, and the pages; return what was found."""
+    """Write results.csv, factors.csv if the data have factors, and the pages; return the findings."""
     write_results(rows, folder / "results.csv")
     write_factors(factor_rows(plan, store), folder / "factors.csv")
     html.write_report(plan, store, folder / "report")
@@ -117,14 +117,14 @@ def write_outputs(plan: Plan, store: Store, rows: list[Row], folder: Path) -> di
 
 
 def report_people_left_out(plan: Plan, found: list[Outcome]) -> None:
-    """Say who takes no part, and why."""
+    """Print who was left out, and why."""
     for line in plan.dataset.left_out:
         terminal.say(f"left out: {line}")
     report_unreadable(tuple(dict.fromkeys(line for each in found for line in each.unreadable)), plan.n)
 
 
 def report_unreadable(unreadable: tuple[str, ...], people: int) -> None:
-    """Say whose photos could not be read."""
+    """Print how many people's photos could not be read, and the first of them."""
     if unreadable:
         terminal.say(
             f"the photos of {len(unreadable)} of {people} people could not be read; the first: {unreadable[0]}"
@@ -132,5 +132,5 @@ def report_unreadable(unreadable: tuple[str, ...], people: int) -> None:
 
 
 def say_where(folder: Path) -> None:
-    """Print where a study's results lie."""
+    """Print the paths of a study's results and page."""
     print(f"results: {folder / 'results.csv'}\npage:    {folder / 'report' / 'index.html'}")

@@ -1,4 +1,4 @@
-"""`robustpose spec`: is what a spec says of a model true?"""
+"""`robustpose spec`: check a model spec against people with labels."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,18 +20,18 @@ def check(
     model: Annotated[
         str,
         typer.Argument(
-            help="onnx:PATH | torch:MODULE:FACTORY | ...; `robustpose list models`",
+            help="onnx:PATH | torch:MODULE:FACTORY | ...; see `robustpose list models`",
             autocompletion=completing("models"),
         ),
     ],
     data: DataOption = "synthpose",
     card: SpecOption = "",
-    n: Annotated[int, typer.Option("--n", help="People, from the first", min=2)] = 50,
+    n: Annotated[int, typer.Option("--n", help="Number of people, from the start of the data set", min=2)] = 50,
     images: ImagesOption = "",
     min_keypoints: MinKeypointsOption = 0,
     min_box: MinBoxOption = 0,
 ) -> None:
-    """Try the usual mistakes of specs on people with truth; exit code 1 where a mend is found."""
+    """Test a model spec for common mistakes, on labelled people. Exit code 1 if a correction is found."""
     from robustpose.cli.running import render_ahead
     from robustpose.data import open_dataset
     from robustpose.defences import open_defended
@@ -55,5 +55,5 @@ def check(
 
 
 def renamed(words: Annotated[list[str] | None, typer.Argument()] = None) -> None:
-    """Say what the command is called now."""
+    """Raise RobustPoseError with the current name of the command."""
     raise RobustPoseError("robustpose card is now robustpose spec")

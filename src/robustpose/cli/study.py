@@ -1,4 +1,4 @@
-"""`robustpose study NAME`, a command made of each study's options, and `robustpose report`."""
+"""`robustpose study NAME`, a command built from each study's options, and `robustpose report`."""
 
 import inspect
 from dataclasses import Field, fields
@@ -13,14 +13,14 @@ from robustpose.cli.catalogue import argument, known
 from robustpose.cli.options import as_option, refuse_options
 from robustpose.errors import unknown_name, writing_to
 
-OutOption = Annotated[Path | None, typer.Option(help="Folder of the results; runs/NAME by default")]
+OutOption = Annotated[Path | None, typer.Option(help="Folder for the results; default: runs/NAME")]
 
 
 class StudyCommand(TyperCommand):
-    """A study by name: its command is made when it is called, for that imports its options."""
+    """A study by name; its command is built when called, because building it imports the options."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        """Hand over to the command with the study's options."""
+        """Pass the arguments to the command with the study's options."""
         assert self.name is not None
         return _command(self.name).make_context(info_name, args, parent=parent, **extra)
 
@@ -38,7 +38,7 @@ class StudyGroup(TyperGroup):
         return None if said is None else StudyCommand(cmd_name, help=said)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take the study's name wherever it stands: `study --n 5 quick` is `study quick --n 5`."""
+        """Accept the study's name in any position: `study --n 5 quick` is `study quick --n 5`."""
         named = [each for each in args if each in known("studies")]
         if args and args[0].startswith("-") and named:
             args.remove(named[0])
@@ -53,7 +53,7 @@ class StudyGroup(TyperGroup):
 
 
 def _command(name: str) -> TyperCommand:
-    """Make a study's command: its options and, hidden, those of other studies, which it then refuses by name."""
+    """Make a study's command: its own options, and hidden ones of other studies, which it refuses by name."""
     own = _options_of(name)
     others = [each for other in known("studies") if other != name for each in fields(_options_of(other))]
 
@@ -86,7 +86,7 @@ def _command(name: str) -> TyperCommand:
 
 
 def _hidden(field: Field[Any]) -> inspect.Parameter:
-    """Make a parameter that takes anything, to be refused."""
+    """Make a hidden parameter that accepts any value, so that the command can refuse it by name."""
     about = typer.Option(f"--{field.name.replace('_', '-')}", hidden=True)
     if field.type in (bool, "bool"):
         return _parameter(field.name, Annotated[bool, about], False)
@@ -98,7 +98,7 @@ def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empt
 
 
 def _options_of(name: str) -> type[Any]:
-    """Return the dataclass of a study's options; where it can be found without it, STUDIES is not imported."""
+    """Return the dataclass of a study's options, without importing STUDIES if possible."""
     written = argument("robustpose.studies", "STUDIES", name, "options")
     if written is not None:
         module, options = written
@@ -111,16 +111,16 @@ def _options_of(name: str) -> type[Any]:
 
 def make_report(
     folder: Annotated[Path, typer.Argument(help="Folder of a study")] = Path("runs/quick"),
-    out: Annotated[Path | None, typer.Option(help="Folder to write into; the study's own if left out")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; default: the study's folder")] = None,
 ) -> None:
-    """Make results.csv and the page again from a study's stored cells. No model is opened."""
+    """Rebuild results.csv and the report page from a study's stored results, without running any model."""
     from robustpose.analysis.scores import all_rows
     from robustpose.cli.running import say_where, write_outputs
     from robustpose.study.saved import reopen
 
     plan, store = reopen(folder)
     out = out or folder
-    with writing_to(out, "name a folder with room that you may write to, as --out"):
+    with writing_to(out, "name a writable folder with free space, as --out"):
         out.mkdir(parents=True, exist_ok=True)
         write_outputs(plan, store, all_rows(plan, store), out)
     say_where(out)

@@ -1,4 +1,4 @@
-"""`robustpose train`: one model, one recipe, resumable."""
+"""`robustpose train`: train one model with one recipe; resumable."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,36 +24,48 @@ def train_model(
     name: Annotated[
         str,
         typer.Argument(
-            help="Architecture of `robustpose list`, or the tasks action and parts", autocompletion=_trainable
+            help="Architecture, see `robustpose list models`; or one of the tasks action, parts",
+            autocompletion=_trainable,
         ),
     ],
     data: DataOption = "synthpose:train",
     validation: Annotated[
         str,
-        typer.Option(help="Where the model is scored; synthpose:val for rendered people, to be named for photos"),
+        typer.Option(
+            help="Data set to score the model on; default: synthpose:val for rendered people; required for photos"
+        ),
     ] = "",
-    size: Annotated[str, typer.Option(help="compact (128x128) or published (256x256)")] = "compact",
+    size: Annotated[
+        str, typer.Option(help="Model size: compact (128x128 input) or published (256x256 input)")
+    ] = "compact",
     people: Annotated[
-        int | None, typer.Option(help="Of the training set, from the first; 10,000 or all there are", min=1)
+        int | None,
+        typer.Option(
+            help="Number of training people, from the start of the data set; default: 10,000, or all if fewer",
+            min=1,
+        ),
     ] = None,
-    samples: Annotated[int, typer.Option(help="Augmented crops to see", min=1)] = _RECIPE["samples"],
-    batch: Annotated[int, typer.Option(min=1)] = _RECIPE["batch"],
-    lr: Annotated[float, typer.Option(help="Peak learning rate")] = _RECIPE["lr"],
-    half_body: Annotated[float, typer.Option(help="Share of crops that show half a body", min=0, max=1)] = _RECIPE[
-        "half_body"
+    samples: Annotated[int, typer.Option(help="Number of augmented crops to train on", min=1)] = _RECIPE[
+        "samples"
     ],
+    batch: Annotated[int, typer.Option(help="Batch size", min=1)] = _RECIPE["batch"],
+    lr: Annotated[float, typer.Option(help="Peak learning rate")] = _RECIPE["lr"],
+    half_body: Annotated[
+        float, typer.Option(help="Fraction of crops that show only half of the body", min=0, max=1)
+    ] = _RECIPE["half_body"],
     seed: SeedOption = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     workers: Annotated[
-        int, typer.Option(help="Processes that draw crops ahead of the model; for GPUs", min=0)
+        int, typer.Option(help="Number of processes that prepare crops; useful with a GPU", min=0)
     ] = 0,
     warm_start: Annotated[
-        Path | None, typer.Option(help="Weights whose fitting tensors the model begins with")
+        Path | None,
+        typer.Option(help="Weight file to start from; tensors with matching name and shape are loaded"),
     ] = None,
     images: ImagesOption = "",
-    out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/train-NAME by default")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the run; default: runs/train-NAME")] = None,
 ) -> None:
-    """Train a model, or continue its training; the weights and their facts lie in --out."""
+    """Train a model, or resume its training; writes the weights and facts about them to --out."""
     from robustpose.cli.running import render_ahead
     from robustpose.data.augment import MARGIN, PADDING
     from robustpose.models import MODELS, TASKS
@@ -107,10 +119,10 @@ def train_model(
 
 
 def _open_both(data: str, validation: str, *, photos: Path | None) -> tuple["PoseDataset", "PoseDataset"]:
-    """Open what a model learns from and what it is scored on; RobustPoseError where these are the same people.
+    """Open the training and the validation set; RobustPoseError if they share people.
 
-    synthpose, with no split named, is here the training split. What learned from photos is not scored on rendered
-    people unless that is asked for.
+    synthpose without a split means the training split here. A model trained on photos is scored on rendered people
+    only on request.
     """
     from robustpose.data import open_dataset
     from robustpose.data.joined import people_named
@@ -121,15 +133,13 @@ def _open_both(data: str, validation: str, *, photos: Path | None) -> tuple["Pos
     )
     if not validation:
         if not isinstance(training, RenderedPeople):
-            raise RobustPoseError(
-                f"{data}: name who the model is scored on with --validation, such as {training.name}:PATH"
-            )
+            raise RobustPoseError(f"{data}: name a validation set with --validation, such as {training.name}:PATH")
         validation = "synthpose:val"
-    # rendered people have no photos; a validation set of photos lies where the training set's do
+    # rendered people have no photos; the photos of a validation set are in the same folder as the training set's
     validating = open_dataset(validation, images=None if validation.startswith("synthpose") else photos)
     if both := people_named(training) & people_named(validating):
         raise RobustPoseError(
-            f"{data}: the training set holds people of the validation set, {sorted(both)[0]} among them; "
+            f"{data}: the training set contains people of the validation set, {sorted(both)[0]} among them; "
             "a model is scored on people it has not seen"
         )
     return training, validating

@@ -1,4 +1,4 @@
-"""`robustpose userstudy`: a page that asks people what they see, and the analysis of their answers."""
+"""`robustpose userstudy`: make a page for a user study, and analyse the answers of its participants."""
 
 import json
 import math
@@ -20,21 +20,26 @@ _DESIGN: dict[str, Any] = literal("robustpose.userstudy.trials", "Design")
 
 def make_user_study(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished study", metavar="STUDY")],
-    out: Annotated[Path, typer.Option(help="Folder for index.html and trials.json")],
+    out: Annotated[Path, typer.Option(help="Folder to write index.html and trials.json to")],
     model: Annotated[str, typer.Option("--model", "--net", help="The model that was attacked")] = "shg2",
-    attack: Annotated[str, typer.Option(help="As the study's results name it")] = "IGSM-U-10",
-    trials: Annotated[int, typer.Option(help="Attacked pictures and controls together")] = _DESIGN["trials"],
+    attack: Annotated[str, typer.Option(help="The attack, as named in results.csv")] = "IGSM-U-10",
+    trials: Annotated[int, typer.Option(help="Number of trials: attacked images and controls together")] = _DESIGN[
+        "trials"
+    ],
     controls: Annotated[
-        float, typer.Option(help="The share of them that are noise of the same eps instead")
+        float,
+        typer.Option(help="Fraction of trials that are controls: noise of the same eps instead of an attack"),
     ] = _DESIGN["controls"],
-    catch: Annotated[int, typer.Option(help="Catch trials, on top: glaring noise")] = _DESIGN["catch"],
-    seconds: Annotated[float, typer.Option(help="How long a pair is shown; 0: until answered")] = _DESIGN[
+    catch: Annotated[int, typer.Option(help="Number of additional catch trials, with obvious noise")] = _DESIGN[
+        "catch"
+    ],
+    seconds: Annotated[float, typer.Option(help="Seconds for which a pair is shown; 0: until answered")] = _DESIGN[
         "seconds"
     ],
-    scale: Annotated[int, typer.Option(help="Screen pixels a picture's pixel")] = _DESIGN["scale"],
+    scale: Annotated[int, typer.Option(help="Screen pixels per image pixel")] = _DESIGN["scale"],
     seed: SeedOption = 0,
 ) -> None:
-    """Write a page that asks people which of two pictures was tampered with."""
+    """Write a page that asks people which of two images was modified."""
     from robustpose.report import terminal
     from robustpose.study.saved import reopen
     from robustpose.userstudy import Design, draw_trials, read_stimuli, write_page
@@ -44,19 +49,19 @@ def make_user_study(
     made = draw_trials(read_stimuli(plan, store, model=model, attack=attack), design)
     page = write_page(made, out)
     terminal.print_trials(made)
-    print(f"page:   {page}\ntrials: {out / 'trials.json'} (what each was: keep it from the participants)")
+    print(f"page:   {page}\ntrials: {out / 'trials.json'} (the answer key: do not show it to participants)")
 
 
 def analyse_user_study(
-    answers: Annotated[list[Path], typer.Argument(help="Files that participants downloaded")],
+    answers: Annotated[list[Path], typer.Argument(help="Answer files that participants downloaded from the page")],
     page: Annotated[
-        Path | None, typer.Option(help="Folder of the page, to check every answer against its trials.json")
+        Path | None, typer.Option(help="Folder of the page; checks every answer against its trials.json")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the table as CSV")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON instead")] = False,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write the table to")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the result, as JSON")] = False,
     seed: SeedOption = 0,
 ) -> None:
-    """Analyse answers: the share right, d' and the eps at which people see the change."""
+    """Analyse answers: fraction correct, d' and the eps at which people see the change."""
     from robustpose.jobs.store import write_atomically
     from robustpose.report import terminal
     from robustpose.userstudy import analyse, read_answers, rows_as_csv
@@ -64,7 +69,7 @@ def analyse_user_study(
     found = analyse(read_answers(answers, page=page), seed=seed)
     if out is not None:
         if not out.parent.is_dir():
-            raise RobustPoseError(f"{out.parent} is no folder to write {out.name} into")
+            raise RobustPoseError(f"cannot write {out.name}: {out.parent} is not a folder")
         write_atomically(out, rows_as_csv(found.rates))
     if as_json:
         print(json.dumps(_as_json(found), indent=2, allow_nan=False))
@@ -75,7 +80,7 @@ def analyse_user_study(
 
 
 def _as_json(found: "Analysis") -> dict[str, object]:
-    """Return everything; a threshold end that lies outside the tested eps is null, and `says` puts it in words."""
+    """Return the analysis; threshold values outside the tested eps are null, and `says` explains them."""
     from robustpose.userstudy import criterion, reading
 
     thresholds = [

@@ -1,4 +1,4 @@
-"""What alarms tell of one model under one attack; of a study's attacks: analysis/alarms.py."""
+"""Alarms for one model under one attack; for the attacks of a study, see analysis/alarms.py."""
 
 from robustpose.alarms import Alarm, probe
 from robustpose.analysis.alarms import weaker_than
@@ -12,20 +12,20 @@ from robustpose.study.plan import Plan
 from robustpose.threats import make_threat
 
 _LOOKED_AT = 4
-"""People whom a model is looked at with."""
+"""Number of people that a model is probed with."""
 
 
 def watch_model(plan: Plan, store: Store, setting: Setting) -> list[Alarm]:
-    """Look at a model under the objective and threat of an attack, and at whether the attack hurt at all."""
+    """Probe a model under an attack's objective and threat, and check whether the attack lowered the score."""
     (model,) = plan.models
     seen = _look(plan, model, setting)
     return seen if setting.targeted else seen + weaker_than(plan, store, model, [None, setting])
 
 
 def _look(plan: Plan, model: OpenedModel, setting: Setting) -> list[Alarm]:
-    """Look at the model, where the attack asks for its gradients; of an ensemble, under its first objective."""
+    """Probe the model if the attack needs gradients; for an ensemble, under its first objective."""
     if setting.spec.moves_truth:
-        return []  # what is looked at are gradients to pixel values
+        return []  # the probe uses gradients with respect to pixel values
     if setting.spec.kind == "ensemble":
         objective: Objective = Margin() if Margin.serves(model.module.head) else TrainingLoss()
     elif setting.spec.needs == "gradients":

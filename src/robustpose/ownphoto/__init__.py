@@ -1,4 +1,4 @@
-"""Photos of one's own, without labels: where the person is, and the attack in the photo's own pixels."""
+"""Attacks on a single unlabelled photo: find the person's box, and perturb the photo's own pixels."""
 
 from robustpose.ownphoto.attack import PhotoAttacked, Seen, attack_photo, distances, kept, see
 from robustpose.ownphoto.box import Box, beyond, find_box, parse_box

@@ -1,12 +1,13 @@
-"""Attack a photo of one's own, in the photo's pixels.
+"""Attack a single unlabelled photo, in the photo's pixels.
 
-**The truth is the clean prediction.** Nobody has labelled the photo, so what is measured is how far the model's
-answer moves from the one it gives to the clean photo, whether that was right or wrong.
+**The clean prediction serves as the truth.** The photo has no labels, so the score measures how far the
+prediction moves from the prediction for the clean photo, whether that was right or wrong.
 
-A model that gives coordinates answers its own clean prediction exactly, and there its loss is flat. So the pose
-that the attack leaves is the clean prediction moved by a hundredth of what counts as correct, each keypoint in a
-direction of its own: a random start in the model's answers instead of in the picture (the idea of Tashiro, Song,
-Ermon 2020, "Diversity can be Transferred", arXiv 2003.06878). Scores are against the clean prediction itself.
+For a model that regresses coordinates, the loss is zero at its own clean prediction and so is its gradient. The
+attack therefore moves away from a slightly shifted pose: each keypoint of the clean prediction is moved by 1% of
+the distance that counts as correct, in a random direction. This is a random start in the model's output instead of
+in the image (the idea of Tashiro, Song, Ermon 2020, "Diversity can be Transferred", arXiv 2003.06878). Scores use
+the unshifted clean prediction.
 """
 
 import math
@@ -27,13 +28,14 @@ from robustpose.skeletons import Skeleton
 from robustpose.types import Attack, PoseModel, Threat
 
 CORRECT = 0.1
-"""Of the box's longer side: PCK@0.1, the score where a photo has no head size."""
+"""Fraction of the box's longer side: PCK@0.1, because a photo has no head size."""
 _HAIR = 0.01
+"""Shift of the pose to move away from, as a fraction of the distance that counts as correct."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the model says of a photo: keypoints (K, 2) in photo pixels, scores (K,)."""
+    """A model's prediction for a photo: keypoints (K, 2) in photo pixels, scores (K,)."""
 
     keypoints: Floats
     scores: Floats
@@ -41,13 +43,13 @@ class Seen:
 
 @dataclass(frozen=True)
 class PhotoAttacked:
-    """What an attack did to a photo.
+    """The result of an attack on a photo.
 
-    photo                    (H, W, 3) adversarial, 8 bits; equal to the clean one where the crop does not read it
+    photo                    (H, W, 3) the adversarial photo, 8 bits; pixels that the crop does not read are clean
     box, crop                the person's box; the map (2, 3) from photo pixels to input pixels, the same for both
-    before, after            what the model says of the crops of both photos, cut as any user would cut them
-    share                    of the photo's pixels, how many the crop reads
-    forwards, backwards      passes of the crop through the model, and of its gradient
+    before, after            the predictions for the crops of the clean and the adversarial photo, cut as usual
+    share                    the fraction of the photo's pixels that the crop reads
+    forwards, backwards      the number of forward and backward passes
     """
 
     photo: Pixels
@@ -67,7 +69,7 @@ class PhotoAttacked:
 
     @property
     def kept(self) -> float:
-        """The share of the counted keypoints still correct, held against the clean prediction: PCK@0.1."""
+        """The fraction of counted keypoints still correct with respect to the clean prediction: PCK@0.1."""
         return kept(self.before, self.after, box=self.box, skeleton=self.skeleton)
 
 
@@ -83,12 +85,12 @@ def attack_photo(
     seed: int = 0,
     search: str = "fp32",
 ) -> PhotoAttacked:
-    """Attack a photo (H, W, 3) of 8 bits, away from what the model says of the person in `box`.
+    """Attack a photo (H, W, 3) of 8 bits: move the prediction away from the clean one for the person in `box`.
 
-    box is (x, y, w, h) in photo pixels between pixel edges; the model sees box x `padding`. Every attack runs as
-    on crops: it sees a loss, of the photo's pixels, and `search` is the precision of its passes. The adversarial
-    photo is inside the threat after rounding to 8 bits. RobustPoseError for a box outside of the photo, and for
-    what attacks.run refuses.
+    box is (x, y, w, h) in photo pixels, between pixel edges; the model sees the box enlarged by `padding`. Attacks
+    run as on crops, on a loss that is a function of the photo's pixels; `search` is the precision of their passes.
+    The adversarial photo satisfies the threat after rounding to 8 bits. RobustPoseError for a box outside the
+    photo, and for anything that attacks.run refuses.
     """
     size = (photo.shape[0], photo.shape[1])
     beyond(box, size)
@@ -116,25 +118,25 @@ def attack_photo(
 
 
 def see(model: PoseModel, photo: Pixels, crop: Floats) -> Seen:
-    """Let the model look at a crop of a photo, cut and rounded to 8 bits as everywhere else."""
+    """Return the model's prediction for a crop of a photo, cut and rounded to 8 bits as everywhere else."""
     points, output = look(model, photo, crop)
     return Seen(points, output.scores[0].double().numpy())
 
 
 def distances(before: Seen, after: Seen) -> Floats:
-    """Return how far each keypoint (K,) of one answer is from the other's, in photo pixels."""
+    """Return the distance between two predictions for each keypoint (K,), in photo pixels."""
     apart: Floats = np.linalg.norm(after.keypoints - before.keypoints, axis=1)
     return apart
 
 
 def kept(before: Seen, after: Seen, *, box: Box, skeleton: Skeleton) -> float:
-    """Return the share of the counted keypoints that moved by a tenth of the box's longer side at most."""
+    """Return the fraction of counted keypoints that moved by at most 0.1 of the box's longer side."""
     counted = np.asarray(skeleton.counted)
     return float((distances(before, after) <= CORRECT * max(box[2:]))[counted].mean())
 
 
 def _aim(model: PoseModel, photo: Pixels, crop: Floats, *, radius: float, seed: int) -> Aim:
-    """Return the pose to leave: what the model says of the clean crop, a hair aside."""
+    """Return the pose to move away from: the clean prediction, slightly shifted."""
     points: Tensor = look(model, photo, crop)[1].keypoints
     generator = torch.Generator().manual_seed(seed)
     angle = 2 * math.pi * torch.rand(points.shape[:2], generator=generator)

@@ -1,8 +1,8 @@
-"""Where the person of one's own photo is: as the user says, or as the model itself finds.
+"""The box of the person in a photo: given by the user, or found with the model itself.
 
-No detector is in the package. `find_box` shows the model the whole photo, draws a box around the keypoints that it
-answers, looks again through that box, and once more through the next. It suits photos of one person who fills a
-good part of it; of several people, or small ones, the user has to say the box.
+The package has no detector. `find_box` runs the model on the whole photo, puts a box around the predicted
+keypoints, and repeats this twice with the new box. This works for photos of one person who fills much of the
+photo. For several people, or small ones, the user has to give the box.
 """
 
 import numpy as np
@@ -18,11 +18,11 @@ Box = tuple[float, float, float, float]
 AUTO = "auto"
 LOOKS = 3
 MARGIN = 0.1
-"""Of the keypoints' extent: heads and feet reach beyond the keypoints."""
+"""Fraction of the keypoints' extent, added because heads and feet reach beyond the keypoints."""
 
 
 def parse_box(text: str) -> Box | None:
-    """Read a box as people write it, 'x,y,w,h' in photo pixels between pixel edges; None for 'auto'.
+    """Read a box 'x,y,w,h' in photo pixels, between pixel edges; None for 'auto'.
 
     >>> parse_box("10,20,100,200")
     (10.0, 20.0, 100.0, 200.0)
@@ -41,23 +41,23 @@ def parse_box(text: str) -> Box | None:
 
 
 def beyond(box: Box, photo_size: tuple[int, int]) -> float:
-    """Return the share of a box that lies outside of a photo (H, W); RobustPoseError where all of it does."""
+    """Return the fraction of a box that lies outside a photo (H, W); RobustPoseError if all of it does."""
     x, y, w, h = box
     height, width = photo_size
     seen = max(0.0, min(x + w, width) - max(x, 0.0)) * max(0.0, min(y + h, height) - max(y, 0.0))
     if seen == 0:
         raise RobustPoseError(
-            f"the box {x:g},{y:g},{w:g},{h:g} lies outside of the photo, which is {width} x {height} pixels"
+            f"the box {x:g},{y:g},{w:g},{h:g} lies outside the photo, which is {width} x {height} pixels"
         )
     return 1 - seen / (w * h)
 
 
 def find_box(model: PoseModel, photo: Pixels, *, padding: float, looks: int = LOOKS) -> Box:
-    """Return a person's box as the model finds it: see the module. The whole photo where it finds nobody."""
+    """Find a person's box with the model, as described in the module; the whole photo if it finds nobody."""
     height, width = photo.shape[:2]
     whole = box = (0.0, 0.0, float(width), float(height))
     for number in range(looks):
-        # The whole photo is shown as it is, without the padding that a person's box gets.
+        # The whole photo is used without the padding of a person's box.
         points, _ = look(
             model, photo, box_crop(box, input_size=model.input_size, padding=padding if number else 1)
         )
@@ -71,7 +71,7 @@ def find_box(model: PoseModel, photo: Pixels, *, padding: float, looks: int = LO
 
 
 def look(model: PoseModel, photo: Pixels, crop: Floats) -> tuple[Floats, PoseOutput]:
-    """Show the model a crop as any user would cut it; return keypoints (K, 2) in photo pixels, and its answer."""
+    """Run the model on a crop, cut as usual; return keypoints (K, 2) in photo pixels, and the model's output."""
     cut = crop_image(photo, crop, input_size=model.input_size)
     images = torch.from_numpy(np.ascontiguousarray(cut.transpose(2, 0, 1))).to(torch.float32)[None] / 255
     output = predict(model, images, ids=("photo",))

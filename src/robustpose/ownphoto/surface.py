@@ -1,9 +1,9 @@
-"""A photo under attack: the crop that the model sees is a differentiable function of the photo's pixels.
+"""The model's crop as a differentiable function of the photo's pixels, for attacks on a photo.
 
-The crop's pixels are weighted sums of the photo's (geometry.crop_sources), the same that `crop_image` rounds to 8
-bits. Only the window of the photo that holds these sources is attacked, so a large photo costs no more than a
-small one. A pixel of the window that no pixel of the crop reads, as where a large photo is cut to a small crop, is
-not changed: nothing that an attack does to it is seen.
+The crop's pixels are weighted sums of the photo's pixels (geometry.crop_sources), the same sums that `crop_image`
+rounds to 8 bits. Only the window of the photo that contains these pixels is attacked, so a large photo costs no
+more than a small one. When a large photo is reduced to a small crop, the crop does not read every pixel of the
+window. Pixels that it does not read cannot affect the model and are left unchanged.
 """
 
 from dataclasses import dataclass, replace
@@ -22,11 +22,11 @@ from robustpose.types import Loss
 
 @dataclass(frozen=True, eq=False)
 class PhotoSurface:
-    """The window of a photo that one crop is cut from.
+    """The window of a photo that a crop is cut from.
 
     crop        (2, 3) the affine map from photo pixels to input pixels
     photo_size  (H, W) of the photo; input_size (H, W) of the crop
-    RobustPoseError where the crop lies beside the photo.
+    RobustPoseError if the crop does not overlap the photo.
     """
 
     crop: Floats
@@ -35,7 +35,7 @@ class PhotoSurface:
 
     def __post_init__(self) -> None:
         if not (self._sources[1] > 0).any():
-            raise RobustPoseError("the crop holds no pixel of the photo")
+            raise RobustPoseError("the crop contains no pixel of the photo")
 
     @cached_property
     def _sources(self) -> tuple[NDArray[np.int64], Floats]:
@@ -43,7 +43,7 @@ class PhotoSurface:
 
     @cached_property
     def window(self) -> tuple[slice, slice]:
-        """The rows and columns of the photo that hold every pixel the crop reads."""
+        """The smallest ranges of rows and columns of the photo with every pixel that the crop reads."""
         places, weights = self._sources
         read = places[weights > 0]
         (top, left), (bottom, right) = read.min(axis=0), read.max(axis=0)
@@ -51,7 +51,7 @@ class PhotoSurface:
 
     @cached_property
     def reached(self) -> NDArray[np.bool_]:
-        """Which pixels (h, w) of the window the crop reads."""
+        """A mask (h, w) of the window's pixels that the crop reads."""
         places, weights = self._sources
         rows, columns = self.window
         reached = np.zeros((rows.stop - rows.start, columns.stop - columns.start), dtype=np.bool_)
@@ -65,21 +65,21 @@ class PhotoSurface:
         return torch.from_numpy(there).to(torch.float32)[None] / 255
 
     def paste(self, window: Tensor, photo: Pixels) -> Pixels:
-        """Return a copy of the photo with the window (1, 3, h, w) in the pixels that the crop reads."""
+        """Return a copy of the photo in which the pixels that the crop reads come from the window (1, 3, h, w)."""
         levels = (window[0].permute(1, 2, 0) * 255).round().to(torch.uint8).cpu().numpy()
         pasted = photo.copy()
         pasted[self.window] = np.where(self.reached[..., None], levels, photo[self.window])
         return pasted
 
     def see(self, windows: Tensor) -> Tensor:
-        """Cut the crop (M, 3, H, W) out of windows (M, 3, h, w); differentiable."""
+        """Cut crops (M, 3, H, W) from windows (M, 3, h, w); differentiable."""
         places, weights = self._flat
         sources = windows.flatten(2).index_select(2, places.to(windows.device))
         weighed = sources.reshape(*windows.shape[:2], *weights.shape) * weights.to(windows)
         return weighed.sum(dim=2).reshape(*windows.shape[:2], *self.input_size)
 
     def through(self, loss: Loss) -> Loss:
-        """Turn a loss of crops into the loss of the windows that they are cut from; margins stay margins."""
+        """Turn a loss on crops into a loss on the windows that they are cut from; a MeanMargin stays one."""
 
         def cut_first(of_crops: Loss) -> Loss:
             return lambda adv, rows: of_crops(self.see(adv), rows)
@@ -88,10 +88,10 @@ class PhotoSurface:
 
     @cached_property
     def _flat(self) -> tuple[Tensor, Tensor]:
-        """Each source's place in the window, read row by row (4 H W,), and its weight (4, H W)."""
+        """The index of each source pixel in the flattened window (4 H W,), and its weight (4, H W)."""
         places, weights = self._sources
         rows, columns = self.window
         width, height = columns.stop - columns.start, rows.stop - rows.start
-        row = np.clip(places[..., 0] - rows.start, 0, height - 1)  # of weight 0 where outside
+        row = np.clip(places[..., 0] - rows.start, 0, height - 1)  # sources outside have weight 0
         column = np.clip(places[..., 1] - columns.start, 0, width - 1)
         return torch.from_numpy((row * width + column).ravel()), torch.from_numpy(weights.reshape(4, -1)).float()

@@ -1,4 +1,4 @@
-"""The studies by name. A study is a file: its definition, its options and what these make of it."""
+"""The studies by name. Each study is one file: its definition, its options and how they change it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the options of studies of findings make of a study: other models and people, a smaller grid."""
+"""Apply the options of studies of findings to a study: other models and people, a smaller grid."""
 
 from dataclasses import replace
 
@@ -12,10 +12,10 @@ from robustpose.threats import read_eps
 
 
 def chosen(study: Study, options: GridOptions) -> Study:
-    """Return a study with what the options say; RobustPoseError for what cannot be."""
+    """Return a study with the options applied; RobustPoseError for invalid options."""
     data = options.data or study.data
     if not data:
-        raise RobustPoseError(f"study {study.name} is of photos: name them with --data, such as coco:PATH")
+        raise RobustPoseError(f"study {study.name} needs photos: name them with --data, such as coco:PATH")
     asked = replace(
         study,
         models=behind(options.defence, listed(options.models) or study.models),
@@ -38,7 +38,7 @@ def chosen(study: Study, options: GridOptions) -> Study:
 
 
 def narrowed(study: Study, options: GridOptions) -> Study:
-    """Return a study on the grid that the options say; RobustPoseError for a number that cannot be."""
+    """Return a study on the grid given by the options; RobustPoseError for invalid numbers."""
     grid, long = study.grid, options.long
     if long is not None and long < 1:
         raise RobustPoseError(f"--long must be at least 1, got {long}")
@@ -59,28 +59,28 @@ def narrowed(study: Study, options: GridOptions) -> Study:
 
 
 def untrained(study: Study, options: GridOptions) -> tuple[str, ...]:
-    """Say that no universal perturbations are learned, where data are others and no training data are named."""
+    """Return a message that no universal perturbations are learned, if --data needs --training and has none."""
     data = options.data or study.data
     if options.training or _training("", study.training, data=data) == study.training:
         return ()
     return (
-        f"no universal perturbations are learned: {data} are other people than {study.training}; name people "
-        "of the same data with --training",
+        f"no universal perturbations are learned: {data} is another data set than {study.training}; name a "
+        "training set of the same data with --training",
     )
 
 
 def listed(text: str) -> tuple[str, ...]:
-    """Read names between commas."""
+    """Read comma-separated names."""
     return tuple(each.strip() for each in text.split(",")) if text else ()
 
 
 def budgets_of(text: str) -> tuple[float, ...]:
-    """Read --eps, rising; RobustPoseError for what is no budget."""
+    """Read --eps, in ascending order; RobustPoseError for an invalid budget."""
     return tuple(sorted({_budget(each.strip()) for each in text.split(",")}))
 
 
 def over(settings: tuple[Setting, ...], budgets: tuple[float, ...]) -> tuple[Setting, ...]:
-    """Draw the attacks that have several budgets over others; those that have one keep it."""
+    """Replace the budgets of attacks that have several; attacks with a single budget are unchanged."""
     gathered: dict[Setting, list[Setting]] = {}
     for setting in settings:
         gathered.setdefault(replace(setting, eps=0.0), []).append(setting)
@@ -92,14 +92,14 @@ def over(settings: tuple[Setting, ...], budgets: tuple[float, ...]) -> tuple[Set
 
 
 def _findings(text: str, named: tuple[str, ...]) -> tuple[str, ...]:
-    """Read --findings: the study's own where it is empty."""
+    """Read --findings; the study's own if empty."""
     if text in ("all", "none"):
         return tuple(FINDINGS) if text == "all" else ()
     return listed(text) or named
 
 
 def _training(text: str, named: str, *, data: str) -> str:
-    """Read --training: the study's own, unless the data are others, where nothing is learned unless told."""
+    """Read --training; by default the study's own for the same data set, and none for another."""
     if text == "none":
         return ""
     same = data.partition(":")[0] == named.partition(":")[0]
@@ -112,5 +112,7 @@ def _budget(text: str) -> float:
 
 def _steps(text: str) -> int:
     if not text.strip().isdecimal() or int(text) < 1:
-        raise RobustPoseError(f"--steps-walk must be numbers of steps such as 1,5,20, got {text.strip()!r}")
+        raise RobustPoseError(
+            f"--steps-walk must be positive numbers of steps such as 1,5,20, got {text.strip()!r}"
+        )
     return int(text)

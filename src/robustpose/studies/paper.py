@@ -1,4 +1,4 @@
-"""The paper study: all models, all findings, all of the paper's grid, on 1,000 rendered people."""
+"""The paper's experiments in full: all models, all findings and all budgets, on 1,000 rendered people."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ from robustpose.study.view import PAPER_EPS
 
 PAPER = Study(
     name="paper",
-    title="The paper again, on rendered people",
+    title="The paper's experiments, on rendered people",
     models=(
         *("deeppose", "shg2", "shg8", "chained", "attention_hg", "dlcm"),
         *("resreg", "resdec", "resdec_pre"),

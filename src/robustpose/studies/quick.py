@@ -1,7 +1,8 @@
-"""The quick study: what `make study` runs. Enough models, people and budgets to decide the paper's main claims.
+"""A small version of the paper study: enough models, people and budgets to test the paper's main claims.
 
-Four models, two of them heatmaps and regression on one backbone; a classifier and a segmenter on the same
-backbone. Universal perturbations and a hundred steps are left to the paper study: they cost more than all of this.
+`make study` runs it. Four models, two of which compare heatmaps and regression on the same backbone, and a
+classifier and a segmentation model on that backbone. Universal perturbations and attacks of a hundred steps are
+only in the paper study, because they cost more than the whole quick study.
 """
 
 from functools import partial

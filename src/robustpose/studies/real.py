@@ -1,4 +1,4 @@
-"""The real study: models that people ship, on photos: one step, ten steps, and the margin."""
+"""Third-party models on photos, under FGSM, ten-step IGSM and APGD with the margin loss."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ EPS = tuple(level / 255 for level in (1, 2, 4, 8))
 
 REAL = Study(
     name="real",
-    title="The models people ship",
+    title="Third-party models on photos",
     models=(
         *("movenet-lightning", "movenet-thunder", "posenet"),
         *("blazepose-lite", "blazepose-full", "blazepose-heavy", "efficientpose-ii-lite"),

@@ -1,10 +1,10 @@
-"""What each ingredient of the rendered people is worth: models trained without it, held against one with all.
+"""Ablation of the rendered training images: models trained without one ingredient against one with all.
 
-Every model has the same architecture, recipe and seed, and scenes drawn alike, but for what is left out of them
-(data/synthpose/ingredients.py says which are the same scenes otherwise). All are scored on the same people:
-rendered ones of val, which have every ingredient, and people in photos. Models that others trained, which never
-saw a rendered person, are scored beside them. Worth is the paired difference, in points, of the model without the
-ingredient from the model with all: negative where leaving it out hurts.
+All models have the same architecture, recipe and seed, and are trained on the same scenes except for the omitted
+ingredient (data/synthpose/ingredients.py says which scenes are otherwise identical). All are scored on the same
+people: rendered people of val, which have every ingredient, and people in photos. Third-party models, which were
+not trained on rendered people, are scored for comparison. The worth of an ingredient is the paired difference, in
+percentage points, between the model without it and the model with all: negative if omitting it hurts.
 """
 
 import multiprocessing
@@ -44,16 +44,17 @@ _AT_ONCE = 50
 
 @dataclass(frozen=True)
 class Realism:
-    """The study: models to train, people to score them on, and models of others to score beside them.
+    """The study: models to train, people to score them on, and third-party models to compare with.
 
     photos         a data set of people in photos, 'coco:PATH'; empty for none
-    others         models trained elsewhere, 'tflite:PATH'
-    min_keypoints, min_box  who of the photos takes part: labelled keypoints, longer side in photo pixels
-    processes      trainings at a time, one thread each
+    others         third-party models, 'tflite:PATH'
+    min_keypoints  minimum number of labelled, non-face keypoints per person in photos
+    min_box        minimum longer side of a person's box, in photo pixels
+    processes      number of trainings run in parallel, with one thread each
     """
 
     name: str = "realism"
-    title: str = "What each ingredient of the rendered people is worth"
+    title: str = "Ablation of the rendered training images"
     recipe: Recipe = field(default_factory=lambda: Recipe(architecture="shg2", people=3_000, samples=24_000))
     n: int = 1000
     photos: str = ""
@@ -67,7 +68,7 @@ class Realism:
 class Worth:
     """One line of realism.csv: a model's score on a data set, and its difference from the model with everything.
 
-    Percent and percentage points, with 95% intervals over n people; NaN where there is no difference to take.
+    Percent and percentage points, with 95% intervals over n people; the difference is NaN for other models.
     """
 
     model: str
@@ -83,7 +84,7 @@ class Worth:
 
 
 def _asked(options: PeopleOptions) -> Realism:
-    """Return the study with what the options say."""
+    """Return the study with the options applied."""
     named = Realism()
     return replace(
         named,
@@ -102,9 +103,9 @@ REALISM_SPEC = StudySpec(options=PeopleOptions, make=_asked)
 def run_realism(
     study: Realism, folder: Path, *, on_progress: Callable[[int, int, str], None] = lambda done, total, name: None
 ) -> list[Worth]:
-    """Train what is not trained yet, score all models, write realism.csv and return its lines.
+    """Train the missing models, score all models, write realism.csv and return its lines.
 
-    on_progress is told (trainings done, all, the one just done). A killed study goes on where it was.
+    on_progress is called with (trainings done, trainings in total, name of the last). A killed study resumes.
     """
     if study.n < 1:
         raise RobustPoseError(f"--n must be at least 1, got {study.n}")
@@ -112,7 +113,7 @@ def run_realism(
     others = [open_defended(spec) for spec in study.others]
     names = [*VARIANTS, *(model.name for model in others)]
     if len(set(names)) < len(names):
-        raise RobustPoseError(f"two models share a name, so no table could tell them apart: {', '.join(names)}")
+        raise RobustPoseError(f"model names must be unique in the results, got {', '.join(names)}")
     _train_all(study, folder, on_progress)
     models = [
         (name, open_model(f"{study.recipe.architecture}:{_weights(study, folder, name)}")) for name in VARIANTS
@@ -131,7 +132,10 @@ def _datasets(study: Realism) -> list[PoseDataset]:
     if not study.photos:
         return [rendered]
     if study.photos.startswith("synthpose"):
-        raise RobustPoseError(f"the realism study holds rendered people against photos; got --data {study.photos}")
+        raise RobustPoseError(
+            "the realism study compares rendered people with photos, so --data must be photos; "
+            f"got --data {study.photos}"
+        )
     photos = open_dataset(study.photos, min_keypoints=study.min_keypoints, min_box=study.min_box)
     return [rendered, photos]
 
@@ -141,7 +145,7 @@ def _weights(study: Realism, folder: Path, variant: str) -> Path:
 
 
 def _train_all(study: Realism, folder: Path, on_progress: Callable[[int, int, str], None]) -> None:
-    """Train the variants that have no weights yet, several at a time, each in a process of one thread."""
+    """Train the variants without weights, several in parallel, each in a process with one thread."""
     missing = [name for name in VARIANTS if not _is_trained(_weights(study, folder, name), study.recipe, name)]
     done = len(VARIANTS) - len(missing)
     on_progress(done, len(VARIANTS), "")
@@ -162,14 +166,16 @@ def _train_all(study: Realism, folder: Path, on_progress: Callable[[int, int, st
 
 
 def _is_trained(weights: Path, recipe: Recipe, variant: str) -> bool:
-    """Say whether weights are there with their facts; RobustPoseError where they are of another training."""
+    """Return whether weights exist with their facts; RobustPoseError if they come from another training run."""
     if not facts_path(weights).exists():  # the facts are written last
         return False
     facts = load_facts(weights)
     if facts.recipe != asdict(recipe):
-        raise RobustPoseError(f"{weights} is of another recipe; choose another --out")
+        raise RobustPoseError(f"{weights} was trained with another recipe; choose another --out")
     if facts.data_fingerprint != open_dataset(_people_of(variant)).fingerprint:
-        raise RobustPoseError(f"{weights} was trained on people of another renderer; choose another --out")
+        raise RobustPoseError(
+            f"{weights} was trained on people from another version of the renderer; choose another --out"
+        )
     return True
 
 
@@ -183,7 +189,7 @@ def _train_one(recipe: Recipe, variant: str, out: Path) -> None:
 
 
 def _score_all(models: Sequence[tuple[str, OpenedModel]], dataset: PoseDataset, n: int) -> Iterator[Worth]:
-    """Score models on the first n people: PCK@0.1 over the shared keypoints, and PCKh where it is defined."""
+    """Score models on the first n people: PCK@0.1 over the shared keypoints, and PCKh if it is defined."""
     tables = {name: _predictions(model, dataset, min(n, len(dataset))) for name, model in models}
     shared = frozenset(dataset.skeleton.keypoints).intersection(
         *(table.skeleton.keypoints for table in tables.values())
@@ -212,7 +218,7 @@ def _score_all(models: Sequence[tuple[str, OpenedModel]], dataset: PoseDataset, 
 
 
 def _predictions(model: OpenedModel, dataset: PoseDataset, n: int) -> Table:
-    """Return what a model predicts for the first n people, in its own skeleton."""
+    """Return a model's predictions for the first n people, in its own skeleton."""
     input_size = (int(model.module.input_size[0]), int(model.module.input_size[1]))
     if isinstance(dataset, RenderedPeople):
         dataset.prepare(n, input_size=input_size)

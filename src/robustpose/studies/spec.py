@@ -1,4 +1,4 @@
-"""What a study of STUDIES says of itself: its options, and what it is once they are set."""
+"""StudySpec: a study's options, and how to make the study from them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ def _nothing(options: object) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class StudySpec(Generic[Options]):
-    """A study by its options.
+    """A study and its options.
 
     options  a frozen dataclass of study.options.option fields, all with defaults
-    make     the study that they ask for; RobustPoseError for options that cannot be
-    remarks  lines for people about what the options leave out
+    make     returns the study for given options; RobustPoseError for invalid options
+    remarks  returns messages to the user about what the options exclude
     """
 
     options: type[Options]

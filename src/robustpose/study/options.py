@@ -1,14 +1,14 @@
-"""Options of studies: frozen dataclasses whose fields say how people set them on the command line.
+"""Options of studies: frozen dataclasses whose fields define the command-line options.
 
-A study that has options of its own writes such a dataclass beside its definition, alone or with the fields of one
-of these; the command line makes `robustpose study NAME` of it.
+A study with options of its own defines such a dataclass next to its definition, from scratch or as a subclass of
+one of these. The command line builds `robustpose study NAME` from it.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
 MAIN_METRICS = ("pckh", "pck", "ks")
-"""What --metric takes: metrics.main_metrics(), whose import would wait for torch."""
+"""The values of --metric: metrics.main_metrics(), written out because importing it would import torch."""
 
 
 def option(
@@ -22,11 +22,11 @@ def option(
 ) -> Any:
     """Make a field of an options dataclass.
 
-    text     what the help says
-    least    the smallest number that is taken
-    names    the kind of `robustpose list` that its values are of, which the shell completes
-    only     those of them that it takes; empty for all
-    several  whether it takes several of these, between commas
+    text     the help text
+    least    the smallest number accepted
+    names    the kind of `robustpose list` whose names are its values, for shell completion
+    only     the names accepted; empty for all
+    several  whether it accepts several names, comma-separated
     """
     about = {"help": text, "min": least, "names": names, "only": only, "several": several}
     return field(default=default, metadata=about)
@@ -34,77 +34,83 @@ def option(
 
 @dataclass(frozen=True)
 class PeopleOptions:
-    """Which models, on which people."""
+    """The models, and the people to score them on."""
 
     models: str = option(
         "", "Models, comma-separated: shg2,movenet-thunder,tfjs:PATH", names="models", several=True
     )
     data: str = option(
         "",
-        "synthpose | synthpose:test | NAME:PATH of coco, mpii, lsp, lspet, crowdpose, ochuman; "
-        "NAME:PATH[1-100] takes some of its people, A+B joins two",
+        "synthpose | synthpose:test | NAME:PATH, with NAME one of coco, mpii, lsp, lspet, crowdpose, ochuman; "
+        "NAME:PATH[1-100] selects a range of people, A+B joins two data sets",
         names="datasets",
     )
-    n: int | None = option(None, "People, from the first")
-    seed: int = option(0, "Of every random draw", least=0)
+    n: int | None = option(None, "Number of people, from the start of the data set; default: the study's own")
+    seed: int = option(0, "Random seed", least=0)
     min_keypoints: int = option(
-        0, "People in photos: minimum number of labelled, non-face keypoints per person", least=0
+        0, "Minimum number of labelled, non-face keypoints per person; photos only", least=0
     )
-    min_box: float = option(0, "People in photos: minimum box side, in pixels of the photo", least=0)
+    min_box: float = option(0, "Minimum longer side of a person's box, in photo pixels; photos only", least=0)
 
 
 @dataclass(frozen=True)
 class ComputedOptions(PeopleOptions):
-    """And under which budgets, from which files, computed where."""
+    """PeopleOptions, and the budgets, the files to read and where to compute."""
 
-    eps: str = option("", "Budgets: 1,2,8 of 255, or 1/255,8/255; the study's own by default")
+    eps: str = option("", "Budgets, comma-separated: 1,2,8 (in 1/255) or 1/255,8/255; default: the study's own")
     defence: str = option(
         "",
-        "Put in front of every model: median3 makes median3:shg2 of shg2; see `robustpose list defences`",
+        "Defence added to every model: median3 turns shg2 into median3:shg2; see `robustpose list defences`",
         names="defences",
     )
-    images: str = option("", "Photo folder, where it is not beside the annotations")
-    spec: str = option("", "Model spec of a model that others trained and that is not among the known ones")
-    people_per_cell: int | None = option(None, "Attacked together; a GPU wants hundreds", least=1)
-    engine: str = option("local", "local, this process; ray, many (extra `ray`)")
-    device: str = option("cpu", "cpu or cuda, of the local engine")
-    address: str = option("", "Of a running Ray cluster, or auto; one is started here where empty")
-    workers: int = option(0, "Of ray; 0: as many as there are processors", least=0)
-    threads: int | None = option(None, "Of torch; of each ray worker, 1 by default; of this process, all", least=1)
-    gpus: float = option(0.0, "Of each ray worker; 0.5: two workers share a GPU", least=0)
-    shard: str = option("", "2/8: compute the second of eight shares, for job arrays")
-    reuse: bool = option(False, "Take what other versions of the code or of torch computed in --out, too")
+    images: str = option("", "Photo folder, if the photos are not next to the annotation file")
+    spec: str = option("", "Model spec file of a third-party model that robustpose does not know")
+    people_per_cell: int | None = option(
+        None, "Number of people attacked together; use hundreds on a GPU", least=1
+    )
+    engine: str = option("local", "local (this process) or ray (many processes; needs the extra `ray`)")
+    device: str = option("cpu", "cpu or cuda (local engine only)")
+    address: str = option("", "Address of a running Ray cluster, or auto; if empty, start one on this machine")
+    workers: int = option(0, "Number of Ray workers; 0: one per processor", least=0)
+    threads: int | None = option(
+        None, "Number of torch threads; default: 1 per Ray worker, all with the local engine", least=1
+    )
+    gpus: float = option(0.0, "Number of GPUs per Ray worker; with 0.5, two workers share a GPU", least=0)
+    shard: str = option("", "Compute one share of the study, for job arrays: 2/8 is the second of eight")
+    reuse: bool = option(False, "Also reuse results in --out from other versions of the code or of torch")
 
 
 @dataclass(frozen=True)
 class GridOptions(ComputedOptions):
-    """And of studies of findings: which of these, on which grid."""
+    """ComputedOptions, and for studies of findings: which findings, on which grid."""
 
     findings: str = option(
         "",
-        "What to decide: fig2a,table1 | all | none; see `robustpose list findings`",
+        "Findings to test: fig2a,table1 | all | none; see `robustpose list findings`",
         names="findings",
         several=True,
     )
     tasks: str = option(
-        "", "Models of other tasks, to compare: action,parts:PATH | none", names="tasks", several=True
+        "", "Models of other tasks to compare with: action,parts:PATH | none", names="tasks", several=True
     )
-    other: str = option("", "A second data set, to carry universal perturbations to", names="datasets")
+    other: str = option("", "Second data set, to test universal perturbations on", names="datasets")
     training: str = option(
         "",
-        "Data set to learn universal perturbations on: SPEC | none; synthpose:train for synthpose",
+        "Data set to learn universal perturbations from, as in --data, or none; synthpose:train for synthpose",
         names="datasets",
     )
-    steps_walk: str = option("", "Numbers of IGSM's steps at which models are scored: 1,5,10,20")
-    long: int | None = option(None, "Steps of the strongest attacks; 20 or fewer leave figures 2e, 2f out")
+    steps_walk: str = option("", "Numbers of IGSM steps after which models are scored: 1,5,10,20")
+    long: int | None = option(None, "Steps of the strongest attacks; figures 2e and 2f need more than 20")
     universal_samples: int | None = option(
-        None, "Samples that a universal perturbation is learned from, repeats counted", least=16
+        None, "Number of samples to learn a universal perturbation from, including repeats", least=16
     )
-    universal_people: int | None = option(None, "Training people that it is learned from", least=16)
-    detections: str = option("", "A detector's boxes instead of the true ones: COCO's results JSON")
+    universal_people: int | None = option(
+        None, "Number of training people to learn a universal perturbation from", least=16
+    )
+    detections: str = option("", "Detector boxes to use instead of the true boxes: a COCO results JSON file")
     metric: str = option(
         "",
-        f"{' | '.join(MAIN_METRICS)}; by default what suits data and models, see docs/scores.md",
+        f"{' | '.join(MAIN_METRICS)}; the default depends on data and models, see docs/scores.md",
         names="metrics",
         only=MAIN_METRICS,
     )

@@ -88,6 +88,13 @@ def test_several_models_are_a_range_under_the_attack_that_costs_them_most() -> N
     assert "--model c --attack autopose" in said[2]
 
 
+def test_joints_that_are_lost_alike_share_a_verb() -> None:
+    rows = [row("shg2", None, 80.0), row("shg2", IGSM, 20.0)]
+    rows += [row("shg2", IGSM, value, part=part) for part, value in (("wrist", 5.0), ("knee", 5.0), ("hip", 9.0))]
+    said = conclusion(study(IGSM), rows)[1]
+    assert said == "The wrist and knee are lost first (relative score 5.0%), the hip last (9.0%)."
+
+
 def test_one_person_has_no_interval() -> None:
     rows = [row("shg2", None, 80.0, n=1), row("shg2", IGSM, 25.0, 25.0, 25.0, n=1)]
     assert conclusion(study(IGSM, n=1), rows)[0] == (

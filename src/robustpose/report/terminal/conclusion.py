@@ -97,12 +97,15 @@ def _joints(rows: Sequence[Row], setting: Setting) -> list[str]:
     if high - low < 0.05:  # they would read the same
         return []
     first, last = (high, low) if setting.targeted else (low, high)
-    names = {end: listed([spoken(part) for part, mean in means.items() if mean == end]) for end in (first, last)}
+    parts = {end: [spoken(part) for part, mean in means.items() if mean == end] for end in (first, last)}
+    names = {end: listed(each) for end, each in parts.items()}
     if setting.targeted:
         most, least = f"{names[first]} most often ({first:.1f}%)", f"{names[last]} least ({last:.1f}%)"
         return [f"The attacker moves the {most}, the {least}."]
+    verb = "is" if len(parts[first]) == 1 else "are"
     return [
-        f"The {names[first]} is lost first (relative score {first:.1f}%), the {names[last]} last ({last:.1f}%)."
+        f"The {names[first]} {verb} lost first (relative score {first:.1f}%), "
+        f"the {names[last]} last ({last:.1f}%)."
     ]
 
 

@@ -1,7 +1,7 @@
-"""The validity study: one study of real models, twice: on rendered people and on photos.
+"""The same attacks on third-party models, on rendered people and on photos: do the rankings agree?
 
-Each side is the real study in a folder of its own, so its cells may be computed anywhere by
-`robustpose study real`; comparison.py sets the two beside each other.
+Each side is the real study in its own folder, so its cells can be computed on any machine with
+`robustpose study real`; comparison.py compares the two sides.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ class Validity:
     """
 
     name: str = "validity"
-    title: str = "Do rendered people order models as photos do?"
+    title: str = "Do rendered people rank models as photos do?"
     models: tuple[str, ...] = REAL.models
     rendered: str = "synthpose:val"
     photos: str = ""
@@ -76,13 +76,14 @@ def studies_of(study: Validity) -> dict[str, Study]:
     RobustPoseError for fewer than two models, and for photos that are none.
     """
     if not study.photos:
-        raise RobustPoseError(f"study {study.name} is of photos too: name them with --data, such as coco:PATH")
+        raise RobustPoseError(f"study {study.name} needs photos: name them with --data, such as coco:PATH")
     if study.photos.partition(":")[0] == "synthpose":
         raise RobustPoseError(
-            f"study {study.name} holds rendered people against photos; got --data {study.photos}"
+            f"study {study.name} compares rendered people with photos, so --data must be photos; "
+            f"got --data {study.photos}"
         )
     if len(study.models) < 2:
-        raise RobustPoseError(f"an order needs two models at least, got {', '.join(study.models) or 'none'}")
+        raise RobustPoseError(f"a ranking needs at least two models, got {', '.join(study.models) or 'none'}")
     rendered = replace(
         REAL,
         models=study.models,
@@ -115,8 +116,8 @@ def open_sides(study: Validity) -> dict[str, Plan]:
     sides = {RENDERED: rendered, PHOTOS: photos}
     if len(shared := shared_joints(sides)) < 2:
         raise RobustPoseError(
-            f"study {study.name} needs two keypoints at least that {rendered.dataset.name}, {photos.dataset.name} "
-            f"and all models share and count; they share {', '.join(sorted(shared)) or 'none'}"
+            f"study {study.name} needs at least two keypoints that count in {rendered.dataset.name}, "
+            f"{photos.dataset.name} and all models; they share {', '.join(sorted(shared)) or 'none'}"
         )
     return sides
 
