@@ -103,11 +103,11 @@ def test_load_model_takes_what_people_have(linear: LinearPose) -> None:
 
 def test_wrong_questions(linear: LinearPose) -> None:
     found = rp.attack(linear, tiny_batch(3), attack="fgsm")
-    with pytest.raises(RobustPoseError, match="no score 'relativ' of 'all'; measures: clean, attacked, relative"):
+    with pytest.raises(RobustPoseError, match="no score 'relativ' for 'all'; measures: clean, attacked, relative"):
         found.score("relativ")
     with pytest.raises(RobustPoseError, match=r"no results for eps 0\.5"):
         found.score(eps=0.5)
-    with pytest.raises(RobustPoseError, match="eps must be a number"):
+    with pytest.raises(RobustPoseError, match="eps must be one or more numbers"):
         rp.attack(linear, tiny_batch(3), eps=())
     with pytest.raises(RobustPoseError, match=r"the batch has crops of \(8, 12\), the model takes \(128, 128\)"):
         rp.load_data(tiny_batch(3)).load([0], input_size=(128, 128))

@@ -65,7 +65,7 @@ def test_who_learns_from_photos_names_who_it_is_scored_on(
     assert "the training set contains people of the validation set" in capsys.readouterr().err
     some = coco_file(tmp_path / "c.json", people=2, first=3)
     assert run(monkeypatch, "train", "deeppose", "--data", f"coco:{many}", "--validation", f"coco:{some}") == 2
-    assert "holds people of the validation set, coco:000007:3 among them" in capsys.readouterr().err
+    assert "contains people of the validation set, coco:000007:3 among them" in capsys.readouterr().err
     assert opened("--data", f"coco:{many}", "--validation", f"coco:{others}") == ("coco", "coco")
     assert opened("--data", f"coco:{many}", "--validation", "synthpose") == ("coco", "synthpose:val")
 

@@ -119,7 +119,7 @@ def test_what_lies_beyond_the_photo_is_black_and_holds_no_gradient() -> None:
 
 
 def test_a_crop_beside_the_photo_is_refused() -> None:
-    with pytest.raises(RobustPoseError, match="holds no pixel of the photo"):
+    with pytest.raises(RobustPoseError, match="contains no pixel of the photo"):
         surface_of(a_photo(20, 20), (100, 100, 10, 10))
 
 
