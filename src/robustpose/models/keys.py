@@ -11,7 +11,7 @@ from robustpose.fields import finite_number
 Key = tuple[str, Callable[[object], Any]]
 
 _LARGEST = 4096
-"""Side of a picture or a heatmap: no pose model takes a larger one, and memory would end first."""
+"""Side of an image or a heatmap: no pose model takes a larger one, and memory would end first."""
 
 
 def one_of(*known: str) -> Key:

@@ -145,7 +145,7 @@ def pulled_path(name: str) -> tuple[str, Path]:
             f"{pull.package.size / 1e6:.0f} MB through {pull.package.client})"
         )
     if wrong:
-        raise RobustPoseError(f"{wrong[0]}: is damaged or missing; `robustpose pull {name}` brings it again")
+        raise RobustPoseError(f"{wrong[0]}: is damaged or missing; run `robustpose pull {name}` to fetch it again")
     importer, file = pull.opened
     return importer, folder_of(name) / file
 

@@ -1,6 +1,6 @@
 """Specs: what must be known of a model that others trained before it can be attacked, as a TOML file.
 
-A model's file says which numbers go in and out, not what they mean. The spec says it: the picture's size and
+A model's file says which numbers go in and out, not what they mean. The spec says it: the image's size and
 scaling, which keypoints come out and how they are written, and what the model was trained towards (`sigma` and
 `peak` of the heatmaps), which the training loss that an attack raises needs. Specs of known files come with the
 package (specs/*.toml) and are found by the file's sha256; for any other file the user writes one

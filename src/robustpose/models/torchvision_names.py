@@ -4,7 +4,7 @@ resnet_50_backbone  torchvision's resnet50 (and so most ImageNet weights): for t
                     resreg, resdec, resdec_pre, simcc, integral and of tasks.py
 pose_resnet_50      microsoft/human-pose-estimation.pytorch's pose_resnet_50 (arXiv 1804.06208): a whole resdec
 
-The pose models were trained on pictures as OpenCV reads them, so they take BGR. Their cells lie on multiples of 4
+The pose models were trained on images as OpenCV reads them, so they take BGR. Their cells lie on multiples of 4
 pixels where ours lie at the cells' centres: what they find is decoded 1.5 pixels too far right and down.
 """
 

@@ -1,7 +1,7 @@
 """Chained: Gkioxari, Toshev, Jaitly, "Chained Predictions Using Convolutional Neural Networks", ECCV 2016, arXiv
 1605.02346, as the authors of the paper studied run it (their code: Naman-ntc/Pytorch-Human-Pose-Estimation).
 
-Keypoints are found one after another: a hidden state starts from the picture's features, and before each keypoint
+Keypoints are found one after another: a hidden state starts from the image's features, and before each keypoint
 it takes in the maps of ALL keypoints found so far. A head of its own writes each keypoint's map: transposed
 convolutions of 2x2, 4x4 and 6x6, summed, twice. So an error at one keypoint reaches every later one.
 
@@ -144,7 +144,7 @@ def order_for(skeleton: Skeleton) -> tuple[str, ...]:
 
 
 def chained(size: str, skeleton: Skeleton = MPII_16) -> Chained:
-    """One keypoint after another: Chained."""
+    """Sequential prediction, one keypoint after another: Chained."""
     order = order_for(skeleton)
     if size == "published":
         return Chained(

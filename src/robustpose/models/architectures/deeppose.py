@@ -13,7 +13,7 @@ from robustpose.types import PoseOutput
 
 
 class DeepPose(nn.Module):
-    """Regress every coordinate from the pooled features of the whole picture.
+    """Regress every coordinate from the pooled features of the whole image.
 
     forward: images (N, 3, H, W) in [0, 1] -> PoseOutput with one coordinate stage (N, K, 2) in [-0.5, 0.5].
     """

@@ -136,7 +136,7 @@ class PartsHead:
 
 
 def _order_of_parts(parts: Sequence[Sequence[int]], order: Sequence[int]) -> list[int]:
-    """Return which part each is in a mirrored picture, given the same of the rows that parts are made of."""
+    """Return which part each is in a mirrored image, given the same of the rows that parts are made of."""
     made_of = [frozenset(part) for part in parts]
     return [made_of.index(frozenset(order[row] for row in part)) for part in parts]
 

@@ -1,7 +1,7 @@
 """Stacked hourglass: Newell, Yang, Deng, "Stacked Hourglass Networks for Human Pose Estimation", ECCV 2016,
 arXiv 1603.06937; official code umich-vl/pose-hg-train.
 
-Each stack looks at the whole picture at five scales and writes its own heatmaps; every stack is supervised, and
+Each stack looks at the whole image at five scales and writes its own heatmaps; every stack is supervised, and
 its heatmaps are fed to the next. Here: nearest-neighbour upsampling and pre-activation bottlenecks as published;
 one residual module at each place, as in the authors' 8-stack release (their nModules = 1; 25 M parameters). The
 paper studied says nothing of it; its authors' own code puts two at each place (12.6 M for 2 stacks). The compact
@@ -132,12 +132,12 @@ class StackedHourglass(nn.Module):
 
 
 def shg2(size: str, skeleton: Skeleton = MPII_16) -> StackedHourglass:
-    """Two stacks: 2-SHG."""
+    """Stacked hourglass with two stacks: 2-SHG."""
     return _published(skeleton, stacks=2) if size == "published" else _compact(skeleton, stacks=2)
 
 
 def shg8(size: str, skeleton: Skeleton = MPII_16) -> StackedHourglass:
-    """Eight stacks: 8-SHG."""
+    """Stacked hourglass with eight stacks: 8-SHG."""
     return _published(skeleton, stacks=8) if size == "published" else _compact(skeleton, stacks=8)
 
 

@@ -1,7 +1,7 @@
 """HRNet: Sun, Xiao, Liu, Wang, "Deep High-Resolution Representation Learning for Human Pose Estimation",
 CVPR 2019, arXiv 1902.09212; official code leoxiaobin/deep-high-resolution-net.pytorch.
 
-The picture stays at a quarter of its resolution from the stem to the heatmaps; coarser branches join beside it,
+The image stays at a quarter of its resolution from the stem to the heatmaps; coarser branches join beside it,
 one a stage, and after every few blocks all branches exchange their features. The published size is HRNet-W32. The
 compact size is half as wide (its stem a quarter), with one block where W32 has four, two first bottlenecks, and 3
 and 2 exchanges in its last stages where W32 has 4 and 3.
@@ -143,7 +143,7 @@ class HRNet(nn.Module):
 
 
 def hrnet(size: str, skeleton: Skeleton = MPII_16) -> HRNet:
-    """High resolution throughout: HRNet-W32."""
+    """High-resolution features throughout the network: HRNet-W32."""
     if size == "published":
         return HRNet(
             width=32,

@@ -61,5 +61,5 @@ class Integral(nn.Module):
 
 
 def integral(size: str, skeleton: Skeleton = MPII_16) -> Integral:
-    """Soft-argmax regression."""
+    """Integral regression: coordinates by soft-argmax of heatmaps."""
     return Integral(backbone=backbone(size), width=WIDTHS[size], input_size=INPUT_SIZES[size], skeleton=skeleton)

@@ -36,7 +36,7 @@ def backbone(size: str) -> ResNet:
 
 
 class ResReg(nn.Module):
-    """Regress every coordinate from the pooled features of the whole picture.
+    """Regress every coordinate from the pooled features of the whole image.
 
     forward: images (N, 3, H, W) in [0, 1] -> PoseOutput with one coordinate stage (N, K, 2) in [-0.5, 0.5].
     """
@@ -99,12 +99,12 @@ class ResDec(nn.Module):
 
 
 def resreg(size: str, skeleton: Skeleton = MPII_16) -> ResReg:
-    """Direct regression on the backbone that resdec has."""
+    """Direct coordinate regression on the same ResNet backbone as resdec: ResReg."""
     return ResReg(backbone=backbone(size), input_size=INPUT_SIZES[size], skeleton=skeleton)
 
 
 def resdec(size: str, skeleton: Skeleton = MPII_16) -> ResDec:
-    """Deconvolution and heatmaps on the backbone that resreg has: ResDec."""
+    """Heatmaps by deconvolution on the same ResNet backbone as resreg: ResDec."""
     compact = size == "compact"
     return ResDec(
         backbone=backbone(size),
@@ -117,5 +117,5 @@ def resdec(size: str, skeleton: Skeleton = MPII_16) -> ResDec:
 
 
 def resdec_pre(size: str, skeleton: Skeleton = MPII_16) -> ResDec:
-    """Make a resdec for a backbone that was trained before: the difference lies in the weights."""
+    """ResDec with a pretrained backbone; only the weights differ from resdec."""
     return resdec(size, skeleton)

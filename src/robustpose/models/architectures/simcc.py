@@ -65,7 +65,7 @@ class SimCC(nn.Module):
 
 
 def simcc(size: str, skeleton: Skeleton = MPII_16) -> SimCC:
-    """Coordinate classification on resdec's features."""
+    """Classification of x and y on resdec's backbone: SimCC."""
     return SimCC(
         backbone=backbone(size),
         width=WIDTHS[size],

@@ -16,7 +16,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Standardise(nn.Module):
     """Turn images (N, 3, H, W) in [0, 1] into what an ImageNet model takes.
 
-    channels  the order that the model takes. Code that reads its pictures by OpenCV often forgot to turn BGR into
+    channels  the order that the model takes. Code that reads its images by OpenCV often forgot to turn BGR into
               RGB, and took RGB's mean and deviation all the same; so does 'BGR'.
     """
 

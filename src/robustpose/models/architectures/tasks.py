@@ -1,7 +1,7 @@
 """Classification and segmentation on resdec's backbone: is pose more or less robust than the other tasks?
 
 The paper studied compares pose with classification and segmentation across papers and models; here the backbone
-and the attacked pictures are the same, so what differs is the task, and how long each model learned it
+and the attacked images are the same, so what differs is the task, and how long each model learned it
 (docs/zoo.md). Not pose models: they give logits.
 
 ActionClassifier  every cell's features, thinned by a 1x1, and a linear layer over all of them, as VGG has it
@@ -12,7 +12,7 @@ PartSegmenter     a decoder that gets the backbone's finer features back on the 
 
 Plainer heads were tried on the same backbone and 12,000 people: an average over the cells before the linear layer
 (accuracy 63.2 [60.1, 66.2] on n = 1000 after 160,000 samples; all cells 65.7 [62.7, 68.8] after 192,000), and
-resdec's deconvolutions for the parts (mean IoU 48.2 [47.2, 49.2] after 300,000), whose maps know of the picture
+resdec's deconvolutions for the parts (mean IoU 48.2 [47.2, 49.2] after 300,000), whose maps know of the image
 what 4 x 4 cells hold. An action takes more people than a pose, for a person has one: 600,000 samples of 36,000
 people come to 71.4 [68.7, 74.2]. A hidden layer, or finer cells, made no difference in the first 32,000 samples.
 """
@@ -124,14 +124,14 @@ VERSION = 1
 
 
 def action(size: str) -> ActionClassifier:
-    """Classify the actions of the rendered people."""
+    """Classify the action of a rendered person."""
     return ActionClassifier(
         backbone=backbone(size), width=WIDTHS["compact"], input_size=INPUT_SIZES[size], classes=ACTION_CLASSES
     )
 
 
 def parts(size: str) -> PartSegmenter:
-    """Segment the body parts of the rendered people."""
+    """Segment the body parts of a rendered person."""
     return PartSegmenter(
         backbone=backbone(size), width=WIDTHS[size], input_size=INPUT_SIZES[size], classes=PART_CLASSES
     )

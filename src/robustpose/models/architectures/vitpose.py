@@ -56,10 +56,10 @@ class Block(nn.Module):
 
 
 class ViTPose(nn.Module):
-    """Patches of the picture talk to each other, then deconvolutions draw the heatmaps.
+    """Self-attention over patches of the image, then heatmaps by deconvolution.
 
     patch    side of a patch, input pixels
-    padding  around the picture, input pixels; the official code has 2, which shifts the patches
+    padding  around the image, input pixels; the official code has 2, which shifts the patches
     width    of a token
     decoder  channels of the deconvolutions
 
@@ -115,7 +115,7 @@ class ViTPose(nn.Module):
 
 
 def vitpose(size: str, skeleton: Skeleton = MPII_16) -> ViTPose:
-    """Plain transformer: ViTPose-B with the classic decoder."""
+    """Plain vision transformer: ViTPose-B with the classic decoder."""
     if size == "published":
         return ViTPose(
             patch=16,

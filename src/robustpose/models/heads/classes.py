@@ -38,7 +38,7 @@ class SimCCHead:
     def encode(self, keypoints: Tensor, /) -> Tensor:
         """Write keypoints (N, K, 2) in input pixels as logits (N, K, Lx + Ly) whose softmax is the target.
 
-        The distributions sum to 1, so a keypoint beyond the picture has its mass at the edge.
+        The distributions sum to 1, so a keypoint beyond the image has its mass at the edge.
         """
         ly, lx = self.bins
         at = geometry.pixels_to_cells(keypoints, heatmap_size=self.bins, input_size=self.input_size)

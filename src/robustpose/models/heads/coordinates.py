@@ -17,7 +17,7 @@ from robustpose.types import Margins
 
 @dataclass(frozen=True)
 class CoordinateHead:
-    """Two numbers for each keypoint, the picture's edges being -0.5 and 0.5.
+    """Two numbers for each keypoint, the image's edges being -0.5 and 0.5.
 
     error  what the loss averages: 'squared' as in DeepPose, or 'absolute' as in integral regression (L1)
     kind   'coordinates', or 'integral' where they are the mean place of a map
@@ -69,7 +69,7 @@ def _column(spec: OutputSpec, name: str, output: Tensor) -> Tensor:
 
 
 def _stages(spec: OutputSpec, outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Return outputs as coordinates (N, K, 2), the picture's edges being -0.5 and 0.5."""
+    """Return outputs as coordinates (N, K, 2), the image's edges being -0.5 and 0.5."""
     height, width = spec.input_size
     stages = []
     for output in outputs:
@@ -116,4 +116,4 @@ COORDINATES = HeadFormat(
     check=_check,
 )
 """A spec file says the columns of a row ("x", "y", perhaps "score"; others are ignored) and the unit of x and y,
-which count from the picture's outer edges; a column "logit" is the score before its sigmoid."""
+which count from the image's outer edges; a column "logit" is the score before its sigmoid."""

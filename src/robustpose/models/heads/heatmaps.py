@@ -29,7 +29,7 @@ class HeatmapHead:
                               right and small models learn slowly
     decoding                  'argmax': the centre of the highest cell, as in the paper studied;
                               'quarter': moved a quarter cell towards the higher neighbour (Newell et al. 2016)
-    lattice                   where the cells lie in the picture: geometry.Lattice
+    lattice                   where the cells lie in the image: geometry.Lattice
     """
 
     kind: ClassVar[str] = "heatmaps"

@@ -96,9 +96,9 @@ class ModelFile:
     format           as in a spec
     sha256           of all its bytes
     inputs, outputs  its own, for people who write a spec and for the spec's check
-    resizable        whether a spec may ask for a picture of another height and width than the input's
+    resizable        whether a spec may ask for an image of another height and width than the input's
     check            raises what no spec could mend: quantised, unknown operators
-    read             plans the graph for a picture of this shape (1, ...) up to the tensors named
+    read             plans the graph for an image of this shape (1, ...) up to the tensors named
     """
 
     file: str

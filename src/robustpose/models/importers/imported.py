@@ -1,6 +1,6 @@
 """ImportedPose: a model that others trained, with what its spec says of it, as a PoseModel.
 
-The picture's scaling and the reading of the outputs are part of the module, so the gradient reaches [0, 1] RGB.
+The image's scaling and the reading of the outputs are part of the module, so the gradient reaches [0, 1] RGB.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from robustpose.types import PoseOutput
 class ImportedPose(nn.Module):
     """A graph of another library under a spec; satisfies PoseModel.
 
-    graph        takes the scaled picture in the spec's layout, returns the spec's stages
+    graph        takes the scaled image in the spec's layout, returns the spec's stages
     fingerprint  a hash of the model's file and of what the spec says; part of every result's key
     """
 

@@ -33,7 +33,7 @@ def same_pads(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[i
 def same_padding(
     image: Value, kernel: tuple[int, ...], stride: tuple[int, int], dilation: tuple[int, int] = (1, 1)
 ) -> Pads:
-    """Return what SAME padding puts around a picture (N, H, W, C)."""
+    """Return what SAME padding puts around an image (N, H, W, C)."""
     top, bottom = same_pads(image.shape[1], kernel[0], stride[0], dilation[0])
     left, right = same_pads(image.shape[2], kernel[1], stride[1], dilation[1])
     return (left, right, top, bottom)
@@ -155,7 +155,7 @@ def max_pool(
 def plan_average_pool(
     node: Node, *, kernel: tuple[int, int], stride: tuple[int, int], pads: Pads, activation: Run | None = None
 ) -> Plan:
-    """Plan the mean over the cells of each window that lie in the picture."""
+    """Plan the mean over the cells of each window that lie in the image."""
     image = node.value(0)
     run = partial(average_pool, kernel=kernel, stride=stride, pads=pads, activation=activation)
     if not any(pads):
@@ -173,7 +173,7 @@ def average_pool(
     pads: Pads,
     activation: Run | None,
 ) -> Tensor:
-    """Average (N, H, W, C) under each window; `share` (1, 1, h, w) is its size over its cells in the picture."""
+    """Average (N, H, W, C) under each window; `share` (1, 1, h, w) is its size over its cells in the image."""
     y = functional.avg_pool2d(functional.pad(x.permute(0, 3, 1, 2), pads), kernel, stride)
     if share is not None:
         y = y * share

@@ -72,7 +72,7 @@ def opened_module(model: nn.Module, *, name: str, card: Path | ModelSpec | None 
 class CallablePose(ImportedPose):
     """A Python function under a spec: answers, but has no gradient. The function is given 8-bit pictures.
 
-    differentiable  False, which the door to the attacks reads
+    differentiable  False, so that attacks which need gradients are refused
     """
 
     differentiable = False

@@ -190,7 +190,7 @@ def _input(model: Any, weights: dict[str, Tensor], *, file: str) -> tuple[str, l
 
 
 def _check_input(card: ModelSpec, source: str, shape: list[int | str], *, file: str) -> None:
-    """Check that the model takes pictures of the spec's size and layout."""
+    """Check that the model takes images of the spec's size and layout."""
     height, width = card.input_size
     expected = [1, height, width, 3] if card.layout == "NHWC" else [1, 3, height, width]
     fits = len(shape) in (0, 4) and all(

@@ -94,7 +94,7 @@ def _pads(
 
 
 def plan_transpose_conv(node: TfjsNode) -> Plan:
-    """Conv2DBackpropInput: the inputs are the output's shape, the weights and the picture."""
+    """Conv2DBackpropInput: the inputs are the output's shape, the weights and the image."""
     if node.window("dilations") != (1, 1) or node.text("padding", "VALID") == "EXPLICIT":
         raise node.refuse("is dilated or has explicit paddings")
     _, height, width, _ = node.numbers(0)

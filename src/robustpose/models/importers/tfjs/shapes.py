@@ -80,7 +80,7 @@ def plan_pack(node: TfjsNode) -> Plan:
 
 
 def plan_unpack(node: TfjsNode) -> Plan:
-    """Unpack; of a batch of one its only picture, into whose first axis the people are folded."""
+    """Unpack; of a batch of one its only image, into whose first axis the people are folded."""
     shape, axis = node.value(0).shape, node.axis(node.number("axis", 0))
     if axis == 0 and shape[0] == 1 and len(shape) > 1:
         return shapes.plan_reshape(node, shape[1:])

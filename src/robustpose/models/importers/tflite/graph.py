@@ -173,7 +173,7 @@ class _Reader:
         tensor = self.graph.Tensors(index)
         kind = _TYPE_NAMES.get(tensor.Type(), "unknown")
         scaled = tensor.Quantization() is not None and tensor.Quantization().ScaleLength() > 0
-        # a float model may take its picture as uint8; without a scale that is a picture, not a quantised tensor
+        # a float model may take its image as uint8; without a scale that is an image, not a quantised tensor
         if kind in _QUANTISED and (scaled or index != self.source):
             raise RobustPoseError(
                 f"{self.file}: is quantised (tensor {_name(self.graph, index)!r} is {kind}), and rounding has no "
