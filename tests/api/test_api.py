@@ -142,7 +142,7 @@ def test_an_attack_raises_its_own_objective_unless_told(heatmaps: TinyHeatmaps, 
     ("asked", "line"),
     [
         ({"attack": "fgsm", "threat": "l2"}, "threat l2 needs eps, such as 2 or 0.5"),
-        ({"attack": "spatial"}, "threat spatial needs eps, such as 30, degrees"),
+        ({"attack": "spatial"}, "threat spatial needs eps, such as 30 (degrees)"),
         ({"eps": 0}, "a budget of 0 is no attack"),
         ({"eps": "0/255"}, "a budget of 0 is no attack"),
         ({"n": 0}, "n must be an integer of at least 1, got 0"),

@@ -18,7 +18,7 @@ from robustpose.attacks import (
 from robustpose.attacks.gradient import stacked
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import OBJECTIVES, Aim, Keypoints, Objective, TrainingLoss, correct_radius
-from robustpose.threats import Linf, make_threat
+from robustpose.threats import THREATS, Linf, make_threat
 from robustpose.types import Attack, Batch, MinimumNormAttack, PoseModel, Threat
 from tests.attacks.untidy import PERTURBING
 from tests.conftest import LinearPose, TinyHeatmaps, one_person, tiny_batch
@@ -34,13 +34,6 @@ LAZY = [
 QUICK = {"eot_patch": 4, "square": 80, "fmn": 24, "fmn_each": 8, "rays": 60}
 """Steps, where the attack's own number is long for a test."""
 IN_LINF = [name for name, threat in PAIRS if threat == "linf"]
-BUDGETS = {
-    "linf": (0.25 / 255, 1 / 255, 8 / 255, 64 / 255),
-    "l2": (0.1, 2.0),
-    "l1": (0.7, 12.0),
-    "l0": (3, 20),
-    "patch": (2, 5),
-}
 MODELS = {"linear": LinearPose, "heatmaps": TinyHeatmaps}
 
 every_attack = pytest.mark.parametrize("name", PERTURBING)
@@ -86,7 +79,7 @@ def attack(
 @pytest.mark.parametrize(("name", "threat"), PAIRS)
 def test_budget_range_and_finiteness(name: str, threat: str, model: PoseModel, targeted: bool) -> None:
     batch = tiny_batch()
-    for eps in BUDGETS[threat]:
+    for eps in THREATS[threat].budgets:
         allowed = make_threat(threat, eps)
         rounds = allowed.holds_8bit
         adv = attack(name, model, batch, threat=allowed, targeted=targeted, round_to_8bit=rounds).images

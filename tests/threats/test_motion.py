@@ -77,7 +77,7 @@ def test_budgets_are_read_and_written(threat: str, text: str, eps: float, writte
         ("rotation", "-1", "eps of rotation must be a number from 0, got -1"),
         ("translation", "12", "eps of translation must be 1 at most, got 12"),
         ("scaling", "nan", "must be a number from 0"),
-        ("rotation", "wide", "a number such as 30, degrees"),
+        ("rotation", "wide", r"a number such as 30 \(degrees\)"),
     ],
 )
 def test_budgets_that_cannot_be_are_refused(threat: str, text: str, message: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from robustpose.cli.catalogue import known, literal
+from robustpose.cli.catalogue import known, literal, read_texts
 from robustpose.cli.options import (
     DataOption,
     DefenceOption,
@@ -25,6 +25,7 @@ from robustpose.errors import RobustPoseError
 
 AUTO: str = literal("robustpose.ownphoto.box", "AUTO")
 
+_BUDGETS = read_texts("robustpose.threats", "THREATS", "example")
 _OF_DATA_SETS = {"data", "targeted", "n", "images", "min_keypoints", "min_box", "detections", "metric"}
 """Options for data sets, which an attack on one photo does not take."""
 
@@ -52,16 +53,16 @@ def attack(
     threat: Annotated[
         str,
         typer.Option(
-            help="Threat model: linf (default) | l2 | l1 | l0 | patch; for --attack spatial and worst_of_k: "
-            "spatial (default) | rotation | translation | scaling",
+            help=f"Threat model: {' | '.join(known('threats'))}; the attack's first by default; see "
+            "`robustpose list threats`",
             autocompletion=completing("threats"),
         ),
     ] = "",
     eps: Annotated[
         str,
         typer.Option(
-            help="Budget. linf: 8/255 (default) or 0.03; l2: such as 2; l1: 12; l0: 100 (pixels); patch: 32 (side "
-            "in pixels); spatial: 30 (degrees)"
+            help="Budget of the threat, 8/255 by default with linf. Examples: "
+            + "; ".join(f"{threat} {example}" for threat, example in _BUDGETS.items())
         ),
     ] = "",
     steps: Annotated[

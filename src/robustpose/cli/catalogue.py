@@ -81,6 +81,27 @@ def argument(module: str, registry: str, name: str, keyword: str) -> tuple[str, 
     return (_definition(home, found.id)[0], found.id) if isinstance(found, ast.Name) else None
 
 
+def read_texts(module: str, registry: str, keyword: str) -> dict[str, str]:
+    """Return the text of one field of each entry of a registry, by name: the `example` of each threat, say.
+
+    Entries without that field are missing.
+    """
+    home, node = _definition(module, registry)
+    assert isinstance(node, ast.Dict)
+    if module in sys.modules:
+        now = getattr(import_module(module), registry)
+        return {name: text for name in now if isinstance(text := getattr(now[name], keyword, None), str)}
+    found = {}
+    for key, value in zip(node.keys, node.values, strict=True):
+        if not isinstance(key, ast.Constant):
+            continue
+        made = _definition(home, value.id)[1] if isinstance(value, ast.Name) else value
+        given = {each.arg: each.value for each in made.keywords} if isinstance(made, ast.Call) else {}
+        if isinstance(text := given.get(keyword), ast.Constant):
+            found[str(key.value)] = str(text.value)
+    return found
+
+
 def literal(module: str, name: str) -> Any:
     """Return a literal from a module's source: an assigned value, or the literal defaults of a dataclass."""
     _, node = _definition(module, name)

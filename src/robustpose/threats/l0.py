@@ -46,7 +46,8 @@ def _best_move(eps: float, room: Floats, slope: Floats) -> Floats:
 L0_SPEC = ThreatSpec(
     make=L0,
     rule="may change eps pixels",
-    example="100",
+    example="100 (pixels)",
     unit="pixels",
     best_move=_best_move,
+    budgets=(2, 3, 20),
 )

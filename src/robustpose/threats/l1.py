@@ -113,4 +113,5 @@ L1_SPEC = ThreatSpec(
     unit="L1",
     format=lambda eps: f"{eps:g} in L1",
     best_move=_best_move,
+    budgets=(0.6, 12.0),
 )

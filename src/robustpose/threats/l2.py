@@ -108,4 +108,5 @@ L2_SPEC = ThreatSpec(
     unit="L2",
     format=lambda eps: f"{eps:g} in L2",
     best_move=_best_move,
+    budgets=(0.3, 2.0, 4.0),
 )

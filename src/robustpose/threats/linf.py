@@ -84,4 +84,5 @@ LINF_SPEC = ThreatSpec(
     parse=_parse,
     format=lambda eps: f"{round(eps * 255, 6):g}/255",
     best_move=_best_move,
+    budgets=(0.25 / 255, 1 / 255, 8 / 255, 32 / 255, 64 / 255),
 )

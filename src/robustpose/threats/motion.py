@@ -114,7 +114,7 @@ SPATIAL_SPEC = ThreatSpec(
     kind="motion",
     make=_spatial,
     rule="may turn the picture by eps degrees and shift it by a tenth for every 30, the truth moving along",
-    example="30, degrees",
+    example="30 (degrees)",
     unit="degrees",
     format=lambda eps: f"{eps:g} degrees and {eps * SHIFT_OF_A_DEGREE:.3g} of the side",
 )
@@ -123,7 +123,7 @@ ROTATION_SPEC = ThreatSpec(
     kind="motion",
     make=lambda eps: Motion("rotation", eps, degrees=eps, largest=180.0),
     rule="may turn the picture by eps degrees, the truth moving along",
-    example="30, degrees",
+    example="30 (degrees)",
     unit="degrees",
 )
 
@@ -131,7 +131,7 @@ TRANSLATION_SPEC = ThreatSpec(
     kind="motion",
     make=lambda eps: Motion("translation", eps, shift=eps, largest=1.0),
     rule="may shift the picture by a share eps of it, the truth moving along",
-    example="0.1, a share of the picture",
+    example="0.1 (share of the image)",
     unit="of the side",
 )
 
@@ -139,6 +139,6 @@ SCALING_SPEC = ThreatSpec(
     kind="motion",
     make=lambda eps: Motion("scaling", eps, zoom=eps, largest=1.0),
     rule="may make the picture 1 + eps times as large or as small, the truth moving along",
-    example="0.1, a tenth larger or smaller",
+    example="0.1 (a tenth larger or smaller)",
     unit="of the size",
 )

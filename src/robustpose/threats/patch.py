@@ -75,8 +75,9 @@ def _best_move(eps: float, room: Floats, slope: Floats) -> Floats:
 PATCH_SPEC = ThreatSpec(
     make=Patch,
     rule="may change a square of eps by eps pixels, wherever it lies",
-    example="32",
+    example="32 (side in pixels)",
     unit="pixels of its side",
     format=lambda eps: f"{eps:g} x {eps:g} pixels",
     best_move=_best_move,
+    budgets=(2, 3, 5),
 )

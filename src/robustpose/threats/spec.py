@@ -33,6 +33,7 @@ class ThreatSpec(Generic[Made]):
     parse        reads eps from text; parse_number unless given
     format       writes eps for people; number and unit unless given
     best_move    the best change for a linear loss in closed form, for tests; None: unknown
+    budgets      values of eps at which tests run every attack that serves the threat, small to large
     """
 
     make: Callable[[float], Made]
@@ -46,6 +47,7 @@ class ThreatSpec(Generic[Made]):
     parse: Callable[[str], float] | None = None
     format: Callable[[float], str] | None = None
     best_move: BestMove | None = None
+    budgets: tuple[float, ...] = ()
 
 
 def check_budget(eps: float, threat: str, *, largest: float = math.inf, whole: bool = False) -> None:
