@@ -46,7 +46,7 @@ def coco_file(folder: Path, **change: object) -> Path:
             ["attack", "--model", "shg2", "--attack", "square", "--threat", "l1", "--eps", "2"],
             "serves linf and l2",
         ),
-        (["attack", "--model", "shg2", "--attack", "eot_patch"], "threat patch needs eps, such as 32 (side in pixels)"),
+        (["attack", "--model", "shg2", "--attack", "eot_patch"], "patch needs eps, such as 32 (side in pixels)"),
         (
             ["attack", "--model", "shg2", "--attack", "eot_patch", "--threat", "l2", "--eps", "2"],
             "'eot_patch' serves patch, got l2",
