@@ -34,7 +34,7 @@ from robustpose.models.weights import (
     write_facts,
 )
 from robustpose.train import ROUNDING_MAY_COST
-from robustpose.train.courses import course_of
+from robustpose.train.tasks import training_task_of
 from robustpose.types import PoseDataset
 
 LARGEST = 3_000_000
@@ -118,7 +118,7 @@ def ship(folder: Path, *, validation: PoseDataset, tag: str, data: str, notes: s
 
 def measured(architecture: str, model: nn.Module, validation: PoseDataset) -> Estimate:
     """Score a model on everyone of a data set."""
-    return course_of(architecture, model).score(model.eval(), validation, n=len(validation))
+    return training_task_of(architecture, model).score(model.eval(), validation, n=len(validation))
 
 
 def size_of(model: nn.Module, *, stored: str) -> int:

@@ -19,7 +19,7 @@ from robustpose.metrics import ALL, Estimate
 from robustpose.models import MODELS, TASKS, build, open_model, open_task
 from robustpose.models.weights import load_facts, shipped_architectures, shipped_weights
 from robustpose.train import evaluate
-from robustpose.train.courses import course_of
+from robustpose.train.tasks import training_task_of
 from robustpose.types import Batch
 from tools.zoo_page import Entry, Timing, page
 from tools.zoo_pictures import draw_curves, draw_people
@@ -67,7 +67,7 @@ def scored(name: str, model: nn.Module, dataset: RenderedPeople, people: Batch) 
     if name in MODELS:
         scores = evaluate(model, people)
     else:
-        scores = {ALL: course_of(name, model).score(model, dataset, n=len(dataset))}
+        scores = {ALL: training_task_of(name, model).score(model, dataset, n=len(dataset))}
     facts = load_facts(shipped_weights(name))
     if abs(scores[ALL].value - facts.score) > 0.1:
         raise SystemExit(f"{name}: scores {scores[ALL].value:.2f}, its facts say {facts.score}")

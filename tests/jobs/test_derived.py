@@ -173,7 +173,7 @@ def test_nothing_is_left_of_nothing() -> None:
     assert trajectories([]) == []
 
 
-def test_a_walk_gathers_cells_that_differ_in_their_steps_alone() -> None:
+def test_a_trajectory_gathers_cells_that_differ_in_their_steps_alone() -> None:
     def of(steps: int, **change: object) -> Cell:
         setting = Setting("igsm", 8 / 255, steps=steps)
         return replace(ATTACK, setting=setting, **change)  # type: ignore[arg-type]
@@ -196,7 +196,7 @@ def test_a_walk_gathers_cells_that_differ_in_their_steps_alone() -> None:
     assert gathered[1:] == [[cell] for cell in alone]
 
 
-def test_tasks_walk_together_but_not_with_other_tasks() -> None:
+def test_tasks_share_trajectories_but_not_with_other_tasks() -> None:
     def of(steps: int, **change: object) -> TaskCell:
         return replace(TASK, setting=Setting("igsm", 8 / 255, steps=steps), **change)  # type: ignore[arg-type]
 

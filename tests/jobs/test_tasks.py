@@ -99,7 +99,9 @@ def test_a_segmenters_pixels_are_counted_by_class(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("eps", [8 / 255, 0.5 / 255], ids=["rounded", "not rounded"])
 @pytest.mark.parametrize("task", ["action", "parts"])
-def test_along_a_walk_tasks_are_the_same_bytes_as_computed_alone(tmp_path: Path, task: str, eps: float) -> None:
+def test_along_a_trajectory_tasks_are_the_same_bytes_as_computed_alone(
+    tmp_path: Path, task: str, eps: float
+) -> None:
     tiny = flags()
     together, alone = Store(tmp_path / "together"), Store(tmp_path / "alone")
     cells = [cell for steps in (5, 1, 2) for cell in tiny.task_cells(task, Setting("igsm", eps, steps=steps))]

@@ -19,7 +19,7 @@ from robustpose.models.weights import (
     shipped_models,
     shipped_weights,
 )
-from robustpose.train.courses import course_of
+from robustpose.train.tasks import training_task_of
 from tests.data.files import real_file
 from tools.zoo_page import AIMS
 
@@ -43,9 +43,9 @@ def test_the_score_is_what_the_row_says(name: str) -> None:
     facts = load_facts(shipped_weights(name))
     model = build(name, size=facts.size)
     load_weights(model, shipped_weights(name))
-    course = course_of(name, model)
-    scored = course.score(model.eval(), validation_people(), n=1000)
-    assert facts.metric == course.metric
+    task = training_task_of(name, model)
+    scored = task.score(model.eval(), validation_people(), n=1000)
+    assert facts.metric == task.metric
     assert facts.n == scored.n == 1000
     assert facts.data_fingerprint in {open_dataset("synthpose:train").fingerprint, *SAME_TRAINING_PEOPLE}
     # Threads and processors round differently, which may move a few keypoints over the threshold.
@@ -59,7 +59,7 @@ def test_the_score_on_photographs_is_what_the_row_says(name: str) -> None:
     valid = open_dataset(f"mpii:{real_file('mpii_part/valid.json')}")
     opened, facts = open_model(name), load_facts(shipped_weights(name))
     assert isinstance(opened.module, nn.Module)
-    scored = course_of(facts.architecture, opened.module).score(opened.module, valid, n=len(valid))
+    scored = training_task_of(facts.architecture, opened.module).score(opened.module, valid, n=len(valid))
     assert (facts.n, facts.metric) == (448, "PCKh@0.5")
     assert scored.value == pytest.approx(facts.score, abs=0.1)
     assert opened.name == name

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from robustpose.metrics import ALL, Estimate
 from robustpose.models.weights import load_facts, load_weights
-from robustpose.train import courses, evaluate
+from robustpose.train import evaluate, tasks
 from robustpose.train import run as module
 from robustpose.types import PoseDataset, PoseOutput
 from tests.conftest import TINY
@@ -69,12 +69,12 @@ def test_facts_say_what_the_passes_computed_in(
 def test_weights_are_rounded_only_where_that_costs_little(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cost: float, stored: str
 ) -> None:
-    def score(course: object, model: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
+    def score(task: object, model: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
         rounded = all(torch.equal(p, p.half().float()) for p in model.parameters())
         value = 80.0 - cost if rounded else 80.0
         return Estimate(value=value, low=value - 1, high=value + 1, n=n)
 
-    monkeypatch.setattr(courses.PoseCourse, "score", score)
+    monkeypatch.setattr(tasks.PoseTask, "score", score)
     facts = start(tmp_path)
     assert facts == load_facts(tmp_path / "tiny.safetensors")
     kept = stored == "float32"

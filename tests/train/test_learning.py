@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from robustpose.data.augment import training_people
 from robustpose.metrics import ALL
-from robustpose.train import Recipe, courses, evaluate, train
-from robustpose.train.lessons import rows_of_step
+from robustpose.train import Recipe, evaluate, tasks, train
+from robustpose.train.batches import rows_of_step
 from robustpose.train.run import Run, schedule
 from tests.conftest import TINY
 from tests.train.dots import RECIPE, Dots, Normed
@@ -37,7 +37,7 @@ def test_a_model_learns_one_batch_by_heart(tmp_path: Path, monkeypatch: pytest.M
     def always(*given: object, **named: object) -> tuple[Tensor, Tensor, Tensor]:
         return people.images, people.keypoints, people.visible
 
-    monkeypatch.setattr(courses, "augmented", always)
+    monkeypatch.setattr(tasks, "augmented", always)
     losses: list[float] = []
     recipe = Recipe(architecture="tiny", people=4, samples=4 * 400, batch=4, lr=2e-2, warmup_steps=10, ema=0.9)
     facts = train(

@@ -18,9 +18,9 @@ from robustpose.data.augment import TrainingPeople
 from robustpose.errors import RobustPoseError
 from robustpose.models.weights import load_facts, load_weights
 from robustpose.skeletons import Skeleton
-from robustpose.train import Recipe, courses, is_main_process, train
+from robustpose.train import Recipe, is_main_process, tasks, train
 from robustpose.train import run as module
-from robustpose.train.lessons import rows_of_step
+from robustpose.train.batches import rows_of_step
 from robustpose.train.processes import join
 from tests.cli.test_errors import run
 from tests.conftest import TinyHeatmaps
@@ -71,7 +71,7 @@ def watch(patch: pytest.MonkeyPatch) -> Seen:
 
     patch.setattr(module, "build", tiny)
     patch.setattr(module, "_has_bfloat16", lambda device: False)
-    patch.setattr(courses, "augmented", middles)
+    patch.setattr(tasks, "augmented", middles)
     return seen
 
 

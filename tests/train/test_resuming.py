@@ -1,4 +1,4 @@
-"""A killed training continues to the same bytes, whoever draws its lessons."""
+"""A killed training continues to the same bytes, whoever draws its batches."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ def test_a_run_that_was_stopped_ends_in_the_same_bytes(
 
 
 @pytest.mark.parametrize("stopped", [False, True])
-def test_lessons_drawn_by_other_processes_are_the_same(tmp_path: Path, undisturbed: Path, stopped: bool) -> None:
+def test_batches_drawn_by_other_processes_are_the_same(tmp_path: Path, undisturbed: Path, stopped: bool) -> None:
     if stopped:
         with pytest.raises(StoppedError):
             start(tmp_path, on_progress=stop_at(5), workers=2)
@@ -47,9 +47,9 @@ def test_drawing_ahead_leaves_the_random_state_to_the_model() -> None:
     people = training_people(Dots(8), rows=range(8), input_size=TINY)
     drawing = Run(RECIPE, device="cpu", data_fingerprint="dots").drawing(people)
     before = torch.get_rng_state()
-    lessons = list(drawing.ahead(workers=0, pinned=False))
+    batches = list(drawing.ahead(workers=0, pinned=False))
     assert torch.equal(torch.get_rng_state(), before)
-    assert len(lessons) == len(drawing) == RECIPE.steps
+    assert len(batches) == len(drawing) == RECIPE.steps
 
 
 def kill_myself_at_5(progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""Alarms that a model sets off when it is looked at: a few passes with a few people, and a walk of ten steps.
+"""Alarms from probing a model: a few passes on a few people, and an attack of ten steps.
 
 The model is left as it came.
 """
@@ -45,7 +45,7 @@ def probe(
         cut = _cut_gradient(model, batch)
         alarms += cut or _zero_gradient(objective.bind(model, aim, targeted=False), batch)
     if any(alarm.name in ("cut-gradient", "zero-gradient") for alarm in alarms):
-        return alarms  # a walk cannot raise anything
+        return alarms  # without a gradient an attack cannot raise anything
     return alarms + _loss_without_score(model, batch, objective, threat, metric, radius)
 
 

@@ -1,4 +1,4 @@
-"""The local engine: computes walks one after the other in this process."""
+"""The local engine: computes trajectories one after the other in this process."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ class LocalEngine:
             raise RobustPoseError(f"threads must be at least 0, got {self.threads}")
 
     def compute(
-        self, walks: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources
+        self, trajectories: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources
     ) -> Iterator[list[Computed]]:
-        """Yield what each walk computed, in order."""
+        """Yield what each trajectory computed, in order."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads or before)
         try:
-            for walk in walks:
-                yield walk[0].compute(walk, bench, sources)
+            for trajectory in trajectories:
+                yield trajectory[0].compute(trajectory, bench, sources)
         finally:
             torch.set_num_threads(before)

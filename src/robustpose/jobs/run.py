@@ -31,15 +31,15 @@ class Engine(Protocol):
     """Who computes: this process, or a cluster."""
 
     def compute(
-        self, walks: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources, /
+        self, trajectories: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources, /
     ) -> Iterator[list[Computed]]:
-        """Yield what each walk computed, in any order; all that they stand on is in `sources`."""
+        """Yield what each trajectory computed, in any order; all that they stand on is in `sources`."""
         ...
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One of `count` equal shares of a study's walks, for job arrays: the index-th, from 1."""
+    """One of `count` equal shares of a study's trajectories, for job arrays: the index-th, from 1."""
 
     index: int = 1
     count: int = 1
@@ -49,8 +49,8 @@ class Shard:
             raise RobustPoseError(f"a shard is i/n with 1 <= i <= n, got {self.index}/{self.count}")
 
     def of(self, together: Sequence[Sequence[Job[Any]]]) -> list[Sequence[Job[Any]]]:
-        """Return this shard's walks; the same for every process, whatever is computed already."""
-        return [walk for place, walk in enumerate(together) if place % self.count == self.index - 1]
+        """Return this shard's trajectories; the same for every process, whatever is computed already."""
+        return [trajectory for place, trajectory in enumerate(together) if place % self.count == self.index - 1]
 
 
 def run_all(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from robustpose import attacks
 from robustpose.errors import at_work
-from robustpose.jobs.held import hold
+from robustpose.jobs.cached_people import cache_people
 from robustpose.jobs.job import Computed, Job, Sources
 from robustpose.jobs.results import Arrays, Floats
 from robustpose.jobs.workbench import Workbench, input_size_of, padding_of
@@ -122,7 +122,7 @@ def training_batches(cell: UniversalCell, bench: Workbench, *, steps: int) -> It
         ]
     )
     chosen = (cell.start + order[: steps * cell.batch]).tolist()
-    held = hold(dataset, sorted(set(chosen)), input_size=input_size, padding=padding_of(model))
+    cached = cache_people(dataset, sorted(set(chosen)), input_size=input_size, padding=padding_of(model))
     for start in range(0, len(chosen), cell.batch):
-        batch = held.take(chosen[start : start + cell.batch])
+        batch = cached.take(chosen[start : start + cell.batch])
         yield batch.in_skeleton(model.skeleton).to(bench.device)

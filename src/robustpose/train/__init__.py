@@ -19,10 +19,10 @@ from robustpose.data.augment import training_people
 from robustpose.errors import RobustPoseError
 from robustpose.models import TASKS, build
 from robustpose.models.weights import WeightFacts, load_facts, save_weights
-from robustpose.train.courses import evaluate
 from robustpose.train.processes import is_main_process
 from robustpose.train.recipe import Progress, Recipe
 from robustpose.train.run import Run
+from robustpose.train.tasks import evaluate
 from robustpose.types import HasTaskLabels, PoseDataset, PoseModel
 
 WATCHED = 200
@@ -77,26 +77,26 @@ def train(
         on_checked()
     run.processes.wait()
     people = training_people(
-        training, rows=range(recipe.people), input_size=run.input_size, with_labels=run.course.needs_labels
+        training, rows=range(recipe.people), input_size=run.input_size, with_labels=run.task.needs_labels
     )
     if len(people) < recipe.batch:
         raise RobustPoseError(
             f"only {len(people)} of {recipe.people} photos could be read; {people.unreadable[0]}"
         )
     watched = min(WATCHED, len(validation))
-    metric, score = run.course.metric, float("nan")
+    metric, score = run.task.metric, float("nan")
     on_gpu = run.device.type == "cuda"
-    lessons = run.drawing(people).ahead(workers=workers, pinned=on_gpu)
+    batches = run.drawing(people).ahead(workers=workers, pinned=on_gpu)
     torch.backends.cudnn.benchmark |= (
         on_gpu  # every step is of the same shapes, so the fastest kernels are looked for
     )
     while run.step < recipe.steps:
         started = time.perf_counter()
-        loss = run.advance(next(lessons))
+        loss = run.advance(next(batches))
         run.seconds += time.perf_counter() - started
         done = run.step == recipe.steps
         if run.processes.first and (run.step % validate_every == 0 or done):
-            score = run.course.score(run.average, validation, n=watched).value
+            score = run.task.score(run.average, validation, n=watched).value
             run.save(out / "checkpoint.pt")
             _log(out / "log.jsonl", {"step": run.step, "loss": loss, metric: score, "seconds": run.seconds})
         on_progress(Progress(step=run.step, steps=recipe.steps, loss=loss, metric=metric, score=score))
@@ -122,7 +122,7 @@ def _check(run: Run, *, training: PoseDataset, validation: PoseDataset) -> None:
         raise RobustPoseError(f"a batch of {recipe.batch} cannot be shared by {run.processes.count} processes")
     if not 0 <= recipe.half_body <= 1:
         raise RobustPoseError(f"half_body must lie in [0, 1], got {recipe.half_body}")
-    if recipe.half_body and run.course.needs_labels:
+    if recipe.half_body and run.task.needs_labels:
         raise RobustPoseError("half bodies are for models that find keypoints; tasks are learned on whole bodies")
     if recipe.steps < 1:
         raise RobustPoseError(f"samples must be at least one batch ({recipe.batch}), got {recipe.samples}")
@@ -131,7 +131,7 @@ def _check(run: Run, *, training: PoseDataset, validation: PoseDataset) -> None:
             "resdec_pre is resdec with a pre-trained backbone; name its weights with --warm-start"
         )
     for data in (training, validation):
-        if run.course.needs_labels and not isinstance(data, HasTaskLabels):
+        if run.task.needs_labels and not isinstance(data, HasTaskLabels):
             raise RobustPoseError(f"{data.name} has no labels of actions and parts; rendered people have")
     if not isinstance(run.model, PoseModel):
         return
@@ -155,12 +155,12 @@ def _finish(run: Run, *, training: PoseDataset, validation: PoseDataset, out: Pa
     if not run.processes.first:
         run.processes.wait()
         return load_facts(path)
-    exact = run.course.score(run.average, validation, n=len(validation))
+    exact = run.task.score(run.average, validation, n=len(validation))
     rounded = deepcopy(run.average)
     rounded.load_state_dict(
         {k: v.half().float() if v.is_floating_point() else v for k, v in rounded.state_dict().items()}
     )
-    clean = run.course.score(rounded, validation, n=len(validation))
+    clean = run.task.score(rounded, validation, n=len(validation))
     stored, cost = "float16", exact.value - clean.value
     if not cost <= ROUNDING_MAY_COST:
         rounded, clean, stored, cost = run.average, exact, "float32", 0.0
@@ -175,7 +175,7 @@ def _finish(run: Run, *, training: PoseDataset, validation: PoseDataset, out: Pa
         samples=run.recipe.steps * run.recipe.batch,
         seconds=round(run.seconds, 1),
         device=str(run.device),
-        metric=run.course.metric,
+        metric=run.task.metric,
         score=round(clean.value, 2),
         low=round(clean.low, 2),
         high=round(clean.high, 2),

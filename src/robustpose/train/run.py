@@ -14,26 +14,26 @@ from robustpose.errors import RobustPoseError
 from robustpose.models import build
 from robustpose.models.weights import take_fitting
 from robustpose.skeletons import MPII_16, Skeleton
-from robustpose.train.courses import Course, Lesson, course_of
-from robustpose.train.lessons import Drawing
+from robustpose.train.batches import Drawing
 from robustpose.train.processes import join
 from robustpose.train.recipe import Recipe
+from robustpose.train.tasks import TrainingBatch, TrainingTask, training_task_of
 
 _READ_EVERY = 20
 """Steps between two looks at the loss on a GPU: to read it is to wait until the GPU has caught up."""
 
 
-class Lessons(nn.Module):
+class LossOfBatch(nn.Module):
     """A model whose output is its loss, so that processes which share a training share all of its gradient."""
 
-    def __init__(self, model: nn.Module, course: Course) -> None:
+    def __init__(self, model: nn.Module, task: TrainingTask) -> None:
         super().__init__()
         self.model = model
-        self.course = course
+        self.task = task
 
-    def forward(self, *lesson: Tensor) -> Tensor:
-        """Return the course's loss of a lesson."""
-        return self.course.loss(self.model, lesson)
+    def forward(self, *batch: Tensor) -> Tensor:
+        """Return the task's loss of a batch."""
+        return self.task.loss(self.model, batch)
 
 
 class Run:
@@ -60,8 +60,8 @@ class Run:
         model = build(recipe.architecture, size=recipe.size, skeleton=skeleton)
         model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model: nn.Module = model
-        self.course = course_of(recipe.architecture, model, head_sizes=head_sizes)
-        self.lessons = self.processes.share(Lessons(model, self.course))
+        self.task = training_task_of(recipe.architecture, model, head_sizes=head_sizes)
+        self.loss_of_batch = self.processes.share(LossOfBatch(model, self.task))
         self.average = deepcopy(model).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
             model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
@@ -94,14 +94,14 @@ class Run:
         self.average.load_state_dict(self.model.state_dict())
 
     def drawing(self, people: TrainingPeople) -> Drawing:
-        """Return the lessons that are left, of these people."""
+        """Return the batches that are left, of these people."""
         mine = self.processes
-        return Drawing(self.recipe, self.course, people, first=self.step, index=mine.index, count=mine.count)
+        return Drawing(self.recipe, self.task, people, first=self.step, index=mine.index, count=mine.count)
 
-    def advance(self, lesson: Lesson) -> float:
+    def advance(self, batch: TrainingBatch) -> float:
         """Take one step; return the loss, or that of an earlier step where the device is not waited for."""
         recipe = self.recipe
-        images, *truth = lesson
+        images, *truth = batch
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.lr * schedule(self.step, steps=recipe.steps, warmup=recipe.warmup_steps)
         self.model.train()
@@ -110,7 +110,7 @@ class Run:
             *(each.to(self.device, non_blocking=True) for each in truth),
         )
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"):
-            loss: Tensor = self.lessons(*moved)
+            loss: Tensor = self.loss_of_batch(*moved)
         if self.step % self._read_every == 0 or self.step == recipe.steps - 1:
             self._loss = float(loss.detach())
             if not math.isfinite(self._loss):

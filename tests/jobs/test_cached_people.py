@@ -1,4 +1,4 @@
-"""People held in memory are those that the data set loads."""
+"""People cached in memory are those that the data set loads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ import torch
 
 from robustpose.data.batches import BatchPeople
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.held import hold
+from robustpose.jobs.cached_people import cache_people
 from robustpose.skeletons import MPII_16
 from robustpose.types import Batch
 
@@ -48,14 +48,14 @@ def same(one: Batch, other: Batch) -> None:
 
 
 @pytest.mark.parametrize("lost", [frozenset(), frozenset({3, 250})], ids=["all", "some"])
-def test_held_people_are_the_loaded_ones_bit_by_bit(lost: frozenset[int]) -> None:
+def test_cached_people_are_the_loaded_ones_bit_by_bit(lost: frozenset[int]) -> None:
     data = SomeUnreadable(people(300), lost=lost)
-    held = hold(data, range(2, 300), input_size=(16, 16), padding=1.25)
+    cached = cache_people(data, range(2, 300), input_size=(16, 16), padding=1.25)
     for rows in ([2, 3, 4], [299, 7, 250, 250, 201], [8]):
-        same(held.take(rows), data.load(rows, input_size=(16, 16)))
+        same(cached.take(rows), data.load(rows, input_size=(16, 16)))
 
 
 def test_nobody_readable_is_an_error() -> None:
     data = SomeUnreadable(people(3), lost=frozenset(range(3)))
     with pytest.raises(RobustPoseError, match="batch: none of the 2 photos asked for can be read"):
-        hold(data, [0, 2], input_size=(16, 16), padding=1.25)
+        cache_people(data, [0, 2], input_size=(16, 16), padding=1.25)

@@ -17,11 +17,11 @@ from robustpose.types import Batch, HasTaskLabels, PoseDataset, PoseModel
 
 _AT_ONCE = 50
 
-Lesson = tuple[Tensor, ...]
-"""Augmented images (N, 3, H, W), and the truth that the course's loss needs."""
+TrainingBatch = tuple[Tensor, ...]
+"""Augmented images (N, 3, H, W), and the truth that the task's loss needs."""
 
 
-class Course(Protocol):
+class TrainingTask(Protocol):
     """One thing that a model can learn."""
 
     @property
@@ -41,12 +41,12 @@ class Course(Protocol):
         generator: np.random.Generator,
         *,
         half_body: float = 0.0,
-    ) -> Lesson:
+    ) -> TrainingBatch:
         """Augment the people of `rows`; half_body is the share of half bodies, of poses only."""
         ...
 
-    def loss(self, model: nn.Module, lesson: Lesson) -> Tensor:
-        """Return the loss of a lesson that lies on the model's device."""
+    def loss(self, model: nn.Module, batch: TrainingBatch) -> Tensor:
+        """Return the loss of a batch that lies on the model's device."""
         ...
 
     def score(self, model: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
@@ -55,7 +55,7 @@ class Course(Protocol):
 
 
 @dataclass(frozen=True)
-class PoseCourse:
+class PoseTask:
     """Keypoints: the sum over the model's stages of its head's loss; PCKh@0.5, or another PCK."""
 
     input_size: tuple[int, int]
@@ -74,14 +74,14 @@ class PoseCourse:
         generator: np.random.Generator,
         *,
         half_body: float = 0.0,
-    ) -> Lesson:
+    ) -> TrainingBatch:
         """Draw images, keypoints, visible."""
         return augmented(people, rows, input_size=self.input_size, generator=generator, half_body=half_body)
 
-    def loss(self, model: nn.Module, lesson: Lesson) -> Tensor:
+    def loss(self, model: nn.Module, batch: TrainingBatch) -> Tensor:
         """Add up the stages' losses."""
         assert isinstance(model, PoseModel)
-        images, keypoints, visible = lesson
+        images, keypoints, visible = batch
         stages = model(images).stages
         target = model.head.encode(keypoints)
         with torch.autocast(images.device.type, enabled=False):
@@ -94,7 +94,7 @@ class PoseCourse:
 
 
 @dataclass(frozen=True)
-class ActionCourse:
+class ActionTask:
     """What the person does: cross-entropy; accuracy."""
 
     input_size: tuple[int, int]
@@ -108,14 +108,14 @@ class ActionCourse:
         generator: np.random.Generator,
         *,
         half_body: float = 0.0,
-    ) -> Lesson:
+    ) -> TrainingBatch:
         """Draw images and actions."""
         images, actions, _ = augmented_with_labels(people, rows, input_size=self.input_size, generator=generator)
         return images, actions
 
-    def loss(self, model: nn.Module, lesson: Lesson) -> Tensor:
+    def loss(self, model: nn.Module, batch: TrainingBatch) -> Tensor:
         """Return the cross-entropy."""
-        images, actions = lesson
+        images, actions = batch
         return task_loss(model(images).float(), actions).mean()
 
     def score(self, model: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
@@ -128,7 +128,7 @@ class ActionCourse:
 
 
 @dataclass(frozen=True)
-class PartsCourse:
+class PartsTask:
     """Which part of the body each pixel shows: cross-entropy and overlap; mean IoU, background too."""
 
     input_size: tuple[int, int]
@@ -142,14 +142,14 @@ class PartsCourse:
         generator: np.random.Generator,
         *,
         half_body: float = 0.0,
-    ) -> Lesson:
+    ) -> TrainingBatch:
         """Draw images and parts."""
         images, _, parts = augmented_with_labels(people, rows, input_size=self.input_size, generator=generator)
         return images, parts
 
-    def loss(self, model: nn.Module, lesson: Lesson) -> Tensor:
+    def loss(self, model: nn.Module, batch: TrainingBatch) -> Tensor:
         """Return the mean loss of the pictures."""
-        images, parts = lesson
+        images, parts = batch
         return task_loss(model(images).float(), parts).mean()
 
     def score(self, model: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
@@ -162,19 +162,19 @@ class PartsCourse:
         return mean_iou(intersections, unions)
 
 
-def course_of(architecture: str, model: nn.Module, *, head_sizes: bool = True) -> Course:
+def training_task_of(architecture: str, model: nn.Module, *, head_sizes: bool = True) -> TrainingTask:
     """Return what a model can learn; RobustPoseError for one that can learn nothing here.
 
     head_sizes  whether those on whom it is scored have some: a pose model's score is PCK@0.1 where they have none
     """
     if isinstance(model, PoseModel):
-        return PoseCourse(input_size=model.input_size, measure=PCKH if head_sizes else PCK)
+        return PoseTask(input_size=model.input_size, measure=PCKH if head_sizes else PCK)
     height, width = model.input_size  # type: ignore[misc]
     input_size = (int(height), int(width))
     if architecture == "action":
-        return ActionCourse(input_size=input_size)
+        return ActionTask(input_size=input_size)
     if architecture == "parts":
-        return PartsCourse(input_size=input_size)
+        return PartsTask(input_size=input_size)
     raise RobustPoseError(f"{architecture} is neither a pose model nor one of the tasks action and parts")
 
 

@@ -1,4 +1,4 @@
-"""Cells of one walk are stored as if each had been computed alone, in fewer passes."""
+"""Cells of one trajectory are stored as if each had been computed alone, in fewer passes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from tests.study.study_fakes import NoisePeople, files, plan
 STEPS = (3, 1, 2, 6)
 
 
-def walked(tiny: Plan, *, eps: float, targeted: bool = False) -> list[Cell]:
+def along_trajectory(tiny: Plan, *, eps: float, targeted: bool = False) -> list[Cell]:
     """The cells of two models after each number of steps; some keep pictures."""
     return [
         replace(cell, keep_images=steps * 2)
@@ -34,11 +34,11 @@ def walked(tiny: Plan, *, eps: float, targeted: bool = False) -> list[Cell]:
 @pytest.mark.parametrize(
     ("eps", "targeted"), [(8 / 255, False), (8 / 255, True), (0.5 / 255, False)], ids=["U", "T", "not rounded"]
 )
-def test_walked_cells_are_the_same_bytes_as_cells_computed_alone(
+def test_trajectory_cells_are_the_same_bytes_as_cells_computed_alone(
     tmp_path: Path, eps: float, targeted: bool
 ) -> None:
     tiny = plan(people=NoisePeople(broken=(2, 26)))
-    cells = walked(tiny, eps=eps, targeted=targeted)
+    cells = along_trajectory(tiny, eps=eps, targeted=targeted)
     together, alone = Store(tmp_path / "together"), Store(tmp_path / "alone")
     assert run_all(cells, workbench(tiny), together) == len(cells)
     for cell in cells:
@@ -51,12 +51,12 @@ def test_walked_cells_are_the_same_bytes_as_cells_computed_alone(
         assert cell.setting is not None
         assert together.read(cell).backwards == people * int(cell.setting.numbers["steps"])
     scores = [together.read(cell).signals["score"].tobytes() for cell in cells if cell.model == "heatmaps"]
-    assert len(set(scores)) == len(scores) == len(cells) / 2, "a walk that stands still shows nothing"
+    assert len(set(scores)) == len(scores) == len(cells) / 2, "a trajectory that stands still shows nothing"
 
 
-def test_what_lacks_of_a_walk_is_computed_without_what_is_there(tmp_path: Path) -> None:
+def test_what_lacks_of_a_trajectory_is_computed_without_what_is_there(tmp_path: Path) -> None:
     tiny = plan()
-    cells = [cell for cell in walked(tiny, eps=8 / 255) if cell.start == 0 and cell.model == "linear"]
+    cells = [cell for cell in along_trajectory(tiny, eps=8 / 255) if cell.start == 0 and cell.model == "linear"]
     store = Store(tmp_path / "twice")
     run_all([cells[-1]], workbench(tiny), store)
     seen: list[CellProgress] = []
@@ -68,9 +68,9 @@ def test_what_lacks_of_a_walk_is_computed_without_what_is_there(tmp_path: Path) 
     assert (seen[-1].work, seen[-1].cell) == (225, None)
 
 
-def test_work_is_the_longest_walk_there_and_back_and_a_score_a_cell() -> None:
+def test_work_is_the_longest_trajectory_there_and_back_and_a_score_a_cell() -> None:
     tiny = plan()
-    cells = [cell for cell in walked(tiny, eps=8 / 255) if cell.start == 25 and cell.model == "linear"]
+    cells = [cell for cell in along_trajectory(tiny, eps=8 / 255) if cell.start == 25 and cell.model == "linear"]
     assert passes(cells) == 5 * (2 * 6 + 4)
     assert passes(list(tiny.cells(tiny.models[0], None)[:1])) == 25
 

@@ -17,7 +17,7 @@ _AT_ONCE = 200
 
 
 @dataclass(frozen=True)
-class Held:
+class CachedPeople:
     """People and where each row of the data set is among them; rows whose photo could not be read are nowhere."""
 
     people: Batch
@@ -29,7 +29,9 @@ class Held:
         return replace(batch, images=batch.images.to(torch.float32) / 255)
 
 
-def hold(dataset: PoseDataset, rows: Sequence[int], *, input_size: tuple[int, int], padding: float) -> Held:
+def cache_people(
+    dataset: PoseDataset, rows: Sequence[int], *, input_size: tuple[int, int], padding: float
+) -> CachedPeople:
     """Load the people of `rows`; RobustPoseError where none of their photos can be read."""
     batches: list[Batch] = []
     places: dict[int, int] = {}
@@ -45,7 +47,7 @@ def hold(dataset: PoseDataset, rows: Sequence[int], *, input_size: tuple[int, in
                 batches.append(replace(batch, images=_as_bytes(batch.images)))
     if not batches:
         raise RobustPoseError(f"{dataset.name}: none of the {len(rows)} photos asked for can be read")
-    return Held(people=_joined(batches), places=places)
+    return CachedPeople(people=_joined(batches), places=places)
 
 
 def _as_bytes(images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Draws a training's lessons, in this process or ahead of the model in others; the lessons are the same."""
+"""Draws a training's batches, in this process or ahead of the model in others; the batches are the same."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from robustpose.data.augment import TrainingPeople
-from robustpose.train.courses import Course, Lesson
 from robustpose.train.recipe import Recipe
+from robustpose.train.tasks import TrainingBatch, TrainingTask
 
 _AHEAD = 4
-"""Lessons that each process draws before the model asks for them."""
+"""Batches that each process draws before the model asks for them."""
 
 
 @dataclass(frozen=True)
-class Drawing(Dataset[Lesson]):
-    """The lessons of a training, by step; every draw is keyed by (seed, step), so any process draws the same.
+class Drawing(Dataset[TrainingBatch]):
+    """The batches of a training, by step; every draw is keyed by (seed, step), so any process draws the same.
 
     first         the step that the training goes on from
     index, count  of the processes that share each batch
     """
 
     recipe: Recipe
-    course: Course
+    task: TrainingTask
     people: TrainingPeople
     first: int = 0
     index: int = 0
@@ -35,16 +35,16 @@ class Drawing(Dataset[Lesson]):
     def __len__(self) -> int:
         return self.recipe.steps - self.first
 
-    def __getitem__(self, place: int) -> Lesson:
+    def __getitem__(self, place: int) -> TrainingBatch:
         recipe, step = self.recipe, self.first + place
         rows = rows_of_step(
             step, people=len(self.people), batch=recipe.batch, seed=recipe.seed, weights=self.people.weights
         )
         generator = np.random.default_rng([recipe.seed, 1, step, self.index])
-        return self.course.draw(self.people, rows[self.index :: self.count], generator, half_body=recipe.half_body)
+        return self.task.draw(self.people, rows[self.index :: self.count], generator, half_body=recipe.half_body)
 
-    def ahead(self, *, workers: int, pinned: bool) -> Iterator[Lesson]:
-        """Yield all lessons in order, drawn by `workers` processes; 0: by this one, when asked for.
+    def ahead(self, *, workers: int, pinned: bool) -> Iterator[TrainingBatch]:
+        """Yield all batches in order, drawn by `workers` processes; 0: by this one, when asked for.
 
         pinned  in memory that a GPU can copy from while it computes
         """
