@@ -153,7 +153,7 @@ def test_all_pictures_of_a_cell_are_needed(tmp_path: Path) -> None:
     few = fill(
         planned(), PERCEPTIBILITY, tmp_path, answer, pictures=lambda model, view: shown(model, view, people=2)
     )
-    with pytest.raises(RobustPoseError, match="too few pictures kept"):
+    with pytest.raises(RobustPoseError, match="too few images are stored"):
         PERCEPTIBILITY.find(few)
 
 

@@ -1,4 +1,4 @@
-"""People cached in memory are those that the data set loads."""
+"""Cached people equal those that the data set loads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -57,5 +57,5 @@ def test_cached_people_are_the_loaded_ones_bit_by_bit(lost: frozenset[int]) -> N
 
 def test_nobody_readable_is_an_error() -> None:
     data = SomeUnreadable(people(3), lost=frozenset(range(3)))
-    with pytest.raises(RobustPoseError, match="batch: none of the 2 photos asked for can be read"):
+    with pytest.raises(RobustPoseError, match="batch: none of the 2 requested photos can be read"):
         cache_people(data, [0, 2], input_size=(16, 16), padding=1.25)

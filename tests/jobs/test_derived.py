@@ -134,8 +134,8 @@ def test_an_unknown_change_is_guessed() -> None:
 @pytest.mark.parametrize(
     ("job", "title"),
     [
-        (Replay(people=CELL), "net: clean pictures"),
-        (replace(REPLAY, source=replace(ATTACK, model="other")), "net: pictures of other box3"),
+        (Replay(people=CELL), "net: clean images"),
+        (replace(REPLAY, source=replace(ATTACK, model="other")), "net: images of other box3"),
         (UNIVERSAL, "net: universal perturbation at 8/255"),
         (TASK, "action: IGSM-U-10 at 8/255"),
         (replace(TASK, setting=None), "action: clean"),

@@ -91,7 +91,7 @@ def test_numbers_of_workers_that_make_no_sense(wrong: dict[str, float]) -> None:
         RayEngine(**wrong)  # type: ignore[arg-type]
 
 
-def test_shards_share_the_trajectories_and_the_last_run_finishes(tmp_path: Path) -> None:
+def test_shards_share_the_walks_and_the_last_run_finishes(tmp_path: Path) -> None:
     alone, shared = Store(tmp_path / "alone"), Store(tmp_path / "shared")
     cells, bench = everything(), workbench(plan())
     total = run_all(cells, bench, alone)
@@ -105,10 +105,8 @@ def test_shards_share_the_trajectories_and_the_last_run_finishes(tmp_path: Path)
 
 def test_shards_are_disjoint_and_together_everything() -> None:
     together = trajectories(with_sources(everything()))
-    shares = [[key_of(cell) for group in Shard(index, 3).of(together) for cell in group] for index in (1, 2, 3)]
-    assert sorted(key for share in shares for key in share) == sorted(
-        key_of(c) for group in together for c in group
-    )
+    shares = [[key_of(cell) for walk in Shard(index, 3).of(together) for cell in walk] for index in (1, 2, 3)]
+    assert sorted(key for share in shares for key in share) == sorted(key_of(c) for walk in together for c in walk)
     assert all(share for share in shares)
 
 

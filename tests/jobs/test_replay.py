@@ -149,7 +149,7 @@ def test_a_source_that_keeps_too_few_pictures_is_named(tmp_path: Path) -> None:
     tiny, store = plan(), Store(tmp_path)
     for keep in (0, 24):
         source = replace(kept(tiny, 0, IGSM3), keep_images=keep)
-        with pytest.raises(RobustPoseError, match=f"IGSM-U-3 at 8/255: {keep} pictures are kept, 25 people"):
+        with pytest.raises(RobustPoseError, match=f"IGSM-U-3 at 8/255: {keep} images are stored, 25 people"):
             run_all([Replay(people=clean(tiny, 1), source=source)], workbench(tiny), store)
 
 
@@ -277,5 +277,5 @@ def test_a_universal_perturbation_of_another_size_is_refused(tmp_path: Path) -> 
     tiny, store = plan(training=TRAINING), Store(tmp_path)
     cell = universal(tiny)
     store.put(cell, UniversalResult(perturbation=np.zeros((3, 12, 8), np.float32), losses=np.zeros(3)))
-    with pytest.raises(RobustPoseError, match=r"is of \(12, 8\), linear takes crops of \(8, 12\)"):
+    with pytest.raises(RobustPoseError, match=r"is of size \(12, 8\), linear takes crops of \(8, 12\)"):
         run_all([Replay(people=clean(tiny, 0), source=cell)], workbench(tiny), store)

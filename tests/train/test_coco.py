@@ -82,7 +82,7 @@ def test_a_chain_goes_from_the_nose_outwards_in_coco() -> None:
 
 
 def test_data_of_two_skeletons_do_not_make_a_training(tmp_path: Path) -> None:
-    with pytest.raises(RobustPoseError, match="synthpose:val is in skeleton mpii_16, the model in coco_17"):
+    with pytest.raises(RobustPoseError, match="synthpose:val uses skeleton mpii_16, the model uses coco_17"):
         train(
             Recipe(architecture="deeppose", people=2, samples=2, batch=2),
             training=coco(tmp_path),

@@ -55,9 +55,9 @@ def test_the_folder_of_other_people(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("recipe", "training", "message"),
     [
-        (replace(RECIPE, people=9), Dots(8), r"between the batch \(4\) and what dots has \(8\), got 9"),
-        (replace(RECIPE, batch=16), Dots(8), r"between the batch \(16\) and what dots has \(8\), got 8"),
-        (RECIPE, Dots(8, skeleton=COCO_17), "dots is in skeleton coco_17, the model in trio"),
+        (replace(RECIPE, people=9), Dots(8), r"between the batch size \(4\) and the 8 of dots, got 9"),
+        (replace(RECIPE, batch=16), Dots(8), r"between the batch size \(16\) and the 8 of dots, got 8"),
+        (RECIPE, Dots(8, skeleton=COCO_17), "dots uses skeleton coco_17, the model uses trio"),
         (replace(RECIPE, samples=3), Dots(8), r"samples must be at least one batch \(4\), got 3"),
         (replace(RECIPE, lr=math.nan), Dots(8), "lr must be a number > 0, got nan"),
         (replace(RECIPE, lr=-1e-3), Dots(8), r"lr must be a number > 0, got -0\.001"),

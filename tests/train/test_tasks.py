@@ -107,11 +107,11 @@ def never() -> None:
     [
         (
             Recipe(architecture="action", people=PEOPLE, half_body=0.5),
-            "half bodies are for models that find keypoints",
+            "half_body applies to pose models only",
         ),
         (
             Recipe(architecture="parts", people=PEOPLE, half_body=1.0),
-            "half bodies are for models that find keypoints",
+            "half_body applies to pose models only",
         ),
         (Recipe(architecture="resdec_pre", people=PEOPLE), "name its weights with --warm-start"),
     ],

@@ -1,1 +1,1 @@
-"""Analysis: from the stored results of a study to its numbers."""
+"""Analysis: computes scores from the stored results of a study."""

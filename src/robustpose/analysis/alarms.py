@@ -1,6 +1,6 @@
-"""A study's attacks beside each other: alarms where one that should be stronger left more.
+"""Compares the attacks of a study: alarms if an attack that should be stronger is weaker.
 
-docs/alarms.md says what each alarm means; they change no score.
+docs/alarms.md explains each alarm; alarms do not change scores.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ from robustpose.study.plan import Plan
 
 @dataclass(frozen=True)
 class Watched:
-    """An alarm that the attacks on one model set off."""
+    """An alarm raised by the attacks on one model."""
 
     model: str
     alarm: Alarm
 
     @property
     def line(self) -> str:
-        """One line for people."""
+        """The alarm as one line of text."""
         return f"{self.model}: {self.alarm.line}"
 
 
 def watch_study(plan: Plan, store: Store) -> list[Watched]:
-    """Compare attacks that differ in nothing but eps, or in nothing but steps, and black boxes with the others."""
+    """Compare attacks that differ only in eps or only in steps, and black-box with white-box attacks."""
     seen = []
     for model in plan.models:
         alarms = [alarm for family in _families(plan) for alarm in weaker_than(plan, store, model, family)]
@@ -39,7 +39,7 @@ def watch_study(plan: Plan, store: Store) -> list[Watched]:
 
 
 def weaker_than(plan: Plan, store: Store, model: OpenedModel, settings: Sequence[Setting | None]) -> list[Alarm]:
-    """Compare attacks on one model, weakest first (None: clean): alarms of those that a weaker one outdoes."""
+    """Compare attacks on one model, weakest first (None: clean); alarm for each that a weaker one beats."""
     if len(settings) < 2:
         return []
     tables = [
@@ -49,7 +49,7 @@ def weaker_than(plan: Plan, store: Store, model: OpenedModel, settings: Sequence
 
 
 def _families(plan: Plan) -> list[list[Setting]]:
-    """Gather the settings that differ in nothing but eps, then those in nothing but steps, weakest first."""
+    """Group the settings that differ only in eps, then those that differ only in steps, weakest first."""
     families: dict[tuple[str, Setting], list[Setting]] = {}
     for without in ("eps", "steps"):
         for setting in plan.study.settings:

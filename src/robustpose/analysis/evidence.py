@@ -1,4 +1,4 @@
-"""What findings are made of: the stored answers of a plan's models, asked for by what the models were shown."""
+"""Access to the stored predictions of a plan's models, by what the models were shown; the input of findings."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -21,22 +21,22 @@ T = TypeVar("T", bound=np.generic)
 
 
 class Ask(Protocol):
-    """What a finding wants to know; the jobs whose results say it."""
+    """A request of a finding, answered by the results of jobs."""
 
     def jobs(self, plan: Plan, /) -> Sequence[Job[Any]]:
-        """Return the jobs of a plan that answer it."""
+        """Return the jobs of a plan that it needs."""
         ...
 
 
 @dataclass(frozen=True)
 class ModelAsk:
-    """One model shown what a view says."""
+    """One model under a view."""
 
     model: str
     view: View
 
     def jobs(self, plan: Plan, /) -> Sequence[Job[Any]]:
-        """Return the model's cells of these people."""
+        """Return the cells of the model under the view."""
         return plan.seen_cells(self.model, self.view)
 
 
@@ -65,13 +65,13 @@ class UniversalAsk:
 
 
 def cells_of(plan: Plan, asks: Sequence[Ask]) -> list[Job[Any]]:
-    """Return the jobs that answer what is asked."""
+    """Return the jobs that the requests need."""
     return [job for ask in asks for job in ask.jobs(plan)]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The answers that a store holds for a plan; RobustPoseError where a cell has not been computed."""
+    """The results of a plan in a store; RobustPoseError if a cell has not been computed."""
 
     plan: Plan
     store: Store
@@ -89,33 +89,33 @@ class Evidence:
 
     @property
     def metric(self) -> Pck:
-        """The study's metric, against the truth."""
+        """The study's metric, against the ground truth."""
         return main_metric(self.plan.metric)
 
     def metric_on(self, on: On) -> Pck:
-        """Return the metric that suits the people that a view says: head sizes are not everywhere."""
+        """Return the metric for the people of a view; not all data sets have head sizes."""
         return main_metric(choose_metric(self.plan.models, self.plan.dataset_of(on)))
 
     def table(self, model: str, view: View) -> Table:
-        """Return what a model answered, over the joints that all models of the study share."""
+        """Return a model's predictions, over the joints that all models of the study share."""
         return self._answer(model, view).table.over(self.plan.joints)
 
     def signals(self, model: str, view: View) -> dict[str, Floats]:
-        """Return what its output said beside the keypoints, (N, K) each: see jobs/signals.py."""
+        """Return a model's further outputs, (N, K) each: see jobs/signals.py."""
         return dict(self._answer(model, view).signals)
 
     def pictures(self, model: str, view: View) -> Pictures:
-        """Return the pictures that the model saw, of the first people, as many as the view keeps."""
+        """Return the input images of the first people, as many as the view stores."""
         if not (view.is_plain and view.pictures):
-            raise ValueError("pictures are kept of plain views that ask for them")
+            raise ValueError("images are stored for plain views that request them only")
         cells = [c for c in self.plan.seen_cells(model, view) if c.keep_images]
         for cell in cells:
             if cell not in self.store:
-                raise RobustPoseError(f"{cell.title}: not computed, or with too few pictures kept")
+                raise RobustPoseError(f"{cell.title}: not computed, or too few images are stored")
         every = [self.store.pictures(cell) for cell in cells]
         kept = [each for each in every if len(each.clean)]
         if not kept:
-            raise RobustPoseError("no pictures are kept: none of the photos could be read")
+            raise RobustPoseError("no images are stored: none of the photos could be read")
         return Pictures(
             clean=np.concatenate([each.clean for each in kept])[: view.pictures],
             adversarial=np.concatenate([each.adversarial for each in kept])[: view.pictures],
@@ -126,7 +126,7 @@ class Evidence:
         return self.store.read(self.plan.universal_cell(model, learn)).perturbation
 
     def task(self, task: str, setting: Setting | None) -> TaskResult:
-        """Return what a model of another task answered."""
+        """Return the results of a model of another task."""
         found = [self.store.read(cell) for cell in self.plan.task_cells(task, setting)]
         return TaskResult(
             ids=tuple(name for each in found for name in each.ids),

@@ -1,8 +1,8 @@
-"""Scores by factor: does what broke depend on the camera, the light, the clothes, what the person does?
+"""Scores by factor: does robustness depend on the camera, the light, the clothes or the action?
 
-A factor of words has a level for each word; a factor of numbers has one for each number where there are at most
-three, else thirds of the people, uneven where many share a value. Every level is scored like the whole, with its
-own n and interval; small ones say little, and with many levels some intervals part by chance.
+A categorical factor has one level per category. A numeric factor has one level per value if there are at most
+three, else terciles of the people, uneven if many share a value. Every level is scored separately, with its own n
+and interval. Small levels are uncertain, and with many levels some intervals are disjoint by chance.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ _FEW = 3
 class FactorRow:
     """One line of factors.csv: a model under an attack, over the people of one level of one factor.
 
-    level    the word or number, or 'LOW to HIGH' for a third of the people
+    level    the category or value, or 'LOW to HIGH' for a tercile of the people
     measure  as in results.csv; percent with a 95% interval over n people
     """
 
@@ -42,14 +42,14 @@ class FactorRow:
 
 
 def factor_rows(plan: Plan, store: Store) -> list[FactorRow]:
-    """Score every setting by factor; none where the data set knows of no factors."""
+    """Score every setting by factor; no rows if the data set has no factors."""
     if not isinstance(plan.dataset, HasFactors):
         return []
     return [row for model in range(len(plan.models)) for row in _of_model(plan, store, model)]
 
 
 def write_factors(rows: Sequence[FactorRow], path: Path) -> None:
-    """Write factors.csv in one atomic act; where there are no rows, there is none."""
+    """Write factors.csv atomically; without rows, remove it."""
     if not rows:
         path.unlink(missing_ok=True)
     else:
@@ -60,13 +60,13 @@ def write_factors(rows: Sequence[FactorRow], path: Path) -> None:
 
 
 def levels(values: Sequence[float | str]) -> dict[str, list[int]]:
-    """Return the rows of each level of a factor."""
+    """Return the row numbers of each level of a factor."""
     distinct = sorted(set(values), key=lambda value: (isinstance(value, str), value))
     if len(distinct) <= _FEW or any(isinstance(value, str) for value in values):
         return {_name(level): [i for i, value in enumerate(values) if value == level] for level in distinct}
     numbers = np.asarray(values, dtype=float)
     ranked = np.sort(numbers)
-    # the largest value of the first and of the second third; equal values stay together, so thirds may be uneven
+    # the largest values of the first and second tercile; equal values share a level, so terciles may be uneven
     bounds = [ranked[-(-len(ranked) // 3) - 1], ranked[-(-2 * len(ranked) // 3) - 1]]
     third = np.searchsorted(np.unique(bounds), numbers, side="left")
     found = {number: np.flatnonzero(third == number).tolist() for number in np.unique(third).tolist()}

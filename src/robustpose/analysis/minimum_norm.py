@@ -1,4 +1,4 @@
-"""What attacks of least size say: how much of the score is left at every eps, from one run."""
+"""Robust accuracy over eps from one run of a minimum-norm attack."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ _SHARES = (0.0, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 
 @dataclass(frozen=True)
 class Line:
-    """One body part, or all of them.
+    """The curve of one body part, or of all.
 
-    left    percent of the keypoints that are correct and stay so up to each eps of the curve
-    median  of the smallest sizes that broke a keypoint; infinite where less than half broke
-    n       keypoints
+    left    percent of keypoints that are still correct at each eps of the curve
+    median  median of the smallest perturbation that breaks a keypoint; infinite if less than half break
+    n       number of keypoints
     """
 
     part: str
@@ -28,14 +28,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Curve:
-    """The score left over eps: at 0, and from 1/32 of the attack's eps by doublings."""
+    """Robust accuracy at eps 0 and at 1/32, 1/16, ..., 1 of the attack's eps."""
 
     eps: tuple[float, ...]
     lines: tuple[Line, ...]
 
 
 def smallest_curve(plan: Plan, attacked: Outcome) -> Curve | None:
-    """Read the curve of an attack of least size; None where the attack was another."""
+    """Return the curve of a minimum-norm attack; None for other attacks."""
     if attacked.setting is None or any(
         "smallest" not in each.signals for each in attacked.results if each.table.ids
     ):

@@ -1,4 +1,4 @@
-"""From stored cells to numbers: every row a score with its interval and its number of people."""
+"""Computes scores from stored cells; each row has a score, its interval and its number of people."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -41,10 +41,10 @@ class Row:
     """One line of results.csv.
 
     attack    the paper's name of the setting, or 'clean'
-    rounded   whether the pictures were rounded to 8 bits before scoring
-    metric    the study's main one, or a number of another that is defined on the data: 'OKS AP', ..., 'mean OKS'
-    measure   'clean', 'attacked', 'relative' (100 x attacked / clean) or 'target' (hits of the target pose); of
-              ensembles 'joints': 'relative', or 'target', with each keypoint's own worst picture
+    rounded   whether the images were rounded to 8 bits before scoring
+    metric    the study's main metric, or another that is defined on the data: 'OKS AP', ..., 'mean OKS'
+    measure   'clean', 'attacked', 'relative' (100 x attacked / clean) or 'target' (hits of the target pose); for
+              ensembles also 'joints': 'relative' or 'target' with the worst image of each keypoint
     part      'all', or a body part with left and right averaged
     value     percent, with its 95% interval low to high over n people
     """
@@ -67,7 +67,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Shown:
-    """People whose pictures were kept: a block's predictions, and the pictures of its first people."""
+    """A block's predictions, and the stored images of its first people."""
 
     table: Table
     pictures: Pictures
@@ -75,7 +75,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One model under one setting: the joined tables, what they cost, and the first block's pictures."""
+    """One model under one setting: the joined tables, their cost, and the images of the first block."""
 
     model: OpenedModel
     setting: Setting | None
@@ -85,7 +85,7 @@ class Outcome:
 
     @property
     def each_joint(self) -> Table | None:
-        """The table in which each keypoint has its own worst picture; None for all but ensembles."""
+        """The table with the worst image of each keypoint; None for attacks other than ensembles."""
         if any(BEATEN not in result.signals for result in self.results if len(result.table)):
             return None
         beaten = np.concatenate([result.signals[BEATEN] for result in self.results if len(result.table)]) > 0
@@ -94,19 +94,19 @@ class Outcome:
 
     @property
     def motions(self) -> Floats | None:
-        """How each person (N, 4) was moved; None for all but spatial attacks."""
+        """The motion of each person (N, 4); None for attacks other than spatial ones."""
         if any(MOTION not in result.signals for result in self.results if len(result.table)):
             return None
         return np.concatenate([result.signals[MOTION] for result in self.results if len(result.table)])
 
     @property
     def forwards(self) -> int:
-        """Passes of one image through the model that the attack asked for."""
+        """Forward passes of one image that the attack used."""
         return sum(result.forwards for result in self.results)
 
     @property
     def backwards(self) -> int:
-        """Gradients of one image that the attack asked for."""
+        """Gradients of one image that the attack used."""
         return sum(result.backwards for result in self.results)
 
     @property
@@ -116,7 +116,7 @@ class Outcome:
 
 
 def outcome(plan: Plan, store: Store, model: OpenedModel, setting: Setting | None) -> Outcome:
-    """Join the stored blocks of one model under one setting; RobustPoseError where no photo could be read."""
+    """Join the stored blocks of one model under one setting; RobustPoseError if no photo could be read."""
     cells = plan.cells(model, setting)
     results = tuple(store.read(cell) for cell in cells)
     shown = Shown(table=results[0].table, pictures=store.pictures(cells[0]))
@@ -149,7 +149,7 @@ def estimates(
 
 
 def score_clean(plan: Plan, clean: Table) -> dict[str, Estimate]:
-    """Score what a model predicted without an attack."""
+    """Score a model's clean predictions."""
     return score(clean, metric_of(plan))
 
 
@@ -194,7 +194,7 @@ def beside_estimates(metric: Metric, clean: Table, attacked: Table) -> dict[str,
 
 
 def headlines(plan: Plan, rows: Sequence[Row]) -> dict[str, Metric]:
-    """Return the first number of each metric beside the main one, by the name it has in rows."""
+    """Return the first number of each metric other than the main one, by its name in rows."""
     found: dict[str, Metric] = {}
     for metric in METRICS.values():
         numbers = [row.metric for row in rows if row.metric not in main_names(plan) and _is_of(row.metric, metric)]
@@ -203,13 +203,13 @@ def headlines(plan: Plan, rows: Sequence[Row]) -> dict[str, Metric]:
 
 
 def main_names(plan: Plan) -> tuple[str, str]:
-    """Return what rows call the main metric: against the truth, and against the target pose."""
+    """Return the names of the main metric in rows: against the ground truth, and against the target pose."""
     metric = metric_of(plan)
     return metric.name, replace(metric, against="target").name
 
 
 def remarks(plan: Plan, store: Store) -> tuple[str, ...]:
-    """Say what weakens the numbers of the metrics beside the main one, a line a model and metric."""
+    """List the limitations of the metrics other than the main one, one line per model and metric."""
     tables = {model.name: outcome(plan, store, model, None).table for model in plan.models}
     return tuple(
         f"{name} {remark}"
@@ -221,7 +221,7 @@ def remarks(plan: Plan, store: Store) -> tuple[str, ...]:
 
 
 def write_results(rows: Sequence[Row], path: Path) -> None:
-    """Write results.csv in one atomic act: percent with three decimals, empty where undefined."""
+    """Write results.csv atomically: percent with three decimals, empty if undefined."""
     frame = pl.DataFrame([asdict(row) for row in rows]).with_columns(
         pl.col("value", "low", "high").fill_nan(None).round(3)
     )
@@ -238,7 +238,7 @@ def row_of(
     part: str,
     estimate: Estimate,
 ) -> Row:
-    """Write one score of one model under one setting as a row."""
+    """Return one score of one model under one setting as a row."""
     return Row(
         model=model.name,
         data=plan.dataset.name,

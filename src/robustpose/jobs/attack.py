@@ -21,7 +21,7 @@ from robustpose.threats import THREATS
 from robustpose.types import Batch
 
 VERSION = 1
-"""To be raised when targets are drawn, answers read or signals computed in another way."""
+"""Must be increased when drawing targets, reading predictions or computing signals changes."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,12 @@ class Cell:
     """One model, one block of people, clean or under one attack.
 
     start, stop  rows of the data set
-    photos       a hash of the pictures that the cell reads
+    photos       hash of the images that the cell reads
     pool         for targeted attacks: target poses are drawn from the first `pool` people
-    metric       for targeted attacks: what an accidental hit of the target is; for objectives that ask: the radius
-    keep_images  how many people at the block's start keep their adversarial picture; no part of the key, for the
-                 result does not depend on it
+    metric       for targeted attacks: defines an accidental hit of the target; for objectives that need one: the
+                 radius
+    keep_images  number of people, from the start of the block, whose adversarial images are stored; not part of
+                 the key, since the result does not depend on it
     """
 
     model: str
@@ -56,7 +57,7 @@ class Cell:
 
     @property
     def title(self) -> str:
-        """What it is, for people."""
+        """A short title."""
         return f"{self.model}: {'clean' if self.setting is None else self.setting.title}"
 
     def fields(self) -> dict[str, object]:
@@ -71,12 +72,12 @@ class Cell:
 
     @property
     def passes(self) -> int:
-        """Two for each gradient of each person, and one that is scored."""
+        """Two passes per gradient and person, and one for scoring."""
         return (self.stop - self.start) * (2 * self.gradients + 1)
 
     @property
     def gradients(self) -> int:
-        """How many gradients it takes of each person's picture."""
+        """Number of gradients per person."""
         return 0 if self.setting is None else self.setting.gradients
 
     def sources(self) -> Sequence[Job[Any]]:
@@ -84,12 +85,12 @@ class Cell:
         return ()
 
     def trajectory(self) -> dict[str, object] | None:
-        """What it shares with cells that differ in their steps alone."""
+        """The fields shared by cells that differ only in their number of steps."""
         shared = None if self.setting is None else self.setting.trajectory()
         return None if shared is None else {**self.fields(), "setting": shared}
 
     def compute(self, together: Sequence[Self], bench: Workbench, sources: Sources, /) -> list[Computed]:
-        """Attack its people, and lay what the model answers beside the truth."""
+        """Attack its people, and return the predictions together with the ground truth."""
         model, batch = bench.model(self.model_fingerprint), people_of(self, bench)
         if len(batch) == 0:
             return [(cell, empty(batch, cell), None) for cell in together]
@@ -100,7 +101,7 @@ class Cell:
 
 
 def people_of(cell: Cell, bench: Workbench) -> Batch:
-    """Load the people of a cell as its model takes them."""
+    """Load the people of a cell in the crop and skeleton of its model."""
     rows = range(cell.start, cell.stop)
     return bench.batch(cell.data_fingerprint, rows, model=bench.model(cell.model_fingerprint).module)
 
@@ -153,7 +154,7 @@ def _under_attack(cells: Sequence[Cell], bench: Workbench, *, model: OpenedModel
 def _along(
     cells: Sequence[Cell], *, model: OpenedModel, batch: Batch, target: attacks.Target | None
 ) -> list[attacks.Attacked]:
-    """Run as many steps as the longest cell asks, and return what each cell's steps had done."""
+    """Run the steps of the longest cell, and return the attack at the steps of each cell."""
     longest = max(cells, key=lambda cell: cell.gradients)
     setting = longest.setting
     assert setting is not None
@@ -174,7 +175,7 @@ def _along(
 
 
 def empty(batch: Batch, cell: Cell) -> CellResult:
-    """Not one photo of the block could be read."""
+    """Return the result of a block without a readable photo."""
     target = None
     if cell.setting is not None and cell.setting.targeted:
         target = attacks.Target(keypoints=batch.keypoints, visible=batch.visible)

@@ -1,6 +1,6 @@
-"""People of a data set that stay in memory, for whoever shows them again and again in new orders.
+"""People of a data set, cached in memory for training that shows them repeatedly in new orders.
 
-Pictures are multiples of 1/255, so they are held as bytes: 10,000 crops of 128 pixels take half a gigabyte.
+Images are multiples of 1/255, so they are stored as bytes: 10,000 crops of 128 pixels take half a gigabyte.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _AT_ONCE = 200
 
 @dataclass(frozen=True)
 class CachedPeople:
-    """People and where each row of the data set is among them; rows whose photo could not be read are nowhere."""
+    """Loaded people, and the place of each row of the data set among them; rows of unreadable photos have none."""
 
     people: Batch
     places: dict[int, int]
@@ -32,12 +32,12 @@ class CachedPeople:
 def cache_people(
     dataset: PoseDataset, rows: Sequence[int], *, input_size: tuple[int, int], padding: float
 ) -> CachedPeople:
-    """Load the people of `rows`; RobustPoseError where none of their photos can be read."""
+    """Load the people of `rows`; RobustPoseError if none of their photos can be read."""
     batches: list[Batch] = []
     places: dict[int, int] = {}
     for chunk in (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE)):
         loaded = dataset.load(chunk, input_size=input_size, padding=padding)
-        # Which photos could not be read shows only one by one.
+        # Only loading one by one shows which photos are unreadable.
         alone = len(loaded) < len(chunk)
         for asked in [[row] for row in chunk] if alone else [chunk]:
             batch = dataset.load(asked, input_size=input_size, padding=padding) if alone else loaded
@@ -46,7 +46,7 @@ def cache_people(
                 places |= {row: start + place for place, row in enumerate(asked)}
                 batches.append(replace(batch, images=_as_bytes(batch.images)))
     if not batches:
-        raise RobustPoseError(f"{dataset.name}: none of the {len(rows)} photos asked for can be read")
+        raise RobustPoseError(f"{dataset.name}: none of the {len(rows)} requested photos can be read")
     return CachedPeople(people=_joined(batches), places=places)
 
 
@@ -55,7 +55,7 @@ def _as_bytes(images: Tensor) -> Tensor:
 
 
 def _joined(batches: Sequence[Batch]) -> Batch:
-    """Put batches of one data set behind one another."""
+    """Concatenate batches of one data set."""
     areas = [batch.area for batch in batches if batch.area is not None]
     names = ("images", "keypoints", "visible", "head_size", "box_side", "crops")
     stacked: dict[str, Any] = {name: torch.cat([getattr(batch, name) for batch in batches]) for name in names}

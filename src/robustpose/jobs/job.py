@@ -1,12 +1,12 @@
-"""A job: one piece of work whose result the store keeps. A new kind of job is one file beside attack.py.
+"""A job: one unit of work whose result is stored. A new kind of job is one file next to attack.py.
 
 The key of a job has two parts. The first is a hash of what is computed: data, weights, attack, numbers. The second
-is a hash of the versions of what computes it. The same command run again finds its jobs by their keys, two studies
-share jobs, and a changed weight file, data set or version is a new job.
+is a hash of the versions of the code that computes it. A repeated command finds its jobs by their keys, studies
+share jobs, and a changed weight file, data set or version gives a new job.
 
 Versions are numbers: of an attack, an objective and a threat in their registries, of a kind of job in its file, of
-the renderer, a data set, an architecture, an importer within fingerprints. Who changes what one of them computes
-raises its number; golden tests fail where that was forgotten. A comment changes nothing.
+the renderer, a data set, an architecture, an importer within fingerprints. A change of what one of them computes
+must increase its number; golden tests fail if this is forgotten. Comments do not change the key.
 """
 
 import hashlib
@@ -24,19 +24,19 @@ R_co = TypeVar("R_co", bound=Stored, covariant=True)
 
 
 class Sources(Protocol):
-    """Where a job reads the results that it needs: a store, or what was read from one."""
+    """Source of the results that a job needs: a store, or results read from one."""
 
     def read(self, job: "Job[R]", /) -> R:
         """Read a job's result."""
         ...
 
     def pictures(self, job: "Job[Any]", /) -> Pictures:
-        """Read the pictures that a job keeps."""
+        """Read the images stored with a job."""
         ...
 
 
 class Job(Protocol[R_co]):
-    """One piece of work. What differs from kind to kind is here; engines, store and plans know nothing else."""
+    """One unit of work. Engines, store and plans use this interface only, whatever the kind of job."""
 
     @property
     def result(self) -> type[R_co]:
@@ -45,7 +45,7 @@ class Job(Protocol[R_co]):
 
     @property
     def title(self) -> str:
-        """What it is, for people."""
+        """A short title."""
         ...
 
     @property
@@ -65,20 +65,20 @@ class Job(Protocol[R_co]):
 
     @property
     def keep_images(self) -> int:
-        """How many people, from the first, keep their pictures; no part of the key."""
+        """Number of people, from the first, whose images are stored; not part of the key."""
         ...
 
     @property
     def passes(self) -> int:
-        """Estimate its work, in passes of one image; a step is a forward and a backward pass."""
+        """Estimated work in passes of one image; a step is a forward and a backward pass."""
         ...
 
     def fields(self) -> dict[str, object]:
-        """Everything that defines what is computed; a job among the values stands for its own fields."""
+        """Everything that defines the result; a job among the values is represented by its own fields."""
         ...
 
     def versions(self) -> dict[str, object]:
-        """The versions of what computes it, torch's left out."""
+        """The versions of the code that computes it, except torch's."""
         ...
 
     def sources(self) -> "Sequence[Job[Any]]":
@@ -86,20 +86,20 @@ class Job(Protocol[R_co]):
         ...
 
     def trajectory(self) -> dict[str, object] | None:
-        """What it shares with all jobs of one trajectory, which differ in their steps alone; None: it is alone."""
+        """The fields shared by the jobs of one trajectory, which differ only in steps; None if it has none."""
         ...
 
     def compute(self, together: Sequence[Self], bench: Workbench, sources: Sources, /) -> "list[Computed]":
-        """Compute the jobs of its trajectory, itself among them; RobustPoseError where a model or data fail."""
+        """Compute the jobs of its trajectory, including itself; RobustPoseError if a model or the data fail."""
         ...
 
 
 Computed = tuple[Job[Any], Stored, Pictures | None]
-"""A job, its result, and the pictures that it keeps."""
+"""A job, its result, and the images stored with it."""
 
 
 def identity_of(job: Job[Any]) -> str:
-    """Hash what a job computes, whatever the versions (32 hex digits)."""
+    """Hash what a job computes, independent of versions (32 hex digits)."""
     return _hash(_plain(job.fields()))[:32]
 
 
@@ -109,17 +109,17 @@ def key_of(job: Job[Any]) -> str:
 
 
 def all_versions(job: Job[Any]) -> dict[str, object]:
-    """Return the versions of all that computes a job."""
+    """Return the versions of all code that computes a job."""
     return {**job.versions(), "torch": torch.__version__}
 
 
 def described(job: Job[Any]) -> dict[str, object]:
-    """Return what defines a job, as it stands beside its result."""
+    """Return the definition of a job, as stored with its result."""
     return {**_plain(job.fields()), "versions": all_versions(job)}
 
 
 def trajectories(jobs: Sequence[Job[Any]]) -> list[list[Job[Any]]]:
-    """Gather the jobs that one trajectory computes together, in the order of their first."""
+    """Group the jobs by trajectory, ordered by the first job of each."""
     gathered: dict[str, list[Job[Any]]] = {}
     for job in jobs:
         shared = job.trajectory()
@@ -128,9 +128,9 @@ def trajectories(jobs: Sequence[Job[Any]]) -> list[list[Job[Any]]]:
 
 
 def with_sources(jobs: Sequence[Job[Any]]) -> list[Job[Any]]:
-    """Put what jobs need before them, each once, in an order that can be computed from first to last.
+    """Add the sources of the jobs, without duplicates, in an order that can be computed from first to last.
 
-    Of two jobs that differ only in how many pictures they keep, the one that keeps more stays.
+    Of two jobs that differ only in the number of stored images, the one with more is used.
     """
     expanded: dict[str, Job[Any]] = {}
     for job in jobs:
@@ -139,7 +139,7 @@ def with_sources(jobs: Sequence[Job[Any]]) -> list[Job[Any]]:
 
 
 def depth(job: Job[Any]) -> int:
-    """Return how many jobs, each needing the one before, must come before a job."""
+    """Return the length of the longest chain of sources before a job."""
     return max((1 + depth(source) for source in job.sources()), default=0)
 
 
@@ -152,7 +152,7 @@ def _put(into: dict[str, Job[Any]], job: Job[Any]) -> None:
 
 
 def _plain(fields: Mapping[str, object]) -> dict[str, object]:
-    """Write out the jobs among the fields of a job."""
+    """Replace jobs among the fields by their own fields."""
     return {name: _plain(value.fields()) if hasattr(value, "fields") else value for name, value in fields.items()}
 
 

@@ -1,6 +1,6 @@
-"""The names of results in stores of format 3, whose keys were one hash of fields and of a version of the code.
+"""The keys of results in stores of format 3: one hash of the fields and of a version of the code.
 
-Such results are read, and never written.
+Such results are read but never written.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from typing import Any
 from robustpose.jobs.job import Job
 
 _AUTOPOSE = 3
-"""The version of autopose that such keys name."""
+"""The version of autopose in these keys."""
 
 _CHANGES = {"mirrored": "flip", "flip": "flip test"}
 """Changes of replayed images that had another name, or, of the flip test, none."""

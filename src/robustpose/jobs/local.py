@@ -1,4 +1,4 @@
-"""The local engine: computes trajectories one after the other in this process."""
+"""The local engine: computes trajectories one by one in this process."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from robustpose.jobs.workbench import Workbench
 class LocalEngine:
     """This process.
 
-    threads  of torch; 0 leaves them as they are; results of other numbers of threads differ in the last bit
+    threads  number of torch threads; 0 does not change it; results may differ in the last bit with the number
     """
 
     threads: int = 0
@@ -27,7 +27,7 @@ class LocalEngine:
     def compute(
         self, trajectories: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources
     ) -> Iterator[list[Computed]]:
-        """Yield what each trajectory computed, in order."""
+        """Yield the results of each trajectory, in order."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads or before)
         try:

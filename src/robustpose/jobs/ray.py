@@ -1,6 +1,6 @@
 """The Ray engine: the same cells as tasks of actors, on this machine or a cluster (extra `ray`).
 
-Each actor holds the models once and computes trajectories: a block of people under one attack. Ray hands one to
+Each actor holds the models once and computes walks: a block of people under one attack. Ray hands a walk to
 whoever is free, and does it again when a worker dies. Results come back to the process that was started, which
 alone writes the store, so workers need no shared disk but for photos. Rendered people are rendered where they are
 used.
@@ -19,7 +19,7 @@ from robustpose.jobs.results import Pictures, Stored
 from robustpose.jobs.workbench import Workbench
 
 _RETRIES = 5
-"""Retries of a trajectory whose worker died; limited, since one that exhausts memory would kill every worker."""
+"""Of a walk whose worker died: one that kills every worker, for want of memory, must end with an error."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class RayEngine:
             )
 
     def compute(
-        self, trajectories: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources, /
+        self, walks: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources, /
     ) -> Iterator[list[Computed]]:
-        """Yield what each trajectory computed, as they come; RobustPoseError where Ray cannot be reached."""
-        if not trajectories:
+        """Yield what each walk computed, as they come; RobustPoseError where Ray cannot be reached."""
+        if not walks:
             return
         ray = _connected(self.address)
         try:
@@ -62,11 +62,10 @@ class RayEngine:
             shared = ray.put(replace(bench, device="cuda" if self.gpus else bench.device))
             actor = ray.remote(_Worker).options(**options)
             pool = ray.util.ActorPool(
-                [actor.remote(shared, threads=self.threads) for _ in range(min(count, len(trajectories)))]
+                [actor.remote(shared, threads=self.threads) for _ in range(min(count, len(walks)))]
             )
             yield from pool.map_unordered(
-                lambda worker, trajectory: worker.compute.remote(trajectory, _carried(trajectory, sources)),
-                trajectories,
+                lambda worker, walk: worker.compute.remote(walk, _carried(walk, sources)), walks
             )
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, RobustPoseError):
@@ -89,9 +88,9 @@ class _Worker:
         torch.set_num_threads(threads)
         self.bench = bench.on(bench.device)
 
-    def compute(self, trajectory: Sequence[Job[Any]], sources: "_Carried") -> list[Computed]:
-        """Compute one trajectory."""
-        return trajectory[0].compute(trajectory, self.bench, sources)
+    def compute(self, walk: Sequence[Job[Any]], sources: "_Carried") -> list[Computed]:
+        """Compute one walk."""
+        return walk[0].compute(walk, self.bench, sources)
 
 
 @dataclass(frozen=True)
@@ -112,8 +111,8 @@ class _Carried:
         return self.kept[key_of(job)]
 
 
-def _carried(trajectory: Sequence[Job[Any]], sources: Sources) -> _Carried:
-    needed = {key_of(job): job for job in trajectory[0].sources()}
+def _carried(walk: Sequence[Job[Any]], sources: Sources) -> _Carried:
+    needed = {key_of(job): job for job in walk[0].sources()}
     return _Carried(
         results={key: sources.read(job) for key, job in needed.items()},
         kept={key: sources.pictures(job) for key, job in needed.items()},

@@ -1,4 +1,4 @@
-"""What jobs find, and how each lies in a file: a few facts as JSON and named arrays."""
+"""The results of jobs and their file format: metadata as JSON, and named arrays."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,25 +22,25 @@ _SIGNAL = "signal_"
 
 
 class Stored(Protocol):
-    """A result that can lie in a file."""
+    """A result that can be stored in a file."""
 
     def to_arrays(self) -> tuple[dict[str, object], Arrays]:
-        """Return facts for JSON, and arrays."""
+        """Return metadata for JSON, and arrays."""
         ...
 
     def __len__(self) -> int:
-        """How many people it tells of."""
+        """Number of people."""
         ...
 
     @classmethod
     def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> Self:
-        """Read it back; KeyError or ValueError where something lacks."""
+        """Restore a result; KeyError or ValueError if something is missing."""
         ...
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a cell's model was shown.
+    """The input images of a cell.
 
     clean, adversarial  (M, H, W, 3) uint8, the crops of the block's first M people
     """
@@ -56,13 +56,13 @@ class Pictures:
 
 @dataclass(frozen=True)
 class CellResult:
-    """What a model answered.
+    """The predictions of a model.
 
-    table       the predictions beside the truth
-    signals     (N, K) each, what the model's output says beside the keypoints: 'score', and of heatmaps
-                'divergence' (jobs/signals.py); of spatial attacks also how each person was moved
-    forwards    passes of one image through the model that the attack asked for
-    backwards   gradients of one image that it asked for
+    table       predictions and ground truth
+    signals     (N, K) each, further outputs of the model: 'score' and, for heatmaps, 'divergence'
+                (jobs/signals.py); for spatial attacks also the motion of each person
+    forwards    forward passes of one image that the attack used
+    backwards   gradients of one image that the attack used
     unreadable  one line for each person whose photo could not be read
     """
 
@@ -76,7 +76,7 @@ class CellResult:
         return len(self.table)
 
     def to_arrays(self) -> tuple[dict[str, object], Arrays]:
-        """Return facts for JSON, and arrays."""
+        """Return metadata for JSON, and arrays."""
         table = self.table
         arrays: Arrays = {name: getattr(table, name) for name in _TABLE_ARRAYS}
         more = {name: getattr(table, name) for name in _MORE_ARRAYS}
@@ -94,7 +94,7 @@ class CellResult:
 
     @classmethod
     def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> "CellResult":
-        """Read it back."""
+        """Restore a result."""
         known: dict[str, Any] = {name: arrays[name] for name in _TABLE_ARRAYS}
         known |= {name: arrays.get(name) for name in _MORE_ARRAYS}
         table = Table(
@@ -116,13 +116,13 @@ class CellResult:
 
 
 def as_uint8(images: Tensor) -> Pixels:
-    """Turn images (N, 3, H, W) in [0, 1] into pixels (N, H, W, 3)."""
+    """Convert images (N, 3, H, W) in [0, 1] to uint8 pixels (N, H, W, 3)."""
     pixels: Pixels = (images.detach().cpu().permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
     return pixels
 
 
 def skeleton_of(about: Mapping[str, Any]) -> Skeleton:
-    """Return the skeleton of a model's stored answers; KeyError where they are of something else."""
+    """Return the skeleton of stored predictions; KeyError if the result holds no poses."""
     name, keypoints = about["skeleton"]["name"], tuple(about["skeleton"]["keypoints"])
     skeleton = SKELETONS.get(name)
     if skeleton is None or skeleton.keypoints != keypoints:

@@ -1,4 +1,4 @@
-"""Runs a plan's cells: finds what the store lacks, lets an engine compute it, commits each as it comes."""
+"""Runs cells: finds those missing in the store, lets an engine compute them, and stores each result."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from robustpose.jobs.workbench import Workbench
 
 @dataclass(frozen=True)
 class CellProgress:
-    """How far a run is.
+    """Progress of a run.
 
-    work, total_work  in passes of one image through a model, forward and backward counted alike
-    cell              the cell that comes next, or came last from an engine of many workers; None at the end
+    work, total_work  passes of one image through a model; forward and backward passes count the same
+    cell              the next cell, or the last one finished by an engine with several workers; None at the end
     """
 
     work: int
@@ -28,18 +28,18 @@ OnProgress = Callable[[CellProgress], None]
 
 
 class Engine(Protocol):
-    """Who computes: this process, or a cluster."""
+    """What computes the jobs: this process, or a cluster."""
 
     def compute(
         self, trajectories: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources, /
     ) -> Iterator[list[Computed]]:
-        """Yield what each trajectory computed, in any order; all that they stand on is in `sources`."""
+        """Yield the results of each trajectory, in any order; the results that they need are in `sources`."""
         ...
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One of `count` equal shares of a study's trajectories, for job arrays: the index-th, from 1."""
+    """Shard `index` (from 1) of `count` equal shares of a study's trajectories, for job arrays."""
 
     index: int = 1
     count: int = 1
@@ -49,7 +49,7 @@ class Shard:
             raise RobustPoseError(f"a shard is i/n with 1 <= i <= n, got {self.index}/{self.count}")
 
     def of(self, together: Sequence[Sequence[Job[Any]]]) -> list[Sequence[Job[Any]]]:
-        """Return this shard's trajectories; the same for every process, whatever is computed already."""
+        """Return the trajectories of this shard; they do not depend on what is already computed."""
         return [trajectory for place, trajectory in enumerate(together) if place % self.count == self.index - 1]
 
 
@@ -62,10 +62,10 @@ def run_all(
     shard: Shard | None = None,
     on_progress: OnProgress = lambda progress: None,
 ) -> int:
-    """Compute what the store lacks of these cells and of what they stand on; return how many were computed.
+    """Compute the cells and their sources that are missing in the store; return how many were computed.
 
-    Cells that are there already count as no work, so the time left is that of what is really to do. A shard leaves
-    out the cells whose sources other shards have not computed yet.
+    Stored cells do not count as work, so the estimated time is that of the missing ones. A shard skips cells whose
+    sources have not yet been computed by other shards.
     """
     engine, shard = engine or LocalEngine(), shard or Shard()
     everything = shard.of(trajectories(with_sources(cells)))
@@ -88,6 +88,6 @@ def run_all(
 
 
 def passes(together: Sequence[Job[Any]]) -> int:
-    """Estimate the work of a trajectory: that of its longest job, and the scoring of the others."""
+    """Estimate the work of a trajectory: its longest job, plus scoring the others."""
     first = together[0]
     return max(job.passes for job in together) + (len(together) - 1) * (first.stop - first.start)

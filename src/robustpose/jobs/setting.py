@@ -1,4 +1,4 @@
-"""An attack with all its numbers, as studies and jobs name it."""
+"""An attack with all its parameters, as used by studies and jobs."""
 
 from dataclasses import asdict, dataclass
 
@@ -11,11 +11,11 @@ from robustpose.types import TrajectoryAttack
 
 @dataclass(frozen=True)
 class Setting:
-    """An attack with all its numbers.
+    """An attack with all its parameters.
 
-    eps     the threat's budget: of linf in [0, 1] units, of spatial in degrees
-    steps   None is the attack's own number
-    search  precision of the attack's passes, 'fp32' or 'bf16'; scores are fp32 whatever it says
+    eps     budget of the threat model: in [0, 1] units for linf, in degrees for spatial
+    steps   None uses the attack's default
+    search  precision of the attack's passes, 'fp32' or 'bf16'; scores are always computed in fp32
     """
 
     attack: str
@@ -37,21 +37,21 @@ class Setting:
 
     @property
     def spec(self) -> AttackSpec:
-        """What is known of the attack."""
+        """The attack's entry in the registry."""
         return ATTACKS[self.attack]
 
     def make(self) -> AnyAttack:
-        """Make the attack; RobustPoseError for an unknown name, wrong steps, or targets that it cannot aim at."""
+        """Return the attack; RobustPoseError for an unknown name, invalid steps, or unsupported targets."""
         return make_attack(self.attack, targeted=self.targeted, steps=self.steps)
 
     @property
     def round_to_8bit(self) -> bool:
-        """Whether pictures are rounded to 8 bits: not under one level, where none could hold the perturbation."""
+        """Whether images are rounded to 8 bits; not if eps is below one level, which rounding would undo."""
         return self.spec.moves_truth or self.eps == 0 or make_threat(self.threat, self.eps).holds_8bit
 
     @property
     def budget(self) -> str:
-        """The budget as people read it: 8/255, 2 in L2, 100 pixels."""
+        """The budget for display: 8/255, 2 in L2, 100 pixels."""
         return format_eps(self.eps, self.threat)
 
     @property
@@ -60,7 +60,7 @@ class Setting:
         return self.spec.numbers(targeted=self.targeted, steps=self.steps)
 
     def fields(self) -> dict[str, object]:
-        """All that defines it, the attack's hyper-parameters spelled out: no steps and its own number are one."""
+        """Everything that defines it, defaults resolved: steps None and the default number are the same."""
         fields = asdict(self)
         del fields["steps"]
         return {**fields, "numbers": self.numbers}
@@ -74,7 +74,7 @@ class Setting:
         }
 
     def trajectory(self) -> dict[str, object] | None:
-        """Return what it shares with settings whose pictures its own trajectory passes; None where it has none.
+        """Return the fields shared by the settings on one trajectory; None if the attack has no trajectory.
 
         The k-th iterate of such an attack is what the attack of k steps returns.
         """
@@ -85,13 +85,13 @@ class Setting:
 
     @property
     def gradients(self) -> int:
-        """How many gradients of one person's picture it may take; queries, of an attack that takes none."""
+        """Maximum number of gradients per person; for gradient-free attacks, of queries."""
         numbers = self.numbers
         return int(numbers.get("gradients", numbers.get("steps", 1)))
 
     @property
     def label(self) -> str:
-        """The paper's name: FGSM-U, IGSM-T-20, IGSM-U-10-ALL; an objective of ours is named: APGD-U-100-margin."""
+        """The paper's name: FGSM-U, IGSM-T-20, IGSM-U-10-ALL; other objectives are appended: APGD-U-100-margin."""
         parts = [self.attack.upper(), "T" if self.targeted else "U"]
         if "steps" in self.numbers:
             parts.append(str(self.numbers["steps"]))
@@ -105,5 +105,5 @@ class Setting:
 
     @property
     def title(self) -> str:
-        """The label with the budget, for people."""
+        """The label with the budget, for display."""
         return f"{self.label} at {self.budget}"

@@ -1,16 +1,16 @@
-"""What a model's output says beside its keypoints: what a detector of attacks could look at.
+"""Signals in a model's output other than the keypoints, which a detector of attacks could use.
 
-score       (N, K) the head's own confidence; of heatmaps the highest cell
-divergence  (N, K) of heatmap models: Kullback-Leibler divergence, in nats, of the map (negative cells 0, sum 1)
-            from the Gaussian that the head would draw at the keypoint found; the paper studied reports that it
-            hardly changes under attack. NaN where the map has no positive cell. Of models that draw bones too,
-            that of the keypoints' own maps, from which they are read.
+score       (N, K) the head's confidence; for heatmaps, the maximum
+divergence  (N, K) for heatmap models: Kullback-Leibler divergence, in nats, of the map (negative cells 0, sum 1)
+            from the Gaussian that the head would encode at the predicted keypoint; the paper reports that it
+            hardly changes under attack. NaN if the map has no positive cell. For models that also predict
+            bones, only the keypoint maps count, from which the keypoints are decoded.
 
-Beside them, of what an attack found and the model does not say:
+Outputs of an attack are stored with them:
 
-smallest    (N, K) of minimum-norm attacks: see types.MinimumNorms
-beaten      (N, K) of ensembles: 1 where any image of the person, not only the worst, took the keypoint
-motion      (N, 4) of spatial attacks: how each person was moved
+smallest    (N, K) for minimum-norm attacks: see types.MinimumNorms
+beaten      (N, K) for ensembles: 1 if any image of the person, not only the worst, broke the keypoint
+motion      (N, 4) for spatial attacks: the motion of each person
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ MINIMUM_NORM = "smallest"
 
 
 def signals_of(model: PoseModel, output: PoseOutput) -> dict[str, Floats]:
-    """Read the signals (N, K) of an output."""
+    """Return the signals (N, K) of an output."""
     signals = {"score": _array(output.scores)}
     if isinstance(model.head, SignallingHead):
         more = model.head.signals(output.stages[-1], output.keypoints)
@@ -35,7 +35,7 @@ def signals_of(model: PoseModel, output: PoseOutput) -> dict[str, Floats]:
 
 
 def found_by(attacked: Attacked) -> dict[str, Floats]:
-    """Return what an attack found beside its images."""
+    """Return the further outputs of an attack."""
     found = {
         MINIMUM_NORM: attacked.minimum_norm,
         BEATEN: attacked.beaten,

@@ -1,7 +1,7 @@
-"""Where results lie: a folder with one file a job, each committed in one atomic act. No server, no lock.
+"""The result store: a folder with one file per job, each written atomically. No server, no lock.
 
-Killing anything at any moment loses the jobs under way and nothing else. The same job is the same bytes: a file
-holds no time and no place. The pictures that a cell keeps lie in a file of their own, written before the cell's.
+A kill at any moment loses only the jobs in progress. The same job always gives the same bytes: a file contains no
+time and no location. The images of a cell are in a separate file, which is written before the result.
 """
 
 import io
@@ -28,15 +28,15 @@ _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
     *(ValueError, TypeError, KeyError, EOFError, OSError),
 )
-"""What reading a file with other bytes than were written may raise: the archive, and what is in it."""
+"""The errors that reading a damaged file can raise, from the archive or its content."""
 
 
 class Store:
-    """A study's folder; opening it checks that its format is known, the first job makes it.
+    """The result folder of a study. Opening it checks the format; the first result creates it.
 
-    any_version  whether a result of the same job by another version is taken where this version's is not there:
-                 on another machine hundreds of jobs may have been computed already
-    legacy       versions of the code that stored results here by the keys of format 3
+    any_version  whether to accept a result of the same job by another version if there is none of this version:
+                 hundreds of jobs may have been computed on another machine
+    legacy       versions of the code that stored results here under the keys of format 3
     """
 
     def __init__(self, folder: Path, *, any_version: bool = False, legacy: Sequence[str] = ()) -> None:
@@ -53,7 +53,7 @@ class Store:
         return job.keep_images == 0 or self._kept(job) >= min(job.keep_images, len(self.read(job)))
 
     def name(self, job: Job[Any]) -> str:
-        """Return the key under which a job's result is there; the job's own where none is."""
+        """Return the key under which a job's result is stored; the job's own key if there is none."""
         mine = key_of(job)
         if not self.any_version or self._there(mine):
             return mine
@@ -61,7 +61,7 @@ class Store:
         return next((name for name in others if self._there(name)), mine)
 
     def taken_over(self, jobs: Iterable[Job[Any]]) -> list[str]:
-        """Say in which versions the results that are there differ from what would be computed now."""
+        """List the versions in which stored results differ from the current ones."""
         said: dict[str, int] = {}
         for job in jobs:
             name = self.name(job)
@@ -74,7 +74,7 @@ class Store:
         return [f"{line} ({count} jobs)" for line, count in said.items()]
 
     def put(self, job: Job[Any], result: Stored, pictures: Pictures | None = None) -> None:
-        """Commit a job: written aside, then renamed; its pictures first."""
+        """Store a result atomically, its images first."""
         self._jobs.mkdir(parents=True, exist_ok=True)
         if not (self.folder / _VERSION_FILE).exists():
             write_atomically(self.folder / _VERSION_FILE, (json.dumps({"format": _FORMAT}) + "\n").encode())
@@ -86,7 +86,7 @@ class Store:
         write_atomically(self._jobs / f"{key_of(job)}.npz", _to_bytes({**about, "job": described(job)}, arrays))
 
     def read(self, job: Job[R], /) -> R:
-        """Read a job's result; RobustPoseError where its file is damaged or lacking."""
+        """Read a job's result; RobustPoseError if its file is damaged or missing."""
         path = self._path(job)
         try:
             return job.result.from_arrays(*_from_bytes(path.read_bytes()))
@@ -96,7 +96,7 @@ class Store:
             raise _damaged(path, error) from None
 
     def pictures(self, job: Job[Any], /) -> Pictures:
-        """Read the pictures that a job keeps, if any; RobustPoseError where they are damaged."""
+        """Read the images stored with a job, if any; RobustPoseError if they are damaged."""
         path = self._pictures / f"{self.name(job)}.npz"
         try:
             _, arrays = _from_bytes(path.read_bytes())
@@ -116,7 +116,7 @@ class Store:
         return (self._jobs / f"{name}.npz").exists()
 
     def _by_identity(self) -> dict[str, list[str]]:
-        """Return the results that were there when it was first asked, by what they are of; the latest first."""
+        """Return the results present at the first call, by identity, the newest first."""
         if self._others is None:
             files = sorted(self._jobs.glob("*-*.npz"), key=lambda file: (-file.stat().st_mtime, file.name))
             self._others = {}
@@ -140,7 +140,7 @@ class Store:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that whoever looks sees all of it or nothing."""
+    """Write a file atomically: readers see all of it or nothing."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         aside.write_bytes(content)
@@ -169,7 +169,7 @@ def _from_bytes(content: bytes) -> tuple[dict[str, object], Arrays]:
 
 
 def _versions_in(path: Path) -> dict[str, object]:
-    """Read which versions computed a result; of format 3 one of the code, which names torch's."""
+    """Read the versions that computed a result; for format 3 one version of the code, which includes torch's."""
     with np.load(path, allow_pickle=False) as file:
         job = json.loads(file["about"].tobytes())["job"]
     if "versions" in job:

@@ -1,4 +1,4 @@
-"""A model of another task under a study's attacks: they see a per-image loss, so nothing of them changes."""
+"""Models of other tasks under a study's attacks; the attacks need only a per-image loss, so they do not change."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -23,16 +23,16 @@ from robustpose.threats import make_threat
 from robustpose.types import HasTaskLabels, Loss
 
 VERSION = 1
-"""To be raised when labels are read or answers judged in another way."""
+"""Must be increased when reading labels or scoring predictions changes."""
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What a model of another task answered.
+    """The scored predictions of a model of another task.
 
-    correct        (N,) of classifiers: whether the class is right; None for segmenters
-    intersections  (N, C) of segmenters: pixels in both the predicted and the true region of each class
-    unions         (N, C) and in either
+    correct        (N,) for classifiers: whether the class is correct; None for segmentation
+    intersections  (N, C) for segmentation: pixels in both the predicted and the true region of each class
+    unions         (N, C) for segmentation: pixels in either region
     """
 
     ids: tuple[str, ...]
@@ -46,14 +46,14 @@ class TaskResult:
         return len(self.ids)
 
     def to_arrays(self) -> tuple[dict[str, object], Arrays]:
-        """Return facts for JSON, and arrays."""
+        """Return metadata for JSON, and arrays."""
         named = {"correct": self.correct, "intersections": self.intersections, "unions": self.unions}
         arrays: Arrays = {name: values for name, values in named.items() if values is not None}
         return {"ids": self.ids, "forwards": self.forwards, "backwards": self.backwards}, arrays
 
     @classmethod
     def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> "TaskResult":
-        """Read it back."""
+        """Restore a result."""
         return cls(
             ids=tuple(about["ids"]),
             correct=arrays.get("correct"),
@@ -81,11 +81,13 @@ class TaskCell:
 
     def __post_init__(self) -> None:
         if self.setting is not None and self.setting.targeted:
-            raise RobustPoseError(f"{self.task} is attacked away from the truth only; {self.setting.label} aims")
+            raise RobustPoseError(
+                f"{self.task} supports untargeted attacks only; {self.setting.label} is targeted"
+            )
 
     @property
     def title(self) -> str:
-        """What it is, for people."""
+        """A short title."""
         return f"{self.task}: {'clean' if self.setting is None else self.setting.title}"
 
     def fields(self) -> dict[str, object]:
@@ -99,12 +101,12 @@ class TaskCell:
 
     @property
     def passes(self) -> int:
-        """Two for each gradient of each person, and one that is scored."""
+        """Two passes per gradient and person, and one for scoring."""
         return (self.stop - self.start) * (2 * self.gradients + 1)
 
     @property
     def gradients(self) -> int:
-        """How many gradients it takes of each person's picture."""
+        """Number of gradients per person."""
         return 0 if self.setting is None else self.setting.gradients
 
     def sources(self) -> Sequence[Job[Any]]:
@@ -112,17 +114,17 @@ class TaskCell:
         return ()
 
     def trajectory(self) -> dict[str, object] | None:
-        """What it shares with cells that differ in their steps alone."""
+        """The fields shared by cells that differ only in their number of steps."""
         shared = None if self.setting is None else self.setting.trajectory()
         return None if shared is None else {**self.fields(), "setting": shared}
 
     def compute(self, together: Sequence[Self], bench: Workbench, sources: Sources, /) -> list[Computed]:
-        """Attack its people on the task's loss, and judge what the model answers."""
+        """Attack its people on the task's loss, and score the predictions."""
         return [(cell, result, None) for cell, result in _computed(together, bench)]
 
 
 def _computed(cells: Sequence[TaskCell], bench: Workbench) -> list[tuple[TaskCell, TaskResult]]:
-    """Compute one clean cell, or the cells of one trajectory; RobustPoseError where the data have no labels."""
+    """Compute one clean cell, or the cells of one trajectory; RobustPoseError if the data have no labels."""
     first = cells[0]
     model = bench.tasks[first.fingerprint].module
     dataset, input_size = bench.datasets[first.data_fingerprint], input_size_of(model)

@@ -1,4 +1,4 @@
-"""A model shown pictures that were made elsewhere: on another model, or without knowing of its defence."""
+"""Replays: a model evaluated on images crafted on another model, or without knowledge of its defence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ from robustpose.jobs.workbench import Workbench, as_table, input_size_of, paddin
 from robustpose.types import Batch
 
 VERSION = 1
-"""To be raised when pictures are shown in another way, or changed in another."""
+"""Must be increased when showing or changing the images changes."""
 
 MIRRORED = "mirrored"
-"""The change that mirrors the perturbation: a probe of how much it depends on its place, and no defence."""
+"""The change that mirrors the perturbation. It tests how much position matters, and is not a defence."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """A model shown pictures that were made elsewhere, or changed on their way.
+    """A model evaluated on images crafted elsewhere, or changed before they reach it.
 
-    people  the model's own clean cell: who is shown
-    source  whose pictures: a cell that keeps all of them, a universal perturbation, None for the clean ones
-    change  MIRRORED, a defence that the model is put behind (of DEFENCES), or empty
+    people  the model's own clean cell, which defines the people
+    source  origin of the images: a cell that stores all of them, a universal perturbation, None for clean images
+    change  MIRRORED, a defence placed before the model (of DEFENCES), or empty
     """
 
     people: Cell
@@ -46,18 +46,18 @@ class Replay:
         setting = self.source.setting if isinstance(self.source, Cell) else None
         if setting is not None and not setting.round_to_8bit:
             raise RobustPoseError(
-                f"{setting.title} is under one 8-bit level: its pictures cannot be kept and shown again"
+                f"{setting.title} is under one 8-bit level: its images cannot be stored and shown again"
             )
 
     @property
     def title(self) -> str:
-        """What it is, for people."""
-        made = f"pictures of {self.source.model}" if self.source else "clean pictures"
+        """A short title."""
+        made = f"images of {self.source.model}" if self.source else "clean images"
         return f"{self.people.model}: {made} {self.change}".rstrip()
 
     @property
     def data_fingerprint(self) -> str:
-        """The data set of the people who are shown."""
+        """The data set of the people."""
         return self.people.data_fingerprint
 
     @property
@@ -72,7 +72,7 @@ class Replay:
 
     @property
     def passes(self) -> int:
-        """One a person, which is scored."""
+        """One pass per person, for scoring."""
         return self.stop - self.start
 
     def fields(self) -> dict[str, object]:
@@ -118,14 +118,13 @@ def _shown_to(cell: Replay, bench: Workbench, sources: Sources) -> CellResult:
 
 
 def _check_same_crops(cell: Replay, bench: Workbench) -> None:
-    """Refuse pictures made on other crops of the same people: the truth would lie elsewhere in them."""
+    """Reject images made on other crops of the same people, where the ground truth is at other positions."""
     if not isinstance(cell.source, Cell):
         return
     made, shown = (padding_of(bench.model(each.model_fingerprint).module) for each in (cell.source, cell.people))
     if made != shown:
         raise RobustPoseError(
-            f"{cell.source.model}'s pictures are crops of the box x {made:g}, {cell.people.model} takes x "
-            f"{shown:g}"
+            f"{cell.source.model}'s images are crops of the box x {made:g}, {cell.people.model} takes x {shown:g}"
         )
 
 
@@ -136,22 +135,22 @@ def _shown(cell: Replay, batch: Batch, sources: Sources, *, input_size: tuple[in
         learned = torch.from_numpy(sources.read(cell.source).perturbation).to(batch.images)
         if tuple(learned.shape[1:]) != input_size:
             raise RobustPoseError(
-                f"{cell.source.model}'s universal perturbation is of {tuple(learned.shape[1:])}, "
+                f"{cell.source.model}'s universal perturbation is of size {tuple(learned.shape[1:])}, "
                 f"{cell.people.model} takes crops of {input_size}"
             )
-        # A universal perturbation is mirrored whole, whatever the pixels can hold of it.
+        # The whole universal perturbation is mirrored, before clipping.
         return attacks.apply_universal(batch.images, learned.flip(-1) if cell.change == MIRRORED else learned)
     kept = sources.pictures(cell.source).adversarial
     if len(kept) != len(batch):
-        raise RobustPoseError(f"{cell.source.title}: {len(kept)} pictures are kept, {len(batch)} people are shown")
+        raise RobustPoseError(f"{cell.source.title}: {len(kept)} images are stored, {len(batch)} people are shown")
     if kept.shape[1:3] != input_size:
         raise RobustPoseError(
-            f"{cell.source.model}'s pictures are of {kept.shape[1:3]}, "
+            f"{cell.source.model}'s images are of size {kept.shape[1:3]}, "
             f"{cell.people.model} takes crops of {input_size}"
         )
     return torch.from_numpy(kept).permute(0, 3, 1, 2).to(batch.images) / 255
 
 
 def mirrored_perturbation(clean: Tensor, adv: Tensor) -> Tensor:
-    """Mirror what was added to images (N, 3, H, W) left to right, clipped to [0, 1]."""
+    """Mirror the perturbation of images (N, 3, H, W) left to right, and clip the result to [0, 1]."""
     return (clean + (adv - clean).flip(3)).clamp(0.0, 1.0)

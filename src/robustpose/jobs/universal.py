@@ -1,4 +1,4 @@
-"""A universal perturbation to be learned, and what is learned."""
+"""Jobs that learn a universal perturbation, and their results."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ from robustpose.threats import format_eps
 from robustpose.types import Batch
 
 VERSION = 1
-"""To be raised when perturbations are learned in another way: see attacks.Universal."""
+"""Must be increased when learning perturbations changes: see attacks.Universal."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class UniversalResult:
     """A universal perturbation.
 
     perturbation  (3, H, W) float32 in [0, 1] units
-    losses        (U,) the mean loss of each mini-batch, before its update
+    losses        (U,) mean loss of each mini-batch, before its update
     """
 
     perturbation: NDArray[np.float32]
@@ -37,12 +37,12 @@ class UniversalResult:
         return 0
 
     def to_arrays(self) -> tuple[dict[str, object], Arrays]:
-        """Return facts for JSON, and arrays."""
+        """Return metadata for JSON, and arrays."""
         return {}, {"perturbation": self.perturbation, "losses": self.losses}
 
     @classmethod
     def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> "UniversalResult":
-        """Read it back."""
+        """Restore a result."""
         return cls(perturbation=arrays["perturbation"], losses=arrays["losses"])
 
 
@@ -50,8 +50,8 @@ class UniversalResult:
 class UniversalCell:
     """A universal perturbation to be learned: see attacks.Universal.
 
-    start, stop  rows of the training set that it may see
-    photos       a hash of their pictures
+    start, stop  rows of the training set that it may use
+    photos       hash of their images
     eps          in [0, 1] units
     """
 
@@ -73,7 +73,7 @@ class UniversalCell:
 
     @property
     def title(self) -> str:
-        """What it is, for people."""
+        """A short title."""
         return f"{self.model}: universal perturbation at {format_eps(self.eps)}"
 
     def fields(self) -> dict[str, object]:
@@ -87,7 +87,7 @@ class UniversalCell:
 
     @property
     def passes(self) -> int:
-        """A forward and a backward pass of each sample."""
+        """A forward and a backward pass per sample."""
         return 2 * self.samples
 
     def sources(self) -> Sequence[Job[Any]]:
@@ -95,7 +95,7 @@ class UniversalCell:
         return ()
 
     def trajectory(self) -> dict[str, object] | None:
-        """It is alone."""
+        """None: it has no trajectory."""
         return None
 
     def compute(self, together: Sequence[Self], bench: Workbench, sources: Sources, /) -> list[Computed]:
@@ -111,7 +111,7 @@ class UniversalCell:
 
 
 def training_batches(cell: UniversalCell, bench: Workbench, *, steps: int) -> Iterator[Batch]:
-    """Yield mini-batches of the training people, each pass in a new order."""
+    """Yield mini-batches of the training people, in a new order each epoch."""
     model = bench.model(cell.model_fingerprint).module
     dataset, input_size = bench.datasets[cell.data_fingerprint], input_size_of(model)
     people = cell.stop - cell.start

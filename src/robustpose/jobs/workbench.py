@@ -1,4 +1,4 @@
-"""What jobs are computed with: the opened models and data sets that they name, and truths loaded once."""
+"""The opened models and data sets that jobs use, and ground truth that is loaded once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,12 +17,12 @@ from robustpose.skeletons import Skeleton
 from robustpose.types import Batch, PoseDataset, PoseModel
 
 TRUTHS_AT_ONCE = 100
-"""People whose crops are in memory while their truths are collected."""
+"""Number of people whose crops are in memory while ground truth is loaded."""
 
 
 @dataclass(frozen=True)
 class Workbench:
-    """The opened models and data sets by the fingerprints that cells name; the models lie on `device`."""
+    """The opened models and data sets, by the fingerprints in cells; the models are on `device`."""
 
     models: Mapping[str, OpenedModel]
     datasets: Mapping[str, PoseDataset]
@@ -31,7 +31,7 @@ class Workbench:
     _truths: dict[tuple[str, int, tuple[int, int], float, Skeleton], Table] = field(default_factory=dict)
 
     def on(self, device: str) -> "Workbench":
-        """Return the bench with its models moved to a device; RobustPoseError where it is not there."""
+        """Return the workbench with its models moved to a device; RobustPoseError if it is not available."""
         models = [*(each.module for each in self.models.values()), *(each.module for each in self.tasks.values())]
         for model in models:
             if isinstance(model, nn.Module):
@@ -48,14 +48,14 @@ class Workbench:
         return self.models[fingerprint]
 
     def batch(self, data_fingerprint: str, rows: range, *, model: PoseModel) -> Batch:
-        """Load people as a model takes them."""
+        """Load people in the crop and skeleton of a model."""
         loaded = self.datasets[data_fingerprint].load(
             rows, input_size=input_size_of(model), padding=padding_of(model)
         )
         return loaded.in_skeleton(model.skeleton).to(self.device)
 
     def truths(self, data_fingerprint: str, people: int, *, model: PoseModel) -> Table:
-        """Load the true poses of a data set's first people, as cropped for a model; kept for the next job."""
+        """Return the true poses of a data set's first people, in a model's crops; cached for the next job."""
         skeleton, input_size, padding = model.skeleton, input_size_of(model), padding_of(model)
         key = (data_fingerprint, people, input_size, padding, skeleton)
         if key not in self._truths:
@@ -70,20 +70,20 @@ class Workbench:
 
 
 def input_size_of(model: object) -> tuple[int, int]:
-    """Return the crop (H, W) that a model takes, as plain numbers."""
+    """Return the crop size (H, W) of a model, as plain ints."""
     height, width = model.input_size  # type: ignore[attr-defined]
     return int(height), int(width)
 
 
 def padding_of(model: object) -> float:
-    """Return by how much a model's crop is larger than the person's box."""
+    """Return the ratio of a model's crop to the person's box."""
     return float(getattr(model, "padding", PADDING))
 
 
 def as_table(
     batch: Batch, predicted: Tensor, *, scores: Tensor | None = None, target: attacks.Target | None = None
 ) -> Table:
-    """Lay predictions (N, K, 2), and how sure the model is of them (N, K), beside a batch's truth."""
+    """Combine predictions (N, K, 2) and their scores (N, K) with the ground truth of a batch."""
     unknown = np.full(len(batch), np.nan)
     return Table(
         ids=batch.ids,
@@ -103,6 +103,6 @@ def as_table(
 
 
 def as_float64(values: Tensor) -> Floats:
-    """Turn a tensor into an array."""
+    """Convert a tensor to an array."""
     array: Floats = values.detach().cpu().to(torch.float64).numpy()
     return array

@@ -1,4 +1,4 @@
-"""What a study is: models, people, attacks, findings; plan.py makes cells of it."""
+"""The definition of a study: models, people, attacks, findings; plan.py turns it into cells."""
 
 from dataclasses import dataclass, field
 
@@ -11,18 +11,18 @@ class Study:
     """What to compute: every model under every setting on the first n people (None: all) of a data set.
 
     models, data  as on the command line: 'shg2', 'tflite:PATH'; 'synthpose', 'coco:PATH'
-    spec, images  the spec of imported models and the photo folder, where they are not found by themselves
-    min_keypoints, min_box  of people in photos, who takes part: labelled keypoints, longer side in photo pixels
-    detections    a detector's boxes in the photos, instead of the true ones: COCO's results JSON
-    keep_images   how many people keep their adversarial pictures, for the report
-    findings      of findings.FINDINGS, by name: what the study decides beside its settings
+    card, images  path of the spec of imported models, and the photo folder, if they are not found automatically
+    min_keypoints, min_box  minimum number of labelled keypoints, and of the box's longer side in photo pixels, for
+                  people in photos
+    detections    COCO results JSON with a detector's boxes, used instead of the annotated ones
+    keep_images   number of people whose adversarial images are stored for the report
+    findings      names in findings.FINDINGS that the study evaluates in addition to its settings
     grid          how much of the paper's grid the findings cover
-    tasks         models of other tasks, 'action' and 'parts', to compare; left out where the data lack their
-                  labels
-    training      the data set that universal perturbations are learned on; empty for none
-    other         a second data set, to which universal perturbations are carried over; empty for none
-    per_cell      people that are attacked together; a GPU wants hundreds
-    metric        of metrics.METRICS; empty for the one that suits data and models
+    tasks         models of other tasks, 'action' and 'parts', to compare; skipped if the data lack their labels
+    training      data set on which universal perturbations are learned; empty for none
+    other         second data set, to which universal perturbations are transferred; empty for none
+    per_cell      people attacked in one batch; hundreds suit a GPU
+    metric        name in metrics.METRICS; empty chooses the one that suits data and models
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""From a study to its cells: which models, data, settings and blocks of people."""
+"""Turns a study into cells: models, data, settings and blocks of people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -39,24 +39,24 @@ class Plan:
 
     @property
     def n(self) -> int:
-        """People that take part: the study's number, or all there are."""
+        """Number of people: the study's, or all of the data set."""
         return len(self.dataset) if self.study.n is None else min(self.study.n, len(self.dataset))
 
     @cached_property
     def joints(self) -> frozenset[str]:
-        """The keypoints that the data and every model have: all models of a study are scored on the same ones."""
+        """The keypoints shared by the data and all models; all models of a study are scored on them."""
         names = set(self.dataset.skeleton.keypoints)
         return frozenset(names.intersection(*(model.module.skeleton.keypoints for model in self.models)))
 
     def dataset_of(self, on: On) -> PoseDataset:
-        """Return the people that a view says; ValueError where the study has no such set."""
+        """Return the data set of a view; ValueError if the study has none."""
         dataset = {"validation": self.dataset, "training": self.training, "other": self.other}[on]
         if dataset is None:
             raise ValueError(f"the study has no {on} data set to show")
         return dataset
 
     def named(self, model: str) -> OpenedModel:
-        """Return a model of the study by its name; KeyError where it has none of that name."""
+        """Return a model of the study by name; KeyError if there is none."""
         return {each.name: each for each in self.models}[model]
 
     @property
@@ -68,7 +68,7 @@ class Plan:
         return {rows: self.dataset.content(rows) for rows in (*self._blocks, range(self.n))}
 
     def cells(self, model: OpenedModel, setting: Setting | None) -> tuple[Cell, ...]:
-        """Cut one model under one setting (None: clean) into blocks of people."""
+        """Return the cells of one model under one setting (None: clean), one per block of people."""
         targeted = setting is not None and setting.targeted
         own = setting is not None and setting.spec.objective is None
         asks = own or (setting is not None and OBJECTIVES[setting.objective].needs_radius)
@@ -92,7 +92,7 @@ class Plan:
         )
 
     def seen_cells(self, model: str, view: View) -> tuple[Cell | Replay, ...]:
-        """Return the cells of one model shown what a view says, block by block."""
+        """Return the cells of one model under a view, one per block of people."""
         opened = self.named(model)
         people = self._people(opened, view.on)
         if view.is_plain:
@@ -133,7 +133,7 @@ class Plan:
         )
 
     def task_cells(self, task: str, setting: Setting | None) -> tuple[TaskCell, ...]:
-        """Cut a model of another task under one setting (None: clean) into blocks of people."""
+        """Return the cells of a model of another task under one setting (None: clean), one per block of people."""
         model = {each.name: each for each in self.tasks}[task]
         return tuple(
             TaskCell(
@@ -150,7 +150,7 @@ class Plan:
         )
 
     def _people(self, model: OpenedModel, on: On) -> list[Cell]:
-        """Return a model's clean cells of the people that a view says."""
+        """Return a model's clean cells of the people of a view."""
         if on == "validation":
             return list(self.cells(model, None))
         dataset = self.dataset_of(on)
@@ -177,7 +177,7 @@ class Plan:
         return replace(cell, keep_images=cell.stop - cell.start)
 
     def all_cells(self) -> tuple[Cell, ...]:
-        """Every cell of the study, the clean ones first."""
+        """All cells of the study, the clean ones first."""
         return tuple(
             cell
             for setting in (None, *self.study.settings)
@@ -189,7 +189,7 @@ class Plan:
 def make_plan(
     study: Study, *, models: Sequence[OpenedModel], dataset: PoseDataset, metric: str | None = None
 ) -> Plan:
-    """Check that a study can be run and choose its metric; RobustPoseError where nothing can be scored."""
+    """Check that a study can be run and choose its metric; RobustPoseError if nothing can be scored."""
     if study.n is not None and study.n < 1:
         raise RobustPoseError(f"--n must be at least 1, got {study.n}")
     if study.per_cell < 1:
@@ -215,9 +215,9 @@ def make_plan(
 
 
 def open_plan(study: Study, *, models: Sequence[OpenedModel] = (), tasks: Sequence[OpenedTask] = ()) -> Plan:
-    """Open a study's models and data; RobustPoseError where something cannot be opened or scored.
+    """Open a study's models and data; RobustPoseError if something cannot be opened or scored.
 
-    `models` and `tasks` are the study's, where they are open already.
+    `models` and `tasks` are those of the study, if they are already open.
     """
     models = models or open_models(study)
     dataset = open_dataset(
@@ -238,7 +238,7 @@ def open_plan(study: Study, *, models: Sequence[OpenedModel] = (), tasks: Sequen
 
 
 def open_models(study: Study, specs: Sequence[str | OpenedModel] = ()) -> list[OpenedModel]:
-    """Open a study's models in its order, with what is open of `specs`; RobustPoseError where one cannot be."""
+    """Open a study's models in order; `specs` may contain opened ones. RobustPoseError if one cannot be opened."""
     card = Path(study.card) if study.card else None
     if card is not None and not any(map(spec_is_for, study.models)):
         raise RobustPoseError("a spec describes a model that others trained (onnx:PATH); none is among the models")
@@ -249,7 +249,7 @@ def open_models(study: Study, specs: Sequence[str | OpenedModel] = ()) -> list[O
 
 
 def _second(study: Study, spec: str) -> PoseDataset | None:
-    """Open another data set of a study; one of the same kind as its data has its photos in the same folder."""
+    """Open another data set of a study; if it is of the same kind, its photos are in the same folder."""
     if not spec:
         return None
     same = spec.partition(":")[0] == study.data.partition(":")[0]
@@ -263,7 +263,7 @@ def _check_metric(name: str, dataset: PoseDataset) -> None:
 
 
 def choose_metric(models: Sequence[OpenedModel], dataset: PoseDataset) -> str:
-    """Choose 'pckh' where the data has head sizes and every model has every joint that counts, else 'pck'."""
+    """Choose 'pckh' if the data have head sizes and every model has every scored joint, else 'pck'."""
     complete = all(all(_shared(model.module.skeleton, dataset.skeleton)) for model in models)
     if not complete:
         return "pck"
@@ -271,12 +271,12 @@ def choose_metric(models: Sequence[OpenedModel], dataset: PoseDataset) -> str:
 
 
 def metric_of(plan: Plan) -> Pck:
-    """Return the plan's metric, against the truth."""
+    """Return the plan's metric, against the ground truth."""
     return main_metric(plan.metric)
 
 
 def workbench(plan: Plan) -> Workbench:
-    """Return the plan's models and data sets by the fingerprints that cells name."""
+    """Return the plan's models and data sets, by the fingerprints in cells."""
     datasets = [each for each in (plan.training, plan.other, plan.dataset) if each is not None]
     return Workbench(
         models={model.fingerprint: model for model in plan.models},
@@ -286,16 +286,16 @@ def workbench(plan: Plan) -> Workbench:
 
 
 def run_cells(plan: Plan, store: Store, *, on_progress: OnProgress = lambda progress: None) -> int:
-    """Compute what the store lacks of a plan, committing cell by cell; return how many were computed."""
+    """Compute the cells of a plan that are missing in the store; return how many were computed."""
     return run_all(plan.all_cells(), workbench(plan), store, on_progress=on_progress)
 
 
 def blocks(n: int, *, per_cell: int) -> list[range]:
-    """Cut n people into the blocks that cells are made of."""
+    """Split n people into blocks, one per cell."""
     return [range(start, min(start + per_cell, n)) for start in range(0, n, per_cell)]
 
 
 def _shared(model: Skeleton, data: Skeleton) -> list[bool]:
-    """Say of each of the data's counted keypoints whether the model has it."""
+    """Return, for each scored keypoint of the data, whether the model has it."""
     rows = data.rows_in(model)
     return [row is not None for row, counted in zip(rows, data.counted, strict=True) if counted]

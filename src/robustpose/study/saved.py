@@ -1,7 +1,7 @@
-"""A study's definition, saved beside its cells, so that its report can be made again by name.
+"""A study's definition, saved with its cells, so that its report can be recreated.
 
-Data are opened again by the names they had, so relative paths count from where the command runs. Models are not
-opened: what a report needs of them is saved, too (described.py).
+Data are reopened by name, so relative paths refer to the current directory. Models are not opened: what a report
+needs of them is saved, too (described.py).
 """
 
 import json
@@ -23,14 +23,14 @@ FILE = "study.json"
 
 
 def _tuple(value: object) -> Any:
-    """Return lists as the tuples that they were."""
+    """Convert lists back to tuples."""
     return tuple(value) if isinstance(value, list) else value
 
 
 def save_study(study: Study, folder: Path, *, described: Mapping[str, object] | None = None) -> None:
-    """Write a study's definition in one atomic act; versions that stored results by old keys stay with it.
+    """Write a study's definition atomically; the versions that stored results under old keys are preserved.
 
-    described  what describe_plan says of its models
+    described  description of its models by describe_plan
     """
     old = legacy_versions(folder)
     folder.mkdir(parents=True, exist_ok=True)  # of a shard without work there is none yet
@@ -39,15 +39,15 @@ def save_study(study: Study, folder: Path, *, described: Mapping[str, object] | 
 
 
 def load_study(folder: Path) -> Study:
-    """Read the definition back; RobustPoseError where the folder holds none or a damaged one."""
+    """Read the definition; RobustPoseError if it is missing or damaged."""
     return _read(folder)[0]
 
 
 def reopen(folder: Path) -> tuple[Plan, Store]:
-    """Open a study and its results to read them: no model is opened that runs code, and none that is described.
+    """Open a study and its results for reading, without opening models that are described or that run code.
 
-    RobustPoseError as load_study; and where a model that runs code cannot be told from the results of an older
-    version, which described none.
+    RobustPoseError as load_study, and if a model that runs code cannot be identified from the results of an older
+    version, which stored no descriptions.
     """
     study, _, described = _read(folder)
     if described is None:
@@ -63,12 +63,12 @@ def reopen(folder: Path) -> tuple[Plan, Store]:
 
 
 def open_store(folder: Path) -> Store:
-    """Open the results of a study, whichever versions computed them."""
+    """Open the results of a study, computed by any version."""
     return Store(folder, any_version=True, legacy=legacy_versions(folder))
 
 
 def legacy_versions(folder: Path) -> tuple[str, ...]:
-    """Return the versions of the code that stored results here by the keys of format 3, the last first."""
+    """Return the versions of the code that stored results here under the keys of format 3, the newest first."""
     return _read(folder)[1] if (folder / FILE).exists() else ()
 
 

@@ -1,4 +1,4 @@
-"""What a model is shown: clean pictures, its own attack's, another model's, a universal perturbation's."""
+"""The input of a model: clean images, or images attacked on itself, on another model, or universally."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,11 +14,11 @@ class Grid:
     """How much of the paper's grid the findings cover.
 
     eps, targeted_eps   budgets of FGSM-U and IGSM-U-10, and of IGSM-T-20
-    walk                steps of IGSM at which the models are looked at, at 8/255
-    long                steps of the strongest attacks
+    walk                numbers of IGSM steps at which the models are scored, at 8/255
+    long                number of steps of the strongest attacks
     universal_eps       budgets of the universal perturbations
-    universal_people    of the training set that they may see; universal_samples with repeats, _batch a step
-    shares              of those people, for the sweep over how much data a universal perturbation needs
+    universal_people    training people that they may use; universal_samples with repeats, universal_batch per step
+    shares              fractions of those people, for the sweep over the data that a perturbation needs
     """
 
     eps: tuple[float, ...] = PAPER_EPS
@@ -40,7 +40,7 @@ class Learn:
     """A universal perturbation to learn.
 
     eps    in [0, 1] units
-    share  of the grid's training people
+    share  fraction of the grid's training people
     """
 
     eps: float
@@ -50,14 +50,14 @@ class Learn:
 
 @dataclass(frozen=True)
 class View:
-    """What a model is shown.
+    """The input of a model.
 
     setting    an image-specific attack; None for none
     universal  a universal perturbation instead
-    source     the model that it was made on; empty for the model itself
-    change     MIRRORED, or a defence that the model is put behind, of which the attacker does not know
-    on         which people: of the study's data, of its training set, or of its other data set
-    pictures   how many people's pictures are kept, from the first, for those who look at them
+    source     the model that was attacked; empty for the model itself
+    change     MIRRORED, or a defence placed before the model that the attacker does not know of
+    on         the people: of the study's data, of its training set, or of its other data set
+    pictures   number of people, from the first, whose images are stored
     """
 
     setting: Setting | None = None
@@ -73,7 +73,7 @@ class View:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the model sees clean pictures or its own attack's, unchanged."""
+        """Whether the input is clean images, or images attacked on the model itself, unchanged."""
         return not (self.universal or self.source or self.change)
 
 

@@ -1,8 +1,9 @@
-"""One training loop for the whole zoo: AdamW, cosine schedule, EMA, bfloat16 where the CPU or GPU has it.
+"""One training loop for all models: AdamW, cosine schedule, EMA, bfloat16 where the CPU or GPU supports it.
 
-A run is a folder: `checkpoint.pt` (atomic, so a kill at any moment loses at most the steps since the last one),
-`log.jsonl`, and at the end the weights and their facts. The same command continues an unfinished run; every draw
-is keyed by (seed, step), so a resumed run sees the same crops as an undisturbed one.
+A run is a folder with `checkpoint.pt`, `log.jsonl` and, at the end, the weights and their metadata. Checkpoints
+are written atomically, so a killed run loses at most the steps since the last one. The same command resumes an
+unfinished run. Every random draw is keyed by (seed, step), so a resumed run sees the same crops as an
+uninterrupted one.
 """
 
 import json
@@ -26,10 +27,10 @@ from robustpose.train.tasks import evaluate
 from robustpose.types import HasTaskLabels, PoseDataset, PoseModel
 
 WATCHED = 200
-"""People of the validation set that are scored while a model learns."""
+"""Number of validation people that are scored during training."""
 
 ROUNDING_MAY_COST = 0.2
-"""Points of the score that weights rounded to float16 may lose; else they stay float32."""
+"""Largest loss of score, in points, for which weights are stored as float16; otherwise they stay float32."""
 
 
 def train(
@@ -45,17 +46,17 @@ def train(
     on_checked: Callable[[], None] = lambda: None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> WeightFacts:
-    """Train a model, or continue its unfinished run in `out`; write its weights there and return their facts.
+    """Train a model, or resume its run in `out`; write the weights there and return their metadata.
 
-    workers is the number of processes that draw crops ahead of the model; 0 draws them here, between its steps.
-    warm_start is a weight file of another run, whose tensors that fit by name and shape the model begins with.
-    on_checked is called when the checks are done, before the people are loaded: a place to render them.
-    Started by torchrun or accelerate, processes share each batch; the first scores and writes.
-    RobustPoseError where `out` holds the run of another recipe or data set, or the data do not fit the recipe.
+    workers is the number of processes that prefetch crops; with 0, this process draws them between steps.
+    warm_start is a weight file of another run; its tensors that match by name and shape initialise the model.
+    on_checked is called after the checks and before the people are loaded, for instance to render them.
+    Under torchrun or accelerate, the processes share each batch; the first one validates and writes.
+    RobustPoseError if `out` holds a run of another recipe or data set, or if the data do not fit the recipe.
     """
     if warm_start is not None:
         if not warm_start.is_file():
-            raise RobustPoseError(f"no weights at {warm_start} to begin with")
+            raise RobustPoseError(f"no weight file to start from at {warm_start}")
         recipe = replace(recipe, warm_start=load_facts(warm_start).sha256)
     if not (math.isfinite(recipe.lr) and recipe.lr > 0):
         raise RobustPoseError(f"lr must be a number > 0, got {recipe.lr}")
@@ -88,7 +89,7 @@ def train(
     on_gpu = run.device.type == "cuda"
     batches = run.drawing(people).ahead(workers=workers, pinned=on_gpu)
     torch.backends.cudnn.benchmark |= (
-        on_gpu  # every step is of the same shapes, so the fastest kernels are looked for
+        on_gpu  # all steps have the same shapes, so it pays to search for the fastest kernels
     )
     while run.step < recipe.steps:
         started = time.perf_counter()
@@ -105,17 +106,17 @@ def train(
 
 
 def input_size_of(architecture: str, *, size: str) -> tuple[int, int]:
-    """Return the crop (H, W) that an architecture takes."""
+    """Return the crop size (H, W) of an architecture."""
     height, width = build(architecture, size=size).input_size  # type: ignore[misc]
     return int(height), int(width)
 
 
 def _check(run: Run, *, training: PoseDataset, validation: PoseDataset) -> None:
-    """RobustPoseError where the recipe cannot be followed with these data."""
+    """Raise RobustPoseError if the recipe does not fit these data."""
     recipe = run.recipe
     if not recipe.batch <= recipe.people <= len(training):
         raise RobustPoseError(
-            f"people must lie between the batch ({recipe.batch}) and what {training.name} has ({len(training)}), "
+            f"people must be between the batch size ({recipe.batch}) and the {len(training)} of {training.name}, "
             f"got {recipe.people}"
         )
     if recipe.batch % run.processes.count:
@@ -123,7 +124,9 @@ def _check(run: Run, *, training: PoseDataset, validation: PoseDataset) -> None:
     if not 0 <= recipe.half_body <= 1:
         raise RobustPoseError(f"half_body must lie in [0, 1], got {recipe.half_body}")
     if recipe.half_body and run.task.needs_labels:
-        raise RobustPoseError("half bodies are for models that find keypoints; tasks are learned on whole bodies")
+        raise RobustPoseError(
+            "half_body applies to pose models only; models of other tasks are trained on whole bodies"
+        )
     if recipe.steps < 1:
         raise RobustPoseError(f"samples must be at least one batch ({recipe.batch}), got {recipe.samples}")
     if recipe.architecture == "resdec_pre" and not recipe.warm_start:
@@ -138,7 +141,9 @@ def _check(run: Run, *, training: PoseDataset, validation: PoseDataset) -> None:
     skeleton = run.model.skeleton
     for data in (training, validation):
         if data.skeleton.keypoints != skeleton.keypoints:
-            raise RobustPoseError(f"{data.name} is in skeleton {data.skeleton.name}, the model in {skeleton.name}")
+            raise RobustPoseError(
+                f"{data.name} uses skeleton {data.skeleton.name}, the model uses {skeleton.name}"
+            )
 
 
 def _log(path: Path, line: dict[str, float]) -> None:
@@ -147,9 +152,9 @@ def _log(path: Path, line: dict[str, float]) -> None:
 
 
 def _finish(run: Run, *, training: PoseDataset, validation: PoseDataset, out: Path, notes: str) -> WeightFacts:
-    """Round the averaged weights to float16 where that costs little, measure what is written on all of validation.
+    """Round the averaged weights to float16 if that costs little, and score the result on all validation people.
 
-    The first process does so, the others read the facts that it wrote.
+    The first process does this; the others read the metadata that it wrote.
     """
     path = out / f"{run.recipe.architecture}.safetensors"
     if not run.processes.first:

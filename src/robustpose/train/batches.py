@@ -1,4 +1,4 @@
-"""Draws a training's batches, in this process or ahead of the model in others; the batches are the same."""
+"""Training batches, drawn in this process or prefetched by others; both give the same batches."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from robustpose.train.recipe import Recipe
 from robustpose.train.tasks import TrainingBatch, TrainingTask
 
 _AHEAD = 4
-"""Batches that each process draws before the model asks for them."""
+"""Number of batches that each worker process prefetches."""
 
 
 @dataclass(frozen=True)
 class Drawing(Dataset[TrainingBatch]):
-    """The batches of a training, by step; every draw is keyed by (seed, step), so any process draws the same.
+    """The batches of a training run by step. Draws are keyed by (seed, step), so every process draws the same.
 
     first         the step that the training goes on from
     index, count  of the processes that share each batch
@@ -44,19 +44,19 @@ class Drawing(Dataset[TrainingBatch]):
         return self.task.draw(self.people, rows[self.index :: self.count], generator, half_body=recipe.half_body)
 
     def ahead(self, *, workers: int, pinned: bool) -> Iterator[TrainingBatch]:
-        """Yield all batches in order, drawn by `workers` processes; 0: by this one, when asked for.
+        """Yield all batches in order, drawn by `workers` processes, or by this one on demand if 0.
 
-        pinned  in memory that a GPU can copy from while it computes
+        pinned  whether to use pinned memory, which a GPU can copy from while it computes
         """
         if workers:
-            cv2.setNumThreads(1)  # before the fork: its pool of threads does not live on in the children
+            cv2.setNumThreads(1)  # before the fork: its thread pool does not survive in child processes
         loader = DataLoader(
             self,
             batch_size=None,
             num_workers=workers,
             prefetch_factor=_AHEAD if workers else None,
             pin_memory=pinned,
-            generator=torch.Generator(),  # its own, so that torch's stays the model's
+            generator=torch.Generator(),  # separate from torch's, which is the model's
         )
         return iter(loader)
 
@@ -64,9 +64,9 @@ class Drawing(Dataset[TrainingBatch]):
 def rows_of_step(
     step: int, *, people: int, batch: int, seed: int, weights: NDArray[np.float64] | None = None
 ) -> NDArray[np.int64]:
-    """Return the people of a step: each epoch is a new permutation of all, cut into batches.
+    """Return the people of a step: each epoch is a new permutation of all people, cut into batches.
 
-    With unequal weights (N,) a step draws its people by weight, nobody twice.
+    With unequal weights (N,), each step samples its people by weight without replacement.
     """
     if weights is not None and np.ptp(weights) > 0:
         generator = np.random.default_rng([seed, 0, step])

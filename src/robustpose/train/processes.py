@@ -1,8 +1,9 @@
-"""Several processes that train one model: each draws its share of every batch, and the gradients are averaged.
+"""Distributed training: each process draws its share of every batch, and the gradients are averaged.
 
 `torchrun --nproc-per-node 4 -m robustpose train ...` or `accelerate launch -m robustpose train ...` starts them,
-on one machine or many; accelerate (extra `distributed`) finds the others and wraps the model in
-DistributedDataParallel. All read and the first writes the folder of the run, so it lies where all can see it.
+on one machine or several; accelerate (extra `distributed`) connects them and wraps the model in
+DistributedDataParallel. All processes read the run folder and the first one writes it, so it must be on a shared
+disk.
 """
 
 import os
@@ -16,16 +17,16 @@ from torch import nn
 from robustpose.errors import RobustPoseError
 
 _PATIENCE = timedelta(hours=6)
-"""How long processes wait for the first, which renders, validates and writes."""
+"""How long processes wait for the first one, which renders, validates and writes."""
 
 
 @dataclass(frozen=True)
 class Processes:
     """This process among those that train one model.
 
-    index, count  of all processes; the first, 0, scores and writes
-    share         make a module whose gradients are averaged over the processes
-    wait          for all processes to come here
+    index, count  index of this process, and the number of processes; process 0 scores and writes
+    share         wrap a module so that its gradients are averaged over the processes
+    wait          barrier: wait until all processes arrive
     """
 
     index: int
@@ -41,14 +42,14 @@ class Processes:
 
 
 def is_main_process() -> bool:
-    """Tell whether this process talks to people: the first that a launcher started, or the only one."""
+    """Return whether this process prints: the first one of a launcher, or the only one."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def join(device: str) -> Processes:
-    """Find the processes that a launcher started; one where none did.
+    """Return the processes that a launcher started, or this one alone.
 
-    RobustPoseError where the device cannot be used, or where there are several and accelerate is not installed.
+    RobustPoseError if the device cannot be used, or if there are several processes and accelerate is missing.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return Processes(
@@ -59,7 +60,7 @@ def join(device: str) -> Processes:
         from accelerate.utils import InitProcessGroupKwargs
     except ModuleNotFoundError:
         raise RobustPoseError(
-            "several processes train one model through accelerate; pip install 'robustpose[distributed]'"
+            "training with several processes needs accelerate; pip install 'robustpose[distributed]'"
         ) from None
     device_named(device)
     patience = InitProcessGroupKwargs(timeout=_PATIENCE)
@@ -74,7 +75,7 @@ def join(device: str) -> Processes:
 
 
 def device_named(name: str) -> torch.device:
-    """Return a device that is there; RobustPoseError where it is not."""
+    """Return a torch device; RobustPoseError if it is not available."""
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)

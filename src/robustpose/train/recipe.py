@@ -1,19 +1,19 @@
-"""What is trained, and how far it is."""
+"""The hyper-parameters of a training run, and its progress."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is trained, on how many people, for how long.
+    """The hyper-parameters of a training run.
 
-    people   of the training set
-    samples  augmented crops to see, repeats counted
-    batch    crops a step, over all processes
-    clip     largest norm of all gradients together
-    half_body  share of the crops that show the upper or the lower body alone
-    skeleton  that of the training set, by name; of models that find keypoints
-    warm_start  sha256 of the weights that training began from; empty for none
+    people   number of people of the training set
+    samples  number of augmented crops, repeats included
+    batch    crops per step, over all processes
+    clip     maximum norm of the whole gradient
+    half_body  fraction of crops that show only the upper or the lower body
+    skeleton  name of the training set's skeleton; for pose models
+    warm_start  sha256 of the initial weights; empty for none
     """
 
     architecture: str
@@ -39,7 +39,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands: what the progress line shows."""
+    """Progress of a training run, as the progress line shows it."""
 
     step: int
     steps: int

@@ -1,4 +1,4 @@
-"""The moving parts of a training, and its checkpoint."""
+"""The state of a training run, and its checkpoint."""
 
 import math
 from copy import deepcopy
@@ -20,11 +20,11 @@ from robustpose.train.recipe import Recipe
 from robustpose.train.tasks import TrainingBatch, TrainingTask, training_task_of
 
 _READ_EVERY = 20
-"""Steps between two looks at the loss on a GPU: to read it is to wait until the GPU has caught up."""
+"""Steps between two reads of the loss on a GPU; each read waits until the GPU has finished."""
 
 
 class LossOfBatch(nn.Module):
-    """A model whose output is its loss, so that processes which share a training share all of its gradient."""
+    """A module that returns the loss of a batch, so that DistributedDataParallel averages the whole gradient."""
 
     def __init__(self, model: nn.Module, task: TrainingTask) -> None:
         super().__init__()
@@ -32,14 +32,14 @@ class LossOfBatch(nn.Module):
         self.task = task
 
     def forward(self, *batch: Tensor) -> Tensor:
-        """Return the task's loss of a batch."""
+        """Return the loss of a batch under the task."""
         return self.task.loss(self.model, batch)
 
 
 class Run:
-    """The moving parts of one training: model, its average, optimiser, step.
+    """The state of one training run: model, averaged model, optimiser, step.
 
-    skeleton    of the training people
+    skeleton    skeleton of the training people
     head_sizes  whether the validation people have head sizes, so that PCKh is defined
     """
 
@@ -71,7 +71,7 @@ class Run:
             [(ours, theirs) for ours, theirs in pairs if ours.is_floating_point()],
             [(ours, theirs) for ours, theirs in pairs if not ours.is_floating_point()],
         )
-        """Tensors of the average beside the model's own; both are only ever changed in place."""
+        """Pairs of tensors of the averaged model and of the model; both are changed in place only."""
         self.step = 0
         self.seconds = 0.0
         self._loss = float("nan")
@@ -85,21 +85,21 @@ class Run:
 
     @property
     def precision(self) -> str:
-        """What the forward and backward passes compute in."""
+        """Precision of the forward and backward passes."""
         return "bfloat16" if _has_bfloat16(self.device) else "float32"
 
     def begin_from(self, weights: Path) -> None:
-        """Take every tensor of a weight file that fits by name and shape; RobustPoseError where few do."""
+        """Load every tensor of a weight file that matches by name and shape; RobustPoseError if few do."""
         take_fitting(self.model, weights)
         self.average.load_state_dict(self.model.state_dict())
 
     def drawing(self, people: TrainingPeople) -> Drawing:
-        """Return the batches that are left, of these people."""
+        """Return the remaining batches of these people."""
         mine = self.processes
         return Drawing(self.recipe, self.task, people, first=self.step, index=mine.index, count=mine.count)
 
     def advance(self, batch: TrainingBatch) -> float:
-        """Take one step; return the loss, or that of an earlier step where the device is not waited for."""
+        """Take one step; return its loss, or that of an earlier step if the loss was not read from the device."""
         recipe = self.recipe
         images, *truth = batch
         for group in self.optimiser.param_groups:
@@ -132,7 +132,7 @@ class Run:
             ours.copy_(theirs)
 
     def save(self, path: Path) -> None:
-        """Write everything that the run needs to go on, in one atomic act."""
+        """Write a checkpoint atomically."""
         aside = path.with_suffix(".part")
         torch.save(
             {
@@ -149,7 +149,7 @@ class Run:
         aside.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Continue from a checkpoint where there is one; RobustPoseError where it is of another recipe."""
+        """Resume from a checkpoint if there is one; RobustPoseError if its recipe or data set differs."""
         if not path.exists():
             return
         try:
@@ -172,7 +172,7 @@ class Run:
 
 
 def differences_of(held: dict[str, Any], recipe: Recipe) -> str:
-    """Say in what a checkpoint's recipe differs; what it does not name, it was written before, has its default."""
+    """List the differences to a checkpoint's recipe; fields that an older checkpoint lacks have their default."""
     default = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
     there, here = default | held, asdict(recipe)
     return ", ".join(
@@ -183,7 +183,7 @@ def differences_of(held: dict[str, Any], recipe: Recipe) -> str:
 
 
 def schedule(step: int, *, steps: int, warmup: int) -> float:
-    """Return the share of the peak learning rate: linear warm-up, then a cosine down to 0."""
+    """Return the learning rate as a fraction of its peak: linear warm-up, then cosine decay to 0."""
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))

@@ -1,4 +1,4 @@
-"""What a model learns: a loss on augmented people, and a score on watched ones; poses, actions or parts."""
+"""The training tasks: poses, actions or body parts, each with its augmentation, loss and validation score."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ from robustpose.types import Batch, HasTaskLabels, PoseDataset, PoseModel
 _AT_ONCE = 50
 
 TrainingBatch = tuple[Tensor, ...]
-"""Augmented images (N, 3, H, W), and the truth that the task's loss needs."""
+"""Augmented images (N, 3, H, W), followed by the labels for the loss of the task."""
 
 
 class TrainingTask(Protocol):
-    """One thing that a model can learn."""
+    """One task that a model can be trained for."""
 
     @property
     def metric(self) -> str:
-        """The name of its score."""
+        """The name of its validation metric."""
         ...
 
     @property
     def needs_labels(self) -> bool:
-        """Whether the training people must carry the labels of other tasks."""
+        """Whether the training people must have action and part labels."""
         ...
 
     def draw(
@@ -42,11 +42,11 @@ class TrainingTask(Protocol):
         *,
         half_body: float = 0.0,
     ) -> TrainingBatch:
-        """Augment the people of `rows`; half_body is the share of half bodies, of poses only."""
+        """Augment the people of `rows`; half_body is the fraction of half-body crops, for poses only."""
         ...
 
     def loss(self, model: nn.Module, batch: TrainingBatch) -> Tensor:
-        """Return the loss of a batch that lies on the model's device."""
+        """Return the loss of a batch that is on the model's device."""
         ...
 
     def score(self, model: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
@@ -56,7 +56,7 @@ class TrainingTask(Protocol):
 
 @dataclass(frozen=True)
 class PoseTask:
-    """Keypoints: the sum over the model's stages of its head's loss; PCKh@0.5, or another PCK."""
+    """Keypoints. Loss: the head's loss, summed over the stages. Score: PCKh@0.5, or another PCK."""
 
     input_size: tuple[int, int]
     measure: Pck = PCKH
@@ -75,11 +75,11 @@ class PoseTask:
         *,
         half_body: float = 0.0,
     ) -> TrainingBatch:
-        """Draw images, keypoints, visible."""
+        """Return images, keypoints and visibility."""
         return augmented(people, rows, input_size=self.input_size, generator=generator, half_body=half_body)
 
     def loss(self, model: nn.Module, batch: TrainingBatch) -> Tensor:
-        """Add up the stages' losses."""
+        """Sum the losses of the stages."""
         assert isinstance(model, PoseModel)
         images, keypoints, visible = batch
         stages = model(images).stages
@@ -88,14 +88,14 @@ class PoseTask:
             return torch.stack([model.head.loss(raw.float(), target, visible).mean() for raw in stages]).sum()
 
     def score(self, model: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
-        """Score the measure over all joints."""
+        """Return the measure over all joints."""
         people = validation.load(range(n), input_size=self.input_size)
         return evaluate(model, people, measure=self.measure)[ALL]
 
 
 @dataclass(frozen=True)
 class ActionTask:
-    """What the person does: cross-entropy; accuracy."""
+    """Action of the person. Loss: cross-entropy. Score: accuracy."""
 
     input_size: tuple[int, int]
     metric: str = "accuracy"
@@ -109,7 +109,7 @@ class ActionTask:
         *,
         half_body: float = 0.0,
     ) -> TrainingBatch:
-        """Draw images and actions."""
+        """Return images and actions."""
         images, actions, _ = augmented_with_labels(people, rows, input_size=self.input_size, generator=generator)
         return images, actions
 
@@ -119,7 +119,7 @@ class ActionTask:
         return task_loss(model(images).float(), actions).mean()
 
     def score(self, model: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
-        """Score the share of people whose action is found."""
+        """Return the accuracy over people."""
         right = [
             logits.argmax(dim=1).numpy() == actions
             for logits, actions, _ in _answers(model, validation, n=n, input_size=self.input_size)
@@ -129,7 +129,7 @@ class ActionTask:
 
 @dataclass(frozen=True)
 class PartsTask:
-    """Which part of the body each pixel shows: cross-entropy and overlap; mean IoU, background too."""
+    """Body part of each pixel. Loss: cross-entropy and overlap. Score: mean IoU, background included."""
 
     input_size: tuple[int, int]
     metric: str = "mIoU"
@@ -143,17 +143,17 @@ class PartsTask:
         *,
         half_body: float = 0.0,
     ) -> TrainingBatch:
-        """Draw images and parts."""
+        """Return images and part labels."""
         images, _, parts = augmented_with_labels(people, rows, input_size=self.input_size, generator=generator)
         return images, parts
 
     def loss(self, model: nn.Module, batch: TrainingBatch) -> Tensor:
-        """Return the mean loss of the pictures."""
+        """Return the mean loss over the images."""
         images, parts = batch
         return task_loss(model(images).float(), parts).mean()
 
     def score(self, model: nn.Module, validation: PoseDataset, *, n: int) -> Estimate:
-        """Score mean IoU."""
+        """Return the mean IoU."""
         found = [
             overlaps(logits.argmax(dim=1).numpy(), parts, classes=logits.shape[1])
             for logits, _, parts in _answers(model, validation, n=n, input_size=self.input_size)
@@ -163,9 +163,9 @@ class PartsTask:
 
 
 def training_task_of(architecture: str, model: nn.Module, *, head_sizes: bool = True) -> TrainingTask:
-    """Return what a model can learn; RobustPoseError for one that can learn nothing here.
+    """Return the training task of a model; RobustPoseError if it has none here.
 
-    head_sizes  whether those on whom it is scored have some: a pose model's score is PCK@0.1 where they have none
+    head_sizes  whether the validation people have head sizes; if not, a pose model is scored by PCK@0.1
     """
     if isinstance(model, PoseModel):
         return PoseTask(input_size=model.input_size, measure=PCKH if head_sizes else PCK)
