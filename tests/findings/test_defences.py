@@ -34,22 +34,22 @@ def test_verdicts_of_known_cells(tmp_path: Path) -> None:
     found = SIMPLE_DEFENCES.find(filled(SIMPLE_DEFENCES, plan, tmp_path, _as_reported))
     assert [each.holds for each in found.verdicts] == ["holds"] * 4
     assert value(judged(found.verdicts, "at least 70%")) == pytest.approx(80.0)
-    assert value(judged(found.verdicts, "of its harm")) == pytest.approx(100.0)
-    assert value(judged(found.verdicts, "IGSM-U-10 at 8/255: smoothing")) == pytest.approx(30.0)
-    assert value(judged(found.verdicts, "Universal at 16/255: smoothing")) == pytest.approx(30.0)
+    assert value(judged(found.verdicts, "of its unmirrored loss")) == pytest.approx(100.0)
+    assert value(judged(found.verdicts, "IGSM-U-10 at 8/255: models")) == pytest.approx(30.0)
+    assert value(judged(found.verdicts, "Universal at 16/255: models")) == pytest.approx(30.0)
 
 
 def test_verdicts_flip_with_the_cells(tmp_path: Path) -> None:
     found = SIMPLE_DEFENCES.find(filled(SIMPLE_DEFENCES, plan_of(opened("shg2")), tmp_path, _otherwise))
     assert [each.holds for each in found.verdicts] == ["does not hold"] * 4
-    assert value(judged(found.verdicts, "of its harm")) == pytest.approx(100.0 * 50 / 80)
+    assert value(judged(found.verdicts, "of its unmirrored loss")) == pytest.approx(100.0 * 50 / 80)
 
 
 def test_a_perturbation_that_does_nothing_is_not_as_strong_mirrored(tmp_path: Path) -> None:
     found = SIMPLE_DEFENCES.find(
         filled(SIMPLE_DEFENCES, plan_of(opened("shg2")), tmp_path, lambda model, view: 10)
     )
-    assert judged(found.verdicts, "of its harm").holds == "undecided"
+    assert judged(found.verdicts, "of its unmirrored loss").holds == "undecided"
 
 
 def test_a_table_a_model_with_the_price_on_clean_pictures(tmp_path: Path) -> None:

@@ -50,15 +50,15 @@ def by_model(left: Mapping[str, int], *, through_all: int = 0) -> Right:
 def test_2b_effects_by_hand(tmp_path: Path) -> None:
     left = {"deeppose": 4, "shg2": 20, "shg8": 32, "dlcm": 26}
     found = find(FIG2B, tmp_path, by_model(left, through_all=10), *SIX)
-    heat = verdict_on(found, "heatmap models keep more")
+    heat = verdict_on(found, "heatmap models have a higher")
     assert effect(heat) == pytest.approx(100 * (20 + 32 + 26) / 120 - 10)
     assert heat.holds == "holds"
-    stages = verdict_on(found, "attacking all stages")
+    stages = verdict_on(found, "when all stages are attacked")
     assert effect(stages) == pytest.approx(25.0) and stages.holds == "holds"
     dlcm = verdict_on(found, "DLCM is the most robust")
     assert effect(dlcm) == pytest.approx(100 * (26 - 32) / 40) and "here shg8" in dlcm.measured
     assert dlcm.holds == "does not hold"
-    stacks = verdict_on(found, "8 stacks keep more")
+    stacks = verdict_on(found, "8 stacks are more robust")
     assert effect(stacks) == pytest.approx(30.0) and stacks.holds == "holds"
 
 
@@ -101,9 +101,9 @@ def test_2a_orders_of_models_under_one_step(tmp_path: Path) -> None:
     left = {"deeppose": 4, "shg2": 20, "shg8": 28, "dlcm": 36}
     found = find(FIG2A, tmp_path / "a", by_model(left), *SIX)
     assert [each.holds for each in found.verdicts] == ["holds"] * 4
-    assert effect(verdict_on(found, "more than half")) == pytest.approx(70.0)
-    assert effect(verdict_on(found, "heatmap models keep more")) == pytest.approx(60.0)
-    assert effect(verdict_on(found, "8 stacks keep more")) == pytest.approx(20.0)
+    assert effect(verdict_on(found, "After one FGSM step")) == pytest.approx(70.0)
+    assert effect(verdict_on(found, "heatmap models have a higher")) == pytest.approx(60.0)
+    assert effect(verdict_on(found, "8 stacks are more robust")) == pytest.approx(20.0)
     assert effect(verdict_on(found, "at 16/255 and at 32/255")) == pytest.approx(20.0)
     turned = {"deeppose": 36, "shg2": 20, "shg8": 8, "dlcm": 4}
     found = find(FIG2A, tmp_path / "b", by_model(turned), *SIX)
@@ -177,7 +177,7 @@ def diverging(model: str, setting: Setting | None) -> int:
 
 def test_2d_effects_by_hand(tmp_path: Path) -> None:
     found = find(FIG2D, tmp_path, diverging, *SIX)
-    every_stage = verdict_on(found, "attacking all stages hits more")
+    every_stage = verdict_on(found, "when all stages are attacked")
     assert effect(every_stage) == pytest.approx(10.0) and every_stage.holds == "holds"
     harder = verdict_on(found, "harder than untargeted")
     assert effect(harder) == pytest.approx(90.0 - 40.0) and harder.holds == "holds"
@@ -256,7 +256,7 @@ def test_2ef_a_lead_kept_is_no_reversal(tmp_path: Path) -> None:
     found = find(FIG2EF, tmp_path, right, staged("shg2"), staged("shg8"))
     assert effect(verdict_on(found, "Untargeted, the order")) == pytest.approx(-50.0)
     assert verdict_on(found, "Untargeted, the order").holds == "does not hold"
-    assert verdict_on(found, "steps at 8/255 leave less").holds == "undecided"
+    assert verdict_on(found, "after 100 untargeted steps").holds == "undecided"
 
 
 @pytest.mark.parametrize("finding", [FIG2B, FIG2D, FIG2EF])

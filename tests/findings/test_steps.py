@@ -19,7 +19,7 @@ def find(folder: Path, right: Right, *, labelled: bool = True) -> Found:
     return STEPS.find(evidence_of(plan, STEPS.asks(plan), folder, right))
 
 
-def walking(model: str, setting: Setting | None) -> int:
+def falling(model: str, setting: Setting | None) -> int:
     """shg2: 40, 24, 12, 2 of 40; deeppose 20 ever; action 36, 24, 1, 0; parts never under half."""
     if setting is None:
         return 40
@@ -37,15 +37,15 @@ def test_first_passages_by_hand() -> None:
     assert list(first_passages(left, [1, 5, 20], below=50.0)) == [5.0, np.inf, 1.0]
 
 
-def test_an_interval_may_reach_past_the_walk() -> None:
+def test_an_interval_may_reach_past_the_trajectory() -> None:
     draws = np.full(100, 20.0)
     draws[:10] = 5.0
-    walked = (Sample(np.asarray(50.0), np.full(100, 50.0), 40), Sample(np.asarray(9.0), draws, 40))
-    assert first_below(walked, [1, 5], below=10.0) == "5 [5, more than 5], n = 40"
+    samples = (Sample(np.asarray(50.0), np.full(100, 50.0), 40), Sample(np.asarray(9.0), draws, 40))
+    assert first_below(samples, [1, 5], below=10.0) == "5 [5, more than 5], n = 40"
 
 
 def test_table_and_verdicts(tmp_path: Path) -> None:
-    found = find(tmp_path, walking)
+    found = find(tmp_path, falling)
     chart, table = found.exhibits
     assert isinstance(chart, Chart) and isinstance(table, Tabular)
     curves = {each.name: each for each in chart.curves}
@@ -74,5 +74,5 @@ def test_verdicts_flip(tmp_path: Path) -> None:
 def test_data_without_labels_leave_the_other_tasks_out(tmp_path: Path) -> None:
     plan = hand_plan(heatmaps("shg2"), tasks=TASKS)
     assert not any(isinstance(ask, TaskAsk) for ask in STEPS.asks(plan))
-    found = find(tmp_path, walking, labelled=False)
+    found = find(tmp_path, falling, labelled=False)
     assert len(found.verdicts) == 1 and any("Classification: not judged" in remark for remark in found.remarks)

@@ -127,7 +127,7 @@ def test_pairs_of_other_crops_are_named_as_left_out() -> None:
     asked = {(ask.model, ask.view.source) for ask in TABLE1.asks(plan) if isinstance(ask, ModelAsk)}
     assert asked == {("shg2", ""), ("deeppose", "")}
     made = matrix({"a": {"a": 1.0}, "b": {"b": 1.0}})
-    assert misfits(made) == ("Left out, for the crops differ in size or padding: b on a, a on b.",)
+    assert misfits(made) == ("Left out because the crops differ in size or padding: b on a, a on b.",)
 
 
 def _right(model: str, view: View) -> int:
@@ -149,10 +149,10 @@ def test_verdicts_of_known_cells(tmp_path: Path) -> None:
     strong = judged(found.verdicts, "more than 80%")
     assert value(strong) == pytest.approx(90.0)
     assert strong.holds == "holds"
-    unseen = judged(found.verdicts, "at most 5 points more")
+    unseen = judged(found.verdicts, "on people that it was not trained on than")
     assert value(unseen) == pytest.approx(10.0)
     assert unseen.holds == "holds"
-    specific = judged(found.verdicts, "made for each image")
+    specific = judged(found.verdicts, "image-specific IGSM-U-10")
     assert value(specific) == pytest.approx(-10.0)
     assert specific.holds == "does not hold"
     tenth = judged(found.verdicts, "a tenth")
@@ -170,7 +170,7 @@ def test_verdicts_flip_with_the_cells(tmp_path: Path) -> None:
         return 3 if view.on == "training" else 5
 
     found = TABLE1.find(filled(TABLE1, plan_of(opened("shg2"), opened("deeppose")), tmp_path, weak))
-    for words in ("more than 80%", "at most 5 points more", "a tenth"):
+    for words in ("more than 80%", "not trained on than", "a tenth"):
         assert judged(found.verdicts, words).holds == "does not hold"
 
 
@@ -210,7 +210,7 @@ def test_it_reads_all_that_it_asks_for(tmp_path: Path) -> None:
 def test_people_that_were_not_learned_on_are_told(tmp_path: Path) -> None:
     grid = Grid(universal_people=4, universal_samples=4, universal_batch=4, shares=(1.0,))
     found = TABLE1.find(filled(TABLE1, plan_of(opened("shg2"), n=6, grid=grid), tmp_path, _right))
-    assert any("only the first 4 were learned on" in remark for remark in found.remarks)
+    assert any("only the first 4 were used in training" in remark for remark in found.remarks)
 
 
 def test_what_is_left_on_other_people_is_shown(tmp_path: Path) -> None:
@@ -243,12 +243,12 @@ def test_other_training_data_are_told_and_not_set_against(tmp_path: Path) -> Non
     lessons = TenPeople(people=40, name="noise:train", fingerprint="lessons-1")
     same = replace(plan_of(opened("shg2")), training=lessons)
     found = TABLE1.find(filled(TABLE1, same, tmp_path / "same", _right))
-    assert judged(found.verdicts, "at most 5 points more").holds == "holds"
-    assert any("Learned on 40 people of noise:train" in remark for remark in found.remarks)
+    assert judged(found.verdicts, "on people that it was not trained on than").holds == "holds"
+    assert any("Trained on 40 people of noise:train" in remark for remark in found.remarks)
     different = replace(same, training=replace(lessons, name="rendered:train"))
     found = TABLE1.find(filled(TABLE1, different, tmp_path / "different", _right))
-    assert not any("at most 5 points" in each.claim for each in found.verdicts)
-    assert any("is not judged, for they differ" in remark for remark in found.remarks)
+    assert not any("not trained on than" in each.claim for each in found.verdicts)
+    assert any("is not judged, because the data sets differ" in remark for remark in found.remarks)
 
 
 def test_without_a_training_set_it_asks_nothing_and_says_so(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_strictness_has_five_thresholds_and_every_part(tmp_path: Path) -> None:
 def test_another_heatmap_model_stands_in_and_is_named(tmp_path: Path) -> None:
     found = find(tmp_path, left, *MODELS[:2], tasks=TASKS[:1])
     assert len(found.verdicts) == 2
-    assert any("shg2 stands for pose" in remark for remark in found.remarks)
+    assert any("shg2 represents pose" in remark for remark in found.remarks)
     assert any("No model of 'parts'" in remark for remark in found.remarks)
 
 

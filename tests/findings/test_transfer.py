@@ -61,7 +61,7 @@ def test_pairs_left_out_are_named(tmp_path: Path) -> None:
     assert not found.verdicts
     assert (
         found.remarks[0]
-        == "Left out, for the crops differ in size or padding: deeppose on shg2, shg2 on deeppose."
+        == "Left out because the crops differ in size or padding: deeppose on shg2, shg2 on deeppose."
     )
 
 

@@ -119,9 +119,9 @@ def _in_words(group: Group, models: Sequence[str], sweep: Sweep, evidence: Evide
     if not group.extreme:
         return ", ".join(models)
     if group.extreme == "worst":
-        return f"{group.called} (found anew in every bootstrap draw)"
+        return f"{group.called} (chosen again in every bootstrap draw)"
     best = max(models, key=lambda model: float(sweep.robust(evidence, model, EPS8).value))
-    return f"{group.called} (here {best}; found anew in every bootstrap draw)"
+    return f"{group.called} (here {best}; chosen again in every bootstrap draw)"
 
 
 def _design(name: str) -> Callable[[Plan], list[str]]:
@@ -138,7 +138,7 @@ def one(design: str) -> Group:
 
 
 HEATMAPS_ABOVE_REGRESSION = Order(
-    claim="Under {attack} at 8/255 heatmap models keep more of their score than regression models.",
+    claim="Under {attack} at 8/255 heatmap models have a higher relative score than regression models.",
     above=Group(heatmap_models, "heatmap models"),
     below=Group(regression_models, "regression models"),
     lacking="Heatmaps against regression: not judged, it needs a model of each kind.",
@@ -150,7 +150,7 @@ DLCM_ABOVE_OTHERS = Order(
     lacking="Structure: not judged, it needs dlcm and another model.",
 )
 EIGHT_ABOVE_TWO = Order(
-    claim="Under {attack} at 8/255 8 stacks keep more than 2.",
+    claim="8 stacks are more robust than 2 under {attack} at 8/255.",
     above=one("shg8"),
     below=one("shg2"),
     lacking="8 stacks against 2: not judged, it needs shg2 and shg8.",
@@ -162,13 +162,13 @@ CHAINED_BELOW_OTHERS = Order(
     lacking="Chained predictions: not judged, it needs chained and another heatmap model.",
 )
 HEATMAPS_ON_ONE_BACKBONE = Order(
-    claim="On one backbone heatmaps keep more than direct regression under {attack} at 8/255.",
+    claim="On one backbone heatmaps have a higher relative score than direct regression under {attack} at 8/255.",
     above=one("resdec"),
     below=one("resreg"),
     lacking="Heatmaps against regression on one backbone: not judged, it needs resdec and resreg.",
 )
 PRE_TRAINED_ABOVE_NOT = Order(
-    claim="Pre-training helps: more is left under {attack} at 8/255.",
+    claim="Pre-training helps: the relative score is higher under {attack} at 8/255.",
     above=one("resdec_pre"),
     below=one("resdec"),
     lacking="Pre-training: not judged, it needs resdec and resdec_pre.",

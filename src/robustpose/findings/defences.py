@@ -1,9 +1,9 @@
-"""Simple defences: smoothing the image, and what it costs clean images; and the perturbation mirrored, a probe.
+"""Simple defences: smoothing the image and its cost on clean images; and mirrored perturbations, as a probe.
 
 Jain et al. (arXiv 1908.06401): mirroring an image-specific perturbation restores 5-10% of the score to 70-75%, a
-universal one is as strong mirrored, and smoothing helps against both. Filters and sizes are ours, for the paper
-names none. No attacker here knows of the filter, which flatters every defence: Athalye, Carlini and Wagner,
-"Obfuscated Gradients Give a False Sense of Security", ICML 2018, arXiv 1802.00420.
+universal one is as strong mirrored, and smoothing helps against both. Filters and sizes are ours, because the
+paper names none. No attacker here knows the filter, so every defence looks better than it is: Athalye, Carlini and
+Wagner, "Obfuscated Gradients Give a False Sense of Security", ICML 2018, arXiv 1802.00420.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ _AS_STRONG = 90.0
 
 
 Left = Mapping[tuple[str, View], Sample]
-"""What models keep of their clean undefended scores, by what they are shown."""
+"""Scores relative to the clean undefended score, by model and view."""
 
 
 def _asks(plan: Plan) -> list[Ask]:
@@ -59,14 +59,14 @@ def _find(evidence: Evidence) -> Found:
         for view in _views(evidence.plan)
     }
     remarks = [
-        "No attacker here knows of the defence, so these numbers are upper bounds of its worth.",
-        "Mirroring the perturbation is a probe: it needs the clean picture, so nobody can defend a model with it.",
+        "No attacker here knows the defence, so these numbers are upper bounds on its benefit.",
+        "Mirroring the perturbation is a probe: it needs the clean image, so it cannot serve as a defence.",
     ]
     verdicts = [_mirrored_specific(left, metric), _smoothing_helps(left, "image-specific", metric)]
     if "universal" in attacked:
         verdicts += [_mirrored_universal(left, metric), _smoothing_helps(left, "universal", metric)]
     else:
-        remarks.append("The study has no training set to learn universal perturbations on.")
+        remarks.append("The study has no training set for universal perturbations.")
     return Found(
         exhibits=tuple(_table(left, model, kinds=tuple(attacked), metric=metric) for model in evidence.models),
         verdicts=tuple(verdicts),
@@ -82,7 +82,7 @@ def _views(plan: Plan) -> list[View]:
 
 
 def _attacked(plan: Plan) -> dict[str, View]:
-    """Return what is defended against; universal perturbations where there is a training set to learn them on."""
+    """Return the attacks to defend against; universal perturbations only if there is a training set."""
     return {kind: view for kind, view in _KINDS.items() if kind != "universal" or plan.training is not None}
 
 
@@ -98,7 +98,7 @@ def _table(left: Left, model: str, *, kinds: Sequence[str], metric: str) -> Tabu
         columns += [_TITLES[kind], f"{_TITLES[kind]}, paper"]
     rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = []
     for change, label in _LABELS.items():
-        # Clean pictures have no perturbation to mirror.
+        # Clean images have no perturbation to mirror.
         clean = None if change == MIRRORED else left[model, replace(CLEAN, change=change)].estimate
         cells: list[Estimate | float | str | None] = [clean]
         for kind in kinds:
@@ -106,29 +106,29 @@ def _table(left: Left, model: str, *, kinds: Sequence[str], metric: str) -> Tabu
         rows.append((label, tuple(cells)))
     return Tabular(
         stem=f"defences_{stem_of(model)}",
-        title=f"{model} behind simple defences: {metric} in % of its clean undefended score",
+        title=f"{model} with simple defences: {metric} in % of its clean undefended score",
         columns=tuple(columns),
         rows=tuple(rows),
         shade=True,
-        note="The paper's numbers are means over its models; of smoothing it has no number.",
+        note="The paper's numbers are means over its models; it has none for smoothing.",
     )
 
 
 def _mirrored_specific(left: Left, metric: str) -> Verdict:
     return verdict(
-        "Mirrored, an IGSM-U-10 perturbation at 8/255 leaves a model at least 70% of its score.",
+        "Under a mirrored IGSM-U-10 perturbation at 8/255 the relative score is at least 70%.",
         _mean_left(left, IMAGE_SPECIFIC, [MIRRORED]),
         above=70.0,
-        paper="70 to 75% left, instead of 5 to 10%",
+        paper="relative score 70 to 75%, instead of 5 to 10%",
         measured=f"relative {metric}, mean over models, in %",
     )
 
 
 def _mirrored_universal(left: Left, metric: str) -> Verdict:
-    """Set losses against each other: of one that does no harm nobody can say that it is as strong mirrored."""
+    """Compare losses, because relative scores would also agree for a perturbation that has no effect."""
     losses = [lost(_mean_left(left, UNIVERSAL, [change])) for change in (MIRRORED, "")]
     return verdict(
-        f"Mirrored, a universal perturbation at 16/255 does at least {_AS_STRONG:g}% of its harm.",
+        f"Mirrored, a universal perturbation at 16/255 causes at least {_AS_STRONG:g}% of its unmirrored loss.",
         ratio(*losses),
         above=_AS_STRONG,
         paper="as strong mirrored; no number",
@@ -138,7 +138,7 @@ def _mirrored_universal(left: Left, metric: str) -> Verdict:
 
 def _smoothing_helps(left: Left, kind: str, metric: str) -> Verdict:
     return verdict(
-        f"{_TITLES[kind]}: smoothing leaves models more of their score than they keep undefended.",
+        f"{_TITLES[kind]}: models have a higher relative score with smoothing than undefended.",
         _mean_left(left, _KINDS[kind], list(SMOOTHING)) - _mean_left(left, _KINDS[kind], [""]),
         above=0.0,
         paper="helps; no number",

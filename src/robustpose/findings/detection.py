@@ -1,16 +1,16 @@
-"""Whether attacks can be noticed: by how Gaussian heatmaps are, by their peaks, by how plausible skeletons are.
+"""Detection of attacks by the shape of heatmaps, by their peaks, and by the plausibility of skeletons.
 
 Jain et al. (arXiv 1908.06401) report that attacked heatmaps stay Gaussian (Kullback-Leibler divergence) and that
-attacked skeletons look plausible, so that neither tells an attack. They show examples; here each is a detector of
-one number a person, judged by its ROC curve over clean and attacked pictures of the same people at 8/255:
+attacked skeletons look plausible, so that neither reveals an attack. They show examples. Here each is a detector
+with one number per person, judged by its ROC curve over clean and attacked images of the same people at 8/255:
 
 KL            mean over joints of the divergence of the map from its Gaussian: see jobs/signals.py
 peak          mean over joints of the head's score; lower is more suspicious
-plausibility  of the predicted skeleton: see plausibility; true poses of the first half of the people teach it, the
-              other half is judged
+plausibility  of the predicted skeleton: see plausibility; fitted to true poses of the first half of the people,
+              evaluated on the other half
 
-An AUC below 50 tells attacks as well as one above, by turning it round: claims are judged on 50 + |AUC - 50|. The
-attacks do not know of the detectors.
+An AUC below 50 distinguishes attacks as well as one above, with the sign reversed, so claims are judged on
+50 + |AUC - 50|. The attacks do not know the detectors.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ KL, PEAK, PLAUSIBILITY = "KL", "peak", "plausibility"
 DETECTORS = (KL, PEAK, PLAUSIBILITY)
 
 TELLS = 75.0
-"""An AUC from which on a detector is said to tell attacked from clean, in percent."""
+"""The AUC from which a detector counts as distinguishing attacked from clean images, in percent."""
 
 _UNITS = {KL: "KL, nats", PEAK: "peak", PLAUSIBILITY: "implausibility"}
 _BY = {
@@ -46,7 +46,7 @@ _BY = {
 
 
 def watched(evidence: Evidence, model: str, view: View) -> dict[str, Floats]:
-    """Return each detector's number (N,) of each person from a model's answers; NaN where undefined."""
+    """Return each detector's number (N,) per person from a model's predictions; NaN where undefined."""
     table, signals = evidence.table(model, view), evidence.signals(model, view)
     seen: dict[str, Floats] = {}
     if model in heatmap_models(evidence.plan):
@@ -59,7 +59,7 @@ def watched(evidence: Evidence, model: str, view: View) -> dict[str, Floats]:
 
 
 def _implausible(table: Table, keypoints: Floats) -> Floats:
-    """Judge poses (N, K, 2) of the second half of a table's people by true poses of the first."""
+    """Return the implausibility (N,) of poses (N, K, 2); NaN for the first half, the reference."""
     half = len(table) // 2
     truth = np.where(table.visible[..., None], table.keypoints, np.nan)
     poses = learn(truth[:half], table.skeleton)
@@ -93,15 +93,15 @@ def _find(evidence: Evidence) -> Found:
         remarks=(
             *remarks,
             *_empty_maps(evidence),
-            "The attacks do not know of the detectors, and no detector is trained on attacks.",
-            "Far from its peak a Gaussian is all but 0, so the KL divergence weighs faint cells there most.",
-            "Plausibility is judged on the second half of the people, by true poses of the first half.",
+            "The attacks do not know the detectors, and no detector is trained on attacks.",
+            "Far from its peak a Gaussian is almost 0, so the KL divergence weighs small values there most.",
+            "Plausibility: the second half of the people is evaluated, against true poses of the first half.",
         ),
     )
 
 
 def _empty_maps(evidence: Evidence) -> list[str]:
-    """Say how many maps have no positive cell; where none of a person's has one, there is nothing to judge."""
+    """Return remarks on how many maps have no positive cell and so no divergence."""
     said = []
     for model in heatmap_models(evidence.plan):
         for setting in WATCHED:
@@ -109,14 +109,14 @@ def _empty_maps(evidence: Evidence) -> list[str]:
             if empty.any():
                 said.append(
                     f"{model}, {setting.title}: {100 * empty.mean():.1f}% of the maps have no positive cell, so "
-                    "no divergence; a picture of such maps only counts as the most suspicious."
+                    "no divergence; an image with only such maps counts as the most suspicious."
                 )
     return said
 
 
 @dataclass(frozen=True)
 class Where:
-    """Which detector watches which model under which attack."""
+    """A detector, a model and an attack."""
 
     detector: str
     model: str
@@ -125,7 +125,7 @@ class Where:
 
 @dataclass(frozen=True)
 class Claim:
-    """What the paper says of a detector."""
+    """The paper's claim about a detector."""
 
     sentence: str
     paper: str
@@ -134,12 +134,12 @@ class Claim:
 
 _CLAIMS = {
     KL: Claim(
-        "The KL divergence of heatmaps from Gaussians does not tell {attack} at 8/255 from clean pictures.",
+        "The KL divergence of heatmaps from Gaussians cannot distinguish {attack} at 8/255 from clean images.",
         "attacked heatmaps stay Gaussian; no number",
-        "No heatmap model takes part, so how Gaussian heatmaps are is not judged.",
+        "No heatmap model takes part, so the shape of heatmaps is not judged.",
     ),
     PLAUSIBILITY: Claim(
-        "The plausibility of predicted skeletons does not tell {attack} at 8/255 from clean pictures.",
+        "The plausibility of predicted skeletons cannot distinguish {attack} at 8/255 from clean images.",
         "attacked skeletons look plausible; no number",
         "Plausibility is not judged: it needs shoulders and hips, and true poses of at least ten people.",
     ),
@@ -168,15 +168,15 @@ def _of(areas: Mapping[Where, Sample], detector: str, setting: Setting) -> dict[
 
 
 def _hidden(claim: Claim, detector: str, setting: Setting, areas: Mapping[Where, Sample]) -> Verdict:
-    """Judge that a detector stays below the AUC that tells attacks, averaged over the models that it can watch."""
+    """Judge that the AUC of a detector, averaged over the models to which it applies, is below TELLS."""
     there = _of(areas, detector, setting)
     return verdict_below(
         claim.sentence.format(attack=setting.label),
         mean([told(area) for area in there.values()]),
         below=TELLS,
         paper=claim.paper,
-        measured=f"50 + |AUC - 50|, mean of {', '.join(there)}, in % (50 is a coin), clean and attacked pictures "
-        "redrawn together",
+        measured=f"50 + |AUC - 50|, mean of {', '.join(there)}, in % (50 is chance), clean and attacked images "
+        "resampled together",
     )
 
 
@@ -191,17 +191,17 @@ def _areas_table(evidence: Evidence, areas: Mapping[Where, Sample]) -> Tabular:
         rows.append(("mean", tuple(mean(each).estimate if each else None for each in averages)))
     return Tabular(
         stem="detection_auc",
-        title="Telling attacked from clean pictures at 8/255: area under the ROC curve, %",
+        title="Distinguishing attacked from clean images at 8/255: area under the ROC curve, %",
         columns=tuple(f"{setting.label}, {detector}" for setting, detector in columns),
         rows=tuple(rows),
         shade=True,
-        note="50 is a coin, 100 never errs; below 50 attacked pictures look less suspicious than clean ones. "
+        note="50 is chance, 100 is perfect; below 50 attacked images look less suspicious than clean ones. "
         "Coordinate models have neither maps nor scores.",
     )
 
 
 def _levels(evidence: Evidence) -> Tabular:
-    """Show what detectors see, in their own units."""
+    """Tabulate the detectors' values, in their own units."""
     views = (CLEAN, *map(View, WATCHED))
     rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = []
     for model in evidence.models:
@@ -216,11 +216,11 @@ def _levels(evidence: Evidence) -> Tabular:
             rows.append((f"{model}: {_UNITS[detector]}", (truth, *values)))
     return Tabular(
         stem="detection_levels",
-        title="What the detectors see, mean over people",
+        title="Values of the detectors, mean over people",
         columns=("true poses", "clean", *(setting.label for setting in WATCHED)),
         rows=tuple(rows),
-        note="KL: of a map from the Gaussian at its peak, 0 is a Gaussian. Implausibility: distance from the "
-        "middle true pose, in robust standard deviations; higher is less plausible.",
+        note="KL: divergence of a map from the Gaussian at its peak; 0 is a Gaussian. Implausibility: distance "
+        "from the median true pose, in robust standard deviations; higher is less plausible.",
     )
 
 

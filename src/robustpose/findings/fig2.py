@@ -1,11 +1,11 @@
-"""Figure 2: every model over eps (a to d) and over steps (e, f), and what the paper reads off it.
+"""Figure 2: every model over eps (a to d) and over steps (e, f), and the paper's claims about it.
 
-After Jain et al. (arXiv 1908.06401). Where the paper names an order of models, ours is a paired contrast at 8/255,
-and a table of the same contrast at every budget stands beside it.
+After Jain et al. (arXiv 1908.06401). Each claimed order of models is judged by a paired contrast at 8/255; a
+table shows the same contrast at every budget.
 
-2c  The paper draws its pair on one ResNet and names DeepPose for regression; here resreg is regression on the very
-    backbone of resdec. "No difference at small budgets" is judged as an equivalence, for a difference that is not
-    found is no proof that there is none.
+2c  The paper draws its pair on one ResNet and names DeepPose for regression; here resreg is regression on the
+    backbone of resdec. "No difference at small budgets" is judged by an equivalence test, because failing to find
+    a difference does not show that there is none.
 2e, 2f  The paper draws bars at 10 and 100 steps untargeted, 20 and 100 targeted; here every model is scored after
     10, 20 and 100 steps of one trajectory, through its last stage and through all.
 """
@@ -65,10 +65,10 @@ def _one_step_is_weak(evidence: Evidence) -> Iterable[Verdict | str]:
         yield "No heatmap model takes part, so the claim that one step is weak is not judged."
         return
     yield verdict(
-        "One FGSM step at 8/255 leaves heatmap models more than half of their score.",
+        "After one FGSM step at 8/255 the relative score of heatmap models is above 50%.",
         mean([FGSM_U.robust(evidence, model, EPS8) for model in heatmaps]),
         above=50.0,
-        paper="58 to 77% left on heatmap models, 42.5% on DeepPose",
+        paper="relative score 58 to 77% on heatmap models, 42.5% on DeepPose",
         measured=f"mean relative {evidence.metric.name} of {', '.join(heatmaps)}, in %",
     )
 
@@ -89,7 +89,7 @@ def _dlcm_at_large(evidence: Evidence) -> Iterable[Verdict]:
             )
         ],
         above=0.0,
-        paper="71.7 and 51.9% left of DLCM; of the best other model 68.9 (8-SHG) and 48.3% (2-SHG)",
+        paper="relative score 71.7 and 51.9% for DLCM; for the best other model 68.9 (8-SHG) and 48.3% (2-SHG)",
         measured=f"relative {evidence.metric.name} of {dlcm} minus that of the best other model, the smaller of "
         "the two leads, in points",
     )
@@ -97,11 +97,11 @@ def _dlcm_at_large(evidence: Evidence) -> Iterable[Verdict]:
 
 _ONE_BACKBONE = ("deeppose", "resreg", "resdec", "resdec_pre")
 _ALIKE = 2.0
-"""Points of relative score within which two models count as alike; the paper's differ by 3.1 at 8/255."""
+"""Points of relative score within which two models count as equal; the paper's differ by 3.1 at 8/255."""
 
 
 def _one_backbone(plan: Plan) -> list[str]:
-    """Name the models of figure 2c; none where no pair on one backbone takes part."""
+    """Return the models of figure 2c; none if no pair on one backbone takes part."""
     found = {design: model_of(all_models(plan), design) for design in _ONE_BACKBONE}
     if found["resdec"] is None or (found["resreg"] is None and found["resdec_pre"] is None):
         return []
@@ -109,7 +109,7 @@ def _one_backbone(plan: Plan) -> list[str]:
 
 
 def _scores(evidence: Evidence) -> Iterable[Tabular]:
-    """Show the clean scores: a relative score says nothing of what it is relative to."""
+    """Show the clean scores, which relative scores hide."""
     rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = []
     for model in _one_backbone(evidence.plan):
         clean, attacked = (
@@ -128,9 +128,9 @@ def _scores(evidence: Evidence) -> Iterable[Tabular]:
 
 
 def _pre_training(evidence: Evidence) -> Iterable[Contrast | Verdict | str]:
-    """Judge pre-training at 8/255, and as no difference at small budgets, where the grid has any."""
+    """Judge pre-training at 8/255, and the absence of a difference at small budgets if the grid has any."""
     made = PRE_TRAINED_ABOVE_NOT.under(
-        IGSM_U, evidence, paper="17.3% left with ImageNet pre-training, 14.2% without: 3.1 points"
+        IGSM_U, evidence, paper="relative score 17.3% with ImageNet pre-training, 14.2% without: 3.1 points"
     )
     yield made
     if isinstance(made, str):
@@ -153,8 +153,8 @@ def _harder_than_untargeted(evidence: Evidence) -> Iterable[Contrast]:
     hit, kept = (sweep.score_name(evidence.metric) for sweep in (IGSM_T, IGSM_U))
     yield Contrast(
         line="lost under IGSM-U-10 - hit under IGSM-T-20",
-        claim="Targeted is harder than untargeted at 8/255: less of a target pose is hit than of the true pose is "
-        "lost.",
+        claim="Targeted attacks are harder than untargeted ones at 8/255: the target score is lower than the loss "
+        "of relative score.",
         at=lambda eps: [
             mean(
                 [
@@ -174,17 +174,21 @@ FIG2A = finding_over_eps(
     OverEps(
         stem="fig2a",
         paper="fig2a",
-        chart="FGSM-U: what one step leaves",
-        contrasts="FGSM-U: who keeps more, at every budget",
+        chart="FGSM-U: relative score after one step",
+        contrasts="FGSM-U: differences between models, at every budget",
         sweep=FGSM_U,
         claims=(
             _one_step_is_weak,
             _order(
                 HEATMAPS_ABOVE_REGRESSION,
                 FGSM_U,
-                paper="58.0 to 76.8% left on heatmap models (mean of five 71.2), 42.5% on DeepPose",
+                paper="relative score 58.0 to 76.8% on heatmap models (mean of five 71.2), 42.5% on DeepPose",
             ),
-            _order(EIGHT_ABOVE_TWO, FGSM_U, paper="75.5% left of 8-SHG, 69.5% of 2-SHG; at 32/255 40.7 and 48.3%"),
+            _order(
+                EIGHT_ABOVE_TWO,
+                FGSM_U,
+                paper="relative score 75.5% for 8-SHG, 69.5% for 2-SHG; at 32/255 40.7 and 48.3%",
+            ),
             _dlcm_at_large,
         ),
         also=_large,
@@ -196,35 +200,38 @@ FIG2B = finding_over_eps(
     OverEps(
         stem="fig2b",
         paper="fig2b",
-        chart="IGSM-U-10: what ten steps leave",
-        contrasts="IGSM-U-10: who keeps more, at every budget",
+        chart="IGSM-U-10: relative score after ten steps",
+        contrasts="IGSM-U-10: differences between models, at every budget",
         sweep=IGSM_U,
         claims=(
             _order(
                 HEATMAPS_ABOVE_REGRESSION,
                 IGSM_U,
-                paper="7.6 to 20.4% left on heatmap models (mean of five 15.4), 6.0% on DeepPose: 9.4 points "
-                "apart",
+                paper="relative score 7.6 to 20.4% on heatmap models (mean of five 15.4), 6.0% on DeepPose: "
+                "9.4 points apart",
             ),
             all_stages_stronger(
                 IGSM_U,
-                claim="Untargeted at 8/255, attacking all stages leaves less than attacking the last stage.",
-                paper="15.1 to 10.7% left of 2-SHG, 20.4 to 15.2% of 8-SHG, IGSM-U-10 at 8/255",
+                claim="Untargeted at 8/255, the relative score is lower when all stages are attacked than when "
+                "the last one is.",
+                paper="relative score from 15.1 to 10.7% for 2-SHG, from 20.4 to 15.2% for 8-SHG, "
+                "IGSM-U-10 at 8/255",
             ),
             _order(
                 DLCM_ABOVE_OTHERS,
                 IGSM_U,
-                paper="called the most robust; its own figure has 17.7% left of DLCM, 20.4% of 8-SHG",
+                paper="called the most robust; its own figure has relative score 17.7% for DLCM, 20.4% for 8-SHG",
             ),
             _order(
                 EIGHT_ABOVE_TWO,
                 IGSM_U,
-                paper="20.4% left of 8-SHG, 15.1% of 2-SHG; the order reverses at 100 steps (figure 2e)",
+                paper="relative score 20.4% for 8-SHG, 15.1% for 2-SHG; the order reverses at 100 "
+                "steps (figure 2e)",
             ),
             _order(
                 CHAINED_BELOW_OTHERS,
                 IGSM_U,
-                paper="7.6% left of Chained, 15.1 to 20.4% of the other heatmap models",
+                paper="relative score 7.6% for Chained, 15.1 to 20.4% for the other heatmap models",
             ),
         ),
         also=lambda plan: asks_of(staged_models(plan), [IGSM_U.at(EPS8, all_stages=True)]),
@@ -237,19 +244,19 @@ FIG2C = finding_over_eps(
         stem="fig2c",
         paper="fig2b",
         chart="IGSM-U-10 on one backbone",
-        contrasts="One backbone under IGSM-U-10: who keeps more, at every budget",
+        contrasts="One backbone under IGSM-U-10: differences between models, at every budget",
         sweep=IGSM_U,
         claims=(
             _order(
                 HEATMAPS_ON_ONE_BACKBONE,
                 IGSM_U,
-                paper="14.2% left with heatmaps and no pre-training, 6.0% of DeepPose",
+                paper="relative score 14.2% with heatmaps and no pre-training, 6.0% for DeepPose",
             ),
             _pre_training,
             _scores,
         ),
         models=_one_backbone,
-        lacking="Not judged: it needs resdec, and resreg or resdec_pre beside it.",
+        lacking="Not judged: it needs resdec, and resreg or resdec_pre.",
     ),
 )
 
@@ -258,15 +265,15 @@ FIG2D = finding_over_eps(
     OverEps(
         stem="fig2d",
         paper="fig2d",
-        chart="IGSM-T-20: how much of the target pose is seen",
-        contrasts="IGSM-T-20: contrasts at every budget",
+        chart="IGSM-T-20: target score",
+        contrasts="IGSM-T-20: differences between models, at every budget",
         sweep=IGSM_T,
         claims=(
             _harder_than_untargeted,
             all_stages_stronger(
                 IGSM_T,
-                claim="Targeted at 8/255, attacking all stages hits more of the target pose than attacking the "
-                "last.",
+                claim="Targeted at 8/255, the target score is higher when all stages are attacked than when the "
+                "last one is.",
                 paper="66.3 to 80.5% for 2-SHG, 60.5 to 72.6% for 8-SHG, IGSM-T-20 at 8/255",
             ),
             _order(DLCM_ABOVE_OTHERS, IGSM_T, paper="52.9% hit on DLCM, 55.5 to 75.5% on the others"),
@@ -294,12 +301,13 @@ _OVER_STEPS = (
         short=10,
         bars={10: "igsm_u_10_relative_pckh", 100: "igsm_u_100_relative_pckh"},
         longer=(
-            "{long} untargeted steps at 8/255 leave less than {short}.",
-            "mean of six models: 13.8% left after 10 steps, 2.4% after 100",
+            "At 8/255 the relative score is lower after {long} untargeted steps than after {short}.",
+            "mean of six models: relative score 13.8% after 10 steps, 2.4% after 100",
         ),
         reverses=(
-            "Untargeted, the order of 2 and 8 stacks reverses: 8 keep more after {short} steps, 2 after {long}.",
-            "20.4% of 8-SHG and 15.1% of 2-SHG after 10 steps; 3.5% and 7.0% after 100",
+            "Untargeted, the order of 2 and 8 stacks reverses: the relative score is higher for 8 after "
+            "{short} steps, for 2 after {long}.",
+            "relative score 20.4% for 8-SHG and 15.1% for 2-SHG after 10 steps; 3.5% and 7.0% after 100",
         ),
     ),
     OverSteps(
@@ -308,11 +316,12 @@ _OVER_STEPS = (
         short=20,
         bars={20: "igsm_t_20_target_pckh", 100: "igsm_t_100_target_pckh"},
         longer=(
-            "{long} targeted steps at 8/255 hit more of the target pose than {short}.",
+            "At 8/255 the target score is higher after {long} targeted steps than after {short}.",
             "mean of six models: 63.9% hit after 20 steps, 92.1% after 100",
         ),
         reverses=(
-            "Targeted, the order reverses: less is hit on 8 after {short} steps, on 2 after {long}.",
+            "Targeted, the order of 2 and 8 stacks reverses: the target score is lower for 8 after "
+            "{short} steps, for 2 after {long}.",
             "60.5% hit on 8-SHG and 66.3% on 2-SHG after 20 steps; 94.2% and 83.3% after 100",
         ),
     ),

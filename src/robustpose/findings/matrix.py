@@ -1,9 +1,9 @@
-"""Target x source matrices: what models keep under perturbations that were made on other models.
+"""Target x source matrices: relative scores of models under perturbations made on other models.
 
 As in table 1 of Jain et al. (arXiv 1908.06401): a row is a target, a column the model that the perturbation was
-made on. A target's vulnerability is its row's mean, leaving out itself and its own -ALL variant. Models whose
-crops differ in size cannot be shown each other's perturbations, and pictures of crops that differ in padding show
-other parts of a photo: such pairs are left out.
+made on. A target's vulnerability is the mean of its row without itself and its own -ALL variant. Pairs of models
+are excluded if their crops differ in size, or, for attacked images, in padding: the images then show different
+parts of a photo.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,12 +36,12 @@ class Source:
 
 
 ViewOf = Callable[[str, Source], View]
-"""What a target is shown of a source."""
+"""The view of a target under a source."""
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """What is left of targets' clean scores.
+    """Relative scores of targets under sources.
 
     left  relative scores by (target, source); pairs whose crops differ are absent
     """
@@ -55,17 +55,17 @@ class Matrix:
         return [(target, each.model) for target, each in self.left if each.model != target and not each.all_stages]
 
     def of(self, target: str, source: str) -> Sample:
-        """Return what a target keeps under a source through its last stage."""
+        """Return the relative score of a target under a source attacked through its last stage."""
         return self.left[target, Source(source)]
 
     def vulnerability(self, target: str) -> Sample | None:
-        """Average a target's row without itself and its own -ALL; None where no other model is there."""
+        """Average a target's row without itself and its own -ALL; None if there is no other model."""
         others = [sample for (row, source), sample in self.left.items() if row == target != source.model]
         return mean(others) if others else None
 
 
 def matrix_asks(plan: Plan, sources: Sequence[Source], view: ViewOf) -> list[Ask]:
-    """Ask for every model clean and under every source that it can be shown."""
+    """Ask for every model, clean and under every source with fitting crops."""
     models = [model.name for model in plan.models]
     asked = [ModelAsk(target, view(target, each)) for target in models for each in sources]
     return [
@@ -75,7 +75,7 @@ def matrix_asks(plan: Plan, sources: Sequence[Source], view: ViewOf) -> list[Ask
 
 
 def read_matrix(evidence: Evidence, sources: Sequence[Source], view: ViewOf) -> Matrix:
-    """Score every model under every source that it can be shown."""
+    """Score every model under every source with fitting crops."""
     return Matrix(
         targets=evidence.models,
         sources=tuple(sources),
@@ -89,7 +89,7 @@ def read_matrix(evidence: Evidence, sources: Sequence[Source], view: ViewOf) -> 
 
 
 def fits(plan: Plan, target: str, view: View) -> bool:
-    """Say whether a target takes crops as those of a view are made: size, and of pictures padding, too."""
+    """Return whether a target takes the crops of a view: equal size and, for attacked images, equal padding."""
     shown, made = (plan.named(model).module for model in (target, view.source or target))
     if input_size_of(shown) != input_size_of(made):
         return False
@@ -97,7 +97,7 @@ def fits(plan: Plan, target: str, view: View) -> bool:
 
 
 def misfits(matrix: Matrix) -> tuple[str, ...]:
-    """Say in a remark which pairs of models were left out; nothing where none was."""
+    """Return a remark that lists the excluded pairs of models; empty if there are none."""
     models = [source.model for source in matrix.sources if not source.all_stages]
     absent = [
         f"{model} on {row}"
@@ -107,11 +107,11 @@ def misfits(matrix: Matrix) -> tuple[str, ...]:
     ]
     if not absent:
         return ()
-    return (f"Left out, for the crops differ in size or padding: {', '.join(absent)}.",)
+    return (f"Left out because the crops differ in size or padding: {', '.join(absent)}.",)
 
 
 def matrix_table(matrix: Matrix, *, stem: str, title: str, note: str) -> Tabular:
-    """Lay a matrix out as the paper does."""
+    """Tabulate a matrix as the paper does."""
     rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = []
     for target in matrix.targets:
         left = [matrix.left.get((target, source)) for source in matrix.sources]
@@ -128,13 +128,13 @@ def matrix_table(matrix: Matrix, *, stem: str, title: str, note: str) -> Tabular
 
 
 def black_box_loss(matrix: Matrix, *, kind: str, metric: str) -> list[Verdict]:
-    """Judge that perturbations of other models cost 30 to 40% of the score; nothing without two models."""
+    """Judge that perturbations of other models lower the score by at least 30%; no verdict without two models."""
     pairs = matrix.across()
     if not pairs:
         return []
     return [
         verdict(
-            f"{kind} made on one model take at least 30% of another model's score, on average.",
+            f"{kind} made on one model lower another model's score by at least 30%, on average.",
             lost(mean([matrix.of(*pair) for pair in pairs])),
             above=30.0,
             paper="30 to 40% lost",
@@ -144,7 +144,7 @@ def black_box_loss(matrix: Matrix, *, kind: str, metric: str) -> list[Verdict]:
 
 
 def alike_and_unlike(matrix: Matrix, *, kind: str, metric: str) -> list[Verdict]:
-    """Judge that a target keeps less under models of its own family; nothing where no target has both."""
+    """Judge that sources of the target's own family lower its score more; empty if no target has both kinds."""
     contrasts = []
     for target in matrix.targets:
         sources = [source for row, source in matrix.across() if row == target]
@@ -156,11 +156,11 @@ def alike_and_unlike(matrix: Matrix, *, kind: str, metric: str) -> list[Verdict]
         return []
     return [
         verdict(
-            f"{kind} work better between models of alike design than between unlike ones.",
+            f"{kind} transfer better between similar designs than between dissimilar ones.",
             mean(contrasts),
             above=0.0,
-            paper="stronger between alike designs: 2-SHG keeps 52 to 75% under other hourglasses' perturbations, "
-            "89% under DeepPose's",
+            paper="stronger between similar designs: relative score of 2-SHG 52 to 75% under other hourglasses' "
+            "perturbations, 89% under DeepPose's",
             measured=f"relative {metric} under sources of another backbone minus under sources of the same one "
             f"(hourglass, ResNet), mean over {len(contrasts)} targets that have both, in points",
         )
@@ -168,7 +168,7 @@ def alike_and_unlike(matrix: Matrix, *, kind: str, metric: str) -> list[Verdict]
 
 
 def regression_as_source(matrix: Matrix, *, kind: str, metric: str) -> list[Verdict]:
-    """Judge that DeepPose is the worst source; nothing without it or without another model that it can attack."""
+    """Judge that DeepPose is the worst source; empty without it or without another model that it can attack."""
     return [
         judged
         for model in matrix.targets
@@ -186,17 +186,17 @@ def _little_harm(matrix: Matrix, model: str, *, kind: str, metric: str) -> list[
         return []
     return [
         verdict(
-            f"{kind} made on {model} leave other models at least 75% of their score, on average.",
+            f"{kind} made on {model}: the relative score of other models is at least 75%, on average.",
             mean([matrix.of(target, model) for target in targets]),
             above=75.0,
-            paper="75 to 89% left under DeepPose's universal perturbation",
+            paper="relative score 75 to 89% under DeepPose's universal perturbation",
             measured=f"mean relative {metric} of {', '.join(targets)}, in %",
         )
     ]
 
 
 def _less_harm_than_any(matrix: Matrix, model: str, *, kind: str, metric: str) -> list[Verdict]:
-    """Set a source against each other one, on the targets that are neither of the two."""
+    """Compare a source with each other one, on the targets that are neither of the two."""
     pairs = matrix.across()
     gaps = {}
     for rival in matrix.targets:
@@ -213,12 +213,12 @@ def _less_harm_than_any(matrix: Matrix, model: str, *, kind: str, metric: str) -
             above=0.0,
             paper="DeepPose transfers worst",
             measured=f"relative {metric} under {model}'s minus under the next worst source's ({nearest}), mean "
-            "over the targets that are neither, in points",
+            "over the targets other than these two, in points",
         )
     ]
 
 
 def _family(model: str) -> str:
-    """Return the family of a model's architecture, behind a defence or not; any other model is its own family."""
+    """Return the family of a model's architecture, ignoring defences; any other model is its own family."""
     design = design_of(split_defences(model)[1])
     return MODELS[design].family if design in MODELS else design

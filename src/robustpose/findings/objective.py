@@ -1,8 +1,8 @@
-"""Beside the paper: what a better objective leaves. The paper raises the training loss; here also the margin.
+"""Beyond the paper: attacks with the margin as objective, compared with the training loss that the paper uses.
 
-The training loss goes on rising on keypoints that are lost already; the margin (objectives.Margin) spends every
-gradient on those that are not. Both at equal gradients: ten steps of IGSM over eps; APGD of as many steps as the
-paper's strongest attack, whose step size adapts.
+The training loss keeps growing on keypoints that are already broken; the margin (objectives.Margin) uses the
+gradients on the rest. Both are compared at equal numbers of gradients: ten steps of IGSM over eps, and APGD, whose
+step size adapts, with as many steps as the paper's strongest attack.
 """
 
 from robustpose.analysis.evidence import Ask, Evidence
@@ -32,7 +32,7 @@ def _find(evidence: Evidence) -> Found:
         [f"The margin is not defined for the outputs of {', '.join(left_out)}: left out."] if left_out else []
     )
     if not models:
-        return Found(remarks=("No model takes part whose output has a margin.",))
+        return Found(remarks=("No model with a margin takes part.",))
     chart = Chart(
         stem="objective",
         title="IGSM-U-10: the training loss, and the margin (dashed)",
@@ -54,7 +54,8 @@ def _find(evidence: Evidence) -> Found:
         exhibits=(chart, _table(evidence, models)),
         verdicts=(
             verdict(
-                "At equal gradients the margin leaves less than the training loss (IGSM-U-10 at 8/255).",
+                "At equal numbers of gradients the relative score is lower under the margin than under the "
+                "training loss (IGSM-U-10 at 8/255).",
                 effect,
                 above=0.0,
                 paper="not in the paper, whose attacks raise the training loss",
@@ -79,7 +80,7 @@ def _margins(plan: Plan) -> list[Setting]:
 
 
 def _at_eight(plan: Plan) -> dict[str, Setting]:
-    """Return the attacks at 8/255 that the table sets side by side, by their names."""
+    """Return the attacks at 8/255 that the table compares, by name."""
     long = plan.study.grid.long
     made = [
         Setting(attack, EPS8, steps=steps, objective=objective)
@@ -98,12 +99,12 @@ def _table(evidence: Evidence, models: list[str]) -> Tabular:
     ]
     return Tabular(
         stem="objectives",
-        title=f"What is left at 8/255, relative {evidence.metric.name}, %",
+        title=f"Objectives at 8/255: relative {evidence.metric.name}, %",
         columns=tuple(settings),
         rows=tuple(rows),
         shade=True,
-        note="Each pair of columns has the same attack and as many gradients; only what is raised differs.",
+        note="Each pair of columns has the same attack and number of gradients; only the objective differs.",
     )
 
 
-OBJECTIVE = Finding(title="Beside the paper: an objective made for keypoints", asks=_asks, find=_find)
+OBJECTIVE = Finding(title="Beyond the paper: an objective for keypoints", asks=_asks, find=_find)

@@ -108,7 +108,7 @@ def diverge_and_converge(evidence: Evidence) -> Iterable[Chart | Verdict | str]:
         measured=f"{models} {kept} at 1/255 minus at 16/255, in points",
     )
     yield verdict(
-        "Untargeted, the models converge by more than the fall of every score towards 0 brings about.",
+        "Untargeted, the models converge by more than the fall of every score towards 0 explains.",
         at(IGSM_U, _LOW, log_odds) - at(IGSM_U, _HIGH, log_odds),
         above=0.0,
         paper=f"{_from_to('fig2b', log_odds)}; the paper draws points only",

@@ -1,4 +1,4 @@
-"""Steps to collapse: what is left after 1, 2, 5, ... steps of IGSM-U at 8/255, of pose models and of other tasks.
+"""Steps to collapse: relative score after 1, 2, 5, ... steps of IGSM-U at 8/255, for pose and other tasks.
 
 Jain et al. (arXiv 1908.06401) say that classification needs about min(ceil(1.25 eps), eps + 4) steps, the rule of
 Kurakin, Goodfellow and Bengio (ICLR 2017 workshop, arXiv 1607.02533), and that pose needs up to 100. The rule is
@@ -25,14 +25,14 @@ from robustpose.study.view import View
 RULE = min(math.ceil(1.25 * 8), 8 + 4)
 """Steps that the rule gives at 8/255."""
 COLLAPSED = 10.0
-"""Percent left below which a model has collapsed."""
+"""Relative score in percent below which a model has collapsed."""
 _HALF = 50.0
 _BARS = {10: "igsm_u_10_relative_pckh", 100: "igsm_u_100_relative_pckh"}
 
 
 @dataclass(frozen=True)
-class Walked:
-    """What is left of one model after each number of steps."""
+class ModelTrajectory:
+    """Relative scores of one model after each number of steps of the trajectory."""
 
     name: str
     slot: int
@@ -40,7 +40,7 @@ class Walked:
 
 
 def _asks(plan: Plan) -> list[Ask]:
-    settings = [_after(steps) for steps in _walk(plan)]
+    settings = [_after(steps) for steps in _trajectory(plan)]
     models = [model.name for model in plan.models]
     tasks = tasks_of(plan).values()
     return [
@@ -50,31 +50,31 @@ def _asks(plan: Plan) -> list[Ask]:
 
 
 def _find(evidence: Evidence) -> Found:
-    walk = _walk(evidence.plan)
-    walked = _walked(evidence, walk)
+    trajectory = _trajectory(evidence.plan)
+    trajectories = _trajectories(evidence, trajectory)
     return Found(
         exhibits=(
             Chart(
                 stem="steps",
-                title="IGSM-U at 8/255: what is left after so many steps",
+                title="IGSM-U at 8/255: relative score over steps",
                 x_label="steps",
                 y_label="relative score, %",
                 curves=(
                     *paper_steps(evidence.models, _BARS),
                     *(
-                        curve(model.name, [each.estimate for each in model.left], walk, slot=model.slot)
-                        for model in walked
+                        curve(model.name, [each.estimate for each in model.left], trajectory, slot=model.slot)
+                        for model in trajectories
                     ),
                 ),
             ),
-            _table(walked, walk),
+            _table(trajectories, trajectory),
         ),
         verdicts=(*_classification(evidence), _pose(evidence)),
         remarks=_remarks(evidence),
     )
 
 
-def _walk(plan: Plan) -> list[int]:
+def _trajectory(plan: Plan) -> list[int]:
     return sorted({*plan.study.grid.walk, RULE})
 
 
@@ -82,39 +82,39 @@ def _after(steps: int) -> Setting:
     return Setting("igsm", EPS8, steps=steps)
 
 
-def _walked(evidence: Evidence, walk: list[int]) -> list[Walked]:
+def _trajectories(evidence: Evidence, trajectory: list[int]) -> list[ModelTrajectory]:
     pose = [
-        Walked(
+        ModelTrajectory(
             model,
             slot_of(evidence, model),
-            tuple(relative_sample(evidence, model, View(_after(steps))) for steps in walk),
+            tuple(relative_sample(evidence, model, View(_after(steps))) for steps in trajectory),
         )
         for model in evidence.models
     ]
     others = [
-        Walked(
+        ModelTrajectory(
             task,
             slot_of_task(evidence, task),
-            tuple(task_relative(evidence, task, _after(steps)) for steps in walk),
+            tuple(task_relative(evidence, task, _after(steps)) for steps in trajectory),
         )
         for task in tasks_of(evidence.plan).values()
     ]
     return [*pose, *others]
 
 
-def _table(walked: list[Walked], walk: list[int]) -> Tabular:
-    last, ruled = len(walk) - 1, walk.index(RULE)
+def _table(trajectories: list[ModelTrajectory], trajectory: list[int]) -> Tabular:
+    last, ruled = len(trajectory) - 1, trajectory.index(RULE)
     rows: list[tuple[str, tuple[Estimate | float | str | None, ...]]] = [
         (
             model.name,
             (
-                first_below(model.left, walk, below=_HALF),
-                first_below(model.left, walk, below=COLLAPSED),
+                first_below(model.left, trajectory, below=_HALF),
+                first_below(model.left, trajectory, below=COLLAPSED),
                 model.left[ruled].estimate,
                 model.left[last].estimate,
             ),
         )
-        for model in walked
+        for model in trajectories
     ]
     return Tabular(
         stem="steps_to_collapse",
@@ -123,38 +123,38 @@ def _table(walked: list[Walked], walk: list[int]) -> Tabular:
             f"steps to less than {_HALF:g}%",
             f"steps to less than {COLLAPSED:g}%",
             f"% left after {RULE}",
-            f"% left after {walk[last]}",
+            f"% left after {trajectory[last]}",
         ),
         rows=tuple(rows),
-        note=f"The first of {', '.join(map(str, walk))} steps at which less is left, with its 95% interval "
-        "(bootstrap over people).",
+        note=f"The first of {', '.join(map(str, trajectory))} steps with a lower relative score, and its 95% "
+        "interval (bootstrap over people).",
     )
 
 
-def first_below(left: tuple[Sample, ...], walk: list[int], *, below: float) -> str:
-    """Say after how many steps of a walk less than a share is left, with the 95% interval and n."""
-    low, high = _quantiles(first_passages(np.stack([each.draws for each in left]), walk, below=below))
-    (value,) = first_passages(np.stack([each.value for each in left])[:, None], walk, below=below)
+def first_below(left: tuple[Sample, ...], trajectory: list[int], *, below: float) -> str:
+    """Return after how many steps of a trajectory the relative score is below a bound, with 95% interval and n."""
+    low, high = _quantiles(first_passages(np.stack([each.draws for each in left]), trajectory, below=below))
+    (value,) = first_passages(np.stack([each.value for each in left])[:, None], trajectory, below=below)
     n = min(each.n for each in left)
-    interval = f" [{_steps(low, walk)}, {_steps(high, walk)}]" if n > 1 else ""
-    return f"{_steps(value, walk)}{interval}, n = {n}"
+    interval = f" [{_steps(low, trajectory)}, {_steps(high, trajectory)}]" if n > 1 else ""
+    return f"{_steps(value, trajectory)}{interval}, n = {n}"
 
 
-def first_passages(left: Floats, walk: list[int], *, below: float) -> Floats:
-    """Return the first number of steps at which less is left (D,), of what is left (S, D); infinite for never."""
+def first_passages(left: Floats, trajectory: list[int], *, below: float) -> Floats:
+    """Return the first numbers of steps (D,) at which scores (S, D) are below a bound; infinite if never."""
     under = left < below
-    first: Floats = np.where(under.any(axis=0), np.asarray(walk, float)[under.argmax(axis=0)], np.inf)
+    first: Floats = np.where(under.any(axis=0), np.asarray(trajectory, float)[under.argmax(axis=0)], np.inf)
     return first
 
 
 def _quantiles(firsts: Floats) -> tuple[float, float]:
-    """Return the 95% interval of numbers of steps, which are whole and may be infinite."""
+    """Return the 95% interval of numbers of steps, which are integers or infinite."""
     low, high = np.quantile(firsts, (0.025, 0.975), method="inverted_cdf")
     return float(low), float(high)
 
 
-def _steps(value: float, walk: list[int]) -> str:
-    return f"{value:g}" if np.isfinite(value) else f"more than {walk[-1]}"
+def _steps(value: float, trajectory: list[int]) -> str:
+    return f"{value:g}" if np.isfinite(value) else f"more than {trajectory[-1]}"
 
 
 def _classification(evidence: Evidence) -> list[Verdict]:
@@ -163,10 +163,10 @@ def _classification(evidence: Evidence) -> list[Verdict]:
         return []
     return [
         verdict_below(
-            f"Classification collapses within {RULE} steps at 8/255: less than {COLLAPSED:g}% is left.",
+            f"Classification collapses within {RULE} steps at 8/255: the relative score is below {COLLAPSED:g}%.",
             task_relative(evidence, task, _after(RULE)),
             below=COLLAPSED,
-            paper=f"said of classification: about min(ceil(1.25 x 8), 8 + 4) = {RULE} steps",
+            paper=f"for classification: about min(ceil(1.25 x 8), 8 + 4) = {RULE} steps",
             measured=f"relative accuracy of {task} after {RULE} steps, in %",
         )
     ]
@@ -174,10 +174,10 @@ def _classification(evidence: Evidence) -> list[Verdict]:
 
 def _pose(evidence: Evidence) -> Verdict:
     return verdict(
-        f"Pose needs more: after {RULE} steps at 8/255 more than {COLLAPSED:g}% is left.",
+        f"Pose needs more: after {RULE} steps at 8/255 the relative score is above {COLLAPSED:g}%.",
         mean_relative(evidence, evidence.models, View(_after(RULE))),
         above=COLLAPSED,
-        paper="up to 100 steps; 7.6 to 20.4% left on heatmap models after 10, 6.0% on DeepPose",
+        paper="up to 100 steps; relative score after 10: 7.6 to 20.4% on heatmap models, 6.0% on DeepPose",
         measured=f"mean relative {evidence.metric.name} of {', '.join(evidence.models)} after {RULE} steps, in %",
     )
 
@@ -185,8 +185,8 @@ def _pose(evidence: Evidence) -> Verdict:
 def _remarks(evidence: Evidence) -> tuple[str, ...]:
     tasks = tasks_of(evidence.plan)
     step = (
-        "The rule for classification was made for steps of 1/255. Here every step is 5/12 of eps, for all tasks "
-        "alike, so ten of them go farther."
+        "The rule for classification was made for steps of 1/255. Here every step is 5/12 of eps in all tasks, so "
+        "ten of them go farther."
     )
     if "action" in tasks:
         return (step,)

@@ -1,9 +1,9 @@
-"""Table 1: universal perturbations at 16/255, each shown to every model (the 'doubly black-box' attack).
+"""Table 1: universal perturbations at 16/255, each evaluated on every model (the 'doubly black-box' attack).
 
-After Jain et al. (arXiv 1908.06401); how they are learned: attacks.universal. The paper learns on 25,925 people,
-here on the grid's. A model's own perturbation is also shown to people that it was learned on, at every budget of
-the grid, and learned on shares of the data: the number of updates stays, only the people are fewer. Where the
-study has a second data set, perturbations are carried over to its people, too, which the paper does not do.
+After Jain et al. (arXiv 1908.06401). See attacks.universal for the training. The paper trains on 25,925 people;
+here the grid sets the number. Each model's own perturbation is also evaluated on its training people, at every
+budget of the grid, and trained on fractions of the data with the same number of updates. If the study has a second
+data set, perturbations are also evaluated on its people, which the paper does not do.
 """
 
 from collections.abc import Iterable
@@ -30,19 +30,19 @@ from robustpose.threats import format_eps
 from robustpose.types import PoseDataset
 
 EPS16 = 16 / 255
-"""Where the paper sets models against each other."""
+"""The budget at which the paper compares models."""
 
 _TENTH = 0.1
 _MARGIN = 5.0
 _PAPER_PEOPLE = 25_925
 _PAPER_LEFT = {0.1: 18.0, 1.0: 9.9}
-"""What is left on validation people, mean over the paper's models, by the share of its training people."""
+"""Relative score on validation people, mean over the paper's models, by the fraction of training people."""
 
 _KIND = "Universal perturbations at 16/255"
 _TRAINED = View(on="training")
 _THERE = View(on="other")
 _SPECIFIC = View(Setting("igsm", EPS16))
-"""What universal perturbations are set against: those made for each image."""
+"""Image-specific perturbations, with which universal ones are compared."""
 
 
 def learned(source: Source, *, eps: float = EPS16) -> Learn:
@@ -64,7 +64,7 @@ def _asks(plan: Plan) -> list[Ask]:
 def _find(evidence: Evidence) -> Found:
     plan, metric = evidence.plan, evidence.metric.name
     if plan.training is None:
-        return Found(remarks=("The study has no training set to learn universal perturbations on.",))
+        return Found(remarks=("The study has no training set for universal perturbations.",))
     matrix = read_matrix(evidence, _sources(plan), _view)
     return Found(
         exhibits=(
@@ -72,9 +72,8 @@ def _find(evidence: Evidence) -> Found:
                 matrix,
                 stem="table1",
                 title=f"Universal perturbations at 16/255: relative {metric}, %",
-                note="Rows: the model that is shown the pictures. Columns: the model that the perturbation was "
-                "learned on, -ALL through all its stages. Vulner.: the row's mean without the model itself and "
-                "its own -ALL.",
+                note="Rows: the evaluated model. Columns: the model that the perturbation was trained on; -ALL "
+                "means through all its stages. Vulner.: the row's mean without the model itself and its own -ALL.",
             ),
             _paper_table(),
             _seen_and_unseen(evidence),
@@ -90,7 +89,7 @@ def _find(evidence: Evidence) -> Found:
             *alike_and_unlike(matrix, kind=_KIND, metric=metric),
             *regression_as_source(matrix, kind=_KIND, metric=metric),
         ),
-        remarks=(*misfits(matrix), *_lessons(plan)),
+        remarks=(*misfits(matrix), *_training_remarks(plan)),
     )
 
 
@@ -117,7 +116,7 @@ def _validation_and_training(eps: float) -> tuple[View, View]:
 
 
 def _shares(plan: Plan, model: str) -> dict[int, Learn]:
-    """Return the sweep over how much data is learned on, by the number of people."""
+    """Return the perturbations trained on fractions of the data, by the number of people."""
     learns = [Learn(EPS16, share=share) for share in sorted({*plan.study.grid.shares, _TENTH, 1.0})]
     return {_people(plan, model, learn): learn for learn in learns}
 
@@ -128,7 +127,7 @@ def _people(plan: Plan, model: str, learn: Learn) -> int:
 
 
 def _same_data(plan: Plan) -> bool:
-    """Say whether the training people are of the same data set as the people: another split of the same kind."""
+    """Return whether the training people are another split of the evaluated data set."""
     return plan.training is not None and _kind(plan.training) == _kind(plan.dataset)
 
 
@@ -141,7 +140,7 @@ def _own(evidence: Evidence, model: str, *, eps: float = EPS16, share: float = 1
 
 
 def _own_on_training(evidence: Evidence, model: str, *, eps: float = EPS16) -> Sample:
-    """Score the training people; another seed, for they are others: nothing pairs them with validation people."""
+    """Score the training people, with another seed: they are not paired with the validation people."""
     attacked = evidence.table(model, _validation_and_training(eps)[1])
     return kept(evidence.table(model, _TRAINED), attacked, evidence.metric, seed=1)
 
@@ -167,7 +166,7 @@ def _seen_and_unseen(evidence: Evidence) -> Tabular:
     budgets = _budgets(evidence.plan)
     return Tabular(
         stem="table1_training_people",
-        title=f"A model's own universal perturbation on people that it was not and was learned on: relative "
+        title="A model's own universal perturbation on validation and training people: relative "
         f"{evidence.metric.name}, %",
         columns=tuple(f"{format_eps(eps)}, {people}" for eps in budgets for people in ("validation", "training")),
         rows=tuple(
@@ -182,7 +181,8 @@ def _seen_and_unseen(evidence: Evidence) -> Tabular:
             for model in evidence.models
         ),
         shade=True,
-        note="The paper: 9.9% left on validation and 6.4% on training people at 16/255, mean over its models.",
+        note="The paper: relative score 9.9% on validation and 6.4% on training people at 16/255, mean over its "
+        "models.",
     )
 
 
@@ -199,7 +199,7 @@ def _shares_chart(evidence: Evidence) -> Chart:
     )
     return Chart(
         stem="table1_shares",
-        title="Universal perturbations at 16/255: how many people they are learned on",
+        title="Universal perturbations at 16/255, by the number of training people",
         x_label="training people",
         y_label=f"relative {evidence.metric.name}, %",
         curves=(paper, *curves),
@@ -208,11 +208,11 @@ def _shares_chart(evidence: Evidence) -> Chart:
 
 def _strong(evidence: Evidence) -> Verdict:
     return verdict(
-        "A universal perturbation at 16/255 takes more than 80% of its own model's score on people that it was "
-        "not learned on.",
+        "A universal perturbation at 16/255 lowers its own model's score by more than 80% on people that it was "
+        "not trained on.",
         lost(_over_models(_own(evidence, model) for model in evidence.models)),
         above=80.0,
-        paper="90.1% lost, that is 9.9% left",
+        paper="90.1% lost: relative score 9.9%",
         measured=f"mean loss of relative {evidence.metric.name} of {', '.join(evidence.models)}, in %",
     )
 
@@ -220,11 +220,11 @@ def _strong(evidence: Evidence) -> Verdict:
 def _as_strong_as_image_specific(evidence: Evidence) -> Verdict:
     models = evidence.models
     return verdict(
-        "A universal perturbation at 16/255 is about as strong on its own model as IGSM-U-10, made for each "
-        f"image: it leaves no more than {_MARGIN:g} points more.",
+        "A universal perturbation at 16/255 is about as strong on its own model as image-specific IGSM-U-10: the "
+        f"relative score is at most {_MARGIN:g} points higher.",
         _over_models(relative_sample(evidence, model, _SPECIFIC) - _own(evidence, model) for model in models),
         above=-_MARGIN,
-        paper="about 8% left under image-specific perturbations minus 9.9%: about -2 points",
+        paper="relative score about 8% under image-specific perturbations minus 9.9%: about -2 points",
         measured=f"relative {evidence.metric.name} under IGSM-U-10 minus under the universal perturbation, mean "
         "over models, in points",
     )
@@ -233,45 +233,46 @@ def _as_strong_as_image_specific(evidence: Evidence) -> Verdict:
 def _as_strong_on_unseen(evidence: Evidence) -> Verdict:
     training = _over_models(_own_on_training(evidence, model) for model in evidence.models)
     return verdict(
-        f"A universal perturbation at 16/255 leaves people that it was not learned on at most {_MARGIN:g} points "
-        "more of the score than people that it was learned on.",
+        f"Under a universal perturbation at 16/255 the relative score is at most {_MARGIN:g} points higher on "
+        "people that it was not trained on than on people that it was trained on.",
         training - _over_models(_own(evidence, model) for model in evidence.models),
         above=-_MARGIN,
-        paper="6.4% left on training people minus 9.9% on validation people: -3.5 points",
-        measured=f"relative {evidence.metric.name} on training people minus on validation people, each redrawn by "
-        "itself, mean over models, in points",
+        paper="relative score 6.4% on training people minus 9.9% on validation people: -3.5 points",
+        measured=f"relative {evidence.metric.name} on training people minus on validation people, each resampled "
+        "separately, mean over models, in points",
     )
 
 
 def _weaker_with_a_tenth(evidence: Evidence) -> Verdict:
     models = evidence.models
     return verdict(
-        "Learned on a tenth of the people, a universal perturbation at 16/255 is weaker.",
+        "Trained on a tenth of the people, a universal perturbation at 16/255 is weaker.",
         _over_models(_own(evidence, model, share=_TENTH) - _own(evidence, model) for model in models),
         above=0.0,
-        paper="18% left instead of 9.9%",
+        paper="relative score 18% instead of 9.9%",
         measured=f"relative {evidence.metric.name} with a tenth minus with all, mean over models, in points",
     )
 
 
-def _lessons(plan: Plan) -> list[str]:
-    """Say how the perturbations were learned, and who of the training people they have not seen."""
+def _training_remarks(plan: Plan) -> list[str]:
+    """Describe how the perturbations were trained, and on how many of the training people."""
     assert plan.training is not None
     model, grid = plan.models[0].name, plan.study.grid
     people = _people(plan, model, Learn(EPS16))
     remarks = [
-        f"Learned on {people} people of {plan.training.name}, {grid.universal_samples} samples with repeats, "
+        f"Trained on {people} people of {plan.training.name}, {grid.universal_samples} samples with repeats, "
         f"{grid.universal_batch} a step; a tenth is {_people(plan, model, Learn(EPS16, share=_TENTH))} people "
         f"with as many steps. The paper: {_PAPER_PEOPLE} people.",
-        "Random noise of the same size is not shown here, so what a model loses to any noise is not told apart.",
+        "Random noise of the same size is not tested here, so the loss that any noise would cause is not "
+        "separated.",
     ]
     if not _same_data(plan):
         remarks.append(
-            f"People that were learned on are of {plan.training.name}, others of {plan.dataset.name}: whether a "
-            "perturbation is as strong on unseen people is not judged, for they differ in more than that."
+            f"The training people are from {plan.training.name}, the others from {plan.dataset.name}. Whether a "
+            "perturbation is as strong on unseen people is not judged, because the data sets differ in other ways."
         )
     if people < plan.n:
-        remarks.append(f"Of the training people shown, only the first {people} were learned on.")
+        remarks.append(f"Of the training people shown, only the first {people} were used in training.")
     return remarks
 
 
@@ -284,7 +285,7 @@ def _across_asks(plan: Plan, learn: Learn) -> list[Ask]:
 
 
 def _across_table(evidence: Evidence, learn: Learn) -> list[Tabular]:
-    """Lay out relative scores here and there, by the metric that suits each; nothing without other data."""
+    """Tabulate relative scores on both data sets, each by its own metric; no table without other data."""
     other = evidence.plan.other
     if other is None:
         return []
@@ -302,7 +303,7 @@ def _across_table(evidence: Evidence, learn: Learn) -> list[Tabular]:
     return [
         Tabular(
             stem="table1_across",
-            title="Universal perturbations at 16/255 carried over to other data: what is left, %",
+            title="Universal perturbations at 16/255 on another data set: relative score, %",
             columns=(
                 f"{here}: clean {evidence.metric.name}",
                 f"{here}: left",
@@ -311,7 +312,7 @@ def _across_table(evidence: Evidence, learn: Learn) -> list[Tabular]:
             ),
             rows=tuple(rows),
             shade=True,
-            note="Each model's own perturbation. Left: relative to the clean score of the same people.",
+            note="Each model's own perturbation. Left: score relative to the clean score of the same people.",
         )
     ]
 

@@ -1,10 +1,10 @@
 """Claim 1, tested: is pose more robust than classification and segmentation?
 
-Jain et al. (arXiv 1908.06401) compare in words with other papers' models, pictures and attacks. Here the three
-tasks have one backbone, the same pictures, the same attacks and budgets, each on its own training loss. How much a
-score forgives differs between tasks too, so it is varied: PCK at stricter thresholds, the IoU of every part. And
-each score is set against that of a model that never looks at the picture, for 'nothing left' is not 0 for every
-score.
+Jain et al. (arXiv 1908.06401) compare informally with other papers' models, images and attacks. Here the three
+tasks have one backbone and the same images, attacks and budgets, each with its own training loss. Scores also
+differ in how strict they are, so strictness is varied: PCK at stricter thresholds, the IoU of every part. Each
+score is also compared with that of a model that ignores the image, because a guess does not score 0 in every
+task.
 """
 
 from collections.abc import Mapping
@@ -49,13 +49,13 @@ Values = tuple[Estimate | float | str | None, ...]
 
 
 def _attacks(plan: Plan, eps: float) -> dict[str, Setting]:
-    """Return the attacks that tasks are compared under, by their names."""
+    """Return the attacks under which tasks are compared, by name."""
     made = (Setting("fgsm", eps), *(Setting("igsm", eps, steps=steps) for steps in (_SHORT, plan.study.grid.long)))
     return {setting.label: setting for setting in made}
 
 
 def _pose_net(plan: Plan) -> str | None:
-    """Choose the pose model: one on the backbone of the other tasks where there is one, else any of heatmaps."""
+    """Choose the pose model: one on the backbone of the other tasks if there is one, else any heatmap model."""
     names = [model.name for model in plan.models]
     on_backbone = [model for design in _SAME_BACKBONE if (model := model_of(names, design)) is not None]
     return next(iter([*on_backbone, *heatmap_models(plan)]), None)
@@ -151,22 +151,22 @@ def _guess_table(evidence: Evidence, pose: str, tasks: Mapping[str, str]) -> Tab
         )
     return Tabular(
         stem="tasks_guess",
-        title="What is left at 8/255, of the score and of what it has above a guess, %",
+        title="Relative score at 8/255, raw and above a guess, %",
         columns=(
             "clean",
             "a guess",
             *(column for label in attacks for column in (f"{label}: left", f"{label}: left above a guess")),
         ),
         rows=tuple(rows),
-        note="A guess never looks at the picture. Pose: the median pose of these people. Classes: one of them at "
-        "random. Parts: background everywhere, which scores 100 / classes at most, and that is what is taken. "
-        "Above a guess: 100 x (attacked - guess) / (clean - guess); below 0 the model answers worse than a guess. "
-        "Attacks aim at wrong answers, not at random ones, so they can take every score to 0.",
+        note="A guess ignores the image. Pose: the median pose of these people. Classes: one of them at random. "
+        "Parts: background everywhere; it scores at most 100 / classes, and this bound is used. Left: relative "
+        "score. Above a guess: 100 x (attacked - guess) / (clean - guess); below 0 the model is worse than a "
+        "guess. Attacks aim at wrong predictions, not at random ones, so they can lower every score to 0.",
     )
 
 
 def _blind_pose(evidence: Evidence, model: str) -> Sample:
-    """Score the median pose of the people, as a model would that answers it for everyone."""
+    """Score a constant model that predicts the median pose for everyone."""
     table = evidence.table(model, CLEAN)
     known = np.where(table.visible[:, :, None], table.keypoints, np.nan)
     somewhere = table.visible.any(axis=0)
@@ -195,7 +195,7 @@ def _leniency_table(evidence: Evidence, pose: str, tasks: Mapping[str, str]) -> 
         rows += _per_part(evidence, tasks["parts"], list(settings.values()))
     return Tabular(
         stem="tasks_leniency",
-        title="What is left at 8/255, by how strict the score is, %",
+        title="Relative score at 8/255, by strictness of the score, %",
         columns=("clean score", *settings),
         rows=tuple(rows),
         shade=True,
@@ -222,7 +222,8 @@ def _verdict(evidence: Evidence, pose: str, task: str, setting: Setting) -> Verd
         f"Pose is more robust than {other} under {setting.title}.",
         relative_sample(evidence, pose, View(setting)) - task_relative(evidence, task, setting),
         above=0.0,
-        paper="said of other papers' models; of heatmap models FGSM-U leaves 58 to 77%, IGSM-U-10 7.6 to 20.4%",
+        paper="claimed by comparison with other papers' models; relative score of heatmap models 58 to 77% under "
+        "FGSM-U, 7.6 to 20.4% under IGSM-U-10",
         measured=f"relative {evidence.metric.name} of {pose} minus relative "
         f"{TASK_SCORES[design_of(task)]} of {task}, in points",
     )
@@ -231,7 +232,7 @@ def _verdict(evidence: Evidence, pose: str, task: str, setting: Setting) -> Verd
 def _remarks(evidence: Evidence, pose: str, tasks: Mapping[str, str]) -> tuple[str, ...]:
     remarks = []
     if design_of(pose) not in _SAME_BACKBONE[:2]:
-        remarks.append(f"No resdec takes part: {pose} stands for pose, on a backbone or a head of its own.")
+        remarks.append(f"No resdec takes part: {pose} represents pose; its backbone or head differs.")
     remarks += [f"No model of '{design}' takes part." for design in TASK_SCORES if design not in tasks]
     if "action" in tasks:
         classes = classes_of(evidence, tasks["action"])
@@ -239,9 +240,7 @@ def _remarks(evidence: Evidence, pose: str, tasks: Mapping[str, str]) -> tuple[s
             f"A random guess is right for 1 of {classes} classes, {100 / classes:.2f}%; always naming the "
             "commonest class is right more often where classes are uneven."
         )
-    remarks.append(
-        "Verdicts are of relative scores. How far they depend on what a score forgives, see the tables."
-    )
+    remarks.append("Verdicts use relative scores. The tables show how they depend on the strictness of the score.")
     return tuple(remarks)
 
 

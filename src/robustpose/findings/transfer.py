@@ -1,7 +1,7 @@
-"""Transfer: an image-specific perturbation made on one model, shown to the others (IGSM-U-10 at 8/255).
+"""Transfer: an image-specific perturbation made on one model, evaluated on the others (IGSM-U-10 at 8/255).
 
-Jain et al. (arXiv 1908.06401): other models lose 30 to 40% on average, and DeepPose is the worst model to make
-perturbations on. The paper prints its matrix for universal perturbations only: see table1.
+Jain et al. (arXiv 1908.06401): other models lose 30 to 40% on average, and DeepPose is the worst source
+of perturbations. The paper prints its matrix for universal perturbations only: see table1.
 """
 
 from robustpose.analysis.evidence import Ask, Evidence
@@ -49,15 +49,15 @@ def _find(evidence: Evidence) -> Found:
             matrix_table(
                 matrix,
                 stem="transfer",
-                title=f"IGSM-U-10 at 8/255 made on one model, shown to another: relative {metric}, %",
-                note="Rows: the model that is shown the pictures. Columns: the model that they were made on. "
+                title=f"IGSM-U-10 at 8/255 made on one model, evaluated on another: relative {metric}, %",
+                note="Rows: the evaluated model. Columns: the model on which the images were made. "
                 "Vulner.: the row's mean without the model itself.",
             ),
         ),
         verdicts=verdicts,
         remarks=(
             *misfits(matrix),
-            "Pictures travel rounded to 8 bits. The paper prints no matrix for image-specific perturbations.",
+            "Transferred images are rounded to 8 bits. The paper has no matrix for image-specific perturbations.",
         ),
     )
 

@@ -1,9 +1,9 @@
-"""Universal perturbations looked at: what they look like, and whether they lead all people to one pose.
+"""Appearance of universal perturbations, and whether they make a model predict one pose for everybody.
 
-Jain et al. (arXiv 1908.06401) show that heatmap models' perturbations bear limbs all over, that predicted
-skeletons follow these hallucinated limbs, and that DeepPose's perturbation bears none. They measure none of it.
-Here: how far predictions of one keypoint spread over people, how many people get the median pose, and how coarse
-the perturbation's pattern is.
+Jain et al. (arXiv 1908.06401) show that perturbations of heatmap models contain limb-like patterns, that predicted
+skeletons follow these hallucinated limbs, and that DeepPose's perturbation contains none. They report no numbers.
+Measured here: how far predictions of one keypoint spread over people, how many people get the median pose, and how
+coarse the perturbation's pattern is.
 """
 
 from dataclasses import dataclass
@@ -33,10 +33,10 @@ LEARN = Learn(16 / 255)
 UNDER = View(universal=LEARN)
 
 NEAR = 0.1
-"""Of the crop: how near the median pose a predicted keypoint must lie to agree with it."""
+"""Largest distance from the median pose at which a predicted keypoint agrees with it, relative to the crop."""
 
 COARSE = 8
-"""Cycles a crop: slower patterns are as wide as a limb is or wider."""
+"""Cycles per crop: patterns of lower frequency are at least as wide as a limb."""
 
 _PEOPLE = 6
 _TILE = 256
@@ -44,10 +44,10 @@ _TILE = 256
 
 @dataclass(frozen=True)
 class Gathering:
-    """How alike the poses are that a model predicts for different people.
+    """How similar the poses are that a model predicts for different people.
 
     spread   mean over keypoints of the standard deviation over people, in % of the crop's side
-    agreeing  people of whose keypoints more than half lie near the median pose, in %
+    agreeing  people with more than half of their keypoints near the median pose, in %
     """
 
     spread: Sample
@@ -66,12 +66,10 @@ def _asks(plan: Plan) -> list[Ask]:
 
 def _find(evidence: Evidence) -> Found:
     if evidence.plan.training is None:
-        return Found(remarks=("The study has no training set to learn universal perturbations on.",))
+        return Found(remarks=("The study has no training set for universal perturbations.",))
     gathered = {model: _before_and_after(evidence, model) for model in evidence.models}
     heatmaps = heatmap_models(evidence.plan)
-    remarks = [
-        "A model's predictions on a perturbation alone are not stored, so its own answer to it is not shown."
-    ]
+    remarks = ["Predictions on a perturbation alone are not stored, so they are not shown."]
     if not heatmaps:
         remarks.append("No heatmap model takes part, so the claim is not judged.")
     return Found(
@@ -82,7 +80,7 @@ def _find(evidence: Evidence) -> Found:
 
 
 def gathering(table: Table, *, joints: frozenset[str], input_size: tuple[int, int]) -> Gathering:
-    """Measure how alike the predicted poses are, over these keypoints."""
+    """Measure how similar the predicted poses are, over these keypoints."""
     chosen = [i for i, name in enumerate(table.skeleton.keypoints) if name in joints and table.skeleton.counted[i]]
     height, width = input_size
     points = table.predicted[:, chosen] / np.array([width, height], float)
@@ -93,20 +91,20 @@ def gathering(table: Table, *, joints: frozenset[str], input_size: tuple[int, in
 
 
 def coarse_energy(perturbation: NDArray[np.float32]) -> float:
-    """Return the share of a perturbation's energy in patterns of at most COARSE cycles a crop, in %."""
+    """Return the share of a perturbation's energy in patterns of at most COARSE cycles per crop, in %."""
     energy = (np.abs(np.fft.fft2(perturbation.astype(np.float64))) ** 2).sum(axis=0)
     coarse, changing = _frequencies(energy.shape)
     return float(100.0 * energy[coarse].sum() / energy[changing].sum())
 
 
 def coarse_noise(shape: tuple[int, int]) -> float:
-    """Return what white noise has of it, in %: its energy is the same at all frequencies."""
+    """Return the coarse energy of white noise, in %: its energy is equal at all frequencies."""
     coarse, changing = _frequencies(shape)
     return float(100.0 * coarse.sum() / changing.sum())
 
 
 def _frequencies(shape: tuple[int, ...]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Say of each frequency whether it is coarse, and whether it is one at all: an even tint is none."""
+    """Return which frequencies are coarse, and which are above 0 (a uniform tint has frequency 0)."""
     height, width = shape
     down, across = np.fft.fftfreq(height, d=1 / height), np.fft.fftfreq(width, d=1 / width)
     cycles = np.hypot(down[:, None], across[None, :])
@@ -114,7 +112,7 @@ def _frequencies(shape: tuple[int, ...]) -> tuple[NDArray[np.bool_], NDArray[np.
 
 
 def _spread(points: Floats, weights: Floats) -> float:
-    """Spread points (N, K, 2), each person weights (N,) times; one that is not finite takes no part."""
+    """Return the spread of points (N, K, 2), each person weights (N,) times; non-finite points are ignored."""
     finite = np.asarray(np.isfinite(points).all(axis=2))
     each = weights[:, None] * finite
     known = np.where(finite[..., None], points, 0.0)
@@ -125,7 +123,7 @@ def _spread(points: Floats, weights: Floats) -> float:
 
 
 def _agreeing(points: Floats, weights: Floats) -> float:
-    """Count who lies near the median pose; the lower median where two are in the middle."""
+    """Return the share of people near the median pose, in %; the lower median for even numbers."""
     order = np.argsort(points, axis=0)
     reached = np.cumsum(weights[order], axis=0) >= weights.sum() / 2
     middle = np.take_along_axis(points, np.take_along_axis(order, reached.argmax(axis=0)[None], axis=0), axis=0)
@@ -146,7 +144,7 @@ def _table(evidence: Evidence, gathered: dict[str, tuple[Gathering, Gathering]])
     heatmaps = heatmap_models(evidence.plan)
     return Tabular(
         stem="universal_one_pose",
-        title="Universal perturbations at 16/255, each on its own model: do all people get one pose?",
+        title="Universal perturbations at 16/255, each on its own model: does every person get the same pose?",
         columns=(
             "output",
             "spread, clean",
@@ -173,28 +171,28 @@ def _table(evidence: Evidence, gathered: dict[str, tuple[Gathering, Gathering]])
         ),
         note="Spread: standard deviation over people of a predicted keypoint, mean over keypoints, in % of the "
         f"crop's side. Near the median pose: more than half of the keypoints within {NEAR:g} of the crop's side. "
-        f"Coarse: at most {COARSE} cycles a crop; of one perturbation a model, so without an interval. It tells "
-        "how wide its patterns are, not whether they look like limbs.",
+        f"Coarse: at most {COARSE} cycles a crop; one perturbation per model, so there is no interval. It "
+        "measures the width of patterns, not whether they look like limbs.",
     )
 
 
 def _verdict(gathered: dict[str, tuple[Gathering, Gathering]]) -> Verdict:
     return verdict(
         "Under its own universal perturbation at 16/255 a heatmap model's predicted poses differ less "
-        "from person to person than on clean pictures.",
+        "from person to person than on clean images.",
         mean([before.spread - after.spread for before, after in gathered.values()]),
         above=0.0,
-        paper="shown in pictures: predicted skeletons follow hallucinated limbs; no number",
-        measured=f"spread on clean pictures minus spread under it, mean over {', '.join(gathered)}, in % of the "
+        paper="shown in images: predicted skeletons follow hallucinated limbs; no number",
+        measured=f"spread on clean images minus spread under it, mean over {', '.join(gathered)}, in % of the "
         "crop's side",
     )
 
 
 def _picture(evidence: Evidence, model: str) -> Picture:
-    """Show a model's perturbation, and people with what the model sees in them: clean above, under it below."""
+    """Show a model's perturbation, and predicted poses of people: clean (top) and under it (bottom)."""
     perturbation = evidence.universal(model, LEARN)
     factor = max(1, round(_TILE / perturbation.shape[2]))
-    # Only the first block of people keeps pictures; they are the tables' first rows.
+    # Images are stored for the first block of people only; they are the first rows of the tables.
     people = evidence.store.pictures(evidence.plan.seen_cells(model, CLEAN)[0]).clean[:_PEOPLE]
     shown = enlarged(visible(perturbation, eps=LEARN.eps), 2 * factor)
     title = f"{model}: its universal perturbation at 16/255 (grey: no change; black and white: 16 levels)"
@@ -210,7 +208,7 @@ def _picture(evidence: Evidence, model: str) -> Picture:
         rows.append(side_by_side(drawn))
     return Picture(
         stem=f"universal_{stem_of(model)}",
-        title=f"{title}, and predicted poses: above on clean pictures, below under it",
+        title=f"{title}, and predicted poses: on clean images (top) and under it (bottom)",
         image=side_by_side([shown, stacked(rows)]),
     )
 
@@ -220,4 +218,6 @@ def _input_size(evidence: Evidence, model: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
-UNIVERSAL_PICTURES = Finding(title="Universal perturbations, looked at", asks=_asks, find=_find)
+UNIVERSAL_PICTURES = Finding(
+    title="Universal perturbations: appearance and predicted poses", asks=_asks, find=_find
+)
