@@ -27,8 +27,8 @@ def table(kept: int, *, targeted: bool = False) -> Table:
 def test_more_hurts_less_goes_off_once_for_the_one_that_leaves_more() -> None:
     (alarm,) = more_hurts_less([("clean", table(30)), ("1/255", table(12)), ("8/255", table(24))], PCKH)
     assert alarm.name == "more-hurts-less"
-    assert alarm.says.startswith("8/255 leaves +40.0 [")
-    assert "of PCKh@0.5 against 1/255, n = 30" in alarm.says
+    assert alarm.says.startswith("8/255: PCKh@0.5 differs by +40.0 [")
+    assert "points from 1/255, n = 30" in alarm.says
 
 
 def test_more_hurts_more_and_chance_are_quiet() -> None:
@@ -40,13 +40,13 @@ def test_more_hurts_more_and_chance_are_quiet() -> None:
 def test_a_targeted_attack_that_hits_less_with_more() -> None:
     weak, strong = table(10, targeted=True), table(25, targeted=True)  # 20 and 5 of 30 at the target
     (alarm,) = more_hurts_less([("1/255", weak), ("8/255", strong)], PCKH)
-    assert alarm.says.startswith("8/255 hits -50.0 [")
+    assert alarm.says.startswith("8/255: target PCKh@0.5 differs by -50.0 [")
     assert more_hurts_less([("1/255", strong), ("8/255", weak)], PCKH) == []
 
 
 def test_black_box_beats() -> None:
     (alarm,) = black_box_beats(("APGD", table(20)), ("Square", table(5)), PCKH)
     assert alarm.name == "black-box-beats"
-    assert alarm.says.startswith("APGD leaves +50.0 [")
+    assert alarm.says.startswith("APGD: PCKh@0.5 differs by +50.0 [")
     assert black_box_beats(("APGD", table(5)), ("Square", table(20)), PCKH) == []
     assert black_box_beats(("APGD", table(6)), ("Square", table(5)), PCKH) == []

@@ -58,17 +58,17 @@ def test_a_study_in_order_is_quiet(tmp_path: Path) -> None:
     plan, store = typed(tmp_path, weak=20, strong=10, long=4)
     assert watch_study(plan, store) == []
     page = write_report(plan, store, tmp_path / "report").read_text()
-    assert "None: no attack of this study left more" in page
+    assert "None. No attack of this study is weaker" in page
     assert 'href="#alarms"' not in page
 
 
 def test_more_eps_and_more_steps_that_hurt_less_are_named(tmp_path: Path) -> None:
     plan, store = typed(tmp_path, weak=5, strong=15, long=28)
     by_eps, by_steps = (each.line for each in watch_study(plan, store))
-    assert by_eps.startswith("deeppose: alarm: IGSM-U-10 at 8/255 leaves +33.3 [")
-    assert "against IGSM-U-10 at 1/255, n = 30 (docs/alarms.md#more-hurts-less)" in by_eps
-    assert by_steps.startswith("deeppose: alarm: IGSM-U-50 at 8/255 leaves +43.3 [")
+    assert by_eps.startswith("deeppose: alarm: IGSM-U-10 at 8/255: PCKh@0.5 differs by +33.3 [")
+    assert "points from IGSM-U-10 at 1/255, n = 30 (docs/alarms.md#more-hurts-less)" in by_eps
+    assert by_steps.startswith("deeppose: alarm: IGSM-U-50 at 8/255: PCKh@0.5 differs by +43.3 [")
     page = write_report(plan, store, tmp_path / "report").read_text()
     assert 'href="#alarms"' in page
-    assert "<strong>deeppose</strong>: IGSM-U-10 at 8/255 leaves +33.3 [" in page
-    assert "more-hurts-less: a larger budget, or more steps, leaves more of the score" in page
+    assert "<strong>deeppose</strong>: IGSM-U-10 at 8/255: PCKh@0.5 differs by +33.3 [" in page
+    assert "more-hurts-less: the score is higher with a larger budget or more steps" in page

@@ -46,7 +46,7 @@ def test_it_prints_as_a_table(linear: LinearPose) -> None:
     assert head.split() == ["attack", "eps", "score", "value", "n"]
     assert clean.split()[:3] == ["clean", "clean", "PCKh@0.5"]
     assert [line.split()[:2] for line in lines[:1]] == [["FGSM-U", "*"]]
-    assert lines[-1].startswith("* under one 8-bit level")
+    assert lines[-1].startswith("* eps below one 8-bit level")
     assert f"{found.score(eps=4 / 255).value:.1f} [" in str(found) or "nan" in f"{found.score().value}"
 
 

@@ -149,7 +149,7 @@ def test_a_study_writes_its_table_and_page_and_the_report_is_made_again(
         f"{level}/255" for level in (1, 2, 8, 32)
     }
     assert all(row["rounded"] == "true" for row in total)
-    assert "The paper's claims, here" in shown and (folder / "report/findings.html").exists()
+    assert "The paper's claims" in shown and (folder / "report/findings.html").exists()
     written = ("results.csv", "report/index.html", "report/findings.html")
     before = {name: (folder / name).read_bytes() for name in written}
     for name in before:

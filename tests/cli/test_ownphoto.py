@@ -65,13 +65,13 @@ def test_the_model_finds_the_box_itself_and_says_so(
     path, out = a_photo(tmp_path), tmp_path / "out"
     assert run(monkeypatch, str(path), "--model", "deeppose", "--attack", "fgsm", "--out", str(out)) == 0
     shown = capsys.readouterr().out
-    assert "keypoints are still there" in shown
-    assert "through the box that the model finds anew" in shown
+    assert "keypoints are correct" in shown
+    assert "with the box detected again" in shown
     result = json.loads((out / "result.json").read_text())
     assert result["box_from"] == "found by the model itself"
     assert set(result["box_found_anew"]) == {"box", "correct"}
     page = (out / "index.html").read_text()
-    assert "the truth is what the model says of the clean photo" in page
+    assert "prediction on the clean photo, right or wrong, is used as the ground truth" in page
 
 
 def test_a_box_partly_outside_is_taken_and_told(

@@ -33,7 +33,7 @@ def test_run_again_it_computes_nothing_and_says_where_results_come_from(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert run(monkeypatch, *SMALL, "--training", "none", "--tasks", "none", "--threads", "1") == 0
-    assert "The paper's claims, here" in capsys.readouterr().out
+    assert "The paper's claims" in capsys.readouterr().out
     folder = tmp_path / "p"
     before, provenance = cells(folder), json.loads((folder / "provenance.json").read_text())
     (only,) = provenance["runs"]

@@ -82,9 +82,9 @@ def test_what_misleads_is_named_and_what_is_undefined_is_a_dash(
     )
     print_agreement(replace(found, lines=lines), title="Title")
     shown = capsys.readouterr().out
-    assert "misleads: net-0 is ahead of net-1 in photos, behind on rendered: clean" in shown
-    assert shown.count("misleads:") == 12
-    assert "and 2 pairs more: see agreement.csv" in shown
+    assert "misleading: net-0 is better than net-1 in photos, worse on rendered people: clean" in shown
+    assert shown.count("misleading:") == 12
+    assert "and 2 more pairs: see agreement.csv" in shown
     assert "nan" not in shown
     table = [
         line.split() for line in shown.splitlines() if line.strip().startswith(("clean", "attacked", "relative"))

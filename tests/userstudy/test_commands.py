@@ -53,7 +53,7 @@ def test_from_a_study_to_a_threshold(
     assert run(monkeypatch, "userstudy", "analyse", *names, "--page", "page", "--out", "table.csv") == 0
     text = capsys.readouterr().out
     assert (
-        "6 participants, 1 left out (fewer than 80% of the catch trials right, or fewer than 3 answered)" in text
+        "6 participants, 1 excluded (fewer than 80% of the catch trials right, or fewer than 3 answered)" in text
     )
     assert "attack: 75% right is passed already at 8/255" in text
     rows = list(csv.DictReader((folder / "table.csv").read_text().splitlines()))

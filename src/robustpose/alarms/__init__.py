@@ -1,7 +1,7 @@
-"""Alarms: signs that an attack failed, so that what it left is no robustness; docs/alarms.md explains each.
+"""Alarms: signs that an attack failed, so that a high score is not robustness; docs/alarms.md explains each.
 
 After the flags of AutoAttack (Croce, Hein 2020, arXiv 2003.01690) and "Indicators of Attack Failure" (Pintor et
-al. 2022, arXiv 2106.09947), for models that find keypoints.
+al. 2022, arXiv 2106.09947), for keypoint models.
 """
 
 from robustpose.alarms.alarm import Alarm
@@ -9,13 +9,13 @@ from robustpose.alarms.comparing import black_box_beats, more_hurts_less
 from robustpose.alarms.probing import probe
 
 ALARMS: dict[str, str] = {
-    "zero-gradient": "the objective's gradient is 0 where the objective is not at its highest",
-    "cut-gradient": "the model's output moves with the picture, but no gradient says so",
-    "randomness": "the same picture twice gives two answers",
-    "batch-dependence": "a person's answer depends on who else is in the batch",
-    "loss-without-score": "the attack raises its objective and no keypoint is lost",
-    "more-hurts-less": "a larger budget, or more steps, leaves more of the score",
-    "black-box-beats": "an attack without gradients leaves less than one with them",
+    "zero-gradient": "the gradient of the objective is 0 although the objective is not at its maximum",
+    "cut-gradient": "the model's output depends on the image, but its gradient is 0",
+    "randomness": "two passes with the same image give different outputs",
+    "batch-dependence": "a person's output depends on the rest of the batch",
+    "loss-without-score": "the attack increases its objective, but no keypoint becomes wrong",
+    "more-hurts-less": "the score is higher with a larger budget or more steps",
+    "black-box-beats": "the score is lower under a gradient-free attack than under a gradient attack",
 }
 
 __all__ = ["ALARMS", "Alarm", "black_box_beats", "more_hurts_less", "probe"]

@@ -1,4 +1,4 @@
-"""What an alarm says."""
+"""The type of an alarm."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Alarm:
     """A sign that an attack failed.
 
-    name  of ALARMS, and of its section in docs/alarms.md
-    says  what was seen, with its numbers
+    name  its key in ALARMS and its section in docs/alarms.md
+    says  the observation, with numbers
     """
 
     name: str
@@ -16,5 +16,5 @@ class Alarm:
 
     @property
     def line(self) -> str:
-        """One line for people."""
+        """The alarm as one line of text."""
         return f"alarm: {self.says} (docs/alarms.md#{self.name})"

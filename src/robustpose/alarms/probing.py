@@ -1,6 +1,6 @@
-"""Alarms from probing a model: a few passes on a few people, and an attack of ten steps.
+"""Alarms from probing a model: a few forward passes with a few people, and an attack of ten steps.
 
-The model is left as it came.
+The model is not changed.
 """
 
 import torch
@@ -15,11 +15,11 @@ from robustpose.objectives import Aim, Objective, correct_radius
 from robustpose.types import Batch, CappedLoss, Loss, PoseModel, Threat
 
 _SAME = 1e-3
-"""Share of the largest output by which rounding may move another: kernels differ with the size of a batch."""
+"""Tolerance for rounding, as a share of the largest output: kernels differ with the batch size."""
 _NUDGE = 2 / 255
-"""How far every pixel is moved to see whether outputs move."""
+"""Change of every pixel that tests whether outputs change."""
 _RISES = 0.5
-"""Share of its own size by which an objective must rise to have risen."""
+"""Relative increase from which an objective counts as increased."""
 
 
 def probe(
@@ -30,9 +30,9 @@ def probe(
     threat: Threat,
     metric: Pck | None = None,
 ) -> list[Alarm]:
-    """Look at a model with the people of a small batch, in its skeleton and input size; four are plenty.
+    """Probe a model with a small batch in its skeleton and input size; four people are enough.
 
-    RobustPoseError where the objective does not suit the model.
+    RobustPoseError if the objective does not fit the model.
     """
     if len(batch) == 0:
         return []
@@ -40,7 +40,7 @@ def probe(
     aim = Aim(batch.keypoints, batch.visible, radius)
     with untouched(model):
         if random := _randomness(model, batch.images):
-            return random  # nothing else can be told from one look
+            return random  # the other checks need a deterministic model
         alarms = _batch_dependence(model, batch)
         cut = _cut_gradient(model, batch)
         alarms += cut or _zero_gradient(objective.bind(model, aim, targeted=False), batch)
@@ -58,8 +58,8 @@ def _randomness(model: PoseModel, images: Tensor) -> list[Alarm]:
     return [
         Alarm(
             "randomness",
-            f"the same pictures twice: the outputs of {people} of {len(images)} people differ, by up to "
-            f"{100 * float(moved.max()):.1f}% of the largest",
+            f"two passes with the same images: the outputs of {people} of {len(images)} people differ, by up to "
+            f"{100 * float(moved.max()):.1f}% of the largest output",
         )
     ]
 
@@ -75,21 +75,21 @@ def _batch_dependence(model: PoseModel, batch: Batch) -> list[Alarm]:
     return [
         Alarm(
             "batch-dependence",
-            f"alone and among {len(batch)}: the output of {person} differs by {100 * float(moved.max()):.1f}% "
-            "of the largest",
+            f"the output of {person} differs between batches of 1 and {len(batch)} by "
+            f"{100 * float(moved.max()):.1f}% of the largest output",
         )
     ]
 
 
 def _cut_gradient(model: PoseModel, batch: Batch) -> list[Alarm]:
-    """Nudge one picture and see which keypoints' outputs move although their gradient is 0."""
+    """Perturb one image and find the keypoints whose outputs change although their gradient is 0."""
     k = len(model.skeleton)
     nudges = torch.rand(batch.images[:1].shape, generator=torch.Generator().manual_seed(0)).to(batch.images)
     picture = batch.images[:1]
     nudged = (picture + _NUDGE * (2 * (nudges > 0.5) - 1)).clamp(0, 1)
     picture = picture.detach().requires_grad_(True)
     with torch.enable_grad():
-        raw = model(picture).stages[-1][:, :k].flatten(2)  # (1, K, whatever a keypoint is written in)
+        raw = model(picture).stages[-1][:, :k].flatten(2)  # (1, K, outputs per keypoint)
         with torch.no_grad():
             moves = (model(nudged).stages[-1][:, :k].flatten(2) - raw).abs().amax(dim=2)[0] > 0
         slopes = [raw.requires_grad and _has_slope(raw[0, keypoint], picture) for keypoint in range(k)]
@@ -104,7 +104,7 @@ def _cut_gradient(model: PoseModel, batch: Batch) -> list[Alarm]:
     return [
         Alarm(
             "cut-gradient",
-            f"the outputs of {which} move with the picture but have no gradient: argmax, rounding or detach",
+            f"the outputs of {which} depend on the image but have no gradient: argmax, rounding or detach",
         )
     ]
 
@@ -130,7 +130,8 @@ def _zero_gradient(loss: Loss, batch: Batch) -> list[Alarm]:
     return [
         Alarm(
             "zero-gradient",
-            f"the objective's gradient is 0 for {int(flat.sum())} of {len(batch)} people, and it could be higher",
+            f"the objective's gradient is 0 for {int(flat.sum())} of {len(batch)} people, "
+            "although it is not at its maximum",
         )
     ]
 
@@ -157,11 +158,11 @@ def _loss_without_score(
         Alarm(
             "loss-without-score",
             f"in 10 steps the objective rose for {int(rose.sum())} of {len(batch)} people by more than "
-            f"{100 * _RISES:.0f}%, and {int(kept.sum())} of those lost no keypoint",
+            f"{100 * _RISES:.0f}%, and {int(kept.sum())} of those have no newly wrong keypoint",
         )
     ]
 
 
 def _apart(one: Tensor, other: Tensor) -> Tensor:
-    """Return how far outputs of N people lie apart (N,), as a share of the largest output of all."""
+    """Return the difference between outputs of N people (N,), as a share of the largest output."""
     return (one - other).abs().flatten(1).amax(dim=1) / one.abs().max().clamp_min(1e-12)

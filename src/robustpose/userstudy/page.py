@@ -101,5 +101,5 @@ def _source(name: str) -> Markup:
 def _data_url(image: Pixels) -> str:
     done, encoded = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
     if not done:
-        raise RobustPoseError(f"a picture of shape {image.shape} cannot be written as PNG")
+        raise RobustPoseError(f"an image of shape {image.shape} cannot be written as PNG")
     return f"data:image/png;base64,{base64.b64encode(encoded.tobytes()).decode()}"

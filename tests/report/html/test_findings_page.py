@@ -163,7 +163,7 @@ def test_tables_show_values_with_their_intervals(page: Page) -> None:
     ]
     assert matrix == [
         ["row", "maps", "direct", "new_ model"],
-        ["maps", "12.0 [9.8, 15.5] n 25", "not defined for these 3 people n 3", ""],
+        ["maps", "12.0 [9.8, 15.5] n 25", "undefined for these 3 people n 3", ""],
         ["2-SHG, paper", "150.0", "", "0.0"],
     ]
     assert mixed == [
@@ -292,10 +292,10 @@ def test_empty_exhibits_do_no_harm(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        ({"fig2a": Found((CHART,)), "table1": Found((replace(CHART, stem="FIG2A"),))}, "'FIG2A' too"),
-        ({"fig2a": Found((replace(CHART, stem="verdicts"),))}, "'verdicts' too"),
-        ({"fig2a": Found((replace(CHART, stem="../up"),))}, "'../up' cannot be the name of a file"),
-        ({"fig2a": Found((replace(CHART, stem=""),))}, "'' cannot be the name of a file"),
+        ({"fig2a": Found((CHART,)), "table1": Found((replace(CHART, stem="FIG2A"),))}, "also named 'FIG2A'"),
+        ({"fig2a": Found((replace(CHART, stem="verdicts"),))}, "also named 'verdicts'"),
+        ({"fig2a": Found((replace(CHART, stem="../up"),))}, "'../up' is not a valid file name"),
+        ({"fig2a": Found((replace(CHART, stem=""),))}, "'' is not a valid file name"),
         ({"fig2b4": Found()}, "unknown finding 'fig2b4'"),
     ],
 )

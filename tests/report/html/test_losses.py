@@ -26,10 +26,10 @@ def test_what_stands_for_the_loss_of_imported_models_is_said(tmp_path: Path) -> 
     study = Study(name="i", title="I", models=("a", "b", "c", "d"), data="noise", settings=(), n=3)
     plan = make_plan(study, models=[*others, *tiny_models()], dataset=NoisePeople())
     assert words.guessed_losses(plan) == (
-        "What others trained a model with is not known; of colours the mean squared error of its heatmaps, of "
-        "points the squared distance of its coordinates, of disks the logistic loss of its heatmaps with the "
-        "Huber loss of its offsets and of centred the focal loss of its heatmaps with the L1 distance of its "
-        "offsets and of its rough pose is attacked in its place."
+        "The training loss of imported models is unknown; the attacks use the mean squared error of its heatmaps "
+        "for colours, the squared distance of its coordinates for points, the logistic loss of its heatmaps with "
+        "the Huber loss of its offsets for disks and the focal loss of its heatmaps with the L1 distance of its "
+        "offsets and of its rough pose for centred instead."
     )
     assert "the mean squared error of its heatmaps" in write_findings(plan, {}, tmp_path / "report").read_text()
     assert words.guessed_losses(tiny_plan()) == ""

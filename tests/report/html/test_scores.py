@@ -132,8 +132,8 @@ def test_a_score_is_printed_with_its_interval_or_the_reason_why_not() -> None:
     assert (cell.text, cell.span, cell.n) == ("12.3", "[11.3, 13.3]", 9)
     missing = print_cell(row(FGSM, math.nan), "relative")
     assert (missing.text, missing.span) == ("–", "")
-    assert missing.title == "the clean score is 0, so there is nothing to lose"
-    assert print_cell(row(TARGETED, math.nan, n=0), "target").title.startswith("no person with a pose to aim at")
+    assert missing.title == "the clean score is 0"
+    assert print_cell(row(TARGETED, math.nan, n=0), "target").title.startswith("no person with a target pose")
     assert print_cell(None, "clean").n == 0
 
 
@@ -186,14 +186,15 @@ def headline(values: Sequence[float], settings: Sequence[Setting]) -> str:
 def test_the_first_sentence_names_the_least_and_the_most_robust_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("robustpose.report.html.words.metric_of", lambda plan: SimpleNamespace(name="PCKh@0.5"))
     assert headline([30.0, 5.25, 61.5, 40.0], [IGSM] * 4) == (
-        "Under the strongest attack at eps 8/255, the models keep between 5.2 % (model 1) and 61.5 % (model 2) of "
-        "their clean PCKh@0.5."
+        "Under the strongest attack at eps 8/255, the relative score (% of clean PCKh@0.5) ranges from "
+        "5.2 % (model 1) to 61.5 % (model 2)."
     )
     assert headline([30.0, 5.5], [IGSM] * 2) == (
-        "Under the strongest attack at eps 8/255, model 0 keeps 30.0 % and model 1 5.5 % of the clean PCKh@0.5."
+        "Under the strongest attack at eps 8/255, the relative score (% of clean PCKh@0.5) is "
+        "30.0 % for model 0 and 5.5 % for model 1."
     )
     assert headline([30.0, 5.5], [TARGETED] * 2) == (
-        "The strongest attack puts 30.0 % of the keypoints of model 0 where the attacker wants them at eps 8/255."
+        "At eps 8/255 the strongest attack moves 30.0 % of the keypoints of model 0 to the target pose."
     )
     assert headline([math.nan], [IGSM]) == "No score is defined for these people."
 

@@ -93,11 +93,13 @@ def test_pairs_that_mislead_are_told_with_their_scores(written: Written, tmp_pat
         for line in found.lines
     )
     text = " ".join(Page(write_validity(STUDY, plans, replace(found, lines=lines), tmp_path).read_text()).data)
-    said = "In photos net-1 is ahead of net-3 , on rendered people behind: clean and relative, FGSM-U at 8/255."
+    said = (
+        "net-1 is better than net-3 in photos and worse on rendered people: clean and relative, FGSM-U at 8/255."
+    )
     assert said in " ".join(text.split())
     nothing = tuple(replace(line, found=replace(line.found, misleading=())) for line in found.lines)
     text = write_validity(STUDY, plans, replace(found, lines=nothing), tmp_path).read_text()
-    assert "No two models that both sides tell apart stand in opposite order." in text
+    assert "No pair of models that both data sets separate is in opposite order." in text
 
 
 def test_undefined_numbers_are_words_or_empty(written: Written, tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ def test_undefined_numbers_are_words_or_empty(written: Written, tmp_path: Path) 
     lines = tuple(replace(line, found=undone(line.found)) for line in found.lines)
     path = write_validity(STUDY, plans, replace(found, lines=lines), tmp_path)
     text = path.read_text()
-    assert "Clean: no tau. No two models are told apart on both sides." in text
+    assert "Clean: no tau. No pair of models is separated on both data sets." in text
     assert not re.search(r"\bnan\b", text, re.IGNORECASE)
 
 

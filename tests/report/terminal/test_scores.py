@@ -65,4 +65,4 @@ def test_scores_are_written_at_budgets_in_255ths(tmp_path: Path, capsys: pytest.
         ["FGSM-U", "8", "relative", "40.0", "[37.5,", "42.5]"],
         ["FGSM-U", "0.5", "*", "relative", "90.0", "[88.0,", "92.0]"],
     ]
-    assert shown[-1].startswith("* under one 8-bit level")
+    assert shown[-1].startswith("* eps below one 8-bit level")

@@ -190,7 +190,7 @@ def _cell(value: Value, *, places: int, shade: bool, says_n: bool) -> Cell:
         number = _number(value.value, value.low, value.high, places=places)
         n = f"n {value.n}" if says_n else ""
         if not number.text:
-            return Cell(text="", n=n, why=f"not defined for these {value.n} people")
+            return Cell(text="", n=n, why=f"undefined for these {value.n} people")
     else:
         number, n = _number(value, None, None, places=places), ""
     middle = value.value if isinstance(value, Estimate) else value

@@ -76,7 +76,8 @@ def lede(plan: Plan) -> str:
     )
     people = "1 person" if plan.n == 1 else f"{plan.n} people"
     return (
-        f"What Jain et al. (arXiv 1908.06401) show and claim of the robustness of pose models, measured anew: "
+        f"The results and claims of Jain et al. (arXiv 1908.06401) on the robustness of pose models, "
+        f"reproduced with "
         f"{names} attacked{tasks}, on {people} of {plan.dataset.name}, scored by {metric_of(plan).name}."
     )
 
@@ -99,9 +100,9 @@ def _check(found: Mapping[str, Found]) -> None:
             raise unknown_name("finding", name, FINDINGS)
         for exhibit in each.exhibits:
             if not _STEM.fullmatch(exhibit.stem):
-                raise RobustPoseError(f"finding {name}: {exhibit.stem!r} cannot be the name of a file")
+                raise RobustPoseError(f"finding {name}: {exhibit.stem!r} is not a valid file name")
             if exhibit.stem.lower() in taken:
-                raise RobustPoseError(f"finding {name}: another exhibit is named {exhibit.stem!r} too")
+                raise RobustPoseError(f"finding {name}: another exhibit is also named {exhibit.stem!r}")
             taken.add(exhibit.stem.lower())
 
 

@@ -98,7 +98,7 @@ def _before_after(
     if setting.spec.moves_truth:
         table = attacked.table
         moved = draw_pose(after, table.keypoints[j], skeleton, shown=table.visible[j])
-        last = _tile(f"{stem}-perturbation", "the truth, moved along", moved)
+        last = _tile(f"{stem}-perturbation", "moved ground truth", moved)
     else:
         largest = float(np.abs(after.astype(int) - before.astype(int)).max()) / 255
         added = amplify(before, after, eps=setting.eps if setting.threat == "linf" else largest)
@@ -126,10 +126,10 @@ def _aim_and_reached(stem: str, person: str, clean: Shown, attacked: Shown, metr
     reached = correct(table, j, replace(metric, against="target")).replace("correct", "on target")
     aim = draw_pose(clean.pictures.clean[i], table.target[j], table.skeleton, shown=table.target_visible[j])
     return (
-        _tile(f"{stem}-target", "pose aimed at", aim),
+        _tile(f"{stem}-target", "target pose", aim),
         _tile(
             f"{stem}-reached",
-            f"seen: {reached}",
+            f"predicted: {reached}",
             draw_pose(attacked.pictures.adversarial[j], table.predicted[j], table.skeleton),
         ),
     )

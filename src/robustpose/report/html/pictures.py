@@ -88,7 +88,7 @@ def jpeg(image: Pixels) -> bytes:
 def _encode(image: Pixels, suffix: str, options: list[int]) -> bytes:
     done, encoded = cv2.imencode(suffix, np.ascontiguousarray(image[..., ::-1]), options)
     if not done:
-        raise RobustPoseError(f"a picture of shape {image.shape} cannot be encoded as {suffix}")
+        raise RobustPoseError(f"an image of shape {image.shape} cannot be encoded as {suffix}")
     return bytes(encoded.tobytes())
 
 

@@ -71,7 +71,7 @@ def _title(plan: Plan) -> str:
 
 def _notes(rows: Sequence[Row]) -> list[str]:
     unrounded = any(not row.rounded for row in rows)
-    return ["* under one 8-bit level: scored without rounding the pictures to 8 bits"] if unrounded else []
+    return ["* eps below one 8-bit level: scored without rounding the images to 8 bits"] if unrounded else []
 
 
 def summary_figure(plan: Plan, rows: Sequence[Row], clean: Outcome, attacked: Outcome) -> Figure:
@@ -124,7 +124,7 @@ def _draw_person(axes: Sequence[Axes], clean: Outcome, attacked: Outcome, row: i
     assert setting is not None
     if setting.spec.moves_truth:
         moved = draw_pose(pictures.adversarial[row], after.keypoints[row], skeleton, shown=after.visible[row])
-        last = ("the truth, moved along", moved)
+        last = ("moved ground truth", moved)
     else:
         change = amplify(pictures.clean[row], pictures.adversarial[row], eps=setting.eps)
         last = (f"perturbation x {change.factor}", change.image)

@@ -29,10 +29,10 @@ Scored = tuple[str, Setting | None]
 """A score: 'clean' without a setting; 'attacked' or 'relative' under one."""
 
 _WAYS = {
-    "found": "How many more keypoints are found on rendered people, points",
-    "error": "How much further from the truth they lie on rendered people, % of the box side",
-    "down": "How much lower in the picture, % of the box side",
-    "outward": "How much further out, from the other side’s keypoint away, % of the box side",
+    "found": "Difference in correct keypoints, rendered minus photos, points",
+    "error": "Difference in distance from the ground truth, rendered minus photos, % of the box side",
+    "down": "Downward offset, rendered minus photos, % of the box side",
+    "outward": "Outward offset, away from the opposite keypoint, rendered minus photos, % of the box side",
 }
 
 
@@ -58,7 +58,7 @@ def write_validity(study: Validity, sides: Mapping[str, Plan], found: Comparison
                 for pair, lines in found.misleading()
             ],
             figures=figures,
-            agreement=_agreement(found, "Clean score, then relative ones", ("clean", "relative")),
+            agreement=_agreement(found, "Clean and relative scores", ("clean", "relative")),
             attacked=_agreement(found, "Attacked scores", ("attacked",)),
             models=[_models(found, *each) for each in shown],
             parts=_parts(found, shown),
@@ -117,16 +117,16 @@ def _answer(found: Comparison, measure: str, setting: Setting | None) -> str:
     if math.isfinite(tau.value):
         said = f"tau {tau.value:.2f} [{tau.low:.2f}, {tau.high:.2f}]"
     if math.isfinite(each.one_order.value):
-        said += f", where one order would show {each.one_order.value:.2f}"
+        said += f", expected with one order {each.one_order.value:.2f}"
         said += f" [{each.one_order.low:.2f}, {each.one_order.high:.2f}]"
-    pairs = "No two models are told apart on both sides."
+    pairs = "No pair of models is separated on both data sets."
     if each.both:
         pairs = (
-            f"Of the {each.both} pairs of models told apart on both sides {each.agree} stand in the same order."
+            f"Of the {each.both} pairs of models separated on both data sets, {each.agree} are in the same order."
         )
         if each.both == 1:
             order = "the same" if each.agree else "opposite"
-            pairs = f"The one pair of models told apart on both sides stands in {order} order."
+            pairs = f"The one pair of models separated on both data sets is in {order} order."
     return f"{score[0].upper()}{score[1:]}: {said}. {pairs}"
 
 
@@ -165,9 +165,9 @@ def _agreement(found: Comparison, title: str, measures: Sequence[str]) -> Sheet:
                 )
                 for line in lines
             ),
-            note=f"Of {len(found.models) * (len(found.models) - 1) // 2} pairs of models: those told apart on "
-            "rendered people, in photos, on both, and of these those in the same order. One order: the tau that "
-            "one order on both sides would show with these people. No tau where a side ties all models.",
+            note=f"Of {len(found.models) * (len(found.models) - 1) // 2} pairs of models: those separated on "
+            "rendered people, in photos, on both, and those of the latter in the same order. One order: the tau "
+            "expected with these people if both rankings were equal. Tau is undefined if all models are tied.",
         ),
     )
 

@@ -1,4 +1,4 @@
-"""What the page says in sentences: the score, the threat, the attacks, the headline."""
+"""The sentences of the page: the score, the threat, the attacks, the headline."""
 
 import math
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from robustpose.threats import THREATS
 from robustpose.types import DescribedHead, Head
 
 _UNITS = {"head_size": "head sizes", "box_side": "of the longer side of the person’s box"}
-_SIMILAR = "a keypoint is correct when its term of COCO’s object keypoint similarity is at least"
+_SIMILAR = "a keypoint is correct if its object keypoint similarity (COCO) is at least"
 
 
 def listed(names: Sequence[str]) -> str:
-    """Join names as in prose.
+    """Join names with commas and 'and'.
 
     >>> listed(["a", "b", "c"])
     'a, b and c'
@@ -26,7 +26,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def spoken(part: str) -> str:
-    """Write a body part's name for people: 'upper_neck' is 'upper neck'."""
+    """Write a body part's name in words: 'upper_neck' becomes 'upper neck'."""
     return part.replace("_", " ")
 
 
@@ -41,7 +41,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def lede(plan: Plan, models: Sequence[str], *, people: int) -> str:
-    """Say what was measured: models, people, data."""
+    """State what was measured: models, people, data."""
     crowd = "1 person" if people == 1 else f"{people} people"
     if len(models) == 1:
         return f"How well {models[0]} finds the keypoints of {crowd} of {plan.dataset.name}, clean and attacked."
@@ -49,31 +49,31 @@ def lede(plan: Plan, models: Sequence[str], *, people: int) -> str:
 
 
 def score_rule(plan: Plan) -> str:
-    """Spell out when a keypoint is correct, and which do not count."""
+    """State when a keypoint is correct, and which keypoints are not counted."""
     metric = metric_of(plan)
     if metric.unit == "similarity":
         correct = f"{_SIMILAR} {metric.threshold:g}"
     elif metric.unit == "head_size" and metric.threshold == 0.5:
-        correct = "a keypoint is correct when it lies within half a head size of its true place"
+        correct = "a keypoint is correct if it lies within half a head size of the ground truth"
     else:
         within = f"{metric.threshold:g} {_UNITS[metric.unit]}"
-        correct = f"a keypoint is correct when it lies within {within} of its true place"
+        correct = f"a keypoint is correct if it lies within {within} of the ground truth"
     skeletons = [plan.dataset.skeleton, *(model.module.skeleton for model in plan.models)]
     uncounted = list(dict.fromkeys(spoken(name) for skeleton in skeletons for name in skeleton.uncounted))
     rule = f"{metric.name}: {correct}"
     if not uncounted:
         return f"{rule}."
-    return f"{rule}; {listed(uncounted)} {'is' if len(uncounted) == 1 else 'are'} left out."
+    return f"{rule}; {listed(uncounted)} {'is' if len(uncounted) == 1 else 'are'} not counted."
 
 
 def threat_rule(settings: Sequence[Setting]) -> str:
-    """Say what the attackers of a study may do."""
+    """State what the attacker of a study may change."""
     named = dict.fromkeys(setting.threat for setting in settings)
     return f"The attacker {', or '.join(THREATS[name].rule for name in named or ('linf',))}."
 
 
 def how(family: Family) -> str:
-    """Say what an attack does."""
+    """Describe an attack in a sentence."""
     first = family.settings[0]
     way = "towards the pose of another person" if first.targeted else "away from the true pose"
     if first.spec.sentence:
@@ -86,7 +86,7 @@ def how(family: Family) -> str:
 
 
 def answer(plan: Plan, found: Sequence[Model], worst: Sequence[tuple[Setting, Row | None]]) -> str:
-    """Say in one sentence how robust the models are, under the strongest attack on each."""
+    """Give in one sentence the score of each model under the strongest attack on it."""
     said = [
         (row.value, model.name)
         for model, (_, row) in zip(found, worst, strict=True)
@@ -97,26 +97,27 @@ def answer(plan: Plan, found: Sequence[Model], worst: Sequence[tuple[Setting, Ro
     setting, metric = worst[0][0], metric_of(plan).name
     at = f"eps {setting.budget}"
     if setting.targeted:
-        verb, rest = "puts", f"of the keypoints of {{}} where the attacker wants them at {at}"
         best = max(said)
-        return f"The strongest attack {verb} {best[0]:.1f} % {rest.format(best[1])}."
+        return (
+            f"At {at} the strongest attack moves {best[0]:.1f} % of the keypoints of {best[1]} to the target pose."
+        )
     if len(said) <= 3:
-        kept = [f"{name} {'keeps ' if i == 0 else ''}{value:.1f} %" for i, (value, name) in enumerate(said)]
-        return f"Under the strongest attack at {at}, {listed(kept)} of the clean {metric}."
+        scores = listed([f"{value:.1f} % for {name}" for value, name in said])
+        return f"Under the strongest attack at {at}, the relative score (% of clean {metric}) is {scores}."
     low, high = min(said), max(said)
     return (
-        f"Under the strongest attack at {at}, the models keep between {low[0]:.1f} % ({low[1]}) "
-        f"and {high[0]:.1f} % ({high[1]}) of their clean {metric}."
+        f"Under the strongest attack at {at}, the relative score (% of clean {metric}) ranges from "
+        f"{low[0]:.1f} % ({low[1]}) to {high[0]:.1f} % ({high[1]})."
     )
 
 
 def guessed_losses(plan: Plan) -> str:
-    """Say what stands for the training loss of models that others trained; empty without such models."""
+    """Name the loss that replaces the unknown training loss of imported models; empty without such models."""
     standing_in = {model.name: _loss_name(model.module.head) for model in plan.models if is_imported(model.module)}
     if not standing_in:
         return ""
-    said = listed([f"of {name} {loss}" for name, loss in standing_in.items()])
-    return f"What others trained a model with is not known; {said} is attacked in its place."
+    said = listed([f"{loss} for {name}" for name, loss in standing_in.items()])
+    return f"The training loss of imported models is unknown; the attacks use {said} instead."
 
 
 def _loss_name(head: Head) -> str:
@@ -127,8 +128,8 @@ def why_undefined(measure: str, row: Row | None) -> str:
     """Give the reason why a score is not defined."""
     if row is None or row.n == 0:
         if measure == "target":
-            return "no person with a pose to aim at can be scored"
+            return "no person with a target pose can be scored"
         return "no keypoint of these people can be scored"
     if measure == "relative":
-        return "the clean score is 0, so there is nothing to lose"
+        return "the clean score is 0"
     return "not enough people to score"

@@ -17,13 +17,13 @@ def print_checked(checked: CheckedFiles) -> None:
     """Print what was found of one annotation file, and where the data set comes from."""
     lines = [f"{checked.source.title}: {checked.file}"]
     lines += [f"  {what}: {number:,}" for what, number in checked.counts.items()]
-    lines += [f"  left out, {line}" for line in checked.left_out]
+    lines += [f"  excluded, {line}" for line in checked.left_out]
     for finding in checked.findings:
         number = f"{finding.number:,} " if finding.examples or finding.kind == "note" else ""
         more = "; ..." if finding.number > len(finding.examples) else ""
         first = f": {'; '.join(finding.examples)}{more}" if finding.examples else ""
         lines.append(f"  {finding.kind}: {number}{finding.what}{first}")
-    lines.append("  whole" if checked.whole else f"  get it {checked.source.get}")
+    lines.append("  complete" if checked.whole else f"  get it {checked.source.get}")
     lines.append(f"  licence: {checked.source.licence}")
     stdout.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
@@ -33,7 +33,7 @@ def print_check(found: Checked, *, model: str, data: str) -> None:
     title = f"{model} on {data}, {found.metric}, 95% intervals over {found.people} people"
     stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
-    for column in ("read", "%", "change, points", "nearer, %"):
+    for column in ("variant", "%", "change, points", "error reduction, %"):
         table.add_column(column, no_wrap=True)
     for each in (found.before, *found.tried):
         change, nearer = _changes(found, each)
@@ -42,21 +42,21 @@ def print_check(found: Checked, *, model: str, data: str) -> None:
     score = found.before.score
     if found.expected is not None:
         metric, value = found.expected
-        verdict = "far under it" if found.far_under else "not far from it"
+        verdict = (
+            "the measured score is far below it" if found.far_under else "the measured score is not far below it"
+        )
         if metric != found.metric:
-            verdict = "another score"
+            verdict = "not comparable, another metric"
         stdout.print(f"the spec gives {metric} {value:g}: {verdict}", markup=False, highlight=False)
     for mend in found.mends:
         gain = mend.closer if mend.variant.kind == "place" else mend.change
-        what = "% nearer" if mend.variant.kind == "place" else " points"
-        stdout.print(f"likely mend: {mend.variant.mend}    # {_signed(gain)}{what}", markup=False, highlight=False)
+        what = "% less error" if mend.variant.kind == "place" else " points"
+        stdout.print(f"likely fix: {mend.variant.mend}    # {_signed(gain)}{what}", markup=False, highlight=False)
     if found.mends:
         after = found.after.score
-        stdout.print(f"with all mends {_of(after)} instead of {_of(score)}", markup=False, highlight=False)
+        stdout.print(f"with all fixes: {_of(after)} instead of {_of(score)}", markup=False, highlight=False)
     elif found.far_under:
-        stdout.print(
-            "none of these readings mends it; look at its stages, heatmap_size and skeleton", highlight=False
-        )
+        stdout.print("none of these variants fixes it; check stages, heatmap_size and skeleton", highlight=False)
     else:
         stdout.print("no mistake found", highlight=False)
 
@@ -99,12 +99,12 @@ def print_photo(facts: Mapping[str, Any], lines: Sequence[Moved]) -> None:
     title = f"{facts['model']}, {facts['photo']}, {facts['attack']} at {facts['eps']}; truth: the clean prediction"
     stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
     table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)
-    for column in ("keypoint", "moved, pixels", "% of the box", "still there"):
+    for column in ("keypoint", "moved, pixels", "% of the box", "correct"):
         table.add_column(column, no_wrap=True)
     for line in lines:
         still = ("yes" if line.correct else "no") + ("" if line.counted else ", not counted")
         table.add_row(line.keypoint, f"{line.moved:.1f}", f"{line.percent:.1f}", still)
     stdout.print(table, markup=False)
-    stdout.print(f"{facts['correct']} of {facts['counted']} keypoints are still there", highlight=False)
+    stdout.print(f"{facts['correct']} of {facts['counted']} keypoints are correct", highlight=False)
     if anew := facts["box_found_anew"]:
-        stdout.print(f"{anew['correct']} through the box that the model finds anew", highlight=False)
+        stdout.print(f"{anew['correct']} with the box detected again", highlight=False)

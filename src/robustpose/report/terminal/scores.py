@@ -22,7 +22,7 @@ _WIDE = 110
 
 def print_verdicts(found: Mapping[str, Found]) -> None:
     """Print what holds of the paper's claims, each with its effect and, where it fits, the paper's number."""
-    table = RichTable(title="The paper's claims, here", box=SIMPLE_HEAD, title_justify="left")
+    table = RichTable(title="The paper's claims", box=SIMPLE_HEAD, title_justify="left")
     wide = stdout.width >= _WIDE
     for column in ("claim", "verdict", "effect", *(("paper",) if wide else ())):
         table.add_column(column, no_wrap=column == "verdict")
@@ -32,7 +32,7 @@ def print_verdicts(found: Mapping[str, Found]) -> None:
             table.add_row(verdict.claim, verdict.holds, effect, *((verdict.paper,) if wide else ()))
     stdout.print(table)
     if any(each.remarks for each in found.values()):
-        stdout.print("Notes on these are on the page, report/findings.html.", markup=False, highlight=False)
+        stdout.print("See report/findings.html for notes.", markup=False, highlight=False)
 
 
 def _estimate(estimate: Estimate) -> str:
@@ -81,7 +81,7 @@ def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
         table.add_row(attack, eps.removesuffix("/255") + mark, measure, *texts, *counted)
     stdout.print(table, markup=False)
     if any(not row.rounded for row in shown):
-        stdout.print("* under one 8-bit level: scored without rounding the pictures to 8 bits", highlight=False)
+        stdout.print("* eps below one 8-bit level: scored without rounding the images to 8 bits", highlight=False)
 
 
 def print_conclusion(plan: Plan, rows: Sequence[Row]) -> None:
@@ -121,9 +121,7 @@ def print_smallest(plan: Plan, attacked: Outcome) -> None:
     for line in curve.lines:
         median = "> eps" if math.isinf(line.median) else f"{line.median * threat.scale:.3g}"
         table.add_row(line.part, *(f"{left:.1f}" for left in line.left), median, str(line.n))
-    title = (
-        f"{metric_of(plan).name} left by perturbations up to eps, %; the median smallest eps; eps in {threat.unit}"
-    )
+    title = f"{metric_of(plan).name} under perturbations up to eps, %; median smallest eps; eps in {threat.unit}"
     stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
     stdout.print(table, markup=False)
 

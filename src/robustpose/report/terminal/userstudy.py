@@ -30,13 +30,14 @@ def print_trials(study: UserStudy) -> None:
 def print_answers(found: Analysis) -> None:
     """Print what the answers of all participants show."""
     people = "participant" if found.participants == 1 else "participants"
-    print(f"study {found.study}: {found.participants} {people}, {len(found.left_out)} left out ({criterion()})")
+    print(f"study {found.study}: {found.participants} {people}, {len(found.left_out)} excluded ({criterion()})")
     for line in found.left_out:
-        print(f"left out: {line}")
+        print(f"excluded: {line}")
     for line in found.notes:
         print(f"note: {line}")
     table = _table(
-        "Share right of two alternatives: guessing gives 50%\nn trials, 95% intervals over people or over trials"
+        "Share of correct answers (two alternatives, chance level 50%)\n"
+        "n trials, 95% intervals over people or over trials"
     )
     for column in ("kind", "eps", "n", "people", "right, %", "d'", "over"):
         table.add_column(column, no_wrap=True)

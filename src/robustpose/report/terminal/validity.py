@@ -20,9 +20,9 @@ def print_agreement(found: Comparison, *, title: str) -> None:
     lines = [line for line in found.lines if line.part == ALL]
     _say(
         f"{title}\n{len(found.models)} models on {sides}, {found.metric} over {found.joints} keypoints\n"
-        "Kendall's tau-b and what one order would show, 95% intervals over people; eps in 255ths\n"
-        f"Of {lines[0].found.pairs} pairs of models those told apart on rendered people (R), in photos (P), on "
-        "both, and of these those in the same order",
+        "Kendall's tau-b and its value expected with one order, 95% intervals over people; eps in 255ths\n"
+        f"Of {lines[0].found.pairs} pairs of models: those separated on rendered people (R), in photos (P), on "
+        "both, and those of the latter in the same order",
         style="italic",
     )
     table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)
@@ -37,9 +37,12 @@ def print_agreement(found: Comparison, *, title: str) -> None:
     misleading = found.misleading()
     for pair, scores in misleading[:_PAIRS_SHOWN]:
         said = ", ".join("clean" if s.setting is None else f"{s.measure} {s.setting.title}" for s in scores)
-        _say(f"misleads: {pair.in_photos} is ahead of {pair.in_rendered} in photos, behind on rendered: {said}")
+        _say(
+            f"misleading: {pair.in_photos} is better than {pair.in_rendered} in photos, "
+            f"worse on rendered people: {said}"
+        )
     if len(misleading) > _PAIRS_SHOWN:
-        _say(f"and {len(misleading) - _PAIRS_SHOWN} pairs more: see agreement.csv")
+        _say(f"and {len(misleading) - _PAIRS_SHOWN} more pairs: see agreement.csv")
 
 
 def _tau(tau: Estimate) -> str:
