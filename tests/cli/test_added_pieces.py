@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from robustpose.attacks import ATTACKS
+from robustpose.data import open_dataset
 from robustpose.defences import DEFENCES
 from robustpose.findings import FINDINGS
 from robustpose.metrics import METRICS
@@ -528,6 +529,91 @@ def test_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert "small_step" in capsys.readouterr().out
     assert run(monkeypatch, *study, "small_stap") == 2
     assert "unknown finding 'small_stap'; did you mean 'small_step'?" in capsys.readouterr().err
+
+
+JOB = '''
+"""How bright the images are: a kind of job that knows nothing of attacks, and a finding that asks for it."""
+
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from robustpose.findings.finding import Finding, Found
+
+CALLS = []
+
+
+@dataclass(frozen=True)
+class Brightness:
+    mean: float
+
+    def __len__(self):
+        return 1
+
+    def to_arrays(self):
+        return {"unit": "share of white"}, {"mean": np.array([self.mean])}
+
+    @classmethod
+    def from_arrays(cls, about, arrays):
+        return cls(float(arrays["mean"][0]))
+
+
+@dataclass(frozen=True)
+class BrightnessJob:
+    data_fingerprint: str
+    start: int
+    stop: int
+    keep_images: ClassVar[int] = 0
+    result: ClassVar[type] = Brightness
+    title = "brightness"
+    passes = 1
+
+    def fields(self):
+        return {"kind": "brightness", **asdict(self)}
+
+    def versions(self):
+        return {"brightness": 1}
+
+    def sources(self):
+        return ()
+
+    def trajectory(self):
+        return None
+
+    def compute(self, together, bench, sources):
+        CALLS.append(self)
+        people = bench.datasets[self.data_fingerprint].load(range(self.start, self.stop), input_size=(32, 32))
+        return [(self, Brightness(float(people.images.mean())), None)]
+
+
+@dataclass(frozen=True)
+class BrightnessAsk:
+    def jobs(self, plan):
+        return [BrightnessJob(plan.dataset.fingerprint, 0, plan.n)]
+
+
+def find(evidence):
+    (job,) = BrightnessAsk().jobs(evidence.plan)
+    return Found(remarks=(f"The mean brightness is {evidence.store.read(job).mean:.4f}.",))
+
+
+FOUND = Finding(title="Brightness", asks=lambda plan: [BrightnessAsk()], find=find)
+'''
+
+
+def test_a_kind_of_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = module_of(JOB, tmp_path)
+    monkeypatch.setitem(FINDINGS, "brightness", mine.FOUND)
+    study = ("study", "quick", "--models", "deeppose", "--n", "2", "--eps", "8", "--findings", "brightness")
+    assert run(monkeypatch, *study, "--out", "out") == 0
+    mean = float(open_dataset("synthpose:val").load(range(2), input_size=(32, 32)).images.mean())
+    assert f"The mean brightness is {mean:.4f}." in (tmp_path / "out" / "report" / "findings.html").read_text()
+    assert run(monkeypatch, *study, "--out", "out") == 0
+    assert len(mine.CALLS) == 1, "what is stored is not computed again"
+    capsys.readouterr()
 
 
 METRIC = '''
