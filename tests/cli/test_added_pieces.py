@@ -210,7 +210,7 @@ def test_a_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     attack = ("attack", "--model", "torch:mine.py:Tiny", "--spec", "spec.toml", "--attack", "pgd", "--n", "2")
     assert run(monkeypatch, *attack, "--steps", "2", "--objective", "soft_margin", "--out", "out") == 0
     page = (tmp_path / "out" / "report" / "index.html").read_text()
-    assert "of tiny the distance of its scaled coordinates is attacked in its place" in page
+    assert "the attacks use the distance of its scaled coordinates for tiny instead." in page
     with np.load(next((tmp_path / "out" / "cells").glob("*.npz"))) as stored:
         assert "length" in " ".join(stored.files)
     (tmp_path / "spec.toml").write_text(SPEC.replace("factor = 10", ""))

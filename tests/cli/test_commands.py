@@ -90,7 +90,7 @@ def test_attacks_of_other_threats(
 
 
 @pytest.mark.slow
-def test_attacks_of_least_size_print_their_curve(
+def test_minimum_norm_attacks_print_their_curve(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     args = ("--model", "deeppose", "--n", "4", "--attack", "fmn", "--steps", "12", "--eps", "8/255")
@@ -104,7 +104,7 @@ def test_attacks_of_least_size_print_their_curve(
     assert left[-1] <= found["attacked"]["value"] + 5  # the picture is one of those that were seen, rounded
     assert run(monkeypatch, "attack", *args) == 0
     table = capsys.readouterr().out
-    assert "PCKh@0.5 left by perturbations up to eps" in table
+    assert "PCKh@0.5 under perturbations up to eps" in table
     assert "upper_neck" in table
 
 

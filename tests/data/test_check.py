@@ -225,7 +225,7 @@ def test_the_command_prints_what_it_found_and_says_it_by_its_exit_code(
     assert (result["whole"], result["counts"]["photos there"]) == (False, 1)
     write_photo(tmp_path / "images" / "000003.png")
     assert run(f"coco:{path}", "--fast") == 0
-    assert "  whole\n" in capsys.readouterr().out
+    assert "  complete\n" in capsys.readouterr().out
     assert run("coco:nowhere") == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
 

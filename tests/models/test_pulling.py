@@ -175,7 +175,7 @@ def test_damage_is_seen_and_mended(tmp_path: Path) -> None:
     shard = next(path for path in folder_of("small").iterdir() if path.suffix == ".bin")
     shard.write_bytes(shard.read_bytes()[:-1])
     with pytest.raises(
-        RobustPoseError, match=rf"{shard.name}: is damaged or missing; `robustpose pull small` brings"
+        RobustPoseError, match=rf"{shard.name}: is damaged or missing; run `robustpose pull small` to fetch"
     ):
         pulled_path("small")
     said(["small"], archive=packed)
