@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from robustpose import attacks
+from robustpose.attack_types import Attack
 from robustpose.attacks import APGD, IGSM
 from robustpose.objectives import Aim, Objective, correct_radius
 from robustpose.threats import Linf
-from robustpose.types import Attack, Batch, PoseModel
+from robustpose.types import Batch, PoseModel
 
 
 @dataclass(frozen=True)

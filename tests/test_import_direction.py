@@ -15,9 +15,10 @@ import robustpose
 HOUSE = Path(robustpose.__file__).parent
 
 ORDER = (
-    ("errors", "fields", "folders", "versions"),
+    ("errors", "fields", "folders"),
     ("skeletons",),
     ("types",),
+    ("attack_types",),
     ("geometry",),
     ("data",),
     ("models",),

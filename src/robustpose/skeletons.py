@@ -69,47 +69,33 @@ class Skeleton:
         return tuple(other.keypoints.index(name) if name in other.keypoints else None for name in self.keypoints)
 
 
-_ARMS_AND_LEGS = (
-    ("right_shoulder", "right_elbow"),
-    ("right_elbow", "right_wrist"),
-    ("left_shoulder", "left_elbow"),
-    ("left_elbow", "left_wrist"),
-    ("right_hip", "right_knee"),
-    ("right_knee", "right_ankle"),
-    ("left_hip", "left_knee"),
-    ("left_knee", "left_ankle"),
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+def _limbs(text: str) -> tuple[tuple[str, str], ...]:
+    """Read pairs of names: 'left_hip-left_knee left_knee-left_ankle'."""
+    return tuple((first, second) for first, _, second in (limb.partition("-") for limb in text.split()))
+
+
+_ARMS_AND_LEGS = _limbs(
+    "right_shoulder-right_elbow right_elbow-right_wrist left_shoulder-left_elbow left_elbow-left_wrist "
+    "right_hip-right_knee right_knee-right_ankle left_hip-left_knee left_knee-left_ankle"
 )
 
 _MPII_LIMBS = (
     *_ARMS_AND_LEGS,
-    ("right_hip", "pelvis"),
-    ("left_hip", "pelvis"),
-    ("pelvis", "thorax"),
-    ("thorax", "upper_neck"),
-    ("upper_neck", "head_top"),
-    ("right_shoulder", "thorax"),
-    ("left_shoulder", "thorax"),
+    *_limbs(
+        "right_hip-pelvis left_hip-pelvis pelvis-thorax thorax-upper_neck upper_neck-head_top "
+        "right_shoulder-thorax left_shoulder-thorax"
+    ),
 )
 
 MPII_16 = Skeleton(
     name="mpii_16",
-    keypoints=(
-        "right_ankle",
-        "right_knee",
-        "right_hip",
-        "left_hip",
-        "left_knee",
-        "left_ankle",
-        "pelvis",
-        "thorax",
-        "upper_neck",
-        "head_top",
-        "right_wrist",
-        "right_elbow",
-        "right_shoulder",
-        "left_shoulder",
-        "left_elbow",
-        "left_wrist",
+    keypoints=_names(
+        "right_ankle right_knee right_hip left_hip left_knee left_ankle pelvis thorax upper_neck head_top "
+        "right_wrist right_elbow right_shoulder left_shoulder left_elbow left_wrist"
     ),
     limbs=_MPII_LIMBS,
     uncounted=("pelvis", "thorax"),
@@ -117,52 +103,24 @@ MPII_16 = Skeleton(
 
 LSP_14 = Skeleton(
     name="lsp_14",
-    keypoints=(
-        "right_ankle",
-        "right_knee",
-        "right_hip",
-        "left_hip",
-        "left_knee",
-        "left_ankle",
-        "right_wrist",
-        "right_elbow",
-        "right_shoulder",
-        "left_shoulder",
-        "left_elbow",
-        "left_wrist",
-        "upper_neck",
-        "head_top",
+    keypoints=_names(
+        "right_ankle right_knee right_hip left_hip left_knee left_ankle right_wrist right_elbow right_shoulder "
+        "left_shoulder left_elbow left_wrist upper_neck head_top"
     ),
     limbs=(
         *_ARMS_AND_LEGS,
-        ("right_hip", "left_hip"),
-        ("right_shoulder", "right_hip"),
-        ("left_shoulder", "left_hip"),
-        ("right_shoulder", "upper_neck"),
-        ("left_shoulder", "upper_neck"),
-        ("upper_neck", "head_top"),
+        *_limbs(
+            "right_hip-left_hip right_shoulder-right_hip left_shoulder-left_hip right_shoulder-upper_neck "
+            "left_shoulder-upper_neck upper_neck-head_top"
+        ),
     ),
 )
 
 EFFICIENTPOSE_16 = Skeleton(
     name="efficientpose_16",
-    keypoints=(
-        "head_top",
-        "upper_neck",
-        "right_shoulder",
-        "right_elbow",
-        "right_wrist",
-        "thorax",
-        "left_shoulder",
-        "left_elbow",
-        "left_wrist",
-        "pelvis",
-        "right_hip",
-        "right_knee",
-        "right_ankle",
-        "left_hip",
-        "left_knee",
-        "left_ankle",
+    keypoints=_names(
+        "head_top upper_neck right_shoulder right_elbow right_wrist thorax left_shoulder left_elbow left_wrist "
+        "pelvis right_hip right_knee right_ankle left_hip left_knee left_ankle"
     ),
     limbs=_MPII_LIMBS,
     uncounted=("pelvis", "thorax"),
@@ -170,35 +128,16 @@ EFFICIENTPOSE_16 = Skeleton(
 
 COCO_17 = Skeleton(
     name="coco_17",
-    keypoints=(
-        "nose",
-        "left_eye",
-        "right_eye",
-        "left_ear",
-        "right_ear",
-        "left_shoulder",
-        "right_shoulder",
-        "left_elbow",
-        "right_elbow",
-        "left_wrist",
-        "right_wrist",
-        "left_hip",
-        "right_hip",
-        "left_knee",
-        "right_knee",
-        "left_ankle",
-        "right_ankle",
+    keypoints=_names(
+        "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow "
+        "left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle"
     ),
     limbs=(
         *_ARMS_AND_LEGS,
-        ("left_hip", "right_hip"),
-        ("left_shoulder", "left_hip"),
-        ("right_shoulder", "right_hip"),
-        ("left_shoulder", "right_shoulder"),
-        ("nose", "left_eye"),
-        ("nose", "right_eye"),
-        ("left_eye", "left_ear"),
-        ("right_eye", "right_ear"),
+        *_limbs(
+            "left_hip-right_hip left_shoulder-left_hip right_shoulder-right_hip left_shoulder-right_shoulder "
+            "nose-left_eye nose-right_eye left_eye-left_ear right_eye-right_ear"
+        ),
     ),
     sigmas=(
         *(0.026, 0.025, 0.025, 0.035, 0.035),
@@ -209,57 +148,25 @@ COCO_17 = Skeleton(
 
 AIC_14 = Skeleton(
     name="aic_14",
-    keypoints=(
-        "head_top",
-        "neck",
-        "right_shoulder",
-        "right_elbow",
-        "right_wrist",
-        "left_shoulder",
-        "left_elbow",
-        "left_wrist",
-        "right_hip",
-        "right_knee",
-        "right_ankle",
-        "left_hip",
-        "left_knee",
-        "left_ankle",
+    keypoints=_names(
+        "head_top neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip "
+        "right_knee right_ankle left_hip left_knee left_ankle"
     ),
     limbs=(
         *_ARMS_AND_LEGS,
-        ("head_top", "neck"),
-        ("neck", "right_shoulder"),
-        ("neck", "left_shoulder"),
-        ("neck", "right_hip"),
-        ("neck", "left_hip"),
+        *_limbs("head_top-neck neck-right_shoulder neck-left_shoulder neck-right_hip neck-left_hip"),
     ),
 )
 
 CROWDPOSE_14 = Skeleton(
     name="crowdpose_14",
-    keypoints=(
-        "left_shoulder",
-        "right_shoulder",
-        "left_elbow",
-        "right_elbow",
-        "left_wrist",
-        "right_wrist",
-        "left_hip",
-        "right_hip",
-        "left_knee",
-        "right_knee",
-        "left_ankle",
-        "right_ankle",
-        "head_top",
-        "neck",
+    keypoints=_names(
+        "left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip right_hip "
+        "left_knee right_knee left_ankle right_ankle head_top neck"
     ),
     limbs=(
         *_ARMS_AND_LEGS,
-        ("head_top", "neck"),
-        ("neck", "right_shoulder"),
-        ("neck", "left_shoulder"),
-        ("neck", "right_hip"),
-        ("neck", "left_hip"),
+        *_limbs("head_top-neck neck-right_shoulder neck-left_shoulder neck-right_hip neck-left_hip"),
     ),
     sigmas=(
         *(0.079, 0.079, 0.072, 0.072, 0.062, 0.062),
@@ -270,97 +177,36 @@ CROWDPOSE_14 = Skeleton(
 
 OCHUMAN_19 = Skeleton(
     name="ochuman_19",
-    keypoints=(
-        "right_shoulder",
-        "right_elbow",
-        "right_wrist",
-        "left_shoulder",
-        "left_elbow",
-        "left_wrist",
-        "right_hip",
-        "right_knee",
-        "right_ankle",
-        "left_hip",
-        "left_knee",
-        "left_ankle",
-        "head_top",
-        "neck",
-        "right_ear",
-        "left_ear",
-        "nose",
-        "right_eye",
-        "left_eye",
+    keypoints=_names(
+        "right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee "
+        "right_ankle left_hip left_knee left_ankle head_top neck right_ear left_ear nose right_eye left_eye"
     ),
     limbs=(
         *_ARMS_AND_LEGS,
-        ("left_hip", "right_hip"),
-        ("left_shoulder", "left_hip"),
-        ("right_shoulder", "right_hip"),
-        ("neck", "left_shoulder"),
-        ("neck", "right_shoulder"),
-        ("head_top", "nose"),
-        ("nose", "neck"),
-        ("nose", "left_eye"),
-        ("nose", "right_eye"),
-        ("left_eye", "left_ear"),
-        ("right_eye", "right_ear"),
+        *_limbs(
+            "left_hip-right_hip left_shoulder-left_hip right_shoulder-right_hip neck-left_shoulder "
+            "neck-right_shoulder head_top-nose nose-neck nose-left_eye nose-right_eye left_eye-left_ear "
+            "right_eye-right_ear"
+        ),
     ),
 )
 
 BLAZEPOSE_33 = Skeleton(
     name="blazepose_33",
-    keypoints=(
-        "nose",
-        "left_eye_inner",
-        "left_eye",
-        "left_eye_outer",
-        "right_eye_inner",
-        "right_eye",
-        "right_eye_outer",
-        "left_ear",
-        "right_ear",
-        "left_mouth",
-        "right_mouth",
-        "left_shoulder",
-        "right_shoulder",
-        "left_elbow",
-        "right_elbow",
-        "left_wrist",
-        "right_wrist",
-        "left_pinky",
-        "right_pinky",
-        "left_index",
-        "right_index",
-        "left_thumb",
-        "right_thumb",
-        "left_hip",
-        "right_hip",
-        "left_knee",
-        "right_knee",
-        "left_ankle",
-        "right_ankle",
-        "left_heel",
-        "right_heel",
-        "left_foot_index",
-        "right_foot_index",
+    keypoints=_names(
+        "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear "
+        "right_ear left_mouth right_mouth left_shoulder right_shoulder left_elbow right_elbow left_wrist "
+        "right_wrist left_pinky right_pinky left_index right_index left_thumb right_thumb left_hip right_hip "
+        "left_knee right_knee left_ankle right_ankle left_heel right_heel left_foot_index right_foot_index"
     ),
     limbs=(
         *_ARMS_AND_LEGS,
-        ("left_hip", "right_hip"),
-        ("left_shoulder", "left_hip"),
-        ("right_shoulder", "right_hip"),
-        ("left_shoulder", "right_shoulder"),
-        ("nose", "left_eye"),
-        ("nose", "right_eye"),
-        ("left_eye", "left_ear"),
-        ("right_eye", "right_ear"),
-        ("left_mouth", "right_mouth"),
-        ("left_wrist", "left_index"),
-        ("right_wrist", "right_index"),
-        ("left_ankle", "left_heel"),
-        ("right_ankle", "right_heel"),
-        ("left_ankle", "left_foot_index"),
-        ("right_ankle", "right_foot_index"),
+        *_limbs(
+            "left_hip-right_hip left_shoulder-left_hip right_shoulder-right_hip left_shoulder-right_shoulder "
+            "nose-left_eye nose-right_eye left_eye-left_ear right_eye-right_ear left_mouth-right_mouth "
+            "left_wrist-left_index right_wrist-right_index left_ankle-left_heel right_ankle-right_heel "
+            "left_ankle-left_foot_index right_ankle-right_foot_index"
+        ),
     ),
 )
 

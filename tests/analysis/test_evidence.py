@@ -16,8 +16,8 @@ from robustpose.jobs.store import Store
 from robustpose.metrics import PCK
 from robustpose.models import OpenedModel
 from robustpose.skeletons import Skeleton
+from robustpose.study.definition import CLEAN, Learn, View
 from robustpose.study.plan import Plan, workbench
-from robustpose.study.view import CLEAN, Learn, View
 from robustpose.types import HasTaskLabels
 from tests.conftest import TinyHeatmaps
 from tests.study.study_fakes import TASKS, Flags, NoisePeople, plan, tiny_models

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from robustpose.attack_types import Attack, MinimumNormAttack, Threat
 from robustpose.attacks import (
     APGD,
     ATTACKS,
@@ -19,7 +20,7 @@ from robustpose.attacks.gradient import stacked
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import OBJECTIVES, Aim, Keypoints, Objective, TrainingLoss, correct_radius
 from robustpose.threats import THREATS, Linf, make_threat
-from robustpose.types import Attack, Batch, MinimumNormAttack, PoseModel, Threat
+from robustpose.types import Batch, PoseModel
 from tests.attacks.untidy import PERTURBING
 from tests.conftest import LinearPose, TinyHeatmaps, one_person, tiny_batch
 

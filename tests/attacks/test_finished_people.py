@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from robustpose.attack_types import Attack
 from robustpose.attacks import APGD, IGSM, PGD, Attacked, Target, run
 from robustpose.attacks.acceleration import Unfinished
 from robustpose.objectives import Margin, TrainingLoss
 from robustpose.threats import Linf
-from robustpose.types import Attack, Batch
+from robustpose.types import Batch
 from tests.conftest import LinearPose, aim_at, tiny_batch
 
 STOPPING: tuple[Attack, ...] = (

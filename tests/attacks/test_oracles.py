@@ -8,10 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from robustpose.attack_types import Loss
 from robustpose.attacks import ATTACKS, Target, make_perturbing, run
 from robustpose.objectives import Aim
 from robustpose.threats import THREATS, Linf, make_threat, threats_of
-from robustpose.types import Loss, PoseModel
+from robustpose.types import PoseModel
 from tests.conftest import TINY, TRIO, LinearPose, tiny_batch
 
 Floats = NDArray[np.float64]

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from robustpose.attack_types import Loss
 from robustpose.attacks import EotPatch, learn_patch, run, show_patch
 from robustpose.attacks.gradient import each_persons
 from robustpose.attacks.patch import Squares, mean_gradient
@@ -14,7 +15,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.geometry import lay_squares
 from robustpose.objectives import Aim, Margin, TrainingLoss
 from robustpose.threats import Linf, Patch
-from robustpose.types import Loss, PoseModel
+from robustpose.types import PoseModel
 from tests.attacks.untidy import Untidy, assert_same, state
 from tests.conftest import TINY, LinearPose, TinyHeatmaps, one_person, tiny_batch
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from robustpose.attack_types import Attack, Loss
 from robustpose.attacks import APGD, PGD, run
 from robustpose.attacks.apgd import checkpoints
 from robustpose.attacks.gradient import best_try, stacked
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import TrainingLoss
 from robustpose.threats import Linf
-from robustpose.types import Attack, Loss
 from tests.conftest import TinyHeatmaps, aim_at, tiny_batch
 
 EPS = 8 / 255

@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
+from robustpose.attack_types import Attack, Loss, Threat, TrajectoryAttack
 from robustpose.attacks import FGSM, IGSM, Attacked, AttackError, Target, craft, run, run_along
 from robustpose.attacks.igsm import igsm
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import TrainingLoss
 from robustpose.threats import Linf
-from robustpose.types import Attack, Batch, Loss, PoseModel, Threat, TrajectoryAttack
+from robustpose.types import Batch, PoseModel
 from tests.attacks.untidy import Untidy, assert_same, state
 from tests.conftest import LinearPose, TinyHeatmaps, tiny_batch
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from robustpose.attack_types import Attack, MinimumNormAttack
 from robustpose.attacks import (
     APGD,
     ATTACKS,
@@ -25,7 +26,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.objectives import TrainingLoss
 from robustpose.skeletons import COCO_17, Skeleton
 from robustpose.threats import Linf
-from robustpose.types import Attack, Batch, MinimumNormAttack, PoseOutput
+from robustpose.types import Batch, PoseOutput
 from tests.attacks.untidy import EPS, PERTURBING, Returns, assert_same, attack
 from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, tiny_batch
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import robustpose.attacks
+from robustpose.attack_types import Attack, Threat
 from robustpose.attacks import (
     ATTACKS,
     AnyAttack,
@@ -25,7 +26,6 @@ from robustpose.attacks import (
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import OBJECTIVES, TrainingLoss
 from robustpose.threats import THREATS, Linf, Motion, make_motion
-from robustpose.types import Attack, Threat
 from tests.conftest import LinearPose, tiny_batch
 
 KINDS = {"perturbation": Attack, "ensemble": Ensemble, "spatial": SpatialAttack}

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from robustpose.attack_types import Attack, Loss
 from robustpose.attacks import IGSM
 from robustpose.attacks.transfer import Transfer, di, mi, shrunk, smoothed, ti
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import TrainingLoss
 from robustpose.threats import L2, Linf
-from robustpose.types import Attack, Loss
 from tests.conftest import TinyHeatmaps, aim_at, tiny_batch
 
 EPS = 8 / 255

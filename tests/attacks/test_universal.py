@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from robustpose.attack_types import Loss
 from robustpose.attacks import AttackError, Universal, apply_universal, learn_universal
 from robustpose.attacks.universal import to_levels
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import OBJECTIVES, Aim
-from robustpose.types import Batch, Loss, PoseModel, PoseOutput
+from robustpose.types import Batch, PoseModel, PoseOutput
 from tests.attacks.test_oracles import LinearLoss, gradient
 from tests.attacks.untidy import Untidy, assert_same, state
 from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, tiny_batch

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
+from robustpose.attack_types import Attack, Loss, Threat
 from robustpose.attacks import ATTACKS, Attacked, make_perturbing, run
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import Linf
-from robustpose.types import Attack, Batch, Loss, PoseModel, PoseOutput, Threat
+from robustpose.types import Batch, PoseModel, PoseOutput
 from tests.conftest import TinyHeatmaps
 
 EPS = 8 / 255

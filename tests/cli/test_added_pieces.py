@@ -231,7 +231,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from robustpose.models.importers.files import read_file
+from robustpose.models.importers.opening import read_file
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.opening import choose_spec, fingerprint_of
 from robustpose.models.importers.spec import ImporterSpec, file_opener

@@ -13,7 +13,7 @@ from torch import nn
 
 from robustpose.models.heads import HeatmapHead
 from robustpose.skeletons import MPII_16
-from robustpose.types import PoseOutput
+from robustpose.types import (PoseOutput)
 
 
 class Model(nn.Module):

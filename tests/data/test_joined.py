@@ -11,7 +11,7 @@ from robustpose.data.augment import training_people
 from robustpose.data.joined import Part, parts_of, people_named
 from robustpose.errors import RobustPoseError
 from robustpose.skeletons import MPII_16
-from robustpose.train.batches import rows_of_step
+from robustpose.train.recipe import rows_of_step
 from tests.data.files import write_coco_people
 from tests.data.test_lsp import standing, write_lsp, write_lspet
 

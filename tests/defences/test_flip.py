@@ -11,7 +11,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.models import build
 from robustpose.models.architectures.dlcm import BONES, LIMBS, PartsHead
 from robustpose.models.heads import CentreHead, CoordinateHead, HeatmapHead, OffsetHead, SimCCHead
-from robustpose.models.opened import OpenedModel
+from robustpose.models.importers.spec import OpenedModel
 from robustpose.skeletons import COCO_17, MPII_16, Skeleton
 from robustpose.types import MirroringHead, PoseModel, PoseOutput
 

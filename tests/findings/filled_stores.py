@@ -22,8 +22,8 @@ from robustpose.metrics import Table
 from robustpose.models import OpenedModel
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.skeletons import Skeleton
+from robustpose.study.definition import CLEAN, Grid, View
 from robustpose.study.plan import Plan
-from robustpose.study.view import CLEAN, Grid, View
 from robustpose.types import PoseOutput
 from tests.study.study_fakes import NoisePeople
 from tests.study.study_fakes import plan as tiny_plan

@@ -15,8 +15,8 @@ from robustpose.jobs.store import Store
 from robustpose.jobs.task import TaskCell, TaskResult
 from robustpose.metrics import Table
 from robustpose.models import OpenedModel, OpenedTask
+from robustpose.study.definition import Grid
 from robustpose.study.plan import Plan
-from robustpose.study.view import Grid
 from tests.conftest import TRIO, LinearPose, TinyHeatmaps
 from tests.study import study_fakes
 

@@ -16,9 +16,8 @@ from robustpose.metrics import Table
 from robustpose.models import OpenedModel
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.skeletons import MPII_16, Skeleton
-from robustpose.study.definition import Study
+from robustpose.study.definition import Study, View
 from robustpose.study.plan import Plan, make_plan
-from robustpose.study.view import View
 from robustpose.types import PoseOutput
 from tests.study.study_fakes import NoisePeople
 

@@ -9,7 +9,7 @@ from robustpose.findings.defences import SIMPLE_DEFENCES, SMOOTHING
 from robustpose.findings.finding import Tabular
 from robustpose.jobs.transfer import MIRRORED
 from robustpose.metrics import Estimate
-from robustpose.study.view import View
+from robustpose.study.definition import View
 from tests.findings.filled_stores import assert_reads_all_it_asks_for, filled, judged, opened, plan_of, value
 
 

@@ -12,7 +12,7 @@ from robustpose.jobs.results import CellResult
 from robustpose.metrics import Estimate
 from robustpose.metrics.table import Floats
 from robustpose.skeletons import MPII_16
-from robustpose.study.view import View
+from robustpose.study.definition import View
 from tests.conftest import TRIO
 from tests.findings.mpii_fakes import Answer, apart, fill, silent_plan
 from tests.findings.test_plausibility import crowd, pose

@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from robustpose.attack_types import Loss
 from robustpose.data import open_dataset
 from robustpose.findings import FINDINGS, asked, found
 from robustpose.jobs.run import run_all
 from robustpose.jobs.store import Store
 from robustpose.models import MODELS, TASKS, OpenedModel, OpenedTask, build
 from robustpose.report import html
-from robustpose.study.definition import Study
+from robustpose.study.definition import Grid, Study
 from robustpose.study.plan import make_plan, workbench
-from robustpose.study.view import Grid
-from robustpose.types import Loss, PoseModel
+from robustpose.types import PoseModel
 
 EIGHT = (8 / 255,)
 TINY_GRID = Grid(

@@ -11,8 +11,8 @@ from robustpose.findings import Chart, Found, Picture, Tabular, perceptibility
 from robustpose.findings.perceptibility import PERCEPTIBILITY
 from robustpose.jobs.results import CellResult, Pictures
 from robustpose.metrics import Estimate
+from robustpose.study.definition import Grid, View
 from robustpose.study.plan import Plan
-from robustpose.study.view import Grid, View
 from tests.findings.mpii_fakes import SIZE, apart, fill, silent_plan
 
 PEOPLE = 3

@@ -19,7 +19,7 @@ from robustpose.findings.matrix import (
 from robustpose.findings.statistics import Sample
 from robustpose.findings.table1 import EPS16, TABLE1
 from robustpose.metrics import Estimate
-from robustpose.study.view import Grid, View
+from robustpose.study.definition import Grid, View
 from tests.findings.filled_stores import (
     TenPeople,
     assert_reads_all_it_asks_for,

@@ -11,7 +11,7 @@ from robustpose.findings.table2 import CLAIMS, TABLE2
 from robustpose.jobs.results import CellResult
 from robustpose.metrics import ALL, PCKH, Estimate, Table
 from robustpose.skeletons import MPII_16
-from robustpose.study.view import View
+from robustpose.study.definition import View
 from tests.conftest import TRIO
 from tests.findings.mpii_fakes import Answer, apart, fill, moved, sides, silent_plan
 

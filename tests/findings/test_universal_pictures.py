@@ -10,7 +10,7 @@ from robustpose.findings.drawing import draw_skeleton, perturbed, stacked, visib
 from robustpose.findings.finding import Picture, Tabular
 from robustpose.findings.universal_pictures import UNIVERSAL_PICTURES, coarse_energy, coarse_noise, gathering
 from robustpose.metrics import Estimate
-from robustpose.study.view import View
+from robustpose.study.definition import View
 from tests.findings.filled_stores import (
     SIZE,
     TEN,

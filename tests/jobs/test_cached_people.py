@@ -8,7 +8,7 @@ import torch
 
 from robustpose.data.batches import BatchPeople
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.cached_people import cache_people
+from robustpose.jobs.workbench import cache_people
 from robustpose.skeletons import MPII_16
 from robustpose.types import Batch
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from robustpose.cli.watching import watch_model
+from robustpose.analysis.alarms import watch_model
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.run import run_all
 from robustpose.jobs.setting import Setting

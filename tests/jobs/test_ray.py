@@ -17,8 +17,8 @@ from robustpose.jobs.run import Shard, run_all
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.jobs.transfer import Replay
+from robustpose.study.definition import View
 from robustpose.study.plan import workbench
-from robustpose.study.view import View
 from robustpose.types import Batch
 from tests.study.study_fakes import NoisePeople, files, plan
 

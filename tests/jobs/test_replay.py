@@ -21,8 +21,8 @@ from robustpose.jobs.universal import UniversalCell, UniversalResult, training_b
 from robustpose.models import OpenedModel
 from robustpose.models.heads import CoordinateHead
 from robustpose.objectives import OBJECTIVES
+from robustpose.study.definition import Learn
 from robustpose.study.plan import Plan, workbench
-from robustpose.study.view import Learn
 from robustpose.types import PoseOutput
 from tests.conftest import LinearPose
 from tests.study.study_fakes import NoisePeople, plan, tiny_models

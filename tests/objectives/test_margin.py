@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from robustpose.attack_types import CappedLoss
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import PCK, PCKH, Table
 from robustpose.models.architectures.dlcm import PartsHead
 from robustpose.models.heads import CentreHead, CoordinateHead, HeatmapHead, OffsetHead, SimCCHead
 from robustpose.objectives import Aim, Keypoints, Margin, correct_radius
 from robustpose.skeletons import Skeleton
-from robustpose.types import CappedLoss
 from tests.conftest import TINY, TRIO, tiny_batch
 from tests.objectives.says import CLASSES, MAPS, NUMBERS, OFFSETS, ONE, Says, aim, margin, one_map
 

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from robustpose.attack_types import CappedLoss
 from robustpose.attacks import APGD, run
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import Aim, Margin, SoftMargin
 from robustpose.threats import Linf
-from robustpose.types import CappedLoss, Head, PoseOutput
+from robustpose.types import Head, PoseOutput
 from tests.conftest import TINY, tiny_batch
 from tests.objectives.says import CLASSES, FREE, MAPS, NUMBERS, OFFSETS, ONE, Says, aim, margin, one_map
 

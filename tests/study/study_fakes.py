@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from robustpose.jobs.setting import Setting
 from robustpose.models import OpenedModel, OpenedTask
 from robustpose.skeletons import Skeleton
-from robustpose.study.definition import Study
+from robustpose.study.definition import Grid, Study
 from robustpose.study.plan import Plan, make_plan
-from robustpose.study.view import Grid
 from robustpose.types import Batch, PoseDataset, TaskLabels
 from tests.conftest import TINY, TRIO, LinearPose, TinyHeatmaps, one_person, tiny_batch
 

@@ -13,9 +13,8 @@ from robustpose.jobs.store import Store
 from robustpose.metrics import PCK
 from robustpose.models import OpenedModel
 from robustpose.skeletons import Skeleton
-from robustpose.study.definition import Study
+from robustpose.study.definition import Study, View
 from robustpose.study.plan import Plan, make_plan, open_plan, run_cells
-from robustpose.study.view import View
 from tests.conftest import TinyHeatmaps
 from tests.study.study_fakes import NoisePeople, plan, tiny_models
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from robustpose.data.augment import training_people
 from robustpose.metrics import ALL
 from robustpose.train import Recipe, evaluate, tasks, train
-from robustpose.train.batches import rows_of_step
+from robustpose.train.recipe import rows_of_step
 from robustpose.train.run import Run, schedule
 from tests.conftest import TINY
 from tests.train.dots import RECIPE, Dots, Normed

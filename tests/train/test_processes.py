@@ -20,8 +20,8 @@ from robustpose.models.weights import load_facts, load_weights
 from robustpose.skeletons import Skeleton
 from robustpose.train import Recipe, is_main_process, tasks, train
 from robustpose.train import run as module
-from robustpose.train.batches import rows_of_step
 from robustpose.train.processes import join
+from robustpose.train.recipe import rows_of_step
 from tests.cli.test_errors import run
 from tests.conftest import TinyHeatmaps
 from tests.train.dots import Dots

@@ -7,16 +7,8 @@ import numpy as np
 import pytest
 
 from robustpose.errors import RobustPoseError
-from robustpose.userstudy import (
-    Analysis,
-    Answer,
-    Answers,
-    Participant,
-    analyse,
-    read_answers,
-    reading,
-    rows_as_csv,
-)
+from robustpose.report.terminal.userstudy import reading, rows_as_csv
+from robustpose.userstudy import Analysis, Answer, Answers, Participant, analyse, read_answers
 from robustpose.userstudy.analysis import _ends
 from robustpose.userstudy.trials import Kind
 from tests.userstudy.observers import EPS, answers, made_up_trials, write

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from robustpose.jobs.local import LocalEngine
-from robustpose.jobs.run import run_all
+from robustpose.jobs.run import LocalEngine, run_all
 from robustpose.jobs.store import Store
 from robustpose.study.plan import Plan, workbench
 from robustpose.study.saved import load_study, open_store, save_study

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.local import LocalEngine
-from robustpose.jobs.run import run_all
+from robustpose.jobs.run import LocalEngine, run_all
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.study.plan import workbench

@@ -4,9 +4,7 @@ After the flags of AutoAttack (Croce, Hein 2020, arXiv 2003.01690) and "Indicato
 al. 2022, arXiv 2106.09947), for keypoint models.
 """
 
-from robustpose.alarms.alarm import Alarm
-from robustpose.alarms.comparing import black_box_beats, more_hurts_less
-from robustpose.alarms.probing import probe
+from robustpose.alarms.checks import Alarm, black_box_beats, more_hurts_less, probe
 
 ALARMS: dict[str, str] = {
     "zero-gradient": "the gradient of the objective is 0 although the objective is not at its maximum",

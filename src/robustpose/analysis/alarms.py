@@ -1,18 +1,20 @@
-"""Compares the attacks of a study: alarms if an attack that should be stronger is weaker.
+"""Alarms of a study and of one attack: models probed, and stronger attacks compared with weaker ones.
 
-docs/alarms.md explains each alarm; alarms do not change scores.
-"""
+docs/alarms.md explains each alarm; alarms do not change scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from robustpose.alarms import Alarm, black_box_beats, more_hurts_less
+from robustpose.alarms import Alarm, black_box_beats, more_hurts_less, probe
 from robustpose.analysis.scores import outcome
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
+from robustpose.jobs.workbench import input_size_of, padding_of
 from robustpose.metrics import main_metric
 from robustpose.models import OpenedModel
+from robustpose.objectives import OBJECTIVES, Margin, Objective, TrainingLoss
 from robustpose.study.plan import Plan
+from robustpose.threats import make_threat
 
 
 @dataclass(frozen=True)
@@ -68,3 +70,35 @@ def _black_boxes(plan: Plan, store: Store, model: OpenedModel) -> list[Alarm]:
                 one, other = ((each.title, outcome(plan, store, model, each).table) for each in (white, black))
                 alarms += black_box_beats(one, other, main_metric(plan.metric))
     return alarms
+
+
+_LOOKED_AT = 4
+"""Number of people that a model is probed with."""
+
+
+def watch_model(plan: Plan, store: Store, setting: Setting) -> list[Alarm]:
+    """Probe a model under an attack's objective and threat, and check whether the attack lowered the score."""
+    (model,) = plan.models
+    seen = _look(plan, model, setting)
+    return seen if setting.targeted else seen + weaker_than(plan, store, model, [None, setting])
+
+
+def _look(plan: Plan, model: OpenedModel, setting: Setting) -> list[Alarm]:
+    """Probe the model if the attack needs gradients; for an ensemble, under its first objective."""
+    if setting.spec.moves_truth:
+        return []  # the probe uses gradients with respect to pixel values
+    if setting.spec.kind == "ensemble":
+        objective: Objective = Margin() if Margin.serves(model.module.head) else TrainingLoss()
+    elif setting.spec.needs == "gradients":
+        objective = OBJECTIVES[setting.objective]
+    else:
+        return []
+    rows = range(min(_LOOKED_AT, plan.n))
+    people = plan.dataset.load(rows, input_size=input_size_of(model.module), padding=padding_of(model.module))
+    return probe(
+        model.module,
+        people.in_skeleton(model.module.skeleton),
+        objective=objective,
+        threat=make_threat(setting.threat, setting.eps),
+        metric=main_metric(plan.metric),
+    )

@@ -14,8 +14,8 @@ from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.jobs.task import TaskResult
 from robustpose.metrics import Pck, Table, join, main_metric
+from robustpose.study.definition import Learn, On, View
 from robustpose.study.plan import Plan, choose_metric
-from robustpose.study.view import Learn, On, View
 
 T = TypeVar("T", bound=np.generic)
 

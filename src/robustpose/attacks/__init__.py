@@ -1,5 +1,6 @@
 """Attacks: algorithms that see a per-image loss and a threat, and nothing else. `run` runs them all."""
 
+from robustpose.attack_types import Attack
 from robustpose.attacks.acceleration import SEARCHES, FusedModel
 from robustpose.attacks.apgd import APGD, APGD_SPEC
 from robustpose.attacks.autopose import AUTOPOSE_SPEC, Autopose
@@ -29,7 +30,6 @@ from robustpose.attacks.universal import Universal, apply_universal, learn_unive
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import THREATS
-from robustpose.types import Attack
 
 ATTACKS: dict[str, AttackSpec] = {
     "fgsm": FGSM_SPEC,

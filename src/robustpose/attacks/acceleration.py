@@ -6,7 +6,7 @@ stored channels last. The copy is used only after it has given the outputs and g
 of the batch. A model that cannot be copied, or whose copy gives other values, is used as it is. Scores never come
 from the copy.
 
-**Finished people.** A saturating loss (types.CappedLoss) states the highest value that each person can reach. Once
+**Finished people.** A saturating loss (CappedLoss) states the highest value that each person can reach. Once
 an image of a person reached it, no other image of that person does better, and the gradient at that image is 0. An
 attack that returns the best image, or that stops moving where the gradient is 0, ends with the result that it
 would have had anyway; such an attack declares `stops_at_cap` (types.StopsAtCap). An attack that shrinks a
@@ -20,10 +20,11 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from robustpose.attack_types import Loss
 from robustpose.attacks.gradient import check_differentiable
 from robustpose.errors import unknown_name
 from robustpose.skeletons import Skeleton
-from robustpose.types import Head, Loss, PoseModel, PoseOutput
+from robustpose.types import Head, PoseModel, PoseOutput
 
 Search = Literal["fp32", "bf16"]
 SEARCHES: tuple[str, ...] = get_args(Search)

@@ -13,11 +13,11 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
+from robustpose.attack_types import Loss, Threat
 from robustpose.attacks.gradient import best_try, loss_and_gradient, stacked
 from robustpose.attacks.pgd import higher
 from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
-from robustpose.types import Loss, Threat
 
 _KEPT = 0.75
 """Share of the new step; the rest is the step before: alpha in the paper."""

@@ -8,6 +8,7 @@ docs/autopose.md; a change of what stands here is a new version of AUTOPOSE_SPEC
 
 from dataclasses import dataclass, replace
 
+from robustpose.attack_types import Attack
 from robustpose.attacks.apgd import APGD
 from robustpose.attacks.ensemble import Move
 from robustpose.attacks.fmn import FMN
@@ -15,7 +16,7 @@ from robustpose.attacks.spec import AttackSpec
 from robustpose.attacks.square import SERVES, Square
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import Keypoints, Margin, SoftMargin, TrainingLoss
-from robustpose.types import Attack, Head
+from robustpose.types import Head
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,52 @@
-"""What goes into every attack, what comes out of it, and the checks of both."""
+"""What goes into every attack, what comes out of it, the checks of both, and that the model is left as it came."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from robustpose.attacks.untouched import untouched
+from robustpose.attack_types import Threat
 from robustpose.errors import RobustPoseError
 from robustpose.threats.levels import LEVELS
-from robustpose.types import Batch, PoseModel, PoseOutput, Threat
+from robustpose.types import Batch, PoseModel, PoseOutput
+
+
+@contextmanager
+def untouched(model: object) -> Iterator[None]:
+    """Put a model in eval mode with frozen weights for a while, then restore it bit for bit.
+
+    Frozen weights also save the time of weight gradients that an attack does not need. Anything but an nn.Module
+    is left to itself; the random state of torch is restored for all.
+    """
+    modules = list(model.modules()) if isinstance(model, nn.Module) else []
+    parameters = list(model.parameters()) if isinstance(model, nn.Module) else []
+    buffers = [(module, name) for module in modules for name, held in module._buffers.items() if held is not None]
+    modes = [module.training for module in modules]
+    trainable = [parameter.requires_grad for parameter in parameters]
+    gradients = [parameter.grad for parameter in parameters]
+    kept = [module._buffers[name] for module, name in buffers]
+    contents = [buffer.detach().clone() for buffer in kept if buffer is not None]
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        try:
+            for module in modules:
+                module.training = False
+            for parameter in parameters:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            for module, mode in zip(modules, modes, strict=True):
+                module.training = mode
+            for parameter, requires_grad, gradient in zip(parameters, trainable, gradients, strict=True):
+                parameter.requires_grad_(requires_grad)
+                parameter.grad = gradient
+            for (module, name), buffer, content in zip(buffers, kept, contents, strict=True):
+                module._buffers[name] = buffer  # forward may have bound the name to another tensor
+                if buffer is not None and not torch.equal(buffer, content):
+                    buffer.data.copy_(content)
+
 
 TOLERANCE = 1e-5
 """Of a budget, and in [0, 1] units at least: what float32 arithmetic may add; 0.003 of an 8-bit level."""
@@ -50,7 +88,7 @@ class Attacked:
     output        what the model says of them
     forwards      passes of one image through the model, the final scoring pass left out
     backwards     passes of one image's gradient
-    minimum_norm  of a minimum-norm attack, (N, K): see types.MinimumNorms; its sizes are those before rounding
+    minimum_norm  of a minimum-norm attack, (N, K): see MinimumNorms; its sizes are those before rounding
     beaten        of an ensemble, (N, K) bool: keypoints that the attacker has in any image of that person
     moved         of a spatial attack: where it moved people and their truth
     """

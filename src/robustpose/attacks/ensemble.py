@@ -7,10 +7,11 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from robustpose.attack_types import Attack
 from robustpose.attacks.contract import Attacked, Target, predict
 from robustpose.metrics import Pck
 from robustpose.objectives import Objective, correct_radius
-from robustpose.types import Attack, Batch, Head, PoseModel
+from robustpose.types import Batch, Head, PoseModel
 
 
 @dataclass(frozen=True)

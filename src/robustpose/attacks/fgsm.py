@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor
 
+from robustpose.attack_types import Loss, Threat
 from robustpose.attacks.gradient import input_gradient
 from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
-from robustpose.types import Loss, Threat
 
 
 @dataclass(frozen=True)

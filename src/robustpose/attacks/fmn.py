@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from robustpose.attack_types import Loss, LossOfParts, MinimumNorms, Threat
 from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
-from robustpose.types import Loss, LossOfParts, MinimumNorms, Threat
 
 _STEP = (1.0, 0.2)
 """First and last step, as a share of the budget of the moment."""

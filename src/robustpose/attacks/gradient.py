@@ -3,9 +3,10 @@
 import torch
 from torch import Generator, Tensor
 
+from robustpose.attack_types import Loss, Threat
 from robustpose.errors import RobustPoseError
 from robustpose.threats.levels import LEVELS
-from robustpose.types import Loss, PoseModel, Threat
+from robustpose.types import PoseModel
 
 
 def input_gradient(loss: Loss, adv: Tensor) -> Tensor:

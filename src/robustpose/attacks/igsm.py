@@ -12,10 +12,10 @@ from typing import ClassVar
 
 from torch import Generator, Tensor
 
+from robustpose.attack_types import Loss, Threat
 from robustpose.attacks.gradient import input_gradient
 from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
-from robustpose.types import Loss, Threat
 
 UNTARGETED_STEP = 5 / 12
 TARGETED_STEP = 1 / 8

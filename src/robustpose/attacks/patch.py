@@ -17,14 +17,15 @@ import torch
 from torch import Generator, Tensor
 
 from robustpose import geometry
+from robustpose.attack_types import Loss, Threat
 from robustpose.attacks.acceleration import FusedModel
+from robustpose.attacks.contract import untouched
 from robustpose.attacks.gradient import each_persons
 from robustpose.attacks.spec import AttackSpec
-from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import Aim, Objective, correct_radius
 from robustpose.threats.levels import LEVELS
-from robustpose.types import Batch, Loss, PoseModel, Threat
+from robustpose.types import Batch, PoseModel
 
 
 @dataclass(frozen=True)

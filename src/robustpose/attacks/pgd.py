@@ -11,10 +11,10 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
+from robustpose.attack_types import Loss, Threat
 from robustpose.attacks.gradient import best_try, loss_and_gradient, stacked
 from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
-from robustpose.types import Loss, Threat
 
 
 @dataclass(frozen=True)

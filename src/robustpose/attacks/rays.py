@@ -14,9 +14,9 @@ from itertools import chain
 import torch
 from torch import Generator, Tensor
 
+from robustpose.attack_types import Loss, LossOfParts, Threat
 from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
-from robustpose.types import Loss, LossOfParts, Threat
 
 _HALVINGS = 8
 """Queries that close in on a radius: to 1/256 of it."""

@@ -11,27 +11,25 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from robustpose.attacks.acceleration import FusedModel, Unfinished
-from robustpose.attacks.contract import Attacked, AttackError, Target, check_input, checked, predict
-from robustpose.attacks.ensemble import Ensemble, run_moves
-from robustpose.attacks.spatial import SpatialAttack, search_motions
-from robustpose.attacks.untouched import untouched
-from robustpose.errors import RobustPoseError
-from robustpose.metrics import Pck
-from robustpose.objectives import Aim, Objective, correct_radius
-from robustpose.threats import Motion
-from robustpose.types import (
+from robustpose.attack_types import (
     Attack,
-    Batch,
     CappedLoss,
     Loss,
     LossOfParts,
     MinimumNormAttack,
-    PoseModel,
     StopsAtCap,
     Threat,
     TrajectoryAttack,
 )
+from robustpose.attacks.acceleration import FusedModel, Unfinished
+from robustpose.attacks.contract import Attacked, AttackError, Target, check_input, checked, predict, untouched
+from robustpose.attacks.ensemble import Ensemble, run_moves
+from robustpose.attacks.spatial import SpatialAttack, search_motions
+from robustpose.errors import RobustPoseError
+from robustpose.metrics import Pck
+from robustpose.objectives import Aim, Objective, correct_radius
+from robustpose.threats import Motion
+from robustpose.types import Batch, PoseModel
 
 AnyAttack = Attack | Ensemble | SpatialAttack
 """An attack of any kind: on pixel values, of several attacks, or one that moves the image and its truth."""
@@ -100,7 +98,7 @@ def run_along(
 ) -> dict[int, Attacked]:
     """Attack a batch once, and return what the attack had done after each number of steps in `at`; see `run`.
 
-    The k-th iterate of a trajectory (types.TrajectoryAttack) is what the same attack of k steps returns, so a
+    The k-th iterate of a trajectory (TrajectoryAttack) is what the same attack of k steps returns, so a
     sweep over steps costs its longest attack. at=None is the end alone, under the key 0, for any attack.
     """
     check_input(model, batch, target)
@@ -237,7 +235,7 @@ class _Counter:
 
 @dataclass(frozen=True)
 class _CountedParts:
-    """A loss of parts, counted (types.LossOfParts)."""
+    """A loss of parts, counted (attack_types.LossOfParts)."""
 
     counted: Tensor
     whole: Loss

@@ -15,9 +15,8 @@ import torch
 from torch import Generator, Tensor
 
 from robustpose import geometry
-from robustpose.attacks.contract import Attacked, AttackError, Moved, predict
+from robustpose.attacks.contract import Attacked, AttackError, Moved, predict, untouched
 from robustpose.attacks.gradient import check_differentiable, no_gradient
-from robustpose.attacks.untouched import untouched
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import Pck
 from robustpose.objectives import Aim, TrainingLoss, correct_radius

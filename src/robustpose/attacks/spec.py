@@ -24,7 +24,7 @@ class AttackSpec:
 
     make         makes it; steps None is its own number
     summary      one line, for `robustpose list attacks`
-    kind         how it runs. 'perturbation': raises one loss by changing pixel values (types.Attack);
+    kind         how it runs. 'perturbation': raises one loss by changing pixel values (attack_types.Attack);
                  'ensemble': runs several of those (ensemble.Ensemble); 'spatial': moves the image, and the truth
                  along (spatial.SpatialAttack)
     needs        of the model: its gradients, its scores (raw output), or its decisions (right or wrong)

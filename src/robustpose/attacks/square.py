@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from robustpose.attack_types import Loss, Threat
 from robustpose.attacks.pgd import higher
 from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
-from robustpose.types import Loss, Threat
 
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 """Queries, of 10000, after which the squares have half the area: the paper's."""

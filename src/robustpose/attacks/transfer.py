@@ -20,10 +20,10 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from robustpose.attack_types import Loss, Threat
 from robustpose.attacks.gradient import input_gradient
 from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
-from robustpose.types import Loss, Threat
 
 
 @dataclass(frozen=True)

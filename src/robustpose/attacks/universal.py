@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from robustpose.attacks.acceleration import FusedModel
-from robustpose.attacks.contract import AttackError
-from robustpose.attacks.untouched import untouched
+from robustpose.attacks.contract import AttackError, untouched
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import Aim, Objective, correct_radius
 from robustpose.types import Batch, PoseModel

@@ -97,11 +97,11 @@ def attack(
     as_json: Annotated[bool, typer.Option("--json", help="Print only the result, as JSON")] = False,
 ) -> None:
     """Attack one model on a data set, or on one unlabelled photo, and report its score under attack."""
+    from robustpose.analysis.alarms import watch_model
     from robustpose.analysis.scores import outcome
     from robustpose.attacks import attack_spec
     from robustpose.cli.ownphoto import attack_own_photo
     from robustpose.cli.running import report_people_left_out, run_study, say_where
-    from robustpose.cli.watching import watch_model
     from robustpose.defences import behind
     from robustpose.jobs.job import key_of
     from robustpose.jobs.setting import Setting

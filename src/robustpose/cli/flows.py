@@ -8,9 +8,8 @@ from robustpose.analysis.alarms import watch_study
 from robustpose.analysis.scores import outcome
 from robustpose.cli.running import How, report_people_left_out, run_plan, run_study, say_where
 from robustpose.errors import RobustPoseError, unknown_name
-from robustpose.jobs.local import LocalEngine
 from robustpose.jobs.ray import RayEngine
-from robustpose.jobs.run import Shard
+from robustpose.jobs.run import LocalEngine, Shard
 from robustpose.report import html, terminal
 from robustpose.studies.realism import Realism, run_realism
 from robustpose.studies.spec import StudySpec

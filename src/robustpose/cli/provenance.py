@@ -16,9 +16,8 @@ import numpy as np
 import torch
 
 import robustpose
-from robustpose.jobs.local import LocalEngine
 from robustpose.jobs.ray import RayEngine
-from robustpose.jobs.run import Engine, Shard
+from robustpose.jobs.run import Engine, LocalEngine, Shard
 from robustpose.jobs.store import write_atomically
 
 

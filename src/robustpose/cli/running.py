@@ -11,8 +11,7 @@ from robustpose.analysis.scores import Outcome, Row, all_rows, remarks, write_re
 from robustpose.cli.provenance import write_provenance
 from robustpose.data.rendered import RenderedPeople
 from robustpose.jobs.job import Job
-from robustpose.jobs.local import LocalEngine
-from robustpose.jobs.run import Engine, Shard, run_all
+from robustpose.jobs.run import Engine, LocalEngine, Shard, run_all
 from robustpose.jobs.store import Store
 from robustpose.jobs.workbench import input_size_of, padding_of
 from robustpose.report import html, terminal

@@ -64,7 +64,8 @@ def analyse_user_study(
     """Analyse answers: fraction correct, d' and the eps at which people see the change."""
     from robustpose.jobs.store import write_atomically
     from robustpose.report import terminal
-    from robustpose.userstudy import analyse, read_answers, rows_as_csv
+    from robustpose.report.terminal.userstudy import rows_as_csv
+    from robustpose.userstudy import analyse, read_answers
 
     found = analyse(read_answers(answers, page=page), seed=seed)
     if out is not None:
@@ -81,7 +82,7 @@ def analyse_user_study(
 
 def _as_json(found: "Analysis") -> dict[str, object]:
     """Return the analysis; threshold values outside the tested eps are null, and `says` explains them."""
-    from robustpose.userstudy import criterion, reading
+    from robustpose.report.terminal.userstudy import criterion, reading
 
     thresholds = [
         {**asdict(each), **{name: _tested(getattr(each, name)) for name in ("value", "low", "high")}}

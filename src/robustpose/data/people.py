@@ -17,8 +17,7 @@ from robustpose.data.photos import UnreadablePhoto, photo_folder, read_photo
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Floats, Pixels, box_crop, crop_image, crop_points
 from robustpose.skeletons import FACE, Skeleton
-from robustpose.types import Batch
-from robustpose.versions import versioned
+from robustpose.types import Batch, versioned
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,7 @@ from robustpose.defences.smoothing import box, gaussian, median, smoothed
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.models import OpenedModel, is_model, open_model, takes_spec
 from robustpose.models.specs import ModelSpec
-from robustpose.types import PoseModel
-from robustpose.versions import versioned
+from robustpose.types import PoseModel, versioned
 
 DEFENCES: dict[str, DefenceSpec] = {
     "flip": DefenceSpec(flip_tested, summary="Mean with the answer to the mirrored image"),

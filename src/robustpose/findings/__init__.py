@@ -20,8 +20,8 @@ from robustpose.findings.transfer import TRANSFER
 from robustpose.findings.universal_pictures import UNIVERSAL_PICTURES
 from robustpose.jobs.job import Job
 from robustpose.jobs.store import Store
+from robustpose.study.definition import CLEAN
 from robustpose.study.plan import Plan
-from robustpose.study.view import CLEAN
 
 FINDINGS: dict[str, Finding] = {
     "fig2a": FIG2A,

@@ -17,8 +17,8 @@ from robustpose.findings.sweeps import EPS8, relative_sample
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.transfer import MIRRORED
 from robustpose.metrics import Estimate
+from robustpose.study.definition import CLEAN, Learn, View
 from robustpose.study.plan import Plan
-from robustpose.study.view import CLEAN, Learn, View
 
 IMAGE_SPECIFIC = View(Setting("igsm", EPS8))
 UNIVERSAL = View(universal=Learn(16 / 255))

@@ -27,8 +27,8 @@ from robustpose.findings.sweeps import EPS8, asks_of, heatmap_models, regression
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate, Table
 from robustpose.metrics.table import Floats
+from robustpose.study.definition import CLEAN, View
 from robustpose.study.plan import Plan
-from robustpose.study.view import CLEAN, View
 
 WATCHED = (Setting("fgsm", EPS8), Setting("igsm", EPS8), Setting("igsm", EPS8, targeted=True))
 KL, PEAK, PLAUSIBILITY = "KL", "peak", "plausibility"

@@ -43,8 +43,8 @@ from robustpose.findings.sweeps import (
     staged_models,
 )
 from robustpose.metrics import Estimate
+from robustpose.study.definition import CLEAN, View
 from robustpose.study.plan import Plan
-from robustpose.study.view import CLEAN, View
 
 
 def _order(order: Order, sweep: Sweep, paper: str) -> Claim:

@@ -11,8 +11,8 @@ from robustpose.findings.statistics import Sample, mean, scored, verdict, verdic
 from robustpose.findings.sweeps import EPS8, Sweep, all_models, asks_of, curves, model_of, staged_models
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate
+from robustpose.study.definition import CLEAN
 from robustpose.study.plan import Plan
-from robustpose.study.view import CLEAN
 
 Claim = Callable[[Evidence], Iterable[Contrast | Verdict | Exhibit | str]]
 """What is read off a figure: contrasts, which are judged and laid out over eps, verdicts, exhibits, remarks."""

@@ -18,8 +18,8 @@ from robustpose.findings.sweeps import design_of, relative_sample
 from robustpose.jobs.workbench import input_size_of, padding_of
 from robustpose.metrics import Estimate
 from robustpose.models import MODELS
+from robustpose.study.definition import CLEAN, View
 from robustpose.study.plan import Plan
-from robustpose.study.view import CLEAN, View
 
 
 @dataclass(frozen=True)

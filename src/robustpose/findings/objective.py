@@ -14,8 +14,8 @@ from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate
 from robustpose.models import OpenedModel
 from robustpose.objectives import Margin
+from robustpose.study.definition import View
 from robustpose.study.plan import Plan
-from robustpose.study.view import View
 
 _MARGIN = "margin"
 

@@ -22,8 +22,8 @@ from robustpose.jobs.setting import Setting
 from robustpose.metrics import gmsd, psnr, ssim
 from robustpose.metrics.perceptual import PEAK, Pixels
 from robustpose.metrics.table import Floats
+from robustpose.study.definition import View
 from robustpose.study.plan import Plan
-from robustpose.study.view import View
 
 SHOWN = ("fgsm", "igsm")
 

@@ -19,8 +19,8 @@ from robustpose.findings.task_scores import slot_of_task, task_relative, tasks_o
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate
 from robustpose.metrics.table import Floats
+from robustpose.study.definition import View
 from robustpose.study.plan import Plan
-from robustpose.study.view import View
 
 RULE = min(math.ceil(1.25 * 8), 8 + 4)
 """Steps that the rule gives at 8/255."""

@@ -10,9 +10,9 @@ from robustpose.findings.statistics import Sample, kept, lost, mean, scored
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate, Pck
 from robustpose.models import OpenedModel
+from robustpose.study.definition import CLEAN, View
 from robustpose.study.described import stages_of
 from robustpose.study.plan import Plan
-from robustpose.study.view import CLEAN, View
 from robustpose.types import DescribedHead
 
 EPS8 = 8 / 255

@@ -24,8 +24,8 @@ from robustpose.findings.reported import reported
 from robustpose.findings.statistics import Sample, kept, lost, mean, scored, verdict
 from robustpose.findings.sweeps import curve, relative_sample, slot_of, staged_models
 from robustpose.jobs.setting import Setting
+from robustpose.study.definition import CLEAN, Learn, View
 from robustpose.study.plan import Plan
-from robustpose.study.view import CLEAN, Learn, View
 from robustpose.threats import format_eps
 from robustpose.types import PoseDataset
 

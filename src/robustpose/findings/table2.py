@@ -20,8 +20,8 @@ from robustpose.findings.statistics import Sample, mean, ratio, verdict, verdict
 from robustpose.findings.sweeps import EPS8, as_target, asks_of
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import ALL, Estimate, Pck, Table, pair
+from robustpose.study.definition import CLEAN, View
 from robustpose.study.plan import Plan
-from robustpose.study.view import CLEAN, View
 
 UNTARGETED = Setting("igsm", EPS8)
 TARGETED = Setting("igsm", EPS8, targeted=True)

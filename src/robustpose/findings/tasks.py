@@ -37,8 +37,8 @@ from robustpose.findings.task_scores import (
 )
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import Estimate
+from robustpose.study.definition import CLEAN, View
 from robustpose.study.plan import Plan
-from robustpose.study.view import CLEAN, View
 
 _SAME_BACKBONE = ("resdec", "resdec_pre", "resreg")
 _SHORT = 10

@@ -17,8 +17,8 @@ from robustpose.findings.matrix import (
 )
 from robustpose.findings.sweeps import EPS8
 from robustpose.jobs.setting import Setting
+from robustpose.study.definition import View
 from robustpose.study.plan import Plan
-from robustpose.study.view import View
 
 IGSM = Setting("igsm", EPS8)
 

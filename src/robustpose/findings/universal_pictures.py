@@ -26,8 +26,8 @@ from robustpose.findings.statistics import Sample, mean, resampled, verdict
 from robustpose.findings.sweeps import heatmap_models
 from robustpose.metrics import Table, pair
 from robustpose.metrics.table import Floats
+from robustpose.study.definition import CLEAN, Learn, View
 from robustpose.study.plan import Plan
-from robustpose.study.view import CLEAN, Learn, View
 
 LEARN = Learn(16 / 255)
 UNDER = View(universal=LEARN)

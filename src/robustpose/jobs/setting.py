@@ -2,11 +2,11 @@
 
 from dataclasses import asdict, dataclass
 
+from robustpose.attack_types import TrajectoryAttack
 from robustpose.attacks import ATTACKS, SEARCHES, AnyAttack, AttackSpec, check_attack, make_attack
 from robustpose.errors import unknown_name
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import THREATS, format_eps, known_threat, make_threat
-from robustpose.types import TrajectoryAttack
 
 
 @dataclass(frozen=True)

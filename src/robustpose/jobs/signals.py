@@ -8,7 +8,7 @@ divergence  (N, K) for heatmap models: Kullback-Leibler divergence, in nats, of 
 
 Outputs of an attack are stored with them:
 
-smallest    (N, K) for minimum-norm attacks: see types.MinimumNorms
+smallest    (N, K) for minimum-norm attacks: see attack_types.MinimumNorms
 beaten      (N, K) for ensembles: 1 if any image of the person, not only the worst, broke the keypoint
 motion      (N, 4) for spatial attacks: the motion of each person
 """

@@ -1,9 +1,11 @@
 """The result store: a folder with one file per job, each written atomically. No server, no lock.
 
 A kill at any moment loses only the jobs in progress. The same job always gives the same bytes: a file contains no
-time and no location. The images of a cell are in a separate file, which is written before the result.
+time and no location. The images of a cell are in a separate file, which is written before the result. Results of
+stores of format 3 are read but never written; their keys are one hash of the fields and of a version of the code.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -17,7 +19,6 @@ import numpy as np
 
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.job import Job, R, all_versions, described, identity_of, key_of
-from robustpose.jobs.legacy import legacy_key
 from robustpose.jobs.results import Arrays, Pictures, Stored
 
 _FORMAT = 4
@@ -175,3 +176,30 @@ def _versions_in(path: Path) -> dict[str, object]:
     if "versions" in job:
         return dict(job["versions"])
     return {"code": job["version"] if "version" in job else job["people"]["version"]}
+
+
+_AUTOPOSE = 3
+"""The version of autopose in these keys."""
+
+_CHANGES = {"mirrored": "flip", "flip": "flip test"}
+"""Changes of replayed images that had another name, or, of the flip test, none."""
+
+
+def legacy_key(job: Job[Any], version: str) -> str:
+    """Return the name under which a version of the code stored a job (32 hex digits)."""
+    text = json.dumps(_fields(job, version), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _fields(job: Job[Any], version: str) -> dict[str, object]:
+    fields = dict(job.fields())
+    if fields["kind"] == "replay":
+        people, source = fields["people"], fields["source"]
+        key = None if source is None else legacy_key(source, version)  # type: ignore[arg-type]
+        change = _CHANGES.get(str(fields["change"]), fields["change"])
+        return {**fields, "change": change, "people": _fields(people, version), "source": key}  # type: ignore[arg-type]
+    if fields["kind"] == "attack":
+        del fields["kind"]
+    if isinstance(setting := fields.get("setting"), dict) and setting["attack"] == "autopose":
+        fields["setting"] = {**setting, "numbers": {**setting["numbers"], "version": _AUTOPOSE}}
+    return {**fields, "version": version}

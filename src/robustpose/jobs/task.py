@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from robustpose import attacks
-from robustpose.attacks.untouched import untouched
+from robustpose.attack_types import Loss
+from robustpose.attacks.contract import untouched
 from robustpose.data.augment import PADDING
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.job import Computed, Job, Sources
@@ -20,7 +21,7 @@ from robustpose.jobs.workbench import Workbench, input_size_of
 from robustpose.metrics import overlaps
 from robustpose.models.architectures.tasks import task_loss
 from robustpose.threats import make_threat
-from robustpose.types import HasTaskLabels, Loss
+from robustpose.types import HasTaskLabels
 
 VERSION = 1
 """Must be increased when reading labels or scoring predictions changes."""

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from robustpose import attacks
 from robustpose.errors import at_work
-from robustpose.jobs.cached_people import cache_people
 from robustpose.jobs.job import Computed, Job, Sources
 from robustpose.jobs.results import Arrays, Floats
-from robustpose.jobs.workbench import Workbench, input_size_of, padding_of
+from robustpose.jobs.workbench import Workbench, cache_people, input_size_of, padding_of
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import format_eps
 from robustpose.types import Batch

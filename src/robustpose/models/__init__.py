@@ -17,7 +17,7 @@ from robustpose.models.architectures import Architecture as Architecture
 from robustpose.models.architectures import build as build
 from robustpose.models.architectures.tasks import VERSION as TASK_VERSION
 from robustpose.models.importers import IMPORTERS
-from robustpose.models.opened import OpenedModel as OpenedModel
+from robustpose.models.importers.spec import OpenedModel as OpenedModel
 from robustpose.models.pulled import PULLS, pulled_path
 from robustpose.models.specs import ModelSpec
 from robustpose.models.weights import (
@@ -29,8 +29,7 @@ from robustpose.models.weights import (
     shipped_weights,
 )
 from robustpose.skeletons import SKELETONS
-from robustpose.types import PoseModel
-from robustpose.versions import versioned
+from robustpose.types import PoseModel, versioned
 
 
 def model_specs() -> list[str]:

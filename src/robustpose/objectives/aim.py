@@ -6,8 +6,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from robustpose.attack_types import Loss
 from robustpose.metrics import PCK, PCKH, Pck
-from robustpose.types import Batch, Loss, PoseModel
+from robustpose.types import Batch, PoseModel
 
 
 @dataclass(frozen=True)

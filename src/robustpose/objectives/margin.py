@@ -7,10 +7,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from robustpose.attack_types import Loss, LossOfParts
 from robustpose.errors import RobustPoseError
 from robustpose.models.heads.margins import distances
 from robustpose.objectives.aim import Aim, counting
-from robustpose.types import Head, Loss, LossOfParts, MarginHead, PoseModel
+from robustpose.types import Head, MarginHead, PoseModel
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Keypoints:
 class MeanMargin:
     """The mean over a person's counted keypoints of what `of` says, up to `enough` each.
 
-    It is both a types.LossOfParts and a types.CappedLoss.
+    It is both a attack_types.LossOfParts and a types.CappedLoss.
     """
 
     of: Loss

@@ -5,8 +5,9 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
+from robustpose.attack_types import Loss
 from robustpose.objectives.aim import Aim
-from robustpose.types import Loss, PoseModel
+from robustpose.types import PoseModel
 
 
 @dataclass(frozen=True)

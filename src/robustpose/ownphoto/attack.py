@@ -17,15 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from robustpose.attack_types import Attack, Threat
 from robustpose.attacks import craft
 from robustpose.attacks.acceleration import FusedModel
-from robustpose.attacks.untouched import untouched
+from robustpose.attacks.contract import untouched
 from robustpose.geometry import Floats, Pixels, box_crop
 from robustpose.objectives import Aim, Objective
 from robustpose.ownphoto.box import Box, beyond, look
 from robustpose.ownphoto.surface import PhotoSurface
 from robustpose.skeletons import Skeleton
-from robustpose.types import Attack, PoseModel, Threat
+from robustpose.types import PoseModel
 
 CORRECT = 0.1
 """Fraction of the box's longer side: PCK@0.1, because a photo has no head size."""

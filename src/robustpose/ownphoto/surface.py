@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from robustpose.attack_types import Loss
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Floats, Pixels, crop_sources
 from robustpose.objectives import MeanMargin
-from robustpose.types import Loss
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,9 +6,8 @@ from robustpose.findings import FINDINGS
 from robustpose.jobs.setting import Setting
 from robustpose.studies.grid import chosen, untrained
 from robustpose.studies.spec import StudySpec
-from robustpose.study.definition import Study
+from robustpose.study.definition import PAPER_EPS, Study
 from robustpose.study.options import GridOptions
-from robustpose.study.view import PAPER_EPS
 
 PAPER = Study(
     name="paper",

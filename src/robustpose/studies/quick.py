@@ -11,9 +11,8 @@ from robustpose.jobs.setting import Setting
 from robustpose.studies.grid import chosen, untrained
 from robustpose.studies.paper import PAPER
 from robustpose.studies.spec import StudySpec
-from robustpose.study.definition import Study
+from robustpose.study.definition import Grid, Study
 from robustpose.study.options import GridOptions
-from robustpose.study.view import Grid
 
 EPS = tuple(level / 255 for level in (1, 2, 8, 32))
 TARGETED_EPS = tuple(level / 255 for level in (2, 8, 32))

@@ -20,8 +20,7 @@ from robustpose.metrics import Pck, main_metric
 from robustpose.models import OpenedModel, OpenedTask, open_task
 from robustpose.objectives import OBJECTIVES
 from robustpose.skeletons import Skeleton
-from robustpose.study.definition import Study
-from robustpose.study.view import Learn, On, View
+from robustpose.study.definition import Learn, On, Study, View
 from robustpose.types import HasTaskLabels, PoseDataset
 
 

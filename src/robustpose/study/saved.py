@@ -14,10 +14,9 @@ from robustpose.errors import RobustPoseError
 from robustpose.fields import wrong_field
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store, write_atomically
-from robustpose.study.definition import Study
+from robustpose.study.definition import Grid, Study
 from robustpose.study.described import described_by_results, runs_code, stored_model, stored_task
 from robustpose.study.plan import Plan, open_models, open_plan
-from robustpose.study.view import Grid
 
 FILE = "study.json"
 

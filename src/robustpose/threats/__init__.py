@@ -1,10 +1,11 @@
-"""The allowed perturbations: of pixel values (types.Threat), or motions of the whole picture (motion.Motion).
+"""The allowed perturbations: of pixel values (Threat), or motions of the whole picture (motion.Motion).
 
 Each file holds all that is known of a threat, as a ThreatSpec.
 """
 
 from typing import Literal
 
+from robustpose.attack_types import Threat
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.threats.l0 import L0, L0_SPEC
 from robustpose.threats.l1 import L1, L1_SPEC
@@ -13,7 +14,6 @@ from robustpose.threats.linf import LINF_SPEC, Linf
 from robustpose.threats.motion import ROTATION_SPEC, SCALING_SPEC, SPATIAL_SPEC, TRANSLATION_SPEC, Motion
 from robustpose.threats.patch import PATCH_SPEC, Patch
 from robustpose.threats.spec import ThreatSpec, format_budget, parse_budget
-from robustpose.types import Threat
 
 THREATS: dict[str, ThreatSpec[Threat] | ThreatSpec[Motion]] = {
     "linf": LINF_SPEC,

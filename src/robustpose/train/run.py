@@ -14,9 +14,8 @@ from robustpose.errors import RobustPoseError
 from robustpose.models import build
 from robustpose.models.weights import take_fitting
 from robustpose.skeletons import MPII_16, Skeleton
-from robustpose.train.batches import Drawing
 from robustpose.train.processes import join
-from robustpose.train.recipe import Recipe
+from robustpose.train.recipe import Drawing, Recipe
 from robustpose.train.tasks import TrainingBatch, TrainingTask, training_task_of
 
 _READ_EVERY = 20

@@ -9,7 +9,6 @@ from robustpose.userstudy.analysis import Analysis, Comparison, Rate, Threshold,
 from robustpose.userstudy.answers import Answer, Answers, Participant, read_answers
 from robustpose.userstudy.page import write_page
 from robustpose.userstudy.psychometric import Curve, d_prime, fit_curve, wilson
-from robustpose.userstudy.reading import criterion, reading, rows_as_csv
 from robustpose.userstudy.stimuli import Pair, Stimuli, read_stimuli, sign_noise
 from robustpose.userstudy.trials import CATCH_EPS, Design, Trial, UserStudy, draw_trials
 
@@ -29,14 +28,11 @@ __all__ = [
     "Trial",
     "UserStudy",
     "analyse",
-    "criterion",
     "d_prime",
     "draw_trials",
     "fit_curve",
     "read_answers",
     "read_stimuli",
-    "reading",
-    "rows_as_csv",
     "sign_noise",
     "wilson",
     "write_page",

@@ -6,10 +6,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from robustpose.models import SIZES, build
-from robustpose.models.architectures.deconvolution import Deconvolution
+from robustpose.models.architectures.layers import Deconvolution, Standardise
 from robustpose.models.architectures.resdec import ResDec, ResReg, backbone
 from robustpose.models.architectures.resnet import BasicBlock, Bottleneck, ResNet
-from robustpose.models.architectures.standardise import Standardise
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 
 

@@ -9,7 +9,7 @@ import torch
 from robustpose.errors import RobustPoseError
 from robustpose.models.heads import CentreHead, CoordinateHead, HeatmapHead, OffsetHead
 from robustpose.models.importers.imported import ImportedPose
-from robustpose.models.importers.tflite.loading import load_tflite
+from robustpose.models.importers.tflite import load_tflite
 from robustpose.types import PoseModel
 from tests.models.importers.tflite_files import Array, Op, tflite_bytes
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from robustpose.errors import RobustPoseError
+from robustpose.models.importers.onnx import _input, _package, _planned, _weights
 from robustpose.models.importers.onnx.graph import OnnxGraph
-from robustpose.models.importers.onnx.loading import _input, _package, _planned, _weights
 from robustpose.models.importers.onnx.ops import OPERATORS
 from tests.models.importers.onnx_files import Array, model_of, node, onnx_package, reference
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from robustpose import attacks
+from robustpose.attack_types import Attack, Loss, Threat
 from robustpose.errors import RobustPoseError
 from robustpose.models import open_model
 from robustpose.models.heads import CoordinateHead
@@ -14,7 +15,7 @@ from robustpose.models.specs import ModelSpec, make_spec
 from robustpose.objectives import TrainingLoss
 from robustpose.skeletons import Skeleton
 from robustpose.threats import Linf
-from robustpose.types import Attack, Batch, Loss, Threat
+from robustpose.types import Batch
 from tests.models.importers.test_imported import lights
 
 HEATMAPS: dict[str, object] = {

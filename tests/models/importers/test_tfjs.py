@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robustpose.errors import RobustPoseError
+from robustpose.models.importers.tfjs import load_tfjs
 from robustpose.models.importers.tfjs.files import read_files
 from robustpose.models.importers.tfjs.graph import inputs_and_outputs, read_graph
-from robustpose.models.importers.tfjs.loading import load_tfjs
 from tests.models.importers.tfjs_cases import layer
 from tests.models.importers.tfjs_files import Array, Files, Op, numbers, text, tfjs_files, write
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from robustpose.errors import RobustPoseError
+from robustpose.models.importers.tflite import load_tflite
 from robustpose.models.importers.tflite.graph import inputs_and_outputs, read_graph
-from robustpose.models.importers.tflite.loading import load_tflite
 from robustpose.types import PoseModel
 from tests.models.importers.tflite_files import REAL_MODELS, Array, Op, real_path, runtime_outputs, tflite_bytes
 from tests.models.real_people import real_people, share_found

@@ -1,7 +1,7 @@
 """Architectures, a file a family: MODELS find keypoints, TASKS do other things on the same backbone.
 
 Each builds in two sizes, 'compact' (128x128, weights in the package) and 'published' (256x256, for those who train
-on MPII or COCO). What several of them stand on: resnet.py, deconvolution.py, standardise.py.
+on MPII or COCO). What several of them stand on: resnet.py, layers.py.
 """
 
 from collections.abc import Callable

@@ -10,8 +10,8 @@ and 2 exchanges in its last stages where W32 has 4 and 3.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from robustpose.models.architectures.layers import Standardise
 from robustpose.models.architectures.resnet import BasicBlock, Bottleneck
-from robustpose.models.architectures.standardise import Standardise
 from robustpose.models.heads import HeatmapHead
 from robustpose.skeletons import MPII_16, Skeleton
 from robustpose.types import PoseOutput

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from robustpose import geometry
-from robustpose.models.architectures.deconvolution import Deconvolution
+from robustpose.models.architectures.layers import Deconvolution, Standardise
 from robustpose.models.architectures.resdec import INPUT_SIZES, WIDTHS, backbone
 from robustpose.models.architectures.resnet import ResNet
-from robustpose.models.architectures.standardise import Standardise
 from robustpose.models.heads import CoordinateHead
 from robustpose.skeletons import MPII_16, Skeleton
 from robustpose.types import PoseOutput

@@ -16,9 +16,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from robustpose.models.architectures.deconvolution import Deconvolution
+from robustpose.models.architectures.layers import Deconvolution, Standardise
 from robustpose.models.architectures.resnet import Bottleneck, ResNet
-from robustpose.models.architectures.standardise import Standardise
 from robustpose.models.heads import CoordinateHead, HeatmapHead
 from robustpose.skeletons import MPII_16, Skeleton
 from robustpose.types import PoseOutput

@@ -17,10 +17,9 @@ official code has it for MPII, there on HRNet-W32), 3 at 128x128.
 import torch
 from torch import Tensor, nn
 
-from robustpose.models.architectures.deconvolution import Deconvolution
+from robustpose.models.architectures.layers import Deconvolution, Standardise
 from robustpose.models.architectures.resdec import INPUT_SIZES, WIDTHS, backbone
 from robustpose.models.architectures.resnet import ResNet
-from robustpose.models.architectures.standardise import Standardise
 from robustpose.models.heads import SimCCHead
 from robustpose.skeletons import MPII_16, Skeleton
 from robustpose.types import PoseOutput

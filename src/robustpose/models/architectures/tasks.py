@@ -21,9 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from robustpose.models.architectures.layers import Standardise
 from robustpose.models.architectures.resdec import INPUT_SIZES, WIDTHS, backbone
 from robustpose.models.architectures.resnet import ResNet
-from robustpose.models.architectures.standardise import Standardise
 
 ACTION_CLASSES = 16
 PART_CLASSES = 15

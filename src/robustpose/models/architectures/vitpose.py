@@ -12,8 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robustpose.models.architectures.deconvolution import Deconvolution
-from robustpose.models.architectures.standardise import Standardise
+from robustpose.models.architectures.layers import Deconvolution, Standardise
 from robustpose.models.heads import HeatmapHead
 from robustpose.skeletons import MPII_16, Skeleton
 from robustpose.types import PoseOutput

@@ -1,11 +1,11 @@
 """IMPORTERS: models of other formats, as differentiable modules. A new one is one file and one line here."""
 
 from robustpose.models.importers.hf import HF
-from robustpose.models.importers.onnx.loading import ONNX
+from robustpose.models.importers.onnx import ONNX
 from robustpose.models.importers.python import CALLABLE, TORCH
 from robustpose.models.importers.spec import ImporterSpec
-from robustpose.models.importers.tfjs.loading import TFJS
-from robustpose.models.importers.tflite.loading import TFLITE
+from robustpose.models.importers.tfjs import TFJS
+from robustpose.models.importers.tflite import TFLITE
 from robustpose.models.importers.torchscript import TORCHSCRIPT
 
 IMPORTERS: dict[str, ImporterSpec] = {

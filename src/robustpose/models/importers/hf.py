@@ -18,12 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.importers.checking import check_model
-from robustpose.models.importers.imported import ImportedPose
-from robustpose.models.importers.outputs import StagesOf, named_outputs
+from robustpose.models.importers.imported import ImportedPose, StagesOf, named_outputs
+from robustpose.models.importers.opening import check_model
 from robustpose.models.importers.python import fingerprint_of, plain_name
-from robustpose.models.importers.spec import ImporterSpec
-from robustpose.models.opened import OpenedModel
+from robustpose.models.importers.spec import ImporterSpec, OpenedModel
 from robustpose.models.specs import ModelSpec, given_spec
 from robustpose.skeletons import COCO_17
 

@@ -21,11 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.importers.checking import check_model
-from robustpose.models.importers.imported import ImportedPose, check_stages
-from robustpose.models.importers.outputs import StagesOf
-from robustpose.models.importers.spec import ImporterSpec
-from robustpose.models.opened import OpenedModel
+from robustpose.models.importers.imported import ImportedPose, StagesOf, check_stages
+from robustpose.models.importers.opening import check_model
+from robustpose.models.importers.spec import ImporterSpec, OpenedModel
 from robustpose.models.specs import ModelSpec, given_spec
 from robustpose.types import PoseModel
 

@@ -6,9 +6,21 @@ from pathlib import Path
 from typing import Literal
 
 from robustpose.models.importers.imported import ImportedPose
-from robustpose.models.opened import OpenedModel
 from robustpose.models.specs import ModelSpec
-from robustpose.versions import versioned
+from robustpose.types import PoseModel, versioned
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model ready to be attacked, with what identifies it in results.
+
+    fingerprint  a hash of the weights (and of the spec, for an imported model)
+    """
+
+    name: str
+    module: PoseModel
+    fingerprint: str
+
 
 GivenSpec = Path | ModelSpec | None
 """A model spec as a file or already read; None where none was given."""

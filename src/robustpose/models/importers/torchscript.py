@@ -14,11 +14,8 @@ import torch
 
 from robustpose.errors import RobustPoseError
 from robustpose.models.importers.archive import read_archive
-from robustpose.models.importers.checking import check_model
-from robustpose.models.importers.files import read_file
-from robustpose.models.importers.imported import ImportedPose
-from robustpose.models.importers.opening import choose_spec, fingerprint_of
-from robustpose.models.importers.outputs import StagesOf
+from robustpose.models.importers.imported import ImportedPose, StagesOf
+from robustpose.models.importers.opening import check_model, choose_spec, fingerprint_of, read_file
 from robustpose.models.importers.spec import ImporterSpec, file_opener
 from robustpose.models.importers.trial import try_archive
 from robustpose.models.specs import ModelSpec

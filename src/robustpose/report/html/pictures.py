@@ -2,15 +2,18 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
 from robustpose import geometry
 from robustpose.errors import RobustPoseError
 from robustpose.findings.drawing import FRACTION_BITS, OUTLINE, Color, Pixels, fixed, limb_color
 from robustpose.metrics.table import Bools, Floats
 from robustpose.skeletons import Skeleton
+from robustpose.types import Batch
 
 MID_GREY = 128
 _REACH = 64
@@ -98,3 +101,29 @@ def _line(canvas: Pixels, a: Floats, b: Floats, color: Color, thickness: int) ->
 
 def _dot(canvas: Pixels, at: Floats, color: Color, radius: int) -> None:
     cv2.circle(canvas, fixed(at), radius << FRACTION_BITS, color, cv2.FILLED, cv2.LINE_AA, FRACTION_BITS)
+
+
+COLUMNS = 8
+_GAP = 4
+
+
+def write_sheet(batch: Batch, path: Path) -> None:
+    """Write the people of a batch as one PNG, row by row; only labelled keypoints are drawn."""
+    images = (batch.images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    keypoints, visible = batch.keypoints.double().numpy(), batch.visible.numpy()
+    tiles = [
+        draw_pose(image, points, batch.skeleton, shown=shown)
+        for image, points, shown in zip(images, keypoints, visible, strict=True)
+    ]
+    path.write_bytes(png(_grid(tiles)))
+
+
+def _grid(tiles: list[Pixels]) -> Pixels:
+    height, width = tiles[0].shape[:2]
+    rows = -(-len(tiles) // COLUMNS)
+    columns = min(COLUMNS, len(tiles))
+    sheet = np.full((rows * (height + _GAP), columns * (width + _GAP), 3), 255, np.uint8)
+    for i, tile in enumerate(tiles):
+        y, x = (i // COLUMNS) * (height + _GAP), (i % COLUMNS) * (width + _GAP)
+        sheet[y : y + height, x : x + width] = tile
+    return sheet

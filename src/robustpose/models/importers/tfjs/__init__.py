@@ -1,1 +1,44 @@
-"""TF.js graph models: loading.py opens one, files.py reads it, graph.py plans it, ops.py and others compute it."""
+"""TF.js: a graph model (model.json and its shards) as a differentiable PoseModel.
+
+Agrees with TF.js; the batch is free although the file may say 1. Layers models are refused: convert them to graph
+models. Nothing of a file is run but the operators in ops.py.
+
+files.py reads a model, graph.py plans it; ops.py lists its operators, layers.py and shapes.py hold them.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from robustpose.models.importers.graph import ModelFile, PlannedGraph
+from robustpose.models.importers.imported import ImportedPose
+from robustpose.models.importers.opening import open_model
+from robustpose.models.importers.spec import ImporterSpec, file_opener
+from robustpose.models.importers.tfjs.files import read_files
+from robustpose.models.importers.tfjs.graph import check_operators, inputs_and_outputs, read_graph
+from robustpose.models.specs import ModelSpec
+
+
+def load_tfjs(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
+    """Open a model.json (or its folder) with its shipped spec, or with the user's `spec`; comes in eval mode.
+
+    RobustPoseError where the files or the spec cannot be used, or where they do not fit together.
+    """
+    files = read_files(path)
+    inputs, outputs = inputs_and_outputs(files)
+
+    def read(picture: tuple[int, ...], stages: Sequence[str]) -> PlannedGraph:
+        return read_graph(files, picture, outputs=stages)
+
+    def check() -> None:
+        check_operators(files)
+
+    # Only the picture's size is written down, and convolutions take any; each layer is planned for the spec's.
+    return open_model(ModelFile(files.file, "tfjs", files.sha256, inputs, outputs, True, check, read), card=card)
+
+
+TFJS = ImporterSpec(
+    open=file_opener(load_tfjs),
+    place="tfjs:PATH",
+    summary="TensorFlow.js graph model: model.json or its folder",
+    layout="NHWC",
+)

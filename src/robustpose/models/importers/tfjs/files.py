@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.importers.files import read_file
 from robustpose.models.importers.graph import damage_named
+from robustpose.models.importers.opening import read_file
 
 _DTYPES = {"float32": "<f4", "int32": "<i4", "bool": "|b1", "uint8": "|u1"}
 _STORED = {"float16": "<f2", "uint8": "|u1", "uint16": "<u2"}

@@ -1,18 +1,37 @@
-"""Alarms from probing a model: a few forward passes with a few people, and an attack of ten steps.
+"""The checks that raise alarms: of a model under an objective, and of tables of predictions."""
 
-The model is not changed.
-"""
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from robustpose import attacks
-from robustpose.alarms.alarm import Alarm
+from robustpose.attack_types import CappedLoss, Loss, Threat
 from robustpose.attacks import IGSM
-from robustpose.attacks.untouched import untouched
-from robustpose.metrics import Pck
+from robustpose.attacks.contract import untouched
+from robustpose.metrics import ALL, Pck, Table
+from robustpose.metrics.bootstrap import difference
 from robustpose.objectives import Aim, Objective, correct_radius
-from robustpose.types import Batch, CappedLoss, Loss, PoseModel, Threat
+from robustpose.types import Batch, PoseModel
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A sign that an attack failed.
+
+    name  its key in ALARMS and its section in docs/alarms.md
+    says  the observation, with numbers
+    """
+
+    name: str
+    says: str
+
+    @property
+    def line(self) -> str:
+        """The alarm as one line of text."""
+        return f"alarm: {self.says} (docs/alarms.md#{self.name})"
+
 
 _SAME = 1e-3
 """Tolerance for rounding, as a share of the largest output: kernels differ with the batch size."""
@@ -166,3 +185,40 @@ def _loss_without_score(
 def _apart(one: Tensor, other: Tensor) -> Tensor:
     """Return the difference between outputs of N people (N,), as a share of the largest output."""
     return (one - other).abs().flatten(1).amax(dim=1) / one.abs().max().clamp_min(1e-12)
+
+
+def more_hurts_less(tables: Sequence[tuple[str, Table]], metric: Pck) -> list[Alarm]:
+    """Compare attacks of increasing strength, weakest first, each with its label; clean may be the first.
+
+    Raises an alarm for each attack with a higher score than a weaker one or, with targets, a lower target score,
+    beyond the 95% interval of the paired difference over people: one alarm, against the most different one.
+    """
+    targeted = all(table.target is not None for _, table in tables)
+    metric = replace(metric, against="target") if targeted else metric
+    alarms = []
+    for position, (label, stronger) in enumerate(tables):
+        worst, said = 0.0, ""
+        for weaker_label, weaker in tables[:position]:
+            change = difference(weaker, stronger, metric)[ALL]
+            gain = -change.high if targeted else change.low  # lower bound, in the model's favour
+            if gain > worst:
+                worst = gain
+                said = (
+                    f"{label}: {metric.name} differs by {change.value:+.1f} "
+                    f"[{change.low:+.1f}, {change.high:+.1f}] points from {weaker_label}, n = {change.n}"
+                )
+        if said:
+            alarms.append(Alarm("more-hurts-less", said))
+    return alarms
+
+
+def black_box_beats(white: tuple[str, Table], black: tuple[str, Table], metric: Pck) -> list[Alarm]:
+    """Compare a gradient attack with a gradient-free one at the same budget."""
+    change = difference(black[1], white[1], metric)[ALL]
+    if not change.low > 0:
+        return []
+    says = (
+        f"{white[0]}: {metric.name} differs by {change.value:+.1f} [{change.low:+.1f}, {change.high:+.1f}] points "
+        f"from {black[0]}, a gradient-free attack, n = {change.n}"
+    )
+    return [Alarm("black-box-beats", says)]
