@@ -33,9 +33,9 @@ ORDER = (
     ("analysis",),
     ("selfcheck",),
     ("findings",),
-    ("studies",),
     ("userstudy",),
     ("report",),
+    ("studies",),
     ("cli", "api"),
     ("__main__",),
 )

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from robustpose.report.terminal import print_agreement
 from robustpose.studies.validity.agreement import Pair
+from robustpose.studies.validity.run import print_agreement
 from tests.cli.test_errors import run
 from tests.data.files import write_coco_people
 from tests.studies.validity.fakes import computed, sides

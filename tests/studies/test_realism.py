@@ -11,7 +11,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.metrics import PCK, score
 from robustpose.models import open_model
 from robustpose.models.weights import load_facts
-from robustpose.studies.realism import VARIANTS, Realism, _datasets, _predictions, run_realism
+from robustpose.studies.realism import VARIANTS, Realism, _datasets, _predictions, compute_realism
 from robustpose.train import Recipe
 
 TINY = Realism(recipe=Recipe(architecture="deeppose", people=16, samples=32), n=30, processes=2)
@@ -20,7 +20,7 @@ TINY = Realism(recipe=Recipe(architecture="deeppose", people=16, samples=32), n=
 @pytest.mark.slow
 def test_every_variant_is_trained_on_its_own_people_and_scored_on_the_same(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    lines = run_realism(TINY, tmp_path, on_progress=lambda done, total, name: told.append((done, total)))
+    lines = compute_realism(TINY, tmp_path, on_progress=lambda done, total, name: told.append((done, total)))
     assert told[0] == (0, len(VARIANTS))
     assert told[-1] == (len(VARIANTS), len(VARIANTS))
     facts = {name: load_facts(tmp_path / "nets" / name / "deeppose.safetensors") for name in VARIANTS}
@@ -42,14 +42,14 @@ def test_every_variant_is_trained_on_its_own_people_and_scored_on_the_same(tmp_p
     assert by_model["without-garments"].difference == pytest.approx(change)
 
     told.clear()
-    again = run_realism(TINY, tmp_path, on_progress=lambda done, total, name: told.append((done, total)))
+    again = compute_realism(TINY, tmp_path, on_progress=lambda done, total, name: told.append((done, total)))
     assert told == [(len(VARIANTS), len(VARIANTS))]
     assert repr(again) == repr(lines)  # NaN equals nothing
     with (tmp_path / "realism.csv").open() as file:
         assert [row["model"] for row in csv.DictReader(file)] == [line.model for line in lines]
     other = replace(TINY, recipe=replace(TINY.recipe, lr=0.1))
     with pytest.raises(RobustPoseError, match="was trained with another recipe; choose another --out"):
-        run_realism(other, tmp_path)
+        compute_realism(other, tmp_path)
 
 
 def test_photos_must_be_photos(tmp_path: Path) -> None:
@@ -57,4 +57,4 @@ def test_photos_must_be_photos(tmp_path: Path) -> None:
         RobustPoseError,
         match="compares rendered people with photos, so --data must be photos; got --data synthpose:test",
     ):
-        run_realism(replace(TINY, photos="synthpose:test"), tmp_path)
+        compute_realism(replace(TINY, photos="synthpose:test"), tmp_path)

@@ -101,11 +101,11 @@ def attack(
     from robustpose.analysis.scores import outcome
     from robustpose.attacks import attack_spec
     from robustpose.cli.ownphoto import attack_own_photo
-    from robustpose.cli.running import report_people_left_out, run_study, say_where
     from robustpose.defences import behind
     from robustpose.jobs.job import key_of
     from robustpose.jobs.setting import Setting
     from robustpose.report import terminal
+    from robustpose.studies.running import report_people_left_out, run_study, say_where
     from robustpose.study.definition import Study
     from robustpose.threats import known_threat, read_eps
 

@@ -30,9 +30,9 @@ def show_people(
     images: ImagesOption = "",
 ) -> None:
     """Draw a contact sheet of crops with their labelled keypoints."""
-    from robustpose.cli.running import report_unreadable
     from robustpose.data import open_dataset
     from robustpose.report.html import write_sheet
+    from robustpose.studies.running import report_unreadable
 
     dataset = open_dataset(data, images=Path(images) if images else None)
     batch = dataset.load(range(min(n, len(dataset))), input_size=(size, size))
@@ -140,9 +140,9 @@ def _with_split(data: str, split: str) -> str:
 
 
 def _write_photos(dataset: "PoseDataset", out: Path, *, n: int, size: int) -> None:
-    from robustpose.cli.running import report_unreadable
     from robustpose.data.export import export_people
     from robustpose.report import terminal
+    from robustpose.studies.running import report_unreadable
 
     with terminal.steps_bar("crop", total=n) as show:
         unreadable = export_people(dataset, out, n=n, size=size, on_progress=lambda done: show(done, ""))

@@ -32,12 +32,12 @@ def check(
     min_box: MinBoxOption = 0,
 ) -> None:
     """Test a model spec for common mistakes, on labelled people. Exit code 1 if a correction is found."""
-    from robustpose.cli.running import render_ahead
     from robustpose.data import open_dataset
     from robustpose.defences import open_defended
     from robustpose.jobs.workbench import input_size_of, padding_of
     from robustpose.report import terminal
     from robustpose.selfcheck import check_spec
+    from robustpose.studies.running import render_ahead
 
     opened = open_defended(model, card=Path(card) if card else None)
     dataset = open_dataset(

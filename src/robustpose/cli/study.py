@@ -59,11 +59,15 @@ def _command(name: str) -> TyperCommand:
 
     def run(context: typer.Context, **given: Any) -> None:
         refuse_options(context, {"out", *(each.name for each in fields(own))}, what=f"study {name!r}")
-        from robustpose.cli.flows import run_named
+        from robustpose.report import terminal
         from robustpose.studies import STUDIES
 
         options = own(**{each.name: given[each.name] for each in fields(own)})
-        run_named(STUDIES[name], options, given["out"] or Path("runs") / name)
+        spec = STUDIES[name]
+        study = spec.make(options)
+        for line in spec.remarks(options):
+            terminal.say(line)
+        spec.run(study, given["out"] or Path("runs") / name, options)
 
     hints = get_type_hints(own)
     parameters = {
@@ -115,7 +119,7 @@ def make_report(
 ) -> None:
     """Rebuild results.csv and the report page from a study's stored results, without running any model."""
     from robustpose.analysis.scores import all_rows
-    from robustpose.cli.running import say_where, write_outputs
+    from robustpose.studies.running import say_where, write_outputs
     from robustpose.study.saved import reopen
 
     plan, store = reopen(folder)

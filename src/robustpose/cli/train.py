@@ -66,10 +66,10 @@ def train_model(
     out: Annotated[Path | None, typer.Option(help="Folder for the run; default: runs/train-NAME")] = None,
 ) -> None:
     """Train a model, or resume its training; writes the weights and facts about them to --out."""
-    from robustpose.cli.running import render_ahead
     from robustpose.data.augment import MARGIN, PADDING
     from robustpose.models import MODELS, TASKS
     from robustpose.report import terminal
+    from robustpose.studies.running import render_ahead
     from robustpose.train import Progress, Recipe, input_size_of, is_main_process, train
 
     if name not in (known := {**MODELS, **TASKS}):

@@ -1,4 +1,4 @@
-"""The studies by name. Each study is one file: its definition, its options and how they change it."""
+"""The studies by name. Each study is one file: its definition, its options, and how it is run."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from robustpose.studies.quick import QUICK_SPEC
 from robustpose.studies.real import REAL_SPEC
 from robustpose.studies.realism import REALISM_SPEC
 from robustpose.studies.spec import StudySpec
-from robustpose.studies.validity.sides import VALIDITY_SPEC
+from robustpose.studies.validity.run import VALIDITY_SPEC
 
-STUDIES: dict[str, StudySpec[Any]] = {
+STUDIES: dict[str, StudySpec[Any, Any]] = {
     "quick": QUICK_SPEC,
     "paper": PAPER_SPEC,
     "real": REAL_SPEC,

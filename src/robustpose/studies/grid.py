@@ -1,13 +1,18 @@
-"""Apply the options of studies of findings to a study: other models and people, a smaller grid."""
+"""Studies of attacks and findings: the options applied to one, and how it is run."""
 
 from dataclasses import replace
+from pathlib import Path
 
+from robustpose.analysis.alarms import watch_study
+from robustpose.analysis.scores import outcome
 from robustpose.defences import behind
 from robustpose.errors import RobustPoseError
 from robustpose.findings import FINDINGS
 from robustpose.jobs.setting import Setting
+from robustpose.report import terminal
+from robustpose.studies.running import how_of, report_people_left_out, run_study, say_where
 from robustpose.study.definition import Study
-from robustpose.study.options import GridOptions
+from robustpose.study.options import ComputedOptions, GridOptions
 from robustpose.threats import read_eps
 
 
@@ -67,6 +72,27 @@ def untrained(study: Study, options: GridOptions) -> tuple[str, ...]:
         f"no universal perturbations are learned: {data} is another data set than {study.training}; name a "
         "training set of the same data with --training",
     )
+
+
+def run_grid(study: Study, folder: Path, options: ComputedOptions) -> None:
+    """Compute a study of attacks and findings, and print its scores and verdicts."""
+    how = how_of(options)
+    ran = run_study(study, folder, how=how)
+    plan = ran.plan
+    if study.tasks and not plan.tasks:
+        terminal.say(f"left out: models of other tasks, because {plan.dataset.name} has no action and part labels")
+    if not ran.rows:
+        shard = f"{how.shard.index}/{how.shard.count}"
+        print(f"shard {shard} is done; after all shards, run the same command without --shard to finish {folder}")
+        return
+    report_people_left_out(plan, [outcome(plan, ran.store, model, None) for model in plan.models])
+    terminal.print_results(plan, ran.rows)
+    if ran.found:
+        terminal.print_verdicts(ran.found)
+    for watched in watch_study(plan, ran.store):
+        terminal.say(watched.line)
+    terminal.print_conclusion(plan, ran.rows)
+    say_where(folder)
 
 
 def listed(text: str) -> tuple[str, ...]:

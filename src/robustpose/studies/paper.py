@@ -4,7 +4,7 @@ from functools import partial
 
 from robustpose.findings import FINDINGS
 from robustpose.jobs.setting import Setting
-from robustpose.studies.grid import chosen, untrained
+from robustpose.studies.grid import chosen, run_grid, untrained
 from robustpose.studies.spec import StudySpec
 from robustpose.study.definition import PAPER_EPS, Study
 from robustpose.study.options import GridOptions
@@ -28,4 +28,6 @@ PAPER = Study(
     training="synthpose:train",
 )
 
-PAPER_SPEC = StudySpec(options=GridOptions, make=partial(chosen, PAPER), remarks=partial(untrained, PAPER))
+PAPER_SPEC = StudySpec(
+    options=GridOptions, make=partial(chosen, PAPER), run=run_grid, remarks=partial(untrained, PAPER)
+)

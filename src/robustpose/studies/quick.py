@@ -8,7 +8,7 @@ only in the paper study, because they cost more than the whole quick study.
 from functools import partial
 
 from robustpose.jobs.setting import Setting
-from robustpose.studies.grid import chosen, untrained
+from robustpose.studies.grid import chosen, run_grid, untrained
 from robustpose.studies.paper import PAPER
 from robustpose.studies.spec import StudySpec
 from robustpose.study.definition import Grid, Study
@@ -35,4 +35,6 @@ QUICK = Study(
     tasks=("action", "parts"),
 )
 
-QUICK_SPEC = StudySpec(options=GridOptions, make=partial(chosen, QUICK), remarks=partial(untrained, QUICK))
+QUICK_SPEC = StudySpec(
+    options=GridOptions, make=partial(chosen, QUICK), run=run_grid, remarks=partial(untrained, QUICK)
+)

@@ -3,7 +3,7 @@
 from functools import partial
 
 from robustpose.jobs.setting import Setting
-from robustpose.studies.grid import chosen, untrained
+from robustpose.studies.grid import chosen, run_grid, untrained
 from robustpose.studies.spec import StudySpec
 from robustpose.study.definition import Study
 from robustpose.study.options import GridOptions
@@ -30,4 +30,6 @@ REAL = Study(
     n=None,
 )
 
-REAL_SPEC = StudySpec(options=GridOptions, make=partial(chosen, REAL), remarks=partial(untrained, REAL))
+REAL_SPEC = StudySpec(
+    options=GridOptions, make=partial(chosen, REAL), run=run_grid, remarks=partial(untrained, REAL)
+)

@@ -7,6 +7,7 @@ not trained on rendered people, are scored for comparison. The worth of an ingre
 percentage points, between the model without it and the model with all: negative if omitting it hurts.
 """
 
+import math
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import polars as pl
 import torch
+from rich.box import SIMPLE_HEAD
+from rich.table import Table as RichTable
 
 from robustpose import attacks
 from robustpose.data import open_dataset
@@ -29,6 +32,8 @@ from robustpose.jobs.workbench import as_table
 from robustpose.metrics import ALL, Table, difference, join, main_metric, score
 from robustpose.models import OpenedModel, open_model
 from robustpose.models.weights import facts_path, load_facts
+from robustpose.report import terminal
+from robustpose.report.terminal.progress import interval, stdout
 from robustpose.studies.grid import listed
 from robustpose.studies.spec import StudySpec
 from robustpose.study.options import PeopleOptions
@@ -97,10 +102,7 @@ def _asked(options: PeopleOptions) -> Realism:
     )
 
 
-REALISM_SPEC = StudySpec(options=PeopleOptions, make=_asked)
-
-
-def run_realism(
+def compute_realism(
     study: Realism, folder: Path, *, on_progress: Callable[[int, int, str], None] = lambda done, total, name: None
 ) -> list[Worth]:
     """Train the missing models, score all models, write realism.csv and return its lines.
@@ -229,3 +231,34 @@ def _predictions(model: OpenedModel, dataset: PoseDataset, n: int) -> Table:
         predicted = attacks.predict(model.module, batch.images, ids=batch.ids).keypoints
         tables.append(as_table(batch, predicted))
     return join(tables)
+
+
+def run_realism(study: Realism, folder: Path, options: PeopleOptions) -> None:
+    """Train the models, and print the table of scores."""
+    with terminal.steps_bar("train", total=1) as show:
+        lines = compute_realism(
+            study,
+            folder,
+            on_progress=lambda done, total, name: show(done, name and f"{name} is done", total=total),
+        )
+    print_worth(lines, title=study.title)
+    print(f"results: {folder / 'realism.csv'}")
+
+
+def print_worth(lines: Sequence[Worth], *, title: str) -> None:
+    """Print the realism study: a table for each data set and score, a line for each model, with its difference."""
+    stdout.print(f"{title}, 95% intervals over n people", markup=False, highlight=False)
+    for data, metric in dict.fromkeys((line.data, line.metric) for line in lines):
+        table = RichTable(title=f"{data}, {metric}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        for column in ("model", "%", "points", "n"):
+            table.add_column(column, no_wrap=True)
+        for line in lines:
+            if (line.data, line.metric) == (data, metric):
+                found = interval(line.value, line.low, line.high)
+                change = interval(line.difference, line.difference_low, line.difference_high)
+                known = not math.isnan(line.difference)
+                table.add_row(line.model, found, change if known else "", str(line.n))
+        stdout.print(table, markup=False)
+
+
+REALISM_SPEC = StudySpec(options=PeopleOptions, make=_asked, run=run_realism)

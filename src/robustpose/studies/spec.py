@@ -1,16 +1,12 @@
-"""StudySpec: a study's options, and how to make the study from them."""
+"""StudySpec: what the command line knows of a study: its options, how it is made and how it is run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
-
-from robustpose.study.definition import Study
-
-if TYPE_CHECKING:
-    from robustpose.studies.realism import Realism
-    from robustpose.studies.validity.sides import Validity
+from pathlib import Path
+from typing import Generic, TypeVar
 
 Options = TypeVar("Options")
+Made = TypeVar("Made")
 
 
 def _nothing(options: object) -> tuple[str, ...]:
@@ -18,14 +14,17 @@ def _nothing(options: object) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class StudySpec(Generic[Options]):
-    """A study and its options.
+class StudySpec(Generic[Options, Made]):
+    """A study.
 
     options  a frozen dataclass of study.options.option fields, all with defaults
     make     returns the study for given options; RobustPoseError for invalid options
+    run      computes what is missing in a folder, writes the results there and prints them; grid.run_grid runs a
+             study of attacks and findings
     remarks  returns messages to the user about what the options exclude
     """
 
     options: type[Options]
-    make: Callable[[Options], "Study | Realism | Validity"]
+    make: Callable[[Options], Made]
+    run: Callable[[Made, Path, Options], None]
     remarks: Callable[[Options], tuple[str, ...]] = _nothing

@@ -4,6 +4,5 @@ from robustpose.report.html.findings import write_findings
 from robustpose.report.html.ownphoto import write_photo_page
 from robustpose.report.html.page import write_report
 from robustpose.report.html.pictures import write_sheet
-from robustpose.report.html.validity import write_validity
 
-__all__ = ["write_findings", "write_photo_page", "write_report", "write_sheet", "write_validity"]
+__all__ = ["write_findings", "write_photo_page", "write_report", "write_sheet"]

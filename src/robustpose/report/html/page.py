@@ -192,10 +192,13 @@ def _aimless(
     return tuple((name, count) for name, count in counts if count)
 
 
-def environment() -> Environment:
-    """Return what renders the pages: all text is escaped, and an unknown name is an error."""
+def environment(*folders: Path) -> Environment:
+    """Return what renders the pages: all text is escaped, and an unknown name is an error.
+
+    Templates are looked for in `folders` first, then among the report's own.
+    """
     made = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader([*folders, _TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -10,15 +10,12 @@ from robustpose.report.terminal.scores import (
     print_rows,
     print_smallest,
     print_verdicts,
-    print_worth,
 )
 from robustpose.report.terminal.userstudy import print_answers, print_trials
-from robustpose.report.terminal.validity import print_agreement
 
 __all__ = [
     "attack_json",
     "cells_bar",
-    "print_agreement",
     "print_answers",
     "print_benchmark_tables",
     "print_check",
@@ -30,7 +27,6 @@ __all__ = [
     "print_smallest",
     "print_trials",
     "print_verdicts",
-    "print_worth",
     "say",
     "stderr",
     "stdout",

@@ -12,7 +12,6 @@ from robustpose.findings import Found
 from robustpose.metrics import ALL, Estimate, TableOf, metrics_beside
 from robustpose.report.terminal.conclusion import conclusion
 from robustpose.report.terminal.progress import interval, stdout
-from robustpose.studies.realism import Worth
 from robustpose.study.plan import Plan, metric_of
 from robustpose.threats import THREATS
 
@@ -124,22 +123,6 @@ def print_smallest(plan: Plan, attacked: Outcome) -> None:
     title = f"{metric_of(plan).name} under perturbations up to eps, %; median smallest eps; eps in {threat.unit}"
     stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
     stdout.print(table, markup=False)
-
-
-def print_worth(lines: Sequence[Worth], *, title: str) -> None:
-    """Print the realism study: a table for each data set and score, a line for each model, with its difference."""
-    stdout.print(f"{title}, 95% intervals over n people", markup=False, highlight=False)
-    for data, metric in dict.fromkeys((line.data, line.metric) for line in lines):
-        table = RichTable(title=f"{data}, {metric}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-        for column in ("model", "%", "points", "n"):
-            table.add_column(column, no_wrap=True)
-        for line in lines:
-            if (line.data, line.metric) == (data, metric):
-                found = interval(line.value, line.low, line.high)
-                change = interval(line.difference, line.difference_low, line.difference_high)
-                known = not math.isnan(line.difference)
-                table.add_row(line.model, found, change if known else "", str(line.n))
-        stdout.print(table, markup=False)
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

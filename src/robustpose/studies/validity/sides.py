@@ -12,7 +12,6 @@ from robustpose.errors import RobustPoseError
 from robustpose.jobs.setting import Setting
 from robustpose.studies.grid import budgets_of, listed, over
 from robustpose.studies.real import REAL
-from robustpose.studies.spec import StudySpec
 from robustpose.study.definition import Study
 from robustpose.study.options import ComputedOptions
 from robustpose.study.plan import Plan, open_plan
@@ -65,9 +64,6 @@ def asked(options: ComputedOptions) -> Validity:
         min_box=options.min_box,
         per_cell=options.people_per_cell or named.per_cell,
     )
-
-
-VALIDITY_SPEC = StudySpec(options=ComputedOptions, make=asked)
 
 
 def studies_of(study: Validity) -> dict[str, Study]:

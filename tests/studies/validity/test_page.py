@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from robustpose.metrics import ALL
-from robustpose.report.html import write_validity
-from robustpose.report.html.validity import telling
 from robustpose.studies.validity.agreement import Agreement, Pair
 from robustpose.studies.validity.comparison import Comparison
+from robustpose.studies.validity.page import telling, write_validity
 from robustpose.studies.validity.sides import PHOTOS, RENDERED, Validity
 from robustpose.study.plan import Plan
 from tests.report.html.pages import Page

@@ -1,5 +1,6 @@
-"""Code shared by the commands: run a study, render people, report who was left out and where the results are."""
+"""Runs the jobs of studies: opens models and data, renders people, computes, writes; says who was left out."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,15 +9,18 @@ from typing import Any
 from robustpose import findings
 from robustpose.analysis.factors import factor_rows, write_factors
 from robustpose.analysis.scores import Outcome, Row, all_rows, remarks, write_results
-from robustpose.cli.provenance import write_provenance
 from robustpose.data.rendered import RenderedPeople
+from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.jobs.job import Job
+from robustpose.jobs.ray import RayEngine
 from robustpose.jobs.run import Engine, LocalEngine, Shard, run_all
 from robustpose.jobs.store import Store
 from robustpose.jobs.workbench import input_size_of, padding_of
 from robustpose.report import html, terminal
+from robustpose.studies.provenance import write_provenance
 from robustpose.study.definition import Study
 from robustpose.study.described import describe_plan
+from robustpose.study.options import ComputedOptions
 from robustpose.study.plan import Plan, open_plan, workbench
 from robustpose.study.saved import open_store, save_study
 from robustpose.types import PoseDataset
@@ -24,11 +28,39 @@ from robustpose.types import PoseDataset
 
 @dataclass(frozen=True)
 class How:
-    """How to compute a study: the engine, the device and the shard."""
+    """How to compute a study.
+
+    reuse  whether to accept cells in the folder that other versions of the code or of torch computed
+    """
 
     engine: Engine = field(default_factory=LocalEngine)
     device: str = "cpu"
     shard: Shard = field(default_factory=Shard)
+    reuse: bool = False
+
+
+def how_of(options: ComputedOptions) -> How:
+    """Read engine, device and shard from the options; RobustPoseError for options that conflict."""
+    if options.engine not in ("local", "ray"):
+        raise unknown_name("engine", options.engine, ("local", "ray"))
+    if options.engine == "local":
+        if options.address or options.workers or options.gpus:
+            raise RobustPoseError("--address, --workers and --gpus need --engine ray")
+        local = LocalEngine(threads=options.threads or 0)
+        return How(local, options.device, _shard(options.shard), reuse=options.reuse)
+    ray = RayEngine(
+        address=options.address, workers=options.workers, threads=options.threads or 1, gpus=options.gpus
+    )
+    return How(ray, "cpu", _shard(options.shard), reuse=options.reuse)
+
+
+def _shard(text: str) -> Shard:
+    if not text:
+        return Shard()
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if match is None:
+        raise RobustPoseError(f"--shard must be i/n such as 2/8, got {text!r}")
+    return Shard(index=int(match[1]), count=int(match[2]))
 
 
 @dataclass(frozen=True)
@@ -41,25 +73,22 @@ class Ran:
     found: Mapping[str, findings.Found]
 
 
-def run_study(study: Study, folder: Path, *, how: How | None = None, reuse: bool = False) -> Ran:
+def run_study(study: Study, folder: Path, *, how: How | None = None) -> Ran:
     """Open a study's models and data, and run it."""
-    return run_plan(open_plan(study), folder, how=how, reuse=reuse)
+    return run_plan(open_plan(study), folder, how=how)
 
 
-def run_plan(plan: Plan, folder: Path, *, how: How | None = None, reuse: bool = False) -> Ran:
-    """Compute a study's missing cells and write its outputs; a shard writes no outputs and returns no rows.
-
-    reuse  whether to accept cells in the folder that other versions of the code or of torch computed
-    """
+def run_plan(plan: Plan, folder: Path, *, how: How | None = None) -> Ran:
+    """Compute a study's missing cells and write its outputs; a shard writes no outputs and returns no rows."""
     how = how or How()
-    store = open_store(folder) if reuse else Store(folder)
+    store = open_store(folder) if how.reuse else Store(folder)
     cells = [*plan.all_cells(), *findings.asked(plan)]
     described = describe_plan(plan)  # before models move to a device
     _render_people(plan, [cell for cell in cells if cell not in store])
     with terminal.cells_bar(plan.study.name) as show:
         bench = workbench(plan).on(how.device)
         computed = run_all(cells, bench, store, engine=how.engine, shard=how.shard, on_progress=show)
-    for line in store.taken_over(cells) if reuse else ():
+    for line in store.taken_over(cells) if how.reuse else ():
         terminal.say(f"reused results from another version: {line}")
     write_provenance(
         folder,

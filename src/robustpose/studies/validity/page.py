@@ -41,8 +41,8 @@ def write_validity(study: Validity, sides: Mapping[str, Plan], found: Comparison
     shown: list[Scored] = [("clean", None), *(("relative", each) for each in telling(found))]
     figures = tuple(_figure(found, *each) for each in shown)
     page = (
-        environment()
-        .get_template("validity.html.j2")
+        environment(Path(__file__).parent)
+        .get_template("page.html.j2")
         .render(
             study=study,
             sides=[sides[RENDERED], sides[PHOTOS]],

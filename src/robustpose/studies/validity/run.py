@@ -1,17 +1,45 @@
-"""The validity study's table, on stdout."""
+"""How the validity study is run: both sides are computed, compared, written and printed."""
 
 import math
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
+from robustpose.analysis.alarms import watch_study
+from robustpose.analysis.scores import outcome
 from robustpose.metrics import ALL, Estimate
+from robustpose.report import terminal
 from robustpose.report.terminal.progress import stdout
-from robustpose.studies.validity.comparison import Comparison
-from robustpose.studies.validity.sides import PHOTOS, RENDERED
+from robustpose.studies.running import how_of, report_people_left_out, run_plan
+from robustpose.studies.spec import StudySpec
+from robustpose.studies.validity.comparison import Comparison, compare, write_comparison
+from robustpose.studies.validity.page import write_validity
+from robustpose.studies.validity.sides import PHOTOS, RENDERED, Validity, asked, open_sides
+from robustpose.study.options import ComputedOptions
 
 _PAIRS_SHOWN = 12
 _WORDS = ("score", "attack", "eps", "tau", "one order")
+
+
+def run_validity(study: Validity, folder: Path, options: ComputedOptions) -> None:
+    """Compute the missing cells of both sides, each in its folder; write and print how their rankings agree."""
+    how, sides = how_of(options), open_sides(study)
+    ran = {side: run_plan(plan, folder / side, how=how) for side, plan in sides.items()}
+    if not all(each.rows for each in ran.values()):
+        print(f"this shard is done; after all shards, run the same command without --shard to finish {folder}")
+        return
+    for side, each in ran.items():
+        report_people_left_out(
+            each.plan, [outcome(each.plan, each.store, model, None) for model in each.plan.models]
+        )
+        for watched in watch_study(each.plan, each.store):
+            terminal.say(f"{side}: {watched.line}")
+    found = compare(sides, {side: each.store for side, each in ran.items()})
+    write_comparison(found, folder)
+    page = write_validity(study, sides, found, folder / "report")
+    print_agreement(found, title=study.title)
+    print(f"results: {folder / 'validity.csv'}, agreement.csv and offsets.csv beside it\npage:    {page}")
 
 
 def print_agreement(found: Comparison, *, title: str) -> None:
@@ -55,3 +83,6 @@ def _span(tau: Estimate) -> str:
 
 def _say(text: str, *, style: str = "") -> None:
     stdout.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+VALIDITY_SPEC = StudySpec(options=ComputedOptions, make=asked, run=run_validity)
