@@ -24,6 +24,7 @@ KINDS: dict[str, tuple[tuple[str, str], ...]] = {
     "attacks": (("robustpose.attacks", "ATTACKS"),),
     "threats": (("robustpose.threats", "THREATS"),),
     "defences": (("robustpose.defences", "DEFENCES"),),
+    "adversarial_training": (("robustpose.train.adversarial", "ADVERSARIAL_TRAINING"),),
     "objectives": (("robustpose.objectives", "OBJECTIVES"),),
     "metrics": (("robustpose.metrics", "METRICS"),),
     "studies": (("robustpose.studies", "STUDIES"),),

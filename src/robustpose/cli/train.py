@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from robustpose.cli.catalogue import known, literal
-from robustpose.cli.options import DataOption, ImagesOption, SeedOption
+from robustpose.cli.options import DataOption, ImagesOption, SeedOption, completing
 from robustpose.errors import RobustPoseError, unknown_name
 
 if TYPE_CHECKING:
@@ -53,6 +53,17 @@ def train_model(
     half_body: Annotated[
         float, typer.Option(help="Fraction of crops that show only half of the body", min=0, max=1)
     ] = _RECIPE["half_body"],
+    adversarial: Annotated[
+        str,
+        typer.Option(
+            help="Attack every batch: pgd:N (N steps), fgsm_rs, free:N, trades:N",
+            autocompletion=completing("adversarial_training"),
+        ),
+    ] = "",
+    eps: Annotated[str, typer.Option(help="Linf budget of --adversarial, such as 4/255")] = "",
+    noise: Annotated[
+        float, typer.Option(help="Standard deviation of Gaussian noise on every crop, in [0, 1] units", min=0)
+    ] = 0.0,
     seed: SeedOption = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     workers: Annotated[
@@ -70,6 +81,7 @@ def train_model(
     from robustpose.models import MODELS, TASKS
     from robustpose.report import terminal
     from robustpose.studies.running import render_ahead
+    from robustpose.threats import parse_eps
     from robustpose.train import Progress, Recipe, input_size_of, is_main_process, train
 
     if name not in (known := {**MODELS, **TASKS}):
@@ -87,6 +99,9 @@ def train_model(
         lr=lr,
         half_body=half_body,
         seed=seed,
+        adversarial=adversarial,
+        eps=parse_eps(eps) if eps else 0.0,
+        noise=noise,
     )
     height, width = input_size_of(name, size=size)
     margined = (round(height * MARGIN), round(width * MARGIN))

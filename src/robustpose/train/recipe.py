@@ -27,6 +27,9 @@ class Recipe:
     half_body  fraction of crops that show only the upper or the lower body
     skeleton  name of the training set's skeleton; for pose models
     warm_start  sha256 of the initial weights; empty for none
+    adversarial  method of adversarial training, as in 'pgd:2'; empty for none (train/adversarial.py)
+    eps      its linf budget, in [0, 1]
+    noise    standard deviation of the Gaussian noise that is added to each crop, in [0, 1]; 0 for none
     """
 
     architecture: str
@@ -43,6 +46,9 @@ class Recipe:
     seed: int = 0
     warm_start: str = ""
     skeleton: str = "mpii_16"
+    adversarial: str = ""
+    eps: float = 0.0
+    noise: float = 0.0
 
     @property
     def steps(self) -> int:
@@ -52,13 +58,17 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Progress:
-    """Progress of a training run, as the progress line shows it."""
+    """Progress of a training run, as the progress line shows it.
+
+    warning  what went wrong so far; empty if nothing did
+    """
 
     step: int
     steps: int
     loss: float
     metric: str
     score: float
+    warning: str = ""
 
 
 _AHEAD = 4
@@ -71,6 +81,7 @@ class Drawing(Dataset[TrainingBatch]):
 
     first         the step that the training goes on from
     index, count  of the processes that share each batch
+    replays       steps in a row that use the same batch
     """
 
     recipe: Recipe
@@ -79,12 +90,13 @@ class Drawing(Dataset[TrainingBatch]):
     first: int = 0
     index: int = 0
     count: int = 1
+    replays: int = 1
 
     def __len__(self) -> int:
         return self.recipe.steps - self.first
 
     def __getitem__(self, place: int) -> TrainingBatch:
-        recipe, step = self.recipe, self.first + place
+        recipe, step = self.recipe, (self.first + place) // self.replays
         rows = rows_of_step(
             step, people=len(self.people), batch=recipe.batch, seed=recipe.seed, weights=self.people.weights
         )

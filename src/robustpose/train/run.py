@@ -6,14 +6,18 @@ from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from robustpose.attacks.untouched import untouched
 from robustpose.data.augment import TrainingPeople
 from robustpose.errors import RobustPoseError
 from robustpose.models import build
 from robustpose.models.weights import take_fitting
 from robustpose.skeletons import MPII_16, Skeleton
+from robustpose.threats import Linf
+from robustpose.train.adversarial import AdversarialTraining, method_named
 from robustpose.train.processes import join
 from robustpose.train.recipe import Drawing, Recipe
 from robustpose.train.tasks import TrainingBatch, TrainingTask, training_task_of
@@ -30,9 +34,10 @@ class LossOfBatch(nn.Module):
         self.model = model
         self.task = task
 
-    def forward(self, *batch: Tensor) -> Tensor:
-        """Return the loss of a batch under the task."""
-        return self.task.loss(self.model, batch)
+    def forward(self, *batch: Tensor, beside: TrainingBatch = (), weight: float = 0.0) -> Tensor:
+        """Return the loss of a batch under the task, and `weight` times that of a batch `beside` it."""
+        loss = self.task.loss(self.model, batch)
+        return loss + weight * self.task.loss(self.model, beside) if beside else loss
 
 
 class Run:
@@ -60,6 +65,9 @@ class Run:
         model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model: nn.Module = model
         self.task = training_task_of(recipe.architecture, model, head_sizes=head_sizes)
+        self.method = method_named(recipe.adversarial) if recipe.adversarial else AdversarialTraining()
+        self.perturbation = torch.zeros(())
+        """Of the last batch (N, 3, H, W), where the method uses a batch several times; otherwise 0."""
         self.loss_of_batch = self.processes.share(LossOfBatch(model, self.task))
         self.average = deepcopy(model).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
@@ -94,33 +102,69 @@ class Run:
 
     def drawing(self, people: TrainingPeople) -> Drawing:
         """Return the remaining batches of these people."""
-        mine = self.processes
-        return Drawing(self.recipe, self.task, people, first=self.step, index=mine.index, count=mine.count)
+        mine, replays = self.processes, self.method.replays
+        return Drawing(
+            self.recipe, self.task, people, first=self.step, index=mine.index, count=mine.count, replays=replays
+        )
 
     def advance(self, batch: TrainingBatch) -> float:
         """Take one step; return its loss, or that of an earlier step if the loss was not read from the device."""
         recipe = self.recipe
-        images, *truth = batch
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.lr * schedule(self.step, steps=recipe.steps, warmup=recipe.warmup_steps)
         self.model.train()
-        moved = (
-            images.to(self.device, memory_format=torch.channels_last, non_blocking=True),
-            *(each.to(self.device, non_blocking=True) for each in truth),
-        )
+        images, *truth = (each.to(self.device, non_blocking=True) for each in batch)
+        images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"):
-            loss: Tensor = self.loss_of_batch(*moved)
+            seen, beside = self._seen(images, truth)
+            loss: Tensor = self.loss_of_batch(
+                seen, *truth, beside=beside, weight=self.method.consistency if beside else 0.0
+            )
         if self.step % self._read_every == 0 or self.step == recipe.steps - 1:
             self._loss = float(loss.detach())
             if not math.isfinite(self._loss):
                 raise RobustPoseError(f"the loss is {self._loss} at step {self.step}; lower the learning rate")
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if seen.grad is not None:
+            moved = self.perturbation + recipe.eps * seen.grad.sign()
+            self.perturbation = moved.clamp(-recipe.eps, recipe.eps)
         nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
         self.optimiser.step()
         self.step += 1
         self._update_average()
         return self._loss
+
+    def _seen(self, images: Tensor, truth: list[Tensor]) -> tuple[Tensor, TrainingBatch]:
+        """Return the images that the model learns from, and a second batch if the method has one."""
+        recipe, method = self.recipe, self.method
+        generator = torch.Generator().manual_seed(self._seed())
+        if recipe.noise:
+            noise = torch.randn(images.shape, generator=generator).to(images)
+            return images + recipe.noise * noise, ()
+        if not recipe.adversarial:
+            return images, ()
+        if method.replays > 1:
+            if self.perturbation.shape != images.shape:
+                self.perturbation = torch.zeros_like(images)
+            return (images + self.perturbation).clamp(0.0, 1.0).requires_grad_(True), ()
+        goal = truth
+        with untouched(self.model):
+            if method.consistency:
+                with torch.no_grad():
+                    goal = [self.model(images).keypoints.float(), *truth[1:]]
+            adv = method.attacked(
+                images,
+                lambda tried: self.task.loss(self.model, (tried, *goal)),
+                threat=Linf(recipe.eps),
+                generator=generator,
+            )
+        return (images, (adv, *goal)) if method.consistency else (adv, ())
+
+    def _seed(self) -> int:
+        """Return a seed that depends on the run's seed, the step and the process."""
+        sequence = np.random.SeedSequence([self.recipe.seed, 2, self.step, self.processes.index])
+        return int(sequence.generate_state(1, np.uint32)[0])
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -142,6 +186,7 @@ class Run:
                 "net": self.model.state_dict(),
                 "average": self.average.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
+                "perturbation": self.perturbation,
             },
             aside,
         )
@@ -168,6 +213,7 @@ class Run:
         except (KeyError, RuntimeError, ValueError) as error:
             raise RobustPoseError(f"{path} does not fit the model as it is now; choose another --out") from error
         self.step, self.seconds = state["step"], state["seconds"]
+        self.perturbation = state.get("perturbation", self.perturbation)
 
 
 def differences_of(held: dict[str, Any], recipe: Recipe) -> str:

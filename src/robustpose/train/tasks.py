@@ -189,16 +189,20 @@ def evaluate(
     device = next(model.parameters()).device
     chunks = [model(images.to(device)).keypoints.cpu() for images in torch.split(people.images, batch)]
     model.train(was_training)
-    table = Table(
+    return score(as_table(people, torch.cat(chunks)), measure)
+
+
+def as_table(people: Batch, predicted: Tensor) -> Table:
+    """Put predicted keypoints (N, K, 2), in input pixels, beside the truth."""
+    return Table(
         ids=people.ids,
         skeleton=people.skeleton,
-        predicted=torch.cat(chunks).double().numpy(),
+        predicted=predicted.detach().double().cpu().numpy(),
         keypoints=people.keypoints.double().numpy(),
         visible=people.visible.numpy(),
         head_size=people.head_size.double().numpy(),
         box_side=people.box_side.double().numpy(),
     )
-    return score(table, measure)
 
 
 @torch.no_grad()
