@@ -27,7 +27,7 @@ ORDER = (
     ("threats", "objectives"),
     ("attacks",),
     ("train",),
-    ("alarms", "ownphoto"),
+    ("alarms", "ownphoto", "certificates"),
     ("jobs",),
     ("study",),
     ("analysis",),

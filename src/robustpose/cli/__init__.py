@@ -9,6 +9,7 @@ import sys
 import typer
 
 from robustpose.cli.attack import attack
+from robustpose.cli.certify import certify
 from robustpose.cli.data import check_files, render_people, show_people
 from robustpose.cli.listing import list_names
 from robustpose.cli.pull import pull_models
@@ -27,6 +28,7 @@ app = typer.Typer(
 
 app.command("list")(list_names)
 app.command("attack")(attack)
+app.command("certify")(certify)
 app.command("pull")(pull_models)
 app.add_typer(
     typer.Typer(

@@ -1,6 +1,7 @@
 """What people see while they wait and after: progress on stderr, tables and JSON on stdout."""
 
 from robustpose.report.terminal.as_json import attack_json
+from robustpose.report.terminal.certified import print_certified
 from robustpose.report.terminal.checks import print_check, print_checked, print_photo
 from robustpose.report.terminal.progress import cells_bar, say, stderr, stdout, steps_bar
 from robustpose.report.terminal.scores import (
@@ -18,6 +19,7 @@ __all__ = [
     "cells_bar",
     "print_answers",
     "print_benchmark_tables",
+    "print_certified",
     "print_check",
     "print_checked",
     "print_conclusion",

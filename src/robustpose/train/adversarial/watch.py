@@ -36,7 +36,8 @@ class Watch:
             return ""
         return (
             f"catastrophic overfitting: the score is {self.fgsm:.1f} under FGSM and {self.pgd:.1f} under "
-            f"PGD-{_STEPS}, where it was {best:.1f} before. Train with more steps (pgd:N), a smaller eps or a lower lr"
+            f"PGD-{_STEPS}, where it was {best:.1f} before. Train with more steps (pgd:N), "
+            "a smaller eps or a lower lr"
         )
 
 
