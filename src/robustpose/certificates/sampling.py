@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from robustpose.attacks.untouched import untouched
+from robustpose.attacks.contract import untouched
 from robustpose.errors import RobustPoseError
 from robustpose.types import PoseModel
 

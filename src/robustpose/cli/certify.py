@@ -69,12 +69,12 @@ def certify(
     from robustpose.analysis.certified import certified_rows, joined, write_certified
     from robustpose.certificates import largest_radius
     from robustpose.certificates.bounds import check_radii
-    from robustpose.studies.provenance import write_provenance
-    from robustpose.studies.running import render_ahead, report_unreadable
     from robustpose.jobs.run import LocalEngine, Shard, run_all
     from robustpose.jobs.store import Store
     from robustpose.jobs.workbench import input_size_of, padding_of
     from robustpose.report import html, terminal
+    from robustpose.studies.provenance import write_provenance
+    from robustpose.studies.running import render_ahead, report_unreadable
     from robustpose.study.definition import Study
     from robustpose.study.plan import metric_of, open_plan, workbench
 

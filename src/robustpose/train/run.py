@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from robustpose.attacks.untouched import untouched
+from robustpose.attacks.contract import untouched
 from robustpose.data.augment import TrainingPeople
 from robustpose.errors import RobustPoseError
 from robustpose.models import build
