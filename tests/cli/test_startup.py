@@ -17,7 +17,7 @@ from robustpose.models import TASKS, model_specs
 from robustpose.objectives import OBJECTIVES
 from robustpose.studies import STUDIES
 from robustpose.threats import THREATS
-from robustpose.train import Recipe
+from robustpose.train import ADVERSARIAL_TRAINING, Recipe
 from robustpose.userstudy import Design
 from tests.cli.test_errors import run
 
@@ -117,6 +117,7 @@ def test_names_read_from_the_source_are_those_of_the_registries() -> None:
         "attacks": ATTACKS,
         "threats": THREATS,
         "defences": DEFENCES,
+        "adversarial_training": ADVERSARIAL_TRAINING,
         "objectives": OBJECTIVES,
         "metrics": METRICS,
         "studies": STUDIES,
