@@ -1,1 +1,1 @@
-"""What people read of results: html/ makes the pages, terminal/ prints progress, tables and JSON."""
+"""Presents results: html/ writes the pages, terminal/ prints progress, tables and JSON."""

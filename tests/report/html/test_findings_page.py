@@ -151,7 +151,7 @@ def test_the_verdicts_are_counted(holds: tuple[Holds, ...], line: str, tmp_path:
 
 def test_the_lede_says_what_was_attacked(page: Page) -> None:
     [said] = [text for text in page.data if "Jain et al." in text]
-    assert "maps and direct attacked, on 25 people of noise, scored by PCKh@0.5." in said
+    assert "on maps and direct, with 25 people of noise, scored by PCKh@0.5." in said
 
 
 def test_tables_show_values_with_their_intervals(page: Page) -> None:

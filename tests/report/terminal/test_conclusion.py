@@ -64,7 +64,7 @@ def test_one_model_under_one_attack() -> None:
     assert conclusion(study(IGSM), rows) == [
         "shg2 loses 87.7% of its clean PCKh@0.5 to IGSM-U-10 at 8/255 (relative score 12.3% [9.2, 15.6], n = 50).",
         "The wrist is lost first (relative score 1.5%), the upper neck last (30.0%).",
-        "A stronger attack finds more; autopose takes the worst of several for each person: "
+        "autopose is stronger: it takes the worst result of several attacks for each person: "
         "robustpose attack --model shg2 --attack autopose --eps 8/255 --n 50",
     ]
 
@@ -133,7 +133,9 @@ def test_a_loss_that_may_be_none_says_so() -> None:
 
 def test_a_model_that_is_wrong_without_an_attack() -> None:
     rows = [row("shg2", None, 0.0), row("shg2", IGSM, NAN, n=0)]
-    assert conclusion(study(IGSM), rows) == ["shg2 has no keypoint right without an attack, so no score to lose."]
+    assert conclusion(study(IGSM), rows) == [
+        "shg2 has no correct keypoint on clean images, so attacks cannot lower the score."
+    ]
     rows = [row("good", None, 80.0), row("good", IGSM, 40.0, 38, 42), *rows]
     said = conclusion(study(IGSM, models=("good", "shg2")), rows)
     assert said[0].startswith("shg2 has no keypoint right") and said[1].startswith("good loses 60.0%")
@@ -167,7 +169,7 @@ def test_after_autopose_comes_a_smaller_budget_or_the_page() -> None:
         "robustpose attack --model shg2 --attack autopose --eps 2/255 --n 50"
     )
     rows = [row("shg2", None, 80.0), row("shg2", AUTOPOSE, 31.5, 28, 35)]
-    assert conclusion(study(AUTOPOSE), rows)[-1] == "The page shows the pictures, and the scores by joint."
+    assert conclusion(study(AUTOPOSE), rows)[-1] == "The page shows the images and the scores by joint."
 
 
 def test_the_command_repeats_what_the_study_was_told() -> None:
@@ -194,4 +196,4 @@ def test_the_command_repeats_what_the_study_was_told() -> None:
 @pytest.mark.parametrize("setting", [Setting("spatial", 30.0, threat="spatial")])
 def test_motions_have_no_stronger_attack_to_name(setting: Setting) -> None:
     rows = [row("shg2", None, 80.0), row("shg2", setting, 60.0, 55, 65)]
-    assert conclusion(study(setting), rows)[-1] == "The page shows the pictures, and the scores by joint."
+    assert conclusion(study(setting), rows)[-1] == "The page shows the images and the scores by joint."

@@ -36,7 +36,7 @@ def page(written: Written) -> Page:
 def test_agreement_is_told_score_by_score(written: Written, page: Page) -> None:
     _, found, _ = written
     table = page.tables[0]
-    assert table[0] == ["row", "tau", "one order", "rendered", "photos", "both", "alike"]
+    assert table[0] == ["row", "tau", "tau if equal", "rendered", "photos", "both", "same order"]
     assert [line[0] for line in table[1:]] == ["clean", FGSM.title, IGSM.title]
     for line, setting in zip(table[1:], (None, FGSM, IGSM), strict=True):
         each = found.line("clean" if setting is None else "relative", setting).found
@@ -48,7 +48,7 @@ def test_agreement_is_told_score_by_score(written: Written, page: Page) -> None:
 
 def test_models_bear_their_scores_and_places(written: Written, page: Page) -> None:
     _, found, _ = written
-    clean = next(table for table in page.tables if table[0] == ["row", "rendered", "photos", "places"])
+    clean = next(table for table in page.tables if table[0] == ["row", "rendered", "photos", "ranks"])
     values = {side: [row.value for row in found.rows[side]["clean", None, ALL]] for side in (RENDERED, PHOTOS)}
     for slot, line in enumerate(clean[1:]):
         assert line[0] == found.models[slot]

@@ -1,4 +1,4 @@
-"""The report: one page that a person can open, keep and send. A pure function of stored cells."""
+"""The HTML pages of a study. They depend on stored jobs only."""
 
 from robustpose.report.html.certified import write_certified
 from robustpose.report.html.findings import write_findings

@@ -1,4 +1,4 @@
-"""The axes of findings' charts: limits that hide no interval, ticks whose labels do not touch."""
+"""Limits, labels and ticks of the axes of findings' charts."""
 
 import math
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from robustpose.report.html.figures import GRID, MUTED
 
 GREY = "#7f8b98"
 WIDE = 0.62
-"""Of the font's size: how wide a letter is at most, on average, in whatever font the reader has."""
+"""Upper bound of a letter's mean width in common fonts, in units of the font size."""
 
 
 def set_axes(axes: Axes, chart: Chart, curves: Sequence[Curve], *, letter: float) -> None:
-    """Set labels, limits and ticks for the curves that are drawn; a letter's width is in widths of the axes."""
+    """Set labels, limits and ticks for the drawn curves; letter is a letter's width over the width of the axes."""
     axes.set_xlabel(chart.x_label)
     axes.set_ylabel(chart.y_label)
     bottom, top = _y_limits(chart, curves)
@@ -58,7 +58,7 @@ def _y_limits(chart: Chart, curves: Sequence[Curve]) -> tuple[float, float]:
 
 
 def _ticks(axes: Axes, levels: Sequence[float], *, first: set[float], letter: float) -> list[float]:
-    """Choose the levels whose labels fit side by side, the models' own before the others."""
+    """Choose the levels whose labels fit side by side, those of the models' curves first."""
     low, high = (math.log2(limit) for limit in axes.get_xlim())
     kept: dict[float, tuple[float, float]] = {}
     for level in sorted(levels, key=lambda level: (level not in first, level)):

@@ -1,8 +1,8 @@
 """Charts of findings as SVG text, for the page and for a paper. The same numbers give the same bytes.
 
-Curves of models are in colour with a marker each and their interval as a band; those of no model, the paper's
-above all, are thin and grey. Colours are Okabe and Ito's ("Color Universal Design", 2008) and three darker ones.
-Few curves bear their names at their ends; more than that share a legend below, but the paper's keep theirs.
+A model's curve has a colour, a marker and its interval as a band. Other curves, such as the paper's, are thin and
+grey. Colours are Okabe and Ito's ("Color Universal Design", 2008) and three darker ones. Up to five curves are
+labelled at their ends. Charts with more have a legend, and only the paper's curves are labelled at their ends.
 """
 
 import math
@@ -22,35 +22,35 @@ from robustpose.report.html.axes import GREY, WIDE, set_axes
 from robustpose.report.html.figures import INK, MUTED, SURFACE, spread
 
 COLORS = (*figures.SERIES[:7], "#8b1e3f", "#333b44", "#5a7d00")
-"""By slot: ten models. The eighth is no grey here, which is the paper's."""
+"""The colours of ten models, by slot. None is grey, the colour of the paper's curves."""
 MARKERS = (*figures.MARKERS, "*", "<")
 PAPERS = ", paper"
-"""How the names of the paper's own curves end."""
+"""Suffix of the names of the paper's curves."""
 DIRECT = 5
-"""Curves that can bear their names at their ends."""
+"""Maximum number of curves that are labelled at their ends."""
 
 _WIDTH, _PLOT, _LEFT, _TOP, _BOTTOM, _MARGIN = 380.0, 230.0, 50.0, 10.0, 42.0, 14.0
 _FONT, _SMALL = 11.0, 9.0
 _LINE = 16.0
 _MARKED = 16
-"""Points that all get a marker; of more only some do."""
+"""Maximum number of points that all get a marker."""
 _LONGEST_DIRECT, _LONGEST = 14, 48
 _MOST_GREY_LABELS = 22
 
 
 def color_of(slot: int | None) -> str:
-    """Return a curve's colour: the model's, or grey."""
+    """Return the colour of a model's slot, or grey for None."""
     return GREY if slot is None else COLORS[slot % len(COLORS)]
 
 
 def marker_of(slot: int) -> str:
-    """Return a model's marker; models beyond the colours have the same colour but another marker."""
+    """Return a model's marker; models that share a colour have different markers."""
     return MARKERS[(slot + slot // len(COLORS)) % len(MARKERS)]
 
 
 @dataclass(frozen=True)
 class _Naming:
-    """Where curves are named: at their ends, by their place in the chart, or in a legend below."""
+    """Which curves are labelled at their ends, by index in the chart, and which in the legend."""
 
     ends: Mapping[int, Curve]
     keys: tuple[tuple[Curve, str], ...]
@@ -58,7 +58,7 @@ class _Naming:
 
 
 def chart_svg(chart: Chart) -> str:
-    """Draw a chart; what is not finite, or not positive on a logarithmic axis, leaves a gap."""
+    """Draw a chart, with gaps for values that are not finite or, on a logarithmic axis, not positive."""
     shown = enumerate(_shown(curve, chart.scale) for curve in chart.curves)
     drawn = {number: curve for number, curve in shown if _defined(curve)}
     naming = _naming(chart, drawn)
@@ -79,7 +79,7 @@ def chart_svg(chart: Chart) -> str:
 
 
 def inline(svg: str, *, label: str, stem: str) -> str:
-    """Make a chart part of a page, in the page's colours; its ids begin with its stem, so they are no other's."""
+    """Embed a chart in a page, in the page's colours. The stem is a prefix that makes its ids unique."""
     page = figures.inline(svg, label=label)
     head, _, body = page.partition(">")
     names = {color: f"series-{slot}" for slot, color in enumerate(COLORS) if color not in figures.SERIES}
@@ -91,7 +91,7 @@ def inline(svg: str, *, label: str, stem: str) -> str:
 
 
 def spoken(chart: Chart) -> str:
-    """Say in words what a chart shows, for those who do not see it."""
+    """Describe a chart in words, for screen readers."""
     said: list[str] = []
     for curve in chart.curves:
         points = [(x, y) for x, y in zip(curve.x, curve.y, strict=True) if math.isfinite(y)]
@@ -113,7 +113,7 @@ def _shown(curve: Curve, scale: str) -> Curve:
 
 
 def _defined(curve: Curve) -> list[tuple[float, float]]:
-    """Return the defined points; the last is where the name goes."""
+    """Return the finite points; the label is placed at the last one."""
     return [(x, y) for x, y in zip(curve.x, curve.y, strict=True) if math.isfinite(y)]
 
 
@@ -122,7 +122,7 @@ def _is_papers(curve: Curve) -> bool:
 
 
 def _naming(chart: Chart, drawn: Mapping[int, Curve]) -> _Naming:
-    """Name few curves at their ends, more in the legend; ROC curves all end at one point."""
+    """Label few curves at their ends and many in a legend, as well as ROC curves, which end at one point."""
     names = [curve.name for curve in drawn.values()]
     if len(names) <= DIRECT and not chart.diagonal and all(len(name) <= _LONGEST_DIRECT for name in names):
         return _Naming(ends=drawn, keys=(), direct=True)
@@ -139,7 +139,7 @@ def _end_label(curve: Curve) -> str:
 
 
 def _short(name: str, longest: int) -> str:
-    """Leave out a long name's middle: models of one design differ at the end."""
+    """Cut a long name in the middle, because models of one architecture differ at the end."""
     name = "".join(letter if letter.isprintable() else " " for letter in name)
     head, tail = longest // 2, (longest - 1) // 2
     return name if len(name) <= longest else f"{name[:head]}…{name[-tail:]}"
@@ -175,7 +175,7 @@ def _draw(axes: Axes, curve: Curve, number: int, *, crowded: bool) -> None:
 
 
 def _look(curve: Curve) -> dict[str, Any]:
-    """Return a line's dashes and markers: hollow ones on dashed curves, dots on grey ones."""
+    """Return the line style and markers: hollow markers on dashed curves, dots on grey ones."""
     color, dashes = color_of(curve.slot), (0, (4, 2)) if curve.dashed else "-"
     if curve.slot is None:
         return {"linestyle": dashes, "marker": ".", "markersize": 3.0}
@@ -190,7 +190,7 @@ def _look(curve: Curve) -> dict[str, Any]:
 
 
 def _label_ends(axes: Axes, curves: Sequence[Curve], *, size: float) -> None:
-    """Write names beside curves' ends; names that would touch are moved apart, with a line back."""
+    """Label curves at their ends; labels that would overlap are moved apart and connected by a line."""
     low, high = axes.get_ylim()
     named = sorted(((_defined(curve)[-1], curve) for curve in curves), key=lambda each: each[0][1])
     at = [(y - low) / (high - low) * _PLOT for (_, y), _ in named]
@@ -221,7 +221,7 @@ def _label_ends(axes: Axes, curves: Sequence[Curve], *, size: float) -> None:
 
 
 def _columns(texts: Sequence[str]) -> tuple[float, ...]:
-    """Return how wide the legend's columns are, of as many as fit."""
+    """Return the widths of the legend's columns, as many as fit."""
     widths = [36 + WIDE * _FONT * len(text) for text in texts]
     for count in range(len(texts), 1, -1):
         rows = math.ceil(len(texts) / count)
@@ -232,7 +232,7 @@ def _columns(texts: Sequence[str]) -> tuple[float, ...]:
 
 
 def _legend(figure: Figure, keys: Sequence[tuple[Curve, str]], columns: Sequence[float]) -> None:
-    """Lay out keys below the chart, column by column."""
+    """Draw the legend below the chart, column by column."""
     if not keys:
         return
     rows = math.ceil(len(keys) / len(columns))
@@ -248,7 +248,7 @@ def _legend(figure: Figure, keys: Sequence[tuple[Curve, str]], columns: Sequence
 
 
 def _with_names(svg: str, names: Sequence[str]) -> str:
-    """Give each curve its name for who points at it; matplotlib can only mark it as a link, which it is not."""
+    """Give each curve a tooltip with its name, in place of the link by which matplotlib marks it."""
 
     def named(match: re.Match[str]) -> str:
         return f"<g><title>{escape(_short(names[int(match[1])], 200))}</title>"

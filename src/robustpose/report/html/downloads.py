@@ -1,4 +1,4 @@
-"""What can be downloaded beside the findings page: its numbers as CSV. Empty where a number is undefined."""
+"""The numbers of the findings page as CSV files; undefined numbers are empty."""
 
 import csv
 import io
@@ -34,7 +34,7 @@ def table_csv(table: Tabular) -> bytes:
 
 
 def verdicts_csv(verdicts: Sequence[tuple[str, Verdict]]) -> bytes:
-    """Write the verdicts, each with the finding that it comes from."""
+    """Write the verdicts, each with its finding."""
     header = ["finding", "claim", "holds", "effect", "low", "high", "n", "paper", "measured"]
     return _csv(
         header,

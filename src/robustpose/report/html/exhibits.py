@@ -1,4 +1,4 @@
-"""Exhibits of findings made ready for the page: tables with intervals and shading, pictures, verdicts."""
+"""Lays out the tables, images and verdicts of findings for the page."""
 
 import base64
 import math
@@ -11,14 +11,14 @@ from robustpose.metrics import Estimate
 from robustpose.report.html.pictures import jpeg, png
 
 SHADE = 0.55
-"""The strongest shade: text keeps a contrast of 4.5 on it, on the light page and on the dark one."""
+"""The strongest shade on which text has a contrast of 4.5, in light and in dark mode."""
 
 MOST_COLUMNS = 16
-"""Points of a chart that are shown as a table too; of more there is the CSV file."""
+"""Maximum number of levels of a chart whose numbers are also shown as a table."""
 
 _ENLARGED_TO = 320
 _SMALL = 300 * 1024
-"""Bytes of a PNG that goes into the page as it is; a bigger one goes in as a JPEG."""
+"""Largest PNG, in bytes, that is embedded as it is; larger ones are embedded as JPEG."""
 _WIDE = 640
 
 Value = Estimate | float | str | None
@@ -28,9 +28,9 @@ Value = Estimate | float | str | None
 class Cell:
     """A table's cell as printed.
 
-    span   the interval, muted; empty where there is none
-    n      the people behind it, where the table does not say it once for all
-    shade  how strong the background is, 0 to 1; None for none
+    span   the interval; empty if there is none
+    n      the number of people, if it differs within the table
+    shade  strength of the background, 0 to 1; None for no shading
     """
 
     text: str
@@ -43,7 +43,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A row: its label, the model's slot where the label is a model's name, its cells."""
+    """A row; slot is the model's, if the label is a model's name."""
 
     label: str
     slot: int | None
@@ -52,7 +52,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table of the page; people is n where it is the same in every cell."""
+    """A table of the page; people is n, if it is the same in every cell."""
 
     stem: str
     title: str
@@ -66,10 +66,10 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture of the page: its file, and a data: URI in the size at which it is shown.
+    """An image of the page: its file, and a preview as a data: URI.
 
-    exact  shown pixel by pixel
-    wide   scrolls in its own box where the page is narrow
+    exact  displayed without smoothing
+    wide   scrolls horizontally on narrow pages
     """
 
     stem: str
@@ -83,7 +83,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Judged:
-    """A verdict of the page, with the finding that it comes from."""
+    """A verdict of the page, with its finding."""
 
     finding: str
     title: str
@@ -93,7 +93,7 @@ class Judged:
 
 
 def sheet(table: Tabular, slots: Mapping[str, int]) -> Sheet:
-    """Lay out a table; RobustPoseError where a row has not a cell a column."""
+    """Lay out a table; RobustPoseError if a row does not have one cell for each column."""
     for label, row in table.rows:
         if len(row) != len(table.columns):
             raise RobustPoseError(
@@ -126,7 +126,7 @@ def sheet(table: Tabular, slots: Mapping[str, int]) -> Sheet:
 
 
 def numbers_of(chart: Chart) -> Sheet | None:
-    """Lay out a chart's numbers, a curve a row; None where there are none or too many to read."""
+    """Lay out a chart's numbers, one row for each curve; None if there are none or too many."""
     levels = sorted({x for curve in chart.curves for x in curve.x})
     if not 0 < len(levels) <= MOST_COLUMNS:
         return None
@@ -148,7 +148,7 @@ def numbers_of(chart: Chart) -> Sheet | None:
 
 
 def shown(picture: Picture) -> Shown | None:
-    """Make a picture ready, small ones enlarged pixel by pixel; None for one without pixels."""
+    """Prepare an image, enlarging a small one without interpolation; None for an empty image."""
     if picture.image.size == 0:
         return None
     height, width = picture.image.shape[:2]
@@ -167,14 +167,14 @@ def shown(picture: Picture) -> Shown | None:
 
 
 def judged(finding: str, title: str, verdict: Verdict) -> Judged:
-    """Make a verdict ready."""
+    """Prepare a verdict for the page."""
     kinds = {"holds": "holds", "does not hold": "fails", "undecided": "open"}
     effect = _cell(verdict.effect, places=_places(_spans([verdict.effect])), shade=False, says_n=True)
     return Judged(finding=finding, title=title, verdict=verdict, effect=effect, kind=kinds[verdict.holds])
 
 
 def _places_of(table: Tabular) -> list[list[int]]:
-    """Choose each cell's decimals: units may change from row to row, or from column to column."""
+    """Choose each cell's decimals; units may differ between rows or between columns."""
     if table.shade:
         return [[1] * len(row) for _, row in table.rows]
     columns = [_places(_spans([row[j] for _, row in table.rows])) for j in range(len(table.columns))]
@@ -213,7 +213,7 @@ def _printed(value: float | None, places: int) -> str:
 
 
 def _places(values: Iterable[float]) -> int:
-    """Choose the decimals of numbers that are read together: one of percents, more of small numbers."""
+    """Choose the decimals for a group of numbers: one for percentages, more for small numbers."""
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
     if largest > 1 or largest == 0:
         return 1

@@ -1,7 +1,7 @@
 """Figures as SVG text: robustness curves and body parts. The same numbers give the same bytes.
 
-Text stays text, in the reader's own sans-serif font; colours are Okabe and Ito's ("Color Universal Design", 2008),
-which colour-blind readers tell apart, and every model has a marker of its own besides.
+Text is not converted to paths and uses the reader's sans-serif font. Colours are Okabe and Ito's ("Color Universal
+Design", 2008), which colour-blind readers can distinguish; each model also has its own marker.
 """
 
 import io
@@ -51,10 +51,10 @@ _POINTS_PER_INCH = 72
 
 @dataclass(frozen=True)
 class Curve:
-    """One model under one attack: scores by rising eps.
+    """One model's scores under one attack, by increasing eps.
 
-    eps      of 255
-    variant  drawn hollow and dashed: the same attack with another objective
+    eps      in 255ths
+    variant  the same attack with another objective; drawn dashed with hollow markers
     """
 
     model: str
@@ -66,7 +66,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Part:
-    """One body part of one model, before and after."""
+    """One model's scores for one body part, clean and attacked."""
 
     name: str
     clean: Row
@@ -74,7 +74,7 @@ class Part:
 
 
 def curves_svg(curves: Sequence[Curve], *, ylabel: str) -> str:
-    """Draw scores over eps: one curve a model, its interval as a band, its name at its end."""
+    """Draw scores over eps: one labelled curve for each model, with its interval as a band."""
     with style.context(["default", _STYLE]):
         drawn = [_defined(curve) for curve in curves]
         longest = max((len(_short(curve.model)) for curve in drawn), default=0)
@@ -130,7 +130,7 @@ def parts_svg(parts: Sequence[Part], *, slot: int, xlabel: str) -> str:
 
 
 def inline(svg: str, *, label: str) -> str:
-    """Make a figure part of a page: it fills its column, says what it shows, and takes the page's colours."""
+    """Embed a figure in a page: at full column width, in the page's colours, with a label for screen readers."""
     head, _, body = svg.partition(">")
     view_box = re.search(r'viewBox="[^"]*"', head)
     assert view_box is not None
@@ -149,7 +149,7 @@ def inline(svg: str, *, label: str) -> str:
 def _frame(
     width: int, height: int, *, left: float, right: float, top: float, bottom: float
 ) -> tuple[Figure, Axes]:
-    """Make axes with margins in points; fixed, so that no font of the machine moves anything."""
+    """Make axes with fixed margins in points, so that the layout does not depend on the installed fonts."""
     figure = Figure(figsize=(width / _POINTS_PER_INCH, height / _POINTS_PER_INCH))
     figure.patch.set_visible(False)
     axes = figure.add_axes(
@@ -160,7 +160,7 @@ def _frame(
 
 
 def _defined(curve: Curve) -> Curve:
-    """Leave out what a logarithmic axis or an undefined score cannot show."""
+    """Drop eps = 0, which a logarithmic axis cannot show, and undefined scores."""
     kept = [(e, row) for e, row in zip(curve.eps, curve.rows, strict=True) if e > 0 and math.isfinite(row.value)]
     return Curve(
         model=curve.model,
@@ -195,7 +195,7 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
 
 
 def _label_ends(axes: Axes, curves: Sequence[Curve], *, top: float) -> None:
-    """Write each model's name beside its curve's end; names that would touch are moved apart, with a line back."""
+    """Label curves at their ends; labels that would overlap are moved apart and connected by a line."""
     ordered = sorted(curves, key=lambda curve: (curve.rows[-1].value, -curve.slot))
     heights = spread([curve.rows[-1].value for curve in ordered], gap=7.0, top=top)
     edge = axes.get_xlim()[1]
@@ -207,7 +207,7 @@ def _label_ends(axes: Axes, curves: Sequence[Curve], *, top: float) -> None:
 
 
 def spread(heights: Sequence[float], *, gap: float, top: float) -> list[float]:
-    """Move rising heights apart until neighbours are `gap` apart, as little as possible, none above `top`."""
+    """Move sorted heights as little as possible so that neighbours are `gap` apart and none is above `top`."""
     placed: list[list[float]] = []  # groups of touching labels
     for height in heights:
         placed.append([height])
@@ -238,7 +238,7 @@ def _short(name: str) -> str:
 
 
 def _svg(figure: Figure) -> str:
-    """Write a figure without date, style sheet, ids of groups and outside references."""
+    """Write a figure as SVG without date, style sheet, group ids and external references."""
     buffer = io.BytesIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)

@@ -1,6 +1,6 @@
-"""The findings page: verdicts first, then each figure, table and picture, all downloadable.
+"""The findings page: verdicts, then figures, tables and images, all downloadable.
 
-A pure function of the plan and of what was found: written twice, it is the same bytes.
+The same plan and findings give the same bytes.
 """
 
 import re
@@ -27,7 +27,7 @@ _STEM = re.compile(r"\w[\w.-]*")
 
 @dataclass(frozen=True)
 class Drawn:
-    """A chart of the page: its SVG as a file, and as part of the page; its numbers, unless they are many."""
+    """A chart of the page: its SVG as a file and embedded; its numbers, unless there are too many."""
 
     stem: str
     title: str
@@ -52,7 +52,7 @@ class Section:
 def write_findings(plan: Plan, found: Mapping[str, Found], folder: Path) -> Path:
     """Write findings.html and its files into a report's folder; return its path.
 
-    RobustPoseError for an unknown finding, and where two exhibits would share a file.
+    RobustPoseError for an unknown finding, or if two exhibits have the same file name.
     """
     _check(found)
     slots = {model.name: slot for slot, model in enumerate(plan.models)}
@@ -67,18 +67,15 @@ def write_findings(plan: Plan, found: Mapping[str, Found], folder: Path) -> Path
 
 
 def lede(plan: Plan) -> str:
-    """Say in one sentence what was attacked, on whom, and how it is scored."""
+    """State the attacked models, the data and the metric."""
     names = words.listed([model.name for model in plan.models])
     tasks = (
-        f", beside models of other tasks ({words.listed([task.name for task in plan.tasks])})"
-        if plan.tasks
-        else ""
+        f" and on models of other tasks ({words.listed([task.name for task in plan.tasks])})" if plan.tasks else ""
     )
     people = "1 person" if plan.n == 1 else f"{plan.n} people"
     return (
-        f"The results and claims of Jain et al. (arXiv 1908.06401) on the robustness of pose models, "
-        f"reproduced with "
-        f"{names} attacked{tasks}, on {people} of {plan.dataset.name}, scored by {metric_of(plan).name}."
+        "This page tests the results and claims of Jain et al. (arXiv 1908.06401) on "
+        f"{names}{tasks}, with {people} of {plan.dataset.name}, scored by {metric_of(plan).name}."
     )
 
 
@@ -132,7 +129,7 @@ def _drawn(chart: Chart) -> Drawn:
 
 
 def _files(found: Mapping[str, Found], sections: tuple[Section, ...]) -> dict[str, bytes]:
-    """Return what lies beside the page, by name."""
+    """Return the contents of the page's files, by name."""
     verdicts = [(name, verdict) for name, each in found.items() for verdict in each.verdicts]
     files = {f"{_VERDICTS}.csv": verdicts_csv(verdicts)}
     for each in found.values():

@@ -1,4 +1,4 @@
-"""The people of the study's first block, as every model saw them: before, after, and what was added."""
+"""Images of the first people: each model's clean and attacked predictions, and the perturbation."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,11 @@ Outcomes = Mapping[tuple[int, Setting | None], Outcome]
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture with its caption.
+    """One image with its caption.
 
-    stem     its file's name under pictures/, without .png
+    stem     file name under pictures/, without .png
     preview  a data: URI, smaller than the file
-    exact    shown pixel by pixel
+    exact    displayed without smoothing
     """
 
     stem: str
@@ -39,7 +39,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Portrait:
-    """One person: the truth, then each model's tiles."""
+    """One person: the ground truth and each model's images."""
 
     id: str
     truth: Tile
@@ -47,7 +47,7 @@ class Portrait:
 
 
 def portraits(models: Sequence[Model], outcomes: Outcomes, setting: Setting, metric: Pck) -> tuple[Portrait, ...]:
-    """Show each kept person per model: the clean prediction, the attacked one, the perturbation."""
+    """Show each person with stored images: clean prediction, attacked prediction, perturbation, for each model."""
     found = []
     for number, person in enumerate(_kept(models, outcomes, setting)[:MAX_PEOPLE], start=1):
         rows = []
@@ -66,7 +66,7 @@ def portraits(models: Sequence[Model], outcomes: Outcomes, setting: Setting, met
 def targeted_tiles(
     models: Sequence[Model], outcomes: Outcomes, setting: Setting, metric: Pck
 ) -> tuple[tuple[Model, tuple[Tile, ...]], ...]:
-    """Show per model a few people who had a pose to aim at: that pose, and the pose that the model then saw."""
+    """Show a few people who have a target pose, for each model: that pose, and the prediction under attack."""
     people = [
         (number, person)
         for number, person in enumerate(_kept(models, outcomes, setting)[:MAX_PEOPLE], start=1)
@@ -142,7 +142,7 @@ def _truth(number: int, person: str, clean: Shown) -> Tile:
 
 
 def _kept(models: Sequence[Model], outcomes: Outcomes, setting: Setting) -> list[str]:
-    """Name the people whose pictures every model kept, clean and attacked, in the data's order."""
+    """Return the people whose clean and attacked images are stored for every model, in the data's order."""
     kept = []
     for model in models:
         clean, attacked = _first(outcomes, model, None), _first(outcomes, model, setting)
@@ -159,7 +159,7 @@ def _aims(table: Table, person: str) -> bool:
 
 
 def _first(outcomes: Outcomes, model: Model, setting: Setting | None) -> Shown:
-    """Return the block that keeps pictures."""
+    """Return the block with stored images."""
     return outcomes[model.slot, setting].shown
 
 

@@ -1,4 +1,4 @@
-"""The page of one's own photo: before, after, the perturbation, and how far each keypoint moved."""
+"""The page of a user's photo: clean and adversarial predictions, the perturbation, and each keypoint's shift."""
 
 import json
 from collections.abc import Mapping
@@ -55,10 +55,10 @@ def lines(attacked: PhotoAttacked, after: Seen) -> tuple[Line, ...]:
 def write_photo_page(
     photo: Pixels, attacked: PhotoAttacked, after: Seen, *, facts: Mapping[str, Any], folder: Path
 ) -> Path:
-    """Write the pictures, result.json and the page of an attacked photo; return the page's path.
+    """Write the images, result.json and the page of an attacked photo; return the page's path.
 
-    after  what the model says of the adversarial photo, read back from its file
-    facts  what result.json says beside the keypoints
+    after  the prediction on the adversarial photo as read back from its file
+    facts  the entries of result.json other than the keypoints
     """
     largest = np.abs(attacked.photo.astype(np.int16) - photo).max() / 255
     added = amplify(photo, attacked.photo, eps=float(largest))
@@ -82,7 +82,7 @@ def write_photo_page(
 
 
 def _framed(photo: Pixels, seen: Seen, attacked: PhotoAttacked) -> Pixels:
-    """Draw what the model says on the photo, and the box that it was asked about."""
+    """Draw the prediction and the person's box on the photo."""
     drawn = draw_pose(photo, seen.keypoints, attacked.skeleton)
     factor = enlargement(photo.shape[1])
     x, y, w, h = _whole(attacked.box, factor)

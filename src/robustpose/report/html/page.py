@@ -1,4 +1,4 @@
-"""Assembles the page: one self-contained index.html, and the same figures and pictures as files beside it."""
+"""Writes a study's page: one self-contained index.html, and its figures and images as separate files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ _PEOPLE_OPEN = 3
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the page: its file under figures/, its headline, its SVG, what it says to a screen reader."""
+    """A figure of the page: file name under figures/, title, SVG, and label for screen readers."""
 
     stem: str
     title: str
@@ -48,14 +48,14 @@ class Figure:
 
     @property
     def inline(self) -> Markup:
-        """The figure as part of the page."""
+        """The figure, embedded in the page."""
         return Markup(figures.inline(self.svg, label=self.label))
 
 
 def write_report(plan: Plan, store: Store, folder: Path) -> Path:
-    """Write a study's page into a folder and return its path; RobustPoseError where a cell is missing.
+    """Write a study's page into a folder and return its path; RobustPoseError if a job is missing.
 
-    The folder's files depend on the stored cells alone: written twice, they are the same bytes.
+    The same stored jobs give the same bytes.
     """
     page, files = _assemble(plan, store)
     for name, content in sorted(files.items()):

@@ -1,4 +1,4 @@
-"""Pictures of people: skeletons drawn on crops, perturbations made visible. RGB arrays (H, W, 3) in and out."""
+"""Draws skeletons on crops and amplifies perturbations. Images are RGB arrays (H, W, 3)."""
 
 import math
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from robustpose.types import Batch
 
 MID_GREY = 128
 _REACH = 64
-"""How far from mid-grey eps is drawn."""
+"""Distance from mid-grey, in grey levels, at which eps is drawn."""
 _TILE_WIDTH = 384
 
 
 @dataclass(frozen=True)
 class Perturbation:
-    """A perturbation to look at: mid-grey is no change, brighter is more, darker is less.
+    """An amplified perturbation: mid-grey is no change, brighter is positive, darker is negative.
 
-    factor  by how much the change was amplified
+    factor  the amplification
     """
 
     image: Pixels
@@ -33,7 +33,7 @@ class Perturbation:
 
 
 def enlargement(width: int) -> int:
-    """Return by how much a crop of this width is enlarged before a skeleton is drawn on it."""
+    """Return the factor by which a crop of this width is enlarged before a skeleton is drawn on it."""
     return max(1, math.floor(_TILE_WIDTH / width + 0.5))
 
 
@@ -78,12 +78,12 @@ def amplify(clean: Pixels, adversarial: Pixels, *, eps: float) -> Perturbation:
 
 
 def png(image: Pixels) -> bytes:
-    """Encode without loss."""
+    """Encode as PNG."""
     return _encode(image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 4])
 
 
 def jpeg(image: Pixels) -> bytes:
-    """Encode small, colours at full resolution, so that thin limbs keep theirs."""
+    """Encode as JPEG without chroma subsampling, which would blur the colours of thin limbs."""
     full = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     return _encode(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 88, *full])
 

@@ -1,7 +1,7 @@
-"""Two scores of the same models against each other, as SVG text: a point for each model, with both intervals.
+"""Scatter plots of two scores of the same models, as SVG text, with both intervals.
 
-Both axes have the same range, so that the dotted line is where the two scores are equal. Names stand beside their
-points, wherever they hide least; one that finds no room close by is moved away, with a line back.
+Both axes have the same range, and the two scores are equal on the dotted line. Each name is placed near its point
+where it hides least. A name without room nearby is placed further away and connected by a line.
 """
 
 import math
@@ -20,7 +20,7 @@ _FONT, _SMALL = 11.0, 9.0
 _LONGEST = 22
 _MARKER = 6.0
 _NEAR = 12.0
-"""In points: names up to here need no line back."""
+"""Names up to this distance, in points, are not connected by a line."""
 
 Span = tuple[float, float, float]
 """A value and the ends of its interval."""
@@ -41,7 +41,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Cross:
-    """What is drawn of a point, in points of the plot: its place and the two intervals through it."""
+    """A drawn point and its two intervals, in points of the plot."""
 
     x: Span
     y: Span
@@ -52,7 +52,7 @@ class Cross:
         return self.x[0], self.y[0]
 
     def boxes(self) -> Iterator[tuple[float, Box]]:
-        """Yield how bad it is to hide each piece, and the piece: the marker, then the intervals, a point wide."""
+        """Yield the cost of hiding each part, and its box: the marker, then the intervals, one point wide."""
         (x, left, right), (y, bottom, top) = self.x, self.y
         half = _MARKER / 2
         yield 8.0, (x - half, y - half, x + half, y + half)
@@ -64,7 +64,7 @@ class Cross:
 
 @dataclass(frozen=True)
 class Name:
-    """Where a name stands: its box, and the place that it is of."""
+    """The box of a name, and the point that it names."""
 
     box: Box
     at: tuple[float, float]
@@ -120,7 +120,7 @@ def _span(values: Span, low: float, scale: float) -> Span:
 
 
 def place_names(names: Sequence[str], crosses: Sequence[Cross]) -> list[Name]:
-    """Choose where each name stands, one after another."""
+    """Place the names, one after another."""
     found: list[Name] = []
     for name, cross in zip(names, crosses, strict=True):
         width = WIDE * _SMALL * len(charts._short(name, _LONGEST))
@@ -141,7 +141,7 @@ def _around(at: tuple[float, float], *, width: float, height: float) -> Iterator
 
 
 def _cost(name: Name, others: Sequence[Name], crosses: Sequence[Cross]) -> float:
-    """Weigh what a name hides: other names most, then markers and intervals; then how far away it is."""
+    """Return the cost of a place: what the name hides, names more than markers and intervals, and its distance."""
     hidden = 10 * sum(_overlap(name.box, other.box) for other in others)
     hidden += sum(worth * _overlap(name.box, box) for cross in crosses for worth, box in cross.boxes())
     left, bottom, right, top = name.box
@@ -150,7 +150,7 @@ def _cost(name: Name, others: Sequence[Name], crosses: Sequence[Cross]) -> float
 
 
 def _gap(name: Name) -> float:
-    """Return how far a point is from the edge of its name."""
+    """Return the distance from a point to the box of its name."""
     (x, y), (left, bottom, right, top) = name.at, name.box
     return math.hypot(max(left - x, 0.0, x - right), max(bottom - y, 0.0, y - top))
 

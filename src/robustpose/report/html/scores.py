@@ -1,4 +1,4 @@
-"""The numbers of a study, arranged for reading: which settings belong together and which one speaks first."""
+"""A study's scores arranged for the page, and the settings of its headline, figures and images."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,33 +12,33 @@ from robustpose.metrics import ALL
 from robustpose.study.plan import Plan
 
 MAIN_EPS = 8 / 255
-"""The budget that the field compares at."""
+"""The usual budget in the literature."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """One attack over a range of eps: the settings that differ in nothing else, by rising eps."""
+    """The settings of one attack that differ only in eps, by increasing eps."""
 
     label: str
     settings: tuple[Setting, ...]
 
     @property
     def targeted(self) -> bool:
-        """Whether the attack aims at a pose."""
+        """Whether the attack has a target pose."""
         return self.settings[0].targeted
 
     @property
     def measure(self) -> str:
-        """What tells how strong it is: 'relative', or 'target' when it aims at a pose."""
+        """The measure of its strength: 'target' for targeted attacks, otherwise 'relative'."""
         return measure_of(self.settings[0])
 
 
 @dataclass(frozen=True)
 class Model:
-    """One model's numbers.
+    """One model's scores.
 
     name  unique in the study
-    slot  its place in the study, and so its colour and its marker
+    slot  its index in the study, which determines its colour and marker
     """
 
     name: str
@@ -46,13 +46,13 @@ class Model:
     rows: Mapping[tuple[str, str, str, str, str], Row]
 
     def row(self, setting: Setting | None, measure: str, part: str = ALL) -> Row | None:
-        """Look up a score; setting None is clean; None where no keypoint of that part counts."""
+        """Look up a score; setting None is clean. None if no keypoint of that part is counted."""
         if setting is None:
             return self.rows.get(("clean", "0/255", "", measure, part))
         return self.rows.get((setting.label, setting.budget, setting.objective, measure, part))
 
     def value(self, setting: Setting | None, measure: str) -> float:
-        """Look up a score of all parts; NaN where undefined."""
+        """Look up the score over all parts; NaN if undefined."""
         row = self.row(setting, measure)
         return float("nan") if row is None else row.value
 
@@ -86,9 +86,9 @@ def families(settings: Iterable[Setting]) -> tuple[Family, ...]:
 
 
 def panels(found: Sequence[Family]) -> tuple[tuple[Family, ...], ...]:
-    """Put the families that differ only in their objective into one panel, the widest range of eps first.
+    """Put families that differ only in their objective into one panel, the one with most values of eps first.
 
-    A panel needs two eps to be a curve; an attack at one eps, or of another threat, is in the table only.
+    A panel needs two values of eps. Attacks at one eps, or under another threat than linf, are in the table only.
     """
     gathered: dict[tuple[str, bool, object], list[Family]] = {}
     for family in found:
@@ -100,14 +100,14 @@ def panels(found: Sequence[Family]) -> tuple[tuple[Family, ...], ...]:
 
 
 def measure_of(setting: Setting) -> str:
-    """Name the measure that tells how strong a setting is."""
+    """Return the measure of a setting's strength."""
     return "target" if setting.targeted else "relative"
 
 
 def main_settings(settings: Sequence[Setting]) -> tuple[Setting, ...]:
-    """Choose what the headline is about: the untargeted settings at 8/255, or else at the largest eps.
+    """Return the settings of the headline: the untargeted ones at 8/255, or else at the largest eps.
 
-    A study with targeted settings only gives those; one of several threats, those of the first.
+    If all settings are targeted, they are used instead. If there are several threats, the first is used.
     """
     pool = [setting for setting in settings if not setting.targeted] or list(settings)
     if not pool:
@@ -118,14 +118,14 @@ def main_settings(settings: Sequence[Setting]) -> tuple[Setting, ...]:
 
 
 def strongest(found: Sequence[Model], settings: Sequence[Setting]) -> Setting:
-    """Return the setting that does most damage, the models' mean; the first of equals."""
+    """Return the setting with the most damage, averaged over models; the first if tied."""
     return min(settings, key=lambda setting: _mean_damage(found, setting))
 
 
 def pictured(settings: Sequence[Setting], *, targeted: bool) -> Setting | None:
-    """Choose the setting to show in pictures: the most steps at 8/255, else at the largest eps.
+    """Return the setting whose images are shown: the most steps at 8/255, or else at the largest eps.
 
-    The plain training loss goes before its variants. None where the study has no such setting.
+    The training loss is preferred to other objectives. None if the study has no such setting.
     """
     pool = [setting for setting in settings if setting.targeted == targeted]
     if not pool:
@@ -143,14 +143,14 @@ def pictured(settings: Sequence[Setting], *, targeted: bool) -> Setting | None:
 
 
 def half_gone(model: Model, settings: Sequence[Setting]) -> Setting | None:
-    """Return the untargeted setting of the smallest eps that leaves less than half of the clean score."""
+    """Return the untargeted setting of the smallest eps with a relative score below 50%."""
     threat = main_settings(settings)[0].threat if settings else ""
     enough = [s for s in settings if s.threat == threat and not s.targeted and model.value(s, "relative") < 50]
     return min(enough, key=lambda s: s.eps, default=None)
 
 
 def _mean_damage(found: Sequence[Model], setting: Setting) -> float:
-    """Return the models' mean relative score, or minus their mean target score; infinite where undefined."""
+    """Return the models' mean relative score, or minus their mean target score; infinite if undefined."""
     values = np.array([model.value(setting, measure_of(setting)) for model in found])
     values = values[np.isfinite(values)]
     if len(values) == 0:

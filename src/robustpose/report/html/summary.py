@@ -1,4 +1,4 @@
-"""A study of one model in a few lines and one figure: for notebooks and the Python prompt."""
+"""The result of attacking one model, as a table and a figure, for notebooks and the Python prompt."""
 
 import math
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _STYLE = {
 
 
 def summary_rows(rows: Sequence[Row]) -> list[tuple[str, str, str, str, str]]:
-    """Return the lines of the table: attack, eps, which score, its value with interval, people."""
+    """Return the table's rows: attack, eps, name of the score, value with interval, n."""
     shown = [row for row in rows if row.part == ALL and not math.isnan(row.value)]
     return [
         (
@@ -75,7 +75,7 @@ def _notes(rows: Sequence[Row]) -> list[str]:
 
 
 def summary_figure(plan: Plan, rows: Sequence[Row], clean: Outcome, attacked: Outcome) -> Figure:
-    """Draw scores by body part, clean and attacked, and a few people: before, after, and what was added."""
+    """Draw clean and attacked scores by body part, and a few people clean, attacked and with the perturbation."""
     people = min(_PEOPLE, len(attacked.shown.pictures.adversarial), len(attacked.shown.table))
     with style.context(["default", _STYLE]):
         figure = Figure(figsize=(9.5, 1.2 + 2.1 * max(people, 1)), layout="constrained")
@@ -91,7 +91,7 @@ def summary_figure(plan: Plan, rows: Sequence[Row], clean: Outcome, attacked: Ou
 
 
 def _draw_parts(axes: Axes, plan: Plan, rows: Sequence[Row], setting: Setting) -> None:
-    """Draw a bar a body part for the clean score and one for the attacked."""
+    """Draw the clean and the attacked score of each body part as bars."""
     metric = metric_of(plan).name
     clean = {row.part: row for row in rows if row.measure == "clean" and row.metric == metric}
     same = [

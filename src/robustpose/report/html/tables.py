@@ -1,4 +1,4 @@
-"""The page's tables: every score with its interval and its people, and the reason where there is none."""
+"""The page's tables: scores with intervals and n, or the reason why a score is undefined."""
 
 import math
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ DASH = "–"
 class Cell:
     """A score as printed.
 
-    span   the interval in brackets; empty where undefined
+    span   the interval in brackets; empty if undefined
     title  the same with three decimals, or why it is undefined
-    low, high, value  percent, cut to what a bar of 100 % can show; None where undefined
+    low, high, value  percent, clipped to [0, 100] for the bar; None if undefined
     """
 
     text: str
@@ -33,7 +33,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """One setting: its scores model by model."""
+    """One setting's scores, one cell for each model."""
 
     eps: str
     unrounded: bool
@@ -42,7 +42,7 @@ class Line:
 
     @property
     def n(self) -> str:
-        """The number of people, where it is the same for all models; else empty."""
+        """The number of people, if it is the same for all models, else empty."""
         numbers = {cell.n for cell in self.cells}
         return str(numbers.pop()) if len(numbers) == 1 else ""
 
@@ -58,10 +58,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Headline:
-    """One model in brief.
+    """One model's main scores.
 
-    worst  under the attack that does most damage to this model
-    half   the smallest eps that takes half of the clean score; a dash where none does
+    worst  the score under the attack with the most damage to this model
+    half   the smallest eps with a relative score below 50%; a dash if there is none
     """
 
     model: Model
@@ -87,7 +87,7 @@ def print_cell(row: Row | None, measure: str) -> Cell:
 
 
 def headlines(models: Sequence[Model], settings: Sequence[Setting]) -> tuple[Headline, ...]:
-    """Say of each model what it scores clean and what the strongest attack leaves."""
+    """Return each model's clean score and its score under the strongest attack."""
     found = []
     for model in models:
         setting, row = worst_of(model, settings)
@@ -105,7 +105,7 @@ def headlines(models: Sequence[Model], settings: Sequence[Setting]) -> tuple[Hea
 
 
 def worst_of(model: Model, settings: Sequence[Setting]) -> tuple[Setting, Row | None]:
-    """Return what does most damage to one model at the headline's eps; the first where nothing is defined."""
+    """Return the headline setting with the most damage to a model, and its score; the first if none is defined."""
     pool = main_settings(settings)
     defined = [setting for setting in pool if math.isfinite(model.value(setting, measure_of(setting)))]
     if not defined:
@@ -116,7 +116,7 @@ def worst_of(model: Model, settings: Sequence[Setting]) -> tuple[Setting, Row | 
 
 
 def groups(models: Sequence[Model], families: Sequence[Family], metric: str) -> tuple[Group, ...]:
-    """Lay out the result table: clean first, then every attack by rising eps."""
+    """Lay out the result table: clean first, then every attack by increasing eps."""
     clean = Line(
         eps=DASH,
         unrounded=False,
@@ -142,7 +142,7 @@ def groups(models: Sequence[Model], families: Sequence[Family], metric: str) -> 
 def costs(
     models: Sequence[Model], families: Sequence[Family], outcomes: Outcomes
 ) -> tuple[tuple[str, str, str], ...]:
-    """Count what an attack asks of the model, per person: (attack, forwards, backwards)."""
+    """Return each attack's forward and backward passes per person: (attack, forwards, backwards)."""
     found = []
     for family in families:
         runs = [outcomes[model.slot, setting] for model in models for setting in family.settings]

@@ -44,8 +44,10 @@ def lede(plan: Plan, models: Sequence[str], *, people: int) -> str:
     """State what was measured: models, people, data."""
     crowd = "1 person" if people == 1 else f"{people} people"
     if len(models) == 1:
-        return f"How well {models[0]} finds the keypoints of {crowd} of {plan.dataset.name}, clean and attacked."
-    return f"How well {listed(models)} find the keypoints of {crowd} of {plan.dataset.name}, clean and attacked."
+        finds = f"{models[0]} finds"
+    else:
+        finds = f"{listed(models)} find"
+    return f"This page shows how well {finds} the keypoints of {crowd} of {plan.dataset.name}, clean and attacked."
 
 
 def score_rule(plan: Plan) -> str:

@@ -1,4 +1,4 @@
-"""What people see while they wait and after: progress on stderr, tables and JSON on stdout."""
+"""Terminal output: progress on stderr, tables and JSON on stdout."""
 
 from robustpose.report.terminal.as_json import attack_json
 from robustpose.report.terminal.certified import print_certified

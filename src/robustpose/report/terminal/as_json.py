@@ -67,7 +67,7 @@ def attack_json(
 
 
 def _beside_json(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, object]:
-    """Write the metrics beside the main one: by number; a benchmark's table clean and attacked."""
+    """Write the metrics beside the main one: a benchmark's table clean and attacked, the others by number."""
     sections: dict[str, object] = {}
     for metric in metrics_beside(plan.metric, clean).values():
         scores = beside_estimates(metric, clean, attacked)
@@ -86,7 +86,7 @@ def _beside_json(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, obje
 
 
 def _curve_json(plan: Plan, attacked: Outcome) -> dict[str, object]:
-    """Write the curve of an attack of least size; nothing for other attacks; infinite is null."""
+    """Write the curve of a minimum-norm attack, infinity as null; nothing for other attacks."""
     curve = smallest_curve(plan, attacked)
     if curve is None:
         return {}
@@ -102,7 +102,7 @@ def _curve_json(plan: Plan, attacked: Outcome) -> dict[str, object]:
 
 
 def _motion_json(clean: Outcome, attacked: Outcome) -> dict[str, object]:
-    """Write how people were moved, and how many keypoints left the picture; nothing for other attacks."""
+    """Write the motions, and how many keypoints left the image; nothing for other attacks."""
     motions = attacked.motions
     if motions is None:
         return {}

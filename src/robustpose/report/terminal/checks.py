@@ -1,4 +1,4 @@
-"""What the checks of files and of specs found, and what an attack did to one photo, on stdout."""
+"""Prints the checks of annotation files and model specs, and the result of attacking one photo."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from robustpose.selfcheck import Checked, Tried
 
 
 def print_checked(checked: CheckedFiles) -> None:
-    """Print what was found of one annotation file, and where the data set comes from."""
+    """Print the result of checking one annotation file, and the source of the data set."""
     lines = [f"{checked.source.title}: {checked.file}"]
     lines += [f"  {what}: {number:,}" for what, number in checked.counts.items()]
     lines += [f"  excluded, {line}" for line in checked.left_out]
@@ -29,7 +29,7 @@ def print_checked(checked: CheckedFiles) -> None:
 
 
 def print_check(found: Checked, *, model: str, data: str) -> None:
-    """Print a spec's check: the score of each reading of the model, and the mends, if any."""
+    """Print the check of a model spec: the score of each variant, and the likely fixes."""
     title = f"{model} on {data}, {found.metric}, 95% intervals over {found.people} people"
     stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
@@ -62,7 +62,7 @@ def print_check(found: Checked, *, model: str, data: str) -> None:
 
 
 def _changes(found: Checked, each: Tried) -> tuple[Estimate, Estimate]:
-    """Return what decides of a reading: its change in points, or by how much keypoints are nearer."""
+    """Return the quantity that decides on a variant: its change in points, or the error reduction."""
     nothing = Estimate(value=math.nan, low=math.nan, high=math.nan, n=0)
     if each is found.before:
         return nothing, nothing
@@ -95,7 +95,7 @@ class Moved(Protocol):
 
 
 def print_photo(facts: Mapping[str, Any], lines: Sequence[Moved]) -> None:
-    """Print what an attack did to one photo: a line a keypoint."""
+    """Print how far an attack on a photo moved each keypoint."""
     title = f"{facts['model']}, {facts['photo']}, {facts['attack']} at {facts['eps']}; truth: the clean prediction"
     stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
     table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)

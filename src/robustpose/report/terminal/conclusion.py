@@ -1,4 +1,4 @@
-"""The end of a result, in words: what the models lose, to which attack, which joint first, and what to do next."""
+"""States a result in words: what the models lose, to which attack, which joint first, and what to do next."""
 
 import math
 import shlex
@@ -13,7 +13,7 @@ from robustpose.study.definition import Study
 from robustpose.threats import THREATS
 
 _LITTLE = 10.0
-"""Percent of relative score under which a budget no longer tells attacks or models apart."""
+"""Relative score, in percent, below which a budget no longer separates attacks or models."""
 
 _USUAL_DATA = ("synthpose", "synthpose:val")
 
@@ -23,8 +23,10 @@ def conclusion(study: Study, rows: Sequence[Row]) -> list[str]:
     settings = [each for each in main_settings(study.settings) if _scored(rows, each)]
     models = list(dict.fromkeys(row.model for row in rows))
     helpless = [model for model in models if not _clean(rows, model) > 0]
-    said = [f"{listed(helpless)} {_has(helpless)} no keypoint right without an attack, so no score to lose."]
-    said = said if helpless else []
+    said = []
+    if helpless:
+        who = f"{listed(helpless)} {_has(helpless)}"
+        said = [f"{who} no correct keypoint on clean images, so attacks cannot lower the score."]
     if not settings:
         return said
     strongest = min(settings, key=lambda each: _damage(rows, each))
@@ -113,16 +115,16 @@ def _next(study: Study, setting: Setting, row: Row) -> str:
     """Say what to run next."""
     if THREATS[setting.threat].kind == "values" and setting.spec.kind != "ensemble" and setting.threat != "patch":
         command = attack_command(study, row.model, setting, attack="autopose")
-        return f"A stronger attack finds more; autopose takes the worst of several for each person: {command}"
+        return f"autopose is stronger: it takes the worst result of several attacks for each person: {command}"
     if not setting.targeted and row.value < _LITTLE and setting.threat == "linf":
         smaller = f"{setting.eps * 255 / 4:g}/255"
         command = attack_command(study, row.model, setting, attack=setting.attack, eps=smaller)
-        return f"Little is left at this budget; a smaller one tells models apart better: {command}"
-    return "The page shows the pictures, and the scores by joint."
+        return f"At relative scores this low, a smaller budget separates models better: {command}"
+    return "The page shows the images and the scores by joint."
 
 
 def _rows(rows: Sequence[Row], setting: Setting) -> list[Row]:
-    """Return the rows that tell how strong a setting is, of COCO's official scores none."""
+    """Return a setting's rows of the study's main metric, without COCO's official scores."""
     key = (setting.label, setting.budget, setting.objective, measure_of(setting))
     metric = next(row.metric for row in rows if row.measure == "clean")
     return [

@@ -1,4 +1,4 @@
-"""The terminal: progress and lines for people on stderr, and how numbers are written."""
+"""Progress bars and messages on stderr, and the printed form of intervals."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ stderr = Console(stderr=True)
 
 @contextmanager
 def cells_bar(title: str) -> Iterator[Callable[[CellProgress], None]]:
-    """Show what is computed, how far it is and the time left."""
+    """Show the current job, the progress and the remaining time."""
     columns = (TextColumn("{task.description:<34}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, TimeElapsedColumn(), console=stderr, transient=True) as bar:
         task = bar.add_task(title, total=None)
@@ -39,7 +39,7 @@ def cells_bar(title: str) -> Iterator[Callable[[CellProgress], None]]:
 
 @contextmanager
 def steps_bar(title: str, *, total: int, silent: bool = False) -> Iterator["ShowSteps"]:
-    """Show a count of things done, with a remark; nothing where silent."""
+    """Show a count with a remark; nothing if silent."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=stderr, transient=True, disable=silent) as bar:
         task = bar.add_task(title, total=total)
@@ -51,15 +51,15 @@ def steps_bar(title: str, *, total: int, silent: bool = False) -> Iterator["Show
 
 
 class ShowSteps(Protocol):
-    """Tells a bar how many things are done, with a remark, and how many there are where that was not known."""
+    """Updates a bar: the count, a remark, and the total if it was unknown before."""
 
     def __call__(self, done: int, remark: str, *, total: int | None = None) -> None:
-        """Show it."""
+        """Update the bar."""
         ...
 
 
 def say(text: str) -> None:
-    """Print a line for people on stderr."""
+    """Print a message on stderr."""
     stderr.print(text, markup=False, highlight=False, soft_wrap=True)
 
 

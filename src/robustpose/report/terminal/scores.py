@@ -1,4 +1,4 @@
-"""Tables of scores and verdicts, on stdout."""
+"""Prints tables of scores and verdicts."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,11 @@ from robustpose.study.plan import Plan, metric_of
 from robustpose.threats import THREATS
 
 _WIDE = 110
-"""Columns from which the paper's numbers fit beside ours; the page always has them."""
+"""Terminal width from which the paper's numbers are printed, too; the page always shows them."""
 
 
 def print_verdicts(found: Mapping[str, Found]) -> None:
-    """Print what holds of the paper's claims, each with its effect and, where it fits, the paper's number."""
+    """Print the verdict on each claim of the paper with its effect and, on wide terminals, the paper's number."""
     table = RichTable(title="The paper's claims", box=SIMPLE_HEAD, title_justify="left")
     wide = stdout.width >= _WIDE
     for column in ("claim", "verdict", "effect", *(("paper",) if wide else ())):
@@ -49,14 +49,14 @@ def print_results(plan: Plan, rows: Sequence[Row]) -> None:
 
 
 def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
-    """Print a table: a line a setting, a column a model, each score with its interval."""
+    """Print scores with intervals: one row for each setting, one column for each model."""
     shown = [row for row in rows if row.part == ALL and row.measure in ("clean", "relative", "target", "joints")]
     lines = dict.fromkeys((row.attack, row.eps, row.measure) for row in shown)
     names = [model.name for model in plan.models]
     cells = {(row.attack, row.eps, row.measure, row.model): row for row in shown}
     metric = next(row.metric for row in shown if row.measure == "clean")
     counts = {row.n for row in shown}
-    same = len(counts) == 1  # then the title says it, and the table has one column less
+    same = len(counts) == 1  # then n is in the title and not in a column
     over = f"{next(iter(counts))} {over.removeprefix('n ')}" if same and over.startswith("n ") else over
     unit = "; eps in 255ths" if any(row.eps.endswith("/255") for row in shown if row.attack != "clean") else ""
     title = f"{plan.study.title}\n{plan.dataset.name}, {metric}, 95% intervals over {over}{unit}"
@@ -84,13 +84,13 @@ def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
 
 
 def print_conclusion(plan: Plan, rows: Sequence[Row]) -> None:
-    """Print what a study's scores say, in two or three sentences."""
+    """Print the conclusion of a study in two or three sentences."""
     for sentence in conclusion(plan.study, rows):
         stdout.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_benchmark_tables(plan: Plan, *, clean: Outcome, attacked: Outcome) -> None:
-    """Print a benchmark's table, such as MPII's: a line clean and one attacked, percent without intervals."""
+    """Print a benchmark's table, such as MPII's, clean and attacked, in percent without intervals."""
     for metric in metrics_beside(plan.metric, clean.table).values():
         if not isinstance(metric, TableOf):
             continue
@@ -106,7 +106,7 @@ def print_benchmark_tables(plan: Plan, *, clean: Outcome, attacked: Outcome) -> 
 
 
 def print_smallest(plan: Plan, attacked: Outcome) -> None:
-    """Print what an attack of least size found: the score left at every eps, and the median smallest, by part."""
+    """Print the result of a minimum-norm attack by part: the score at every eps, and the median smallest eps."""
     curve = smallest_curve(plan, attacked)
     if curve is None:
         return
@@ -126,7 +126,7 @@ def print_smallest(plan: Plan, attacked: Outcome) -> None:
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a plain table of words."""
+    """Print a plain table of text."""
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column)

@@ -1,4 +1,4 @@
-"""The user study in words and tables: what the command prints and writes."""
+"""Prints the trials and the results of a user study, and states the results in words."""
 
 import math
 from collections.abc import Sequence
@@ -78,7 +78,7 @@ def print_trials(study: UserStudy) -> None:
 
 
 def print_answers(found: Analysis) -> None:
-    """Print what the answers of all participants show."""
+    """Print the results over all participants."""
     people = "participant" if found.participants == 1 else "participants"
     print(f"study {found.study}: {found.participants} {people}, {len(found.left_out)} excluded ({criterion()})")
     for line in found.left_out:
@@ -89,7 +89,7 @@ def print_answers(found: Analysis) -> None:
         "Share of correct answers (two alternatives, chance level 50%)\n"
         "n trials, 95% intervals over people or over trials"
     )
-    for column in ("kind", "eps", "n", "people", "right, %", "d'", "over"):
+    for column in ("kind", "eps", "n", "people", "correct, %", "d'", "over"):
         table.add_column(column, no_wrap=True)
     for rate in found.rates:
         table.add_row(*_line(rate))

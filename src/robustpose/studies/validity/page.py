@@ -1,6 +1,6 @@
-"""The validity study's page: two orders of models beside each other, in figures and tables.
+"""The validity study's page: the rankings of models on rendered people and in photos, compared.
 
-A pure function of the comparison: written twice, it is the same bytes.
+The same comparison gives the same bytes.
 """
 
 import math
@@ -37,7 +37,7 @@ _WAYS = {
 
 
 def write_validity(study: Validity, sides: Mapping[str, Plan], found: Comparison, folder: Path) -> Path:
-    """Write index.html and its figures into a folder, beside which both sides' folders lie; return its path."""
+    """Write index.html and its figures into a folder next to those of the two data sets; return its path."""
     shown: list[Scored] = [("clean", None), *(("relative", each) for each in telling(found))]
     figures = tuple(_figure(found, *each) for each in shown)
     page = (
@@ -75,7 +75,7 @@ def write_validity(study: Validity, sides: Mapping[str, Plan], found: Comparison
 
 
 def telling(found: Comparison) -> tuple[Setting, ...]:
-    """Choose for each attack the eps at which its relative scores spread the models most, mean of both sides."""
+    """Return for each attack the eps with the largest spread of relative scores, summed over both data sets."""
     gathered: dict[str, list[Setting]] = {}
     for setting in found.settings:
         gathered.setdefault(setting.label, []).append(setting)
@@ -83,7 +83,7 @@ def telling(found: Comparison) -> tuple[Setting, ...]:
 
 
 def name(measure: str, setting: Setting | None) -> str:
-    """Name a score for people: 'clean', 'relative, IGSM-U-10 at 2/255'."""
+    """Return a score's printed name: 'clean', 'relative, IGSM-U-10 at 2/255'."""
     return measure if setting is None else f"{measure}, {setting.title}"
 
 
@@ -92,7 +92,7 @@ def _scored(line: Line) -> Scored:
 
 
 def _spread(found: Comparison, setting: Setting) -> float:
-    """Return the standard deviation of models' relative scores; minus infinity where no two have one."""
+    """Return the standard deviation of relative scores over models; minus infinity for fewer than two models."""
     spreads = []
     for rows in found.rows.values():
         values = np.array([row.value for row in rows["relative", setting, ALL]])
@@ -110,15 +110,15 @@ def _lede(found: Comparison) -> str:
 
 
 def _answer(found: Comparison, measure: str, setting: Setting | None) -> str:
-    """Say how far the orders agree on one score."""
+    """State how well the two rankings agree on one score."""
     each = found.line(measure, setting).found
     tau, score = each.tau, name(measure, setting)
     said = "no tau"
     if math.isfinite(tau.value):
         said = f"tau {tau.value:.2f} [{tau.low:.2f}, {tau.high:.2f}]"
     if math.isfinite(each.one_order.value):
-        said += f", expected with one order {each.one_order.value:.2f}"
-        said += f" [{each.one_order.low:.2f}, {each.one_order.high:.2f}]"
+        said += f"; if both rankings were equal, {each.one_order.value:.2f}"
+        said += f" [{each.one_order.low:.2f}, {each.one_order.high:.2f}] would be expected"
     pairs = "No pair of models is separated on both data sets."
     if each.both:
         pairs = (
@@ -154,7 +154,7 @@ def _agreement(found: Comparison, title: str, measures: Sequence[str]) -> Sheet:
         Tabular(
             stem="agreement",
             title=title,
-            columns=("tau", "one order", "rendered", "photos", "both", "alike"),
+            columns=("tau", "tau if equal", "rendered", "photos", "both", "same order"),
             rows=tuple(
                 (
                     "clean" if line.setting is None else line.setting.title,
@@ -165,15 +165,16 @@ def _agreement(found: Comparison, title: str, measures: Sequence[str]) -> Sheet:
                 )
                 for line in lines
             ),
-            note=f"Of {len(found.models) * (len(found.models) - 1) // 2} pairs of models: those separated on "
-            "rendered people, in photos, on both, and those of the latter in the same order. One order: the tau "
-            "expected with these people if both rankings were equal. Tau is undefined if all models are tied.",
+            note="Tau if equal: the tau expected with these people if both rankings were equal. The other columns "
+            f"count, of {len(found.models) * (len(found.models) - 1) // 2} pairs of models, those separated on "
+            "rendered people, in photos, on both, and on both in the same order. Tau is undefined if all models "
+            "are tied.",
         ),
     )
 
 
 def _models(found: Comparison, measure: str, setting: Setting | None) -> Sheet:
-    """Lay out each model's scores on both sides, and its place in each order."""
+    """Lay out each model's scores on both data sets, and its two ranks."""
     rendered, photos = (found.rows[side][measure, setting, ALL] for side in (RENDERED, PHOTOS))
     places = zip(_places(rendered), _places(photos), strict=True)
     return _sheet(
@@ -181,7 +182,7 @@ def _models(found: Comparison, measure: str, setting: Setting | None) -> Sheet:
         Tabular(
             stem="nets",
             title="Clean, %" if setting is None else f"Relative, {setting.title}, % of clean",
-            columns=("rendered", "photos", "places"),
+            columns=("rendered", "photos", "ranks"),
             rows=tuple(
                 (model, (_estimate(x), _estimate(y), f"{place_x}, {place_y}"))
                 for model, x, y, (place_x, place_y) in zip(found.models, rendered, photos, places, strict=True)
@@ -243,7 +244,7 @@ def _offsets(found: Comparison, way: str) -> Sheet:
 
 
 def _mean(changes: Sequence[Estimate | None]) -> float | None:
-    """Return the mean of what is defined: a model that differs from it is off by itself."""
+    """Return the mean of the defined changes."""
     values = [each.value for each in changes if each is not None and math.isfinite(each.value)]
     return sum(values) / len(values) if values else None
 

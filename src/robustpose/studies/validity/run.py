@@ -19,7 +19,7 @@ from robustpose.studies.validity.sides import PHOTOS, RENDERED, Validity, asked,
 from robustpose.study.options import ComputedOptions
 
 _PAIRS_SHOWN = 12
-_WORDS = ("score", "attack", "eps", "tau", "one order")
+_WORDS = ("score", "attack", "eps", "tau", "tau if equal")
 
 
 def run_validity(study: Validity, folder: Path, options: ComputedOptions) -> None:
@@ -43,18 +43,18 @@ def run_validity(study: Validity, folder: Path, options: ComputedOptions) -> Non
 
 
 def print_agreement(found: Comparison, *, title: str) -> None:
-    """Print how far the two orders agree, a line a score, and the pairs of models that mislead."""
+    """Print the agreement of the two rankings for each score, and the misleading pairs of models."""
     sides = " and ".join(f"{found.data[side]} ({found.people[side]} people)" for side in (RENDERED, PHOTOS))
     lines = [line for line in found.lines if line.part == ALL]
     _say(
         f"{title}\n{len(found.models)} models on {sides}, {found.metric} over {found.joints} keypoints\n"
-        "Kendall's tau-b and its value expected with one order, 95% intervals over people; eps in 255ths\n"
+        "Kendall's tau-b, and tau expected if both rankings were equal, 95% intervals over people; eps in 255ths\n"
         f"Of {lines[0].found.pairs} pairs of models: those separated on rendered people (R), in photos (P), on "
         "both, and those of the latter in the same order",
         style="italic",
     )
     table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)
-    for column in ("score", "attack", "eps", "tau", "one order", "R", "P", "both", "same"):
+    for column in ("score", "attack", "eps", "tau", "tau if equal", "R", "P", "both", "same"):
         table.add_column(column, no_wrap=True, justify="left" if column in _WORDS else "right")
     for line in lines:
         each, setting = line.found, line.setting
