@@ -246,7 +246,7 @@ def test_2ef_shows_attacks_through_all_stages_and_no_verdict_of_a_walk_that_ends
     plan = replace(plan, study=replace(plan.study, grid=replace(plan.study.grid, long=20)))
     assert list(FIG2EF.asks(plan)) == []
     short = FIG2EF.find(Evidence(plan, Store(tmp_path)))
-    assert short.verdicts == () and "no more than 20" in short.remarks[0]
+    assert short.verdicts == () and "more than 20 are needed" in short.remarks[0]
 
 
 def test_2ef_a_lead_kept_is_no_reversal(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_the_strip_shows_pixels_as_they_are(tmp_path: Path) -> None:
 def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     result = found(tmp_path, equal=1)
     assert any(remark.startswith("Left out: 0.5/255.") for remark in result.remarks)
-    assert any("1 of 3 pictures equal the clean ones" in remark for remark in result.remarks)
+    assert any("1 of 3 images equal the clean ones" in remark for remark in result.remarks)
     psnr = numbers(result)["shg2: PSNR, dB"]["FGSM-U at 8/255"]
     assert isinstance(psnr, Estimate) and psnr.n == PEOPLE - 1
     assert psnr.value == pytest.approx(20 * math.log10(255 / 8))

@@ -1,4 +1,4 @@
-"""Findings: a file for each figure, table or claim of the paper: what it needs, what it shows, if it holds."""
+"""The paper's figures, tables and claims, one file each: the jobs that it needs, its exhibits and its verdicts."""
 
 from dataclasses import replace
 from typing import Any
@@ -51,25 +51,25 @@ def chosen(plan: Plan) -> dict[str, Finding]:
 
 
 def asked(plan: Plan) -> list[Job[Any]]:
-    """Return the cells that a plan's findings stand on."""
+    """Return the jobs that a plan's findings need."""
     return cells_of(plan, [ask for finding in chosen(plan).values() for ask in finding.asks(plan)])
 
 
 def found(plan: Plan, store: Store) -> dict[str, Found]:
-    """Make a plan's findings of a store that holds their cells."""
+    """Make a plan's findings from stored jobs."""
     evidence = Evidence(plan, store)
     return {name: _with_absent_models(finding, evidence) for name, finding in chosen(plan).items()}
 
 
 def _with_absent_models(finding: Finding, evidence: Evidence) -> Found:
-    """Make a finding, and say which models it left out of means, for there is nothing that they could lose."""
+    """Make a finding, with a remark on models without a clean score, which its means exclude."""
     made = finding.find(evidence)
     asks = finding.asks(evidence.plan)
     models = dict.fromkeys(ask.model for ask in asks if isinstance(ask, ModelAsk) and ask.view == CLEAN)
     absent = [model for model in models if not scored(evidence.table(model, CLEAN), evidence.metric).value > 0]
     if not absent:
         return made
-    line = f"Clean, these models score 0 here, so no mean of relative scores holds them: {', '.join(absent)}."
+    line = f"Excluded from means of relative scores, because the clean score is 0: {', '.join(absent)}."
     return replace(made, remarks=(*made.remarks, line))
 
 

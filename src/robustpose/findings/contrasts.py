@@ -1,7 +1,7 @@
-"""Contrasts: by how much one score lies above another, judged at 8/255 and shown at every budget.
+"""Contrasts: how far one score lies above another, judged at 8/255 and shown at every budget.
 
-Orders of models change with the strength of an attack, so no contrast is shown at one budget only. An Order is a
-contrast between groups of models that any attack can be put to.
+Rankings of models change with the strength of an attack, so no contrast is shown at one budget only. An Order is a
+contrast between groups of models that can be tested under any attack.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -31,10 +31,10 @@ PEOPLE_NOT_MODELS = (
 class Contrast:
     """A claim of the paper that one score lies above another.
 
-    line      what is set against what, for a table
-    at        the differences in points at a budget (eps in [0, 1] units); of several the smallest counts
-    paper     the paper's own numbers
-    measured  what the difference at 8/255 is of, in words
+    line      the two sides, as a row of a table
+    at        differences in points at a budget (eps in [0, 1]); the smallest decides
+    paper     the paper's numbers
+    measured  definition of the difference at 8/255
     """
 
     line: str
@@ -51,7 +51,7 @@ class Contrast:
 def contrasts_over_eps(
     eps: Sequence[float], contrasts: Sequence[Contrast], *, stem: str, title: str, note: str = ""
 ) -> list[Tabular]:
-    """Lay contrasts out over budgets; no table where there are none."""
+    """Tabulate contrasts over budgets; no table without contrasts."""
     if not contrasts:
         return []
     rows = tuple((each.line, tuple(smallest(each.at(budget)) for budget in eps)) for each in contrasts)
@@ -60,17 +60,16 @@ def contrasts_over_eps(
 
 
 def leads(sample: Sample, others: Sequence[Sample]) -> list[Sample]:
-    """Return by how much a sample lies above each of others."""
+    """Return the leads of a sample over each of the others."""
     return [sample - other for other in others]
 
 
 @dataclass(frozen=True)
 class Group:
-    """Models that one side of an order is made of.
+    """The models of one side of an order.
 
-    called   the group in a table; empty for the model's own name
-    extreme  whether the order must hold for each of them: 'best', 'worst' say which of them decides; else their
-             mean counts
+    called   name of the group in a table; empty for the model's name
+    extreme  'best' or 'worst' if the order must hold for each model, so that this one decides; empty for the mean
     """
 
     models: Callable[[Plan], Sequence[str]]
@@ -83,7 +82,7 @@ class Order:
     """A claim of the paper that some models are more robust than others.
 
     claim    in one sentence; {attack} is the attack's name
-    lacking  what is said where a side has no model
+    lacking  remark if a side has no model
     """
 
     claim: str
@@ -92,7 +91,7 @@ class Order:
     lacking: str
 
     def under(self, sweep: Sweep, evidence: Evidence, *, paper: str) -> Contrast | str:
-        """Return the claim under an attack; a remark where a side has no model."""
+        """Return the claim under an attack, or a remark if a side has no model."""
         sides = [list(group.models(evidence.plan)) for group in (self.above, self.below)]
         if not all(sides):
             return self.lacking
@@ -133,7 +132,7 @@ def _but(design: str, models: Callable[[Plan], list[str]]) -> Callable[[Plan], l
 
 
 def one(design: str) -> Group:
-    """Return the group of the first model of a design."""
+    """Return the group of the first model of an architecture."""
     return Group(_design(design))
 
 

@@ -1,9 +1,9 @@
-"""Simple defences: smoothing the image and its cost on clean images; and mirrored perturbations, as a probe.
+"""Simple defences: smoothing filters and their cost on clean images, and mirrored perturbations as a probe.
 
-Jain et al. (arXiv 1908.06401): mirroring an image-specific perturbation restores 5-10% of the score to 70-75%, a
-universal one is as strong mirrored, and smoothing helps against both. Filters and sizes are ours, because the
-paper names none. No attacker here knows the filter, so every defence looks better than it is: Athalye, Carlini and
-Wagner, "Obfuscated Gradients Give a False Sense of Security", ICML 2018, arXiv 1802.00420.
+Jain et al. (arXiv 1908.06401): mirroring an image-specific perturbation raises the relative score from 5-10% to
+70-75%, a universal one is as strong mirrored, and smoothing helps against both. The paper names no filters, so
+filters and sizes are ours. No attacker here knows the filter, so every defence looks better than it is: Athalye,
+Carlini and Wagner, "Obfuscated Gradients Give a False Sense of Security", ICML 2018, arXiv 1802.00420.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Pictures that findings show: perturbations made visible, skeletons on people, tiles; and models in file names.
-
-Pictures are RGB arrays (H, W, 3).
-"""
+"""Draws the images of findings: perturbations, skeletons on people, tiles. Images are RGB arrays (H, W, 3)."""
 
 from collections.abc import Sequence
 
@@ -25,24 +22,24 @@ FRACTION_BITS = 4
 
 
 def visible(perturbation: NDArray[np.float32], *, eps: float) -> Pixels:
-    """Show a perturbation (3, H, W) in [0, 1] units: -eps is 0, no change is grey, +eps is 255."""
+    """Draw a perturbation (3, H, W) in [0, 1] units: -eps is 0, no change is grey, +eps is 255."""
     levels = 127.5 * (1.0 + perturbation.transpose(1, 2, 0).astype(np.float64) / eps)
     return _pixels(levels)
 
 
 def perturbed(images: Pixels, perturbation: NDArray[np.float32]) -> Pixels:
-    """Lay a perturbation (3, H, W) in [0, 1] units on pictures (M, H, W, 3), clipped to what pixels can hold."""
+    """Add a perturbation (3, H, W) in [0, 1] units to images (M, H, W, 3), clipped to the pixel range."""
     changed = images.astype(np.float64) + 255.0 * perturbation.transpose(1, 2, 0)
     return _pixels(changed)
 
 
 def enlarged(image: Pixels, factor: int) -> Pixels:
-    """Enlarge a picture without smoothing it."""
+    """Enlarge an image without interpolation."""
     return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def draw_skeleton(image: Pixels, keypoints: Floats, skeleton: Skeleton, *, factor: int = 1) -> Pixels:
-    """Enlarge a crop and draw the limbs between keypoints (K, 2), input pixels; none to one that is not finite."""
+    """Enlarge a crop and draw the limbs between keypoints (K, 2), input pixels; skip non-finite ones."""
     canvas = np.ascontiguousarray(enlarged(image, factor))
     far = 4.0 * max(canvas.shape)
     points = np.clip(np.nan_to_num((keypoints + 0.5) * factor - 0.5), -far, far)
@@ -59,7 +56,7 @@ def draw_skeleton(image: Pixels, keypoints: Floats, skeleton: Skeleton, *, facto
 
 
 def side_by_side(images: Sequence[Pixels]) -> Pixels:
-    """Put pictures in a row, white between them and below the lower ones."""
+    """Put images in a row on a white background."""
     height = max(image.shape[0] for image in images)
     width = sum(image.shape[1] + _GAP for image in images) - _GAP
     canvas = np.full((height, width, 3), _WHITE, np.uint8)
@@ -71,7 +68,7 @@ def side_by_side(images: Sequence[Pixels]) -> Pixels:
 
 
 def stacked(images: Sequence[Pixels]) -> Pixels:
-    """Put pictures one below the other, white between them."""
+    """Put images below each other on a white background."""
     upright = side_by_side([image.transpose(1, 0, 2) for image in images])
     return np.ascontiguousarray(upright.transpose(1, 0, 2))
 
@@ -87,7 +84,7 @@ def _pixels(levels: Floats) -> Pixels:
 
 
 def limb_color(a: str, b: str) -> Color:
-    """Colour a limb by the side of its ends; the middle where they have none or differ."""
+    """Colour a limb by the side of its ends; MIDDLE if they have no side or differ."""
     sides = {side for name in (a, b) for side in ("left", "right") if name.startswith(side + "_")}
     if len(sides) != 1:
         return MIDDLE
@@ -95,6 +92,6 @@ def limb_color(a: str, b: str) -> Color:
 
 
 def fixed(point: Floats) -> tuple[int, int]:
-    """Write a point as cv2's fixed-point number."""
+    """Return a point in cv2's fixed-point format."""
     x, y = np.rint(point * (1 << FRACTION_BITS)).astype(int)
     return int(x), int(y)

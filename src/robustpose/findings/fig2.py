@@ -1,13 +1,13 @@
 """Figure 2: every model over eps (a to d) and over steps (e, f), and the paper's claims about it.
 
-After Jain et al. (arXiv 1908.06401). Each claimed order of models is judged by a paired contrast at 8/255; a
+After Jain et al. (arXiv 1908.06401). Each claimed ranking of models is judged by a paired contrast at 8/255, and a
 table shows the same contrast at every budget.
 
-2c  The paper draws its pair on one ResNet and names DeepPose for regression; here resreg is regression on the
-    backbone of resdec. "No difference at small budgets" is judged by an equivalence test, because failing to find
-    a difference does not show that there is none.
-2e, 2f  The paper draws bars at 10 and 100 steps untargeted, 20 and 100 targeted; here every model is scored after
-    10, 20 and 100 steps of one trajectory, through its last stage and through all.
+2c  The paper compares on one ResNet and uses DeepPose for regression; here resreg is regression on the backbone of
+    resdec. "No difference at small budgets" is judged by an equivalence test, because failing to find
+    a difference does not prove that there is none.
+2e, 2f  The paper has bars at 10 and 100 steps untargeted, 20 and 100 targeted. Here every model is scored after
+    10, 20 and 100 steps of one trajectory, for attacks on the last stage and on all stages.
 """
 
 from collections.abc import Iterable
@@ -52,7 +52,7 @@ def _order(order: Order, sweep: Sweep, paper: str) -> Claim:
 
 
 _LARGE = (16 / 255, 32 / 255)
-"""Where DLCM leads in figure 2a of the paper."""
+"""The budgets at which DLCM leads in figure 2a of the paper."""
 
 
 def _large(plan: Plan) -> list[Ask]:
@@ -74,7 +74,7 @@ def _one_step_is_weak(evidence: Evidence) -> Iterable[Verdict | str]:
 
 
 def _dlcm_at_large(evidence: Evidence) -> Iterable[Verdict]:
-    """Judge that DLCM leads under FGSM at 16 and 32: at each of the two, over each other model."""
+    """Judge that DLCM leads every other model under FGSM at both 16/255 and 32/255."""
     dlcm = model_of(evidence.models, "dlcm")
     others = [model for model in evidence.models if design_of(model) != "dlcm"]
     if dlcm is None or not others:

@@ -1,4 +1,4 @@
-"""Figures of the paper that show every model under one attack, over eps or over steps, and their claims."""
+"""The paper's figures of all models under one attack, over eps or over steps, and their claims."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,17 +15,18 @@ from robustpose.study.definition import CLEAN
 from robustpose.study.plan import Plan
 
 Claim = Callable[[Evidence], Iterable[Contrast | Verdict | Exhibit | str]]
-"""What is read off a figure: contrasts, which are judged and laid out over eps, verdicts, exhibits, remarks."""
+"""Returns what a figure claims: contrasts (judged, and tabulated over eps), verdicts, exhibits, remarks."""
 
 
 @dataclass(frozen=True)
 class OverEps:
     """A figure of models under one attack over eps, judged at 8/255.
 
-    stem       of its chart; paper: the table of the paper's own curves
-    contrasts  the title of the table of contrasts
-    also       what is asked for beside the attack over the grid's budgets and at 8/255
-    models       who takes part; lacking says why nothing is made without them
+    stem       of the chart
+    paper      table of the paper's curves
+    contrasts  title of the table of contrasts
+    also       results needed beside the attack at the grid's budgets and at 8/255
+    models     models of the figure; without any, the figure is replaced by the remark `lacking`
     budgets    of the table of contrasts
     """
 
@@ -52,7 +53,7 @@ class OverEps:
         ]
 
     def find(self, evidence: Evidence) -> Found:
-        """Draw the figure, and judge what is claimed of it."""
+        """Draw the figure and judge its claims."""
         if not self.models(evidence.plan):
             return Found(remarks=(self.lacking,))
         read = [each for claim in self.claims for each in claim(evidence)]
@@ -89,12 +90,12 @@ class OverEps:
 
 @dataclass(frozen=True)
 class OverSteps:
-    """A figure of models at 8/255 over steps: 10, 20 and as many as the grid's longest attacks take.
+    """A figure of models at 8/255 after 10, 20 and the grid's largest number of steps.
 
     short     steps of the paper's shorter attack
-    bars      the paper's columns by steps
-    longer    the claim that the longest attacks are stronger than the short one, and the paper's numbers
-    reverses  the claim that 8 stacks are ahead after few steps and behind after many, and the paper's numbers
+    bars      the paper's columns, by steps
+    longer    claim that the longest attack is stronger than the short one, and the paper's numbers
+    reverses  claim that 8 stacks lead after few steps and 2 after many, and the paper's numbers
     """
 
     stem: str
@@ -158,7 +159,7 @@ class OverSteps:
         )
 
     def stronger(self, evidence: Evidence) -> Verdict:
-        """Judge that the longest attacks are stronger than the short one."""
+        """Judge that the longest attack is stronger than the short one."""
         models, long = evidence.models, evidence.plan.study.grid.long
         first, second = (long, self.short) if self.sweep.targeted else (self.short, long)
         return verdict(
@@ -176,7 +177,7 @@ class OverSteps:
         )
 
     def reversal(self, evidence: Evidence, two: str, eight: str) -> Verdict:
-        """Judge that 8 stacks are ahead of 2 after few steps and behind after many: both leads must be above 0."""
+        """Judge that 8 stacks lead after few steps and 2 after many: both leads must be above 0."""
         short, long = self.short, evidence.plan.study.grid.long
         (two_early, two_late), (eight_early, eight_late) = (
             [self._robust(evidence, model, steps) for steps in (short, long)] for model in (two, eight)
@@ -199,7 +200,7 @@ SHORT = (10, 20)
 
 
 def steps_of(plan: Plan) -> list[int]:
-    """Return the steps after which models are scored; none where no attack is longer than the short ones."""
+    """Return the steps after which models are scored; none if no attack is longer than the short ones."""
     long = plan.study.grid.long
     return sorted({*SHORT, long}) if long > max(SHORT) else []
 
@@ -210,7 +211,7 @@ def finding_over_eps(title: str, figure: OverEps) -> Finding:
 
 
 def finding_over_steps(title: str, figures: Sequence[OverSteps], *, remark: str) -> Finding:
-    """Return the finding of figures over steps; a remark where the study's attacks are not longer than theirs."""
+    """Return the finding of figures over steps; only a remark if no attack is longer than the short ones."""
 
     def asks(plan: Plan) -> list[Ask]:
         return [ask for each in figures for ask in each.asks(plan)] if steps_of(plan) else []
@@ -218,7 +219,7 @@ def finding_over_steps(title: str, figures: Sequence[OverSteps], *, remark: str)
     def find(evidence: Evidence) -> Found:
         if not steps_of(evidence.plan):
             long = evidence.plan.study.grid.long
-            line = f"Left out: this study's longest attacks take {long} steps, no more than {max(SHORT)}."
+            line = f"Left out: this study's longest attacks have {long} steps; more than {max(SHORT)} are needed."
             return Found(remarks=(line,))
         verdicts = [figure.stronger(evidence) for figure in figures]
         lacking = "2 stacks against 8: not judged, it needs shg2 and shg8."

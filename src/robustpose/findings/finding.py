@@ -1,4 +1,4 @@
-"""What a finding is: the cells it asks for, and the exhibits and verdicts that it makes of their answers."""
+"""What a finding is: the jobs that it needs, and the exhibits and verdicts that it makes from them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ Holds = Literal["holds", "does not hold", "undecided"]
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a chart.
+    """A curve of a chart.
 
-    name  of the model, or of whatever the line is
-    slot  its colour and marker, the same in every chart; None is grey: the paper's
-    low, high  of the 95% interval; empty for numbers that have none
+    name  of the model, or of what else the curve shows
+    slot  colour and marker, the same in every chart; None is grey, the colour of the paper's curves
+    low, high  the 95% interval; empty if there is none
     """
 
     name: str
@@ -36,9 +36,9 @@ class Curve:
 class Chart:
     """A figure of curves.
 
-    stem     of its files: lower case, no spaces; unique among all findings
+    stem     file name: lower case, no spaces, unique among all findings
     scale    of x: 'linear', or 'log' for eps (base 2) and steps
-    diagonal  whether the line of no information is drawn, for ROC curves
+    diagonal  whether the chance line of ROC curves is drawn
     """
 
     stem: str
@@ -53,12 +53,12 @@ class Chart:
 
 @dataclass(frozen=True)
 class Tabular:
-    """A table: a label and a value a column in each row.
+    """A table; each row has a label and one value for each column.
 
-    rows   an Estimate is shown with its interval and n; NaN and None are shown empty
+    rows   an Estimate is shown with its interval and n; NaN and None are empty
     shade  whether cells are coloured by their value (0 to 100)
-    note   what a reader must know to read it
-    says_n  whether cells say their n where it is not the same in all
+    note   how to read the table
+    says_n  whether cells show n if it differs between cells
     """
 
     stem: str
@@ -72,7 +72,7 @@ class Tabular:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture (H, W, 3) uint8, with what it shows."""
+    """An image (H, W, 3) uint8 with a title."""
 
     stem: str
     title: str
@@ -86,10 +86,10 @@ Exhibit = Chart | Tabular | Picture
 class Verdict:
     """Whether a claim of the paper holds here.
 
-    claim    in one sentence that is true or false
-    paper    the paper's own number
-    effect   what was measured of it, with its interval, in the unit that `measured` says
-    measured  what the effect is and which test decided: one sentence
+    claim    one sentence that is true or false
+    paper    the paper's number
+    effect   the quantity that decides, with its interval
+    measured  definition and unit of the effect, and the rule of decision, in one sentence
     """
 
     claim: str
@@ -101,9 +101,9 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Found:
-    """What a finding makes of its evidence.
+    """The result of a finding.
 
-    remarks  what a reader must know: what was left out and why, where ours differs from the paper
+    remarks  what was left out and why, and differences from the paper
     """
 
     exhibits: tuple[Exhibit, ...] = ()
@@ -115,8 +115,8 @@ class Found:
 class Finding:
     """One figure, table or claim of the paper.
 
-    asks  what must be computed of a plan's models; nothing where the plan has not the models for it
-    find  makes exhibits and verdicts of the answers; a finding without its models says so in a remark
+    asks  returns the results that the finding needs; none if the plan lacks the models
+    find  makes exhibits and verdicts from these results, or a remark if the plan lacks the models
     """
 
     title: str

@@ -1,13 +1,13 @@
-"""Joints one by one: scores by body part in the paper's words, and where the predictions of a joint lie.
+"""Scores by body part, named as in the paper, and where the predictions of a joint lie.
 
-A prediction lies, in this order:
+A prediction is assigned to the first of these that lies within the metric's threshold:
 
-own      within the metric's threshold of its own true joint: the metric's hit
-twin     of the same joint on the other side
-another  of another true joint of the same person: the nearest
-nowhere  of none of them
+own      its own true joint, which is the metric's hit
+twin     the same joint on the other side
+another  the nearest other true joint of the same person
+nowhere  if there is none
 
-Only labelled joints that the metric counts can be found.
+Only labelled joints that the metric counts are considered.
 """
 
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ _PAPER_PARTS = {"upper_neck": "neck", "head_top": "head"}
 
 
 def part_of(name: str) -> str:
-    """Name a body part as the paper does."""
+    """Return the paper's name of a body part."""
     return _PAPER_PARTS.get(name, name)
 
 
 def parts_of(table: Table) -> dict[str, str]:
-    """Return the body parts that count in a table, in the paper's order: {the paper's name: the skeleton's}."""
+    """Return a table's counted body parts in the paper's order: {the paper's name: the skeleton's name}."""
     counted = np.asarray(table.skeleton.counted) & table.visible.any(axis=0)
     names = {part_of(part): part for part, rows in table.skeleton.groups.items() if counted[list(rows)].any()}
     order = {part: place for place, part in enumerate(PAPER_ORDER)}
@@ -41,9 +41,9 @@ def parts_of(table: Table) -> dict[str, str]:
 
 
 def by_part(hits: Floats, table: Table, *, seed: int = 0) -> dict[str, Sample]:
-    """Score hits (N, K), 1, 0 or NaN, in percent: all joints, and each part by the paper's name.
+    """Score hits (N, K), 1, 0 or NaN, in percent: over all joints, and each part by the paper's name.
 
-    n counts the people of whom the part can be scored.
+    n counts the people for whom the part can be scored.
     """
     values = percentages(*totals(hits), table.skeleton)
     draws = percentages(*weighted_totals(hits, redraws(len(table), seed=seed)), table.skeleton)
@@ -62,9 +62,9 @@ def by_part(hits: Floats, table: Table, *, seed: int = 0) -> dict[str, Sample]:
 
 
 def places(table: Table, metric: Pck) -> dict[str, Floats]:
-    """Say where each prediction lies: {part, twin or nowhere: (N, K)}, 1 or 0, NaN where the joint does not count.
+    """Return where each prediction lies: {part, twin or nowhere: (N, K)}, 1 or 0, NaN for uncounted joints.
 
-    A joint's own part is its own place; other parts are those of other joints, left and right together.
+    A joint's own part means its own place; other parts join the left and right of other joints.
     """
     own = metric.hits(table)
     radius = metric.radius_of(table)

@@ -1,9 +1,9 @@
 """Target x source matrices: relative scores of models under perturbations made on other models.
 
-As in table 1 of Jain et al. (arXiv 1908.06401): a row is a target, a column the model that the perturbation was
-made on. A target's vulnerability is the mean of its row without itself and its own -ALL variant. Pairs of models
-are excluded if their crops differ in size, or, for attacked images, in padding: the images then show different
-parts of a photo.
+As in table 1 of Jain et al. (arXiv 1908.06401), a row is a target, and a column is the model on which the
+perturbation was made. A target's vulnerability is the mean of its row without itself and its own -ALL variant.
+Pairs of models are excluded if their crops differ in size or, for attacked images, in padding, because the images
+then show different parts of a photo.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ from robustpose.study.plan import Plan
 
 @dataclass(frozen=True)
 class Source:
-    """The model that a perturbation was made on, through its last stage or through all."""
+    """The model on which a perturbation was made, with the loss of its last stage or of all stages."""
 
     model: str
     all_stages: bool = False
@@ -51,11 +51,11 @@ class Matrix:
     left: Mapping[tuple[str, Source], Sample]
 
     def across(self) -> list[tuple[str, str]]:
-        """Return the pairs of two different models, the source through its last stage: (target, source)."""
+        """Return the pairs of different models, (target, source), with the source's last stage attacked."""
         return [(target, each.model) for target, each in self.left if each.model != target and not each.all_stages]
 
     def of(self, target: str, source: str) -> Sample:
-        """Return the relative score of a target under a source attacked through its last stage."""
+        """Return the relative score of a target under a source whose last stage was attacked."""
         return self.left[target, Source(source)]
 
     def vulnerability(self, target: str) -> Sample | None:

@@ -1,8 +1,8 @@
-"""How visible attacks are: how far attacked pictures are from clean ones, over eps, for FGSM-U and IGSM-U-10.
+"""Visibility of attacks: differences between attacked and clean images over eps, for FGSM-U and IGSM-U-10.
 
-Jain et al. (arXiv 1908.06401) ask people in the second version of their paper; here pictures are measured by
+Jain et al. (arXiv 1908.06401) ask people in the second version of their paper. Here images are compared by
 metrics.perceptual (PSNR, SSIM, GMSD), and `robustpose userstudy` asks people. Budgets below one 8-bit level are
-left out: no 8-bit picture can hold such a perturbation.
+left out, because an 8-bit image cannot represent such a perturbation.
 """
 
 import math
@@ -28,16 +28,15 @@ from robustpose.study.plan import Plan
 SHOWN = ("fgsm", "igsm")
 
 MOST = 200
-"""People whose pictures are measured at most: the numbers differ little from person to person."""
-
+"""Maximum number of people whose images are compared; the numbers differ little between people."""
 
 CLOSE = 0.9
-"""The SSIM above which a picture is said to have changed little: a bound of ours, stated with the verdict."""
+"""The SSIM above which an image is said to have changed little: our bound, stated with the verdict."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A way to compare pictures: one number a person."""
+    """A comparison of images that gives one number for each person."""
 
     name: str
     compare: Callable[[Pixels, Pixels], Floats]
@@ -101,7 +100,7 @@ def _find(evidence: Evidence) -> Found:
 
 
 Measured = Mapping[tuple[str, Setting], Mapping[str, Floats]]
-"""Each measure's number of each person, by model and setting."""
+"""Each measure's values (N,) over people, by model and setting."""
 
 
 def _kept(setting: Setting) -> View:
@@ -129,7 +128,7 @@ def _chart(evidence: Evidence, measure: Measure, measured: Measured) -> Chart:
         curves.insert(0, _every_value(levels(budgets(evidence.plan, "igsm"))))
     return Chart(
         stem=f"perceptibility_{measure.name.lower()}",
-        title=f"How far attacked pictures are from clean ones: {measure.name}",
+        title=f"Difference between attacked and clean images: {measure.name}",
         x_label="eps, of 255",
         y_label=measure.label,
         curves=tuple(curves),
@@ -138,7 +137,7 @@ def _chart(evidence: Evidence, measure: Measure, measured: Measured) -> Chart:
 
 
 def _every_value(eps: Sequence[float]) -> Curve:
-    """Draw the PSNR of a picture whose every value moves by eps: no attack of this size has less."""
+    """Draw the PSNR of an image with every value changed by eps, the lower bound of attacks of this size."""
     return Curve(
         name="every value moved by eps",
         x=tuple(eps),
@@ -150,7 +149,7 @@ def _table(evidence: Evidence, measured: Measured) -> Tabular:
     settings = [setting for attack in SHOWN for setting in budgets(evidence.plan, attack)]
     return Tabular(
         stem="perceptibility",
-        title="How far attacked pictures are from clean ones",
+        title="Difference between attacked and clean images",
         columns=tuple(setting.title for setting in settings),
         rows=tuple(
             (
@@ -165,7 +164,7 @@ def _table(evidence: Evidence, measured: Measured) -> Tabular:
 
 
 def _strip(evidence: Evidence) -> Picture:
-    """Show one person at every budget of IGSM-U-10, pixels as the model saw them."""
+    """Show the model's input of one person at every budget of IGSM-U-10."""
     model = next(iter((*heatmap_models(evidence.plan), *evidence.models)))
     settings = budgets(evidence.plan, "igsm")
     shown = [evidence.pictures(model, _kept(setting)) for setting in settings]
@@ -173,13 +172,13 @@ def _strip(evidence: Evidence) -> Picture:
     eps = ", ".join(f"{level:g}" for level in levels(settings))
     return Picture(
         stem="perceptibility_strip",
-        title=f"{settings[0].label} on {model}: the clean picture, then eps {eps} of 255",
+        title=f"{settings[0].label} on {model}: the clean image, then eps {eps} of 255",
         image=side_by_side(images),
     )
 
 
 def _alike_enough(evidence: Evidence, measured: Measured) -> tuple[Verdict, ...]:
-    """Judge that attacked pictures at 8/255 are close to clean ones by SSIM; nothing without 8/255 in the grid."""
+    """Judge that attacked images at 8/255 are close to clean ones by SSIM; empty without 8/255 in the grid."""
     return tuple(
         verdict(
             f"{setting.title} changes pictures little: their SSIM is above {CLOSE:g}.",
@@ -195,7 +194,7 @@ def _alike_enough(evidence: Evidence, measured: Measured) -> tuple[Verdict, ...]
 
 
 def _stated(evidence: Evidence, measured: Measured) -> list[str]:
-    """Say in words what is left at 8/255."""
+    """State the mean of each measure at 8/255."""
     lines = []
     for attack in SHOWN:
         for setting in budgets(evidence.plan, attack):
@@ -217,14 +216,14 @@ def _left_out(plan: Plan) -> tuple[str, ...]:
     if not left_out:
         return ()
     listed = ", ".join(setting.budget for setting in left_out)
-    return (f"Left out: {listed}. No 8-bit picture can hold a perturbation of less than one level.",)
+    return (f"Left out: {listed}. An 8-bit image cannot represent a perturbation of less than one level.",)
 
 
 def _equal(measured: Measured) -> list[str]:
-    """Say how many attacked pictures equal the clean ones: their PSNR is infinite, and out of its mean."""
+    """Count the attacked images that equal the clean ones. Their PSNR is infinite and excluded from its mean."""
     return [
-        f"{model}, {setting.title}: {equal} of {len(values['PSNR'])} pictures equal the clean ones and are "
-        "left out of the mean PSNR."
+        f"{model}, {setting.title}: {equal} of {len(values['PSNR'])} images equal the clean ones and are "
+        "excluded from the mean PSNR."
         for (model, setting), values in measured.items()
         if (equal := int(np.isposinf(values["PSNR"]).sum()))
     ]

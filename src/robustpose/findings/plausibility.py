@@ -1,14 +1,14 @@
-"""How plausible a skeleton is: bone lengths, left against right, and joint angles, against those of true poses.
+"""Plausibility of a skeleton: its bone lengths, left-right ratios and joint angles compared with true poses.
 
-Jain et al. (arXiv 1908.06401) show attacked skeletons and find that they look plausible; they measure nothing.
-Here a pose is described by what 2D allows: the length of each bone over the torso's, the ratio of each left bone
-to its right one, and the angles of knees and elbows. In 2D bones are foreshortened and any angle of a knee can be
-seen, so there are no hard limits: a description is odd where it is rare among true poses.
+Jain et al. (arXiv 1908.06401) show attacked skeletons and find that they look plausible, without a measure. Here
+the features of a 2D pose are the length of each bone relative to the torso, the ratio of each left bone to its
+right one, and the angles of knees and elbows. In 2D, bones are foreshortened and a knee can have any angle, so
+there are no hard limits: a feature is implausible if it is rare among true poses.
 
-A pose's number is the root of the mean over its descriptions of z squared, z = |value - median| / (1.4826 x median
-absolute deviation), at most 10: Mahalanobis's distance with robust statistics and without correlations, so that
-one odd limb is not lost among good ones. Median and deviation are of true poses of the same data, of people that
-are not judged. The factor makes the deviation that of a normal distribution: Rousseeuw and Croux 1993,
+The implausibility is the root mean square over features of z = |value - median| / (1.4826 x median absolute
+deviation), with z at most 10. This is Mahalanobis's distance with robust statistics and without correlations, so
+that one odd limb is not lost among good ones. Median and deviation are those of true poses of other people of the
+same data. The factor makes the deviation consistent for a normal distribution: Rousseeuw and Croux 1993,
 "Alternatives to the Median Absolute Deviation", JASA 88(424).
 """
 
@@ -20,12 +20,12 @@ from robustpose.metrics.table import Floats
 from robustpose.skeletons import Skeleton
 
 FEWEST = 5
-"""True poses that a description needs to be of use."""
+"""Minimum number of true poses with a feature for it to be used."""
 
 _CONSISTENT = 1.4826
 _MOST = 10.0
 _SHORTEST = 0.01
-"""Of the torso, for the logarithm of a bone of no length."""
+"""Lower bound of bone lengths relative to the torso, so that logarithms are finite."""
 
 _TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 _ANGLES = (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
@@ -33,11 +33,11 @@ _ANGLES = (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
 
 @dataclass(frozen=True)
 class TruePoses:
-    """What true poses are like.
+    """Statistics of true poses.
 
-    middle, spread  (F,) median and scaled median absolute deviation of each description; NaN where too few people
-                    show it or all show the same
-    n               people that they are of
+    middle, spread  (F,) median and scaled median absolute deviation of each feature; NaN if too few people have it
+                    or all have the same value
+    n               number of people
     """
 
     skeleton: Skeleton
@@ -47,12 +47,12 @@ class TruePoses:
 
 
 def can_judge(skeleton: Skeleton) -> bool:
-    """Say whether a skeleton has a torso, which bones are measured by."""
+    """Return whether a skeleton has shoulders and hips, so that bones can be compared with the torso."""
     return set(_TORSO) <= set(skeleton.keypoints)
 
 
 def learn(keypoints: Floats, skeleton: Skeleton) -> TruePoses:
-    """Learn from true poses (N, K, 2), NaN where a joint is not labelled."""
+    """Compute the statistics of true poses (N, K, 2), NaN where a joint is not labelled."""
     described = describe(keypoints, skeleton)
     enough = np.isfinite(described).sum(axis=0) >= FEWEST
     middle, spread = np.full((2, described.shape[1]), np.nan)
@@ -62,7 +62,7 @@ def learn(keypoints: Floats, skeleton: Skeleton) -> TruePoses:
 
 
 def implausibility(keypoints: Floats, poses: TruePoses) -> Floats:
-    """Judge poses (N, K, 2): (N,), 0 for the middle true pose, up to 10; NaN where no description can be seen."""
+    """Return the implausibility (N,) of poses (N, K, 2): 0 (the median true pose) to 10, NaN without features."""
     away = np.abs(describe(keypoints, poses.skeleton) - poses.middle) / poses.spread
     known = np.isfinite(away)
     with np.errstate(invalid="ignore"):
@@ -72,7 +72,7 @@ def implausibility(keypoints: Floats, poses: TruePoses) -> Floats:
 
 
 def describe(keypoints: Floats, skeleton: Skeleton) -> Floats:
-    """Describe poses (N, K, 2): (N, F), the same whatever the person's size, place and turn in the picture.
+    """Return features (N, F) of poses (N, K, 2), invariant to scale, translation and rotation in the image.
 
     Logarithms of bone lengths over the torso's, of left over right, and angles of knees and elbows in degrees.
     """
@@ -95,7 +95,7 @@ def describe(keypoints: Floats, skeleton: Skeleton) -> Floats:
 
 
 def _mirrored(bone: tuple[str, str]) -> tuple[str, str] | None:
-    """Return the right side's bone of a left one, None of any other."""
+    """Return the right bone of a left one; None for any other."""
     if not all(name.startswith("left_") for name in bone):
         return None
     first, second = ("right_" + name.removeprefix("left_") for name in bone)
@@ -108,7 +108,7 @@ def _length(a: Floats, b: Floats) -> Floats:
 
 
 def _angle(a: Floats, corner: Floats, b: Floats) -> Floats:
-    """Return the angle at a corner (N,) in degrees: 180 is stretched."""
+    """Return the angle at a joint (N,) in degrees: 180 is straight."""
     first, second = a - corner, b - corner
     cross = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
     angle: Floats = np.abs(np.degrees(np.arctan2(cross, (first * second).sum(axis=1))))

@@ -1,7 +1,8 @@
-"""The numbers that the paper reports, as data: findings/paper/*.csv, and its curves.
+"""The paper's numbers, from findings/paper/*.csv, and its curves.
 
-Jain, Shah, Sharma, Jain: "On the Robustness of Human Pose Estimation", arXiv 1908.06401, CVPR Workshops 2019.
-Figures were read off its vector drawings (about +-0.1); tables are as printed. MPII, PCKh@0.5.
+Jain, Shah, Kumar and Jain: "On the Robustness of Human Pose Estimation", CVPR Workshops 2019, arXiv 1908.06401
+(which names the third author Sharma). Figures were read off its vector drawings (about +-0.1); tables are as
+printed. MPII, PCKh@0.5.
 """
 
 import csv
@@ -22,17 +23,17 @@ PAPER_NAMES = {
     "resdec": "ResDec-NoPre",
     "resdec_pre": "ResDec-Pre",
 }
-"""Our models in the paper's words."""
+"""The paper's names of our models."""
 
 
 def paper_name(model: str) -> str:
-    """Name a model as the paper names its design, if it has it: `shg2:mine` and `shg2@photos` are 2-SHG too."""
+    """Return the paper's name of a model's architecture, if any: 2-SHG for `shg2:mine` and `shg2@photos`."""
     return PAPER_NAMES.get(re.split("[:@]", model)[0], model)
 
 
 @cache
 def reported(table: str) -> dict[str, dict[str, float]]:
-    """Return a table of the paper: {row: {column: number}}; KeyError for a table that it has not.
+    """Return a table of the paper: {row: {column: number}}; KeyError for an unknown table.
 
     fig2a_fgsm_untargeted, fig2b_igsm10_untargeted, fig2d_igsm20_targeted  by eps in 255ths: '0.25' ... '32'
     fig2ef_more_iterations, table1_universal, table2_per_joint             by the column's name
@@ -53,7 +54,7 @@ def reported(table: str) -> dict[str, dict[str, float]]:
 
 
 def paper_curves(table: str, models: Sequence[str]) -> list[Curve]:
-    """Draw the paper's own curves of these models and of their -ALL variants, where it has them, in grey."""
+    """Draw the paper's curves of these models and their -ALL variants, if any, in grey."""
     rows = reported(table)
     names = {paper_name(model) + suffix for model in models for suffix in ("", "-ALL")}
     found = [(row, values) for row, values in rows.items() if row.partition(" (")[0] in names]

@@ -1,7 +1,7 @@
-"""One number a person: its mean, and as a detector its ROC curve and the area under it (AUC), with intervals.
+"""Detectors with one number for each person: mean, ROC curve and the area under it (AUC), with intervals.
 
-Fawcett 2006, "An Introduction to ROC Analysis", Pattern Recognition Letters 27(8). In percent: an AUC of 50 is a
-coin, 100 never errs. The bootstrap redraws people, each with the clean and the attacked picture.
+Fawcett 2006, "An Introduction to ROC Analysis", Pattern Recognition Letters 27(8). In percent: an AUC of 50 is
+chance, 100 is perfect. The bootstrap redraws people, each with the clean and the attacked image.
 """
 
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from robustpose.metrics.bootstrap import DRAWS
 from robustpose.metrics.table import Floats
 
 FALSE_ALARMS = np.linspace(0.0, 100.0, 51)
-"""Where curves are drawn, in percent."""
+"""The false alarm rates at which curves are drawn, in percent."""
 
 _CURVE_DRAWS = 300
 
 
 def average(values: Floats, *, seed: int = 0) -> Sample:
-    """Average a number a person (N,) over those who have one."""
+    """Average one number for each person (N,) over the people for whom it is finite."""
     known = values[np.isfinite(values)]
     if len(known) == 0:
         return Sample(np.asarray(np.nan), np.full(DRAWS, np.nan), 0)
@@ -29,10 +29,10 @@ def average(values: Floats, *, seed: int = 0) -> Sample:
 
 @dataclass(frozen=True)
 class Alarm:
-    """What a detector says of the same N people, clean and attacked: higher is more suspicious.
+    """A detector's numbers for the same N people, clean and attacked; higher is more suspicious.
 
-    clean, attacked  (N,), without people of whom it says nothing in either; where it has nothing to judge in one
-                     of the two, that one is the most suspicious of all
+    clean, attacked  (N,), without people undefined in both; one that is undefined in one of the two is the most
+                     suspicious of all there
     """
 
     clean: Floats
@@ -43,7 +43,7 @@ class Alarm:
 
 
 def alarm(clean: Floats, attacked: Floats) -> Alarm:
-    """Set what a detector says of the same people side by side; ValueError where they differ in number."""
+    """Pair a detector's numbers for the same people; ValueError if their shapes differ."""
     if clean.shape != attacked.shape:
         raise ValueError(f"clean and attacked must be the same people, got {clean.shape} and {attacked.shape}")
     sides = np.stack([clean, attacked])
@@ -54,9 +54,9 @@ def alarm(clean: Floats, attacked: Floats) -> Alarm:
 
 
 def auc(alarm: Alarm, *, seed: int = 0) -> Sample:
-    """Score a detector: how often an attacked picture looks more suspicious than a clean one, in percent.
+    """Return the AUC: how often an attacked image is more suspicious than a clean one, in percent.
 
-    Ties count half. Bootstrap over people, each with both pictures. NaN without people.
+    Ties count half. The bootstrap redraws people, each with both images. NaN without people.
     """
     n = len(alarm)
     if n == 0:
@@ -68,7 +68,7 @@ def auc(alarm: Alarm, *, seed: int = 0) -> Sample:
 
 
 def told(area: Sample) -> Sample:
-    """Turn an AUC round where it is below 50: how well attacks are told, whichever side is suspicious."""
+    """Return 50 + |AUC - 50|: how well attacked and clean images are separated, with either sign."""
     return Sample(
         value=np.asarray(50.0 + np.abs(area.value - 50.0)), draws=50.0 + np.abs(area.draws - 50.0), n=area.n
     )

@@ -1,13 +1,13 @@
-"""How far apart models lie: the standard deviation of their scores, less what chance among people adds.
+"""Spread of models: the standard deviation of their scores, corrected for the sampling noise of people.
 
-Jain et al. (arXiv 1908.06401) say that models converge with eps untargeted and diverge targeted. Untargeted scores
-all fall towards 0, where a spread in points must shrink; so the spread of log-odds, ln(p / (1 - p)), which has no
-floor, is judged beside it.
+Jain et al. (arXiv 1908.06401) say that models converge with eps under untargeted attacks and diverge under
+targeted ones. Untargeted scores all fall towards 0, where a spread in points must shrink, so the spread of
+log-odds, ln(p / (1 - p)), which has no floor, is judged too.
 
-Scores of equal models differ too, for each has luck of its own with few people, and the more so the more people
-differ. So the variance over models is, on average, too large by s^2, the variance over models of the scores'
-sampling errors; the bootstrap gives s^2 as the mean over draws of the variance over models of (draw - value). A
-draw has that error twice, its own and that of the scores that it is drawn from: 2 s^2 go off each draw.
+Scores of equal models also differ, by sampling errors. The variance over models is therefore too large by s^2 on
+average, the variance over models of these errors. The bootstrap estimates s^2 as the mean over draws of the
+variance over models of (draw - value). A draw contains this error twice, its own and that of the scores from which
+it is drawn, so 2 s^2 are subtracted from the variance of each draw.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,27 +23,27 @@ from robustpose.metrics.table import Floats
 from robustpose.study.plan import Plan
 
 _CLIPPED = 0.5
-"""Percent from 0 and from 100 at which a score is held before its odds are taken."""
+"""Scores are clipped to this many percent from 0 and 100 before log-odds are taken."""
 
 Scale = Callable[[Floats], Floats]
 
 
 def points(percent: Floats) -> Floats:
-    """Leave percent as they are."""
+    """Return percentages unchanged."""
     return percent
 
 
 def log_odds(percent: Floats) -> Floats:
-    """Turn percent into ln(p / (1 - p)), held away from 0 and 100."""
+    """Turn percentages into ln(p / (1 - p)), clipped near 0 and 100."""
     share = np.clip(percent, _CLIPPED, 100.0 - _CLIPPED) / 100.0
     odds: Floats = np.log(share / (1.0 - share))
     return odds
 
 
 def variance(samples: Sequence[Sample], *, scale: Scale = points) -> Sample:
-    """Return the variance over samples of the same people (divisor n - 1) less s^2: about 0 of equal models.
+    """Return the variance over samples of the same people (divisor n - 1) minus s^2: about 0 for equal models.
 
-    Models without a score take no part; of fewer than two it is NaN.
+    Models without a score are ignored; NaN for fewer than two models.
     """
     known, n = [each for each in samples if np.isfinite(each.value)], min(sample.n for sample in samples)
     if len(known) < 2:
@@ -58,7 +58,7 @@ def variance(samples: Sequence[Sample], *, scale: Scale = points) -> Sample:
 
 
 def spread(samples: Sequence[Sample], *, scale: Scale = points) -> Sample:
-    """Return the standard deviation over samples; 0 where they differ by no more than chance makes them."""
+    """Return the standard deviation over samples; 0 if they differ by no more than sampling noise."""
     found = variance(samples, scale=scale)
     return Sample(np.sqrt(np.maximum(found.value, 0.0)), np.sqrt(np.maximum(found.draws, 0.0)), found.n)
 
@@ -66,12 +66,12 @@ def spread(samples: Sequence[Sample], *, scale: Scale = points) -> Sample:
 _LOW, _HIGH = 1 / 255, 16 / 255
 """Between these budgets models converge or diverge."""
 _FEWEST = 3
-"""Models that have a spread; two have a difference."""
+"""Minimum number of models with a spread; two only have a difference."""
 _DESIGNS = ("2-SHG", "8-SHG", "Attn-HG", "Chained", "DLCM", "DeepPose")
 
 
 def spread_asks(plan: Plan) -> list[Ask]:
-    """Ask for every model under both attacks where spreads are set against each other and where they are drawn."""
+    """Ask for every model under both attacks at the budgets that are judged or drawn."""
     judged = [sweep.at(eps) for eps in (_LOW, _HIGH) for sweep in (IGSM_T, IGSM_U)]
     return asks_of(all_models(plan), [*judged, *map(IGSM_U.at, common_eps(plan))])
 
@@ -82,7 +82,7 @@ def common_eps(plan: Plan) -> list[float]:
 
 
 def diverge_and_converge(evidence: Evidence) -> Iterable[Chart | Verdict | str]:
-    """Judge that models diverge with eps targeted and converge untargeted; a remark where there are too few."""
+    """Judge that models diverge with eps targeted and converge untargeted; a remark for too few models."""
     if len(evidence.models) < _FEWEST:
         yield f"Spread of the models: not judged, it needs {_FEWEST} models."
         return
@@ -117,7 +117,7 @@ def diverge_and_converge(evidence: Evidence) -> Iterable[Chart | Verdict | str]:
     eps = common_eps(evidence.plan)
     yield Chart(
         stem="fig2d_spread",
-        title="How far apart the models lie",
+        title="Spread of the models",
         x_label="eps, of 255",
         y_label="standard deviation over models, points",
         curves=(

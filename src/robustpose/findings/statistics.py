@@ -1,21 +1,20 @@
-"""How claims are judged: scores with bootstrap draws, and the 95% interval of an effect against a margin.
+"""Decides claims by comparing the 95% bootstrap interval of an effect with a margin.
 
-All scores of a study are of the same people, so contrasts redraw the same people on both sides (the paired
-bootstrap: Efron and Tibshirani 1993, chapter 8), and the interval of a difference is narrower than those of its
-two sides.
+All scores of a study are of the same people, so both sides of a contrast use the same resampled people (the paired
+bootstrap: Efron and Tibshirani 1993, chapter 8). This makes the interval of a difference narrower.
 
-Nothing is decided that rests on fewer than FEWEST people: of so few, percentile intervals are too narrow, and
-decide a true difference of none in one case of five at four people instead of one of twenty.
+Effects that rest on fewer than FEWEST people are undecided, because percentile intervals of few people are too
+narrow: with four people and no true difference, one claim in five is decided instead of one in twenty.
 
-Where all people or none are hit, every redraw gives the same effect, 0 or 100, and the bootstrap knows nothing of
-other people. Then the interval is as wide as Wilson's of a share that all or none of n people show,
-z^2 / (n + z^2), where n counts those that the effect rests on: Wilson 1927, "Probable Inference, the Law of
-Succession, and Statistical Inference", JASA 22(158).
+If all or none of the people are hit, every bootstrap draw gives the same effect, 0 or 100, and the interval has no
+width. It then gets the width of Wilson's interval for a share of 0 or 1 of n people, z^2 / (n + z^2), where n
+counts the people that the effect rests on: Wilson 1927, "Probable Inference, the Law of Succession, and
+Statistical Inference", JASA 22(158).
 
-A claim that something lies above each of several others holds where the smallest of its leads, found anew in
-every draw, does (an intersection-union test: Berger 1982, Technometrics 24(4)). It does not hold only where one
-lead lies below the margin by itself, in an interval corrected for their number (Bonferroni): the smallest of many
-equal ones is below 0 by chance alone.
+A claim that one score lies above each of several others holds if the smallest lead, chosen again in every draw,
+lies above the margin (an intersection-union test: Berger 1982, Technometrics 24(4)). It does not hold if any
+single lead lies below the margin, by an interval corrected for the number of leads (Bonferroni). Without the
+correction, the smallest of many equal leads would be below 0 by chance.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,7 +31,7 @@ from robustpose.metrics.pck import percentages, totals, weighted_totals
 from robustpose.metrics.table import Floats
 
 FEWEST = 20
-"""People that a decision needs."""
+"""Minimum number of people for a decision."""
 
 _Z_SQUARED = 1.959964**2
 _TAIL = 2.5
@@ -40,12 +39,12 @@ _TAIL = 2.5
 
 @dataclass(frozen=True)
 class Sample:
-    """A score and its bootstrap draws over n people; samples of the same people can be set against each other.
+    """A score and its bootstrap draws over n people; samples of the same people can be compared.
 
     value  (), draws  (D,)
-    right  people of the n who have anything right; None: not known, all of them
-    rests  people of the n whom the value rests on: of a relative score those who have anything right when clean,
-           for the others cannot lose it; None: all of them
+    right  number of people with any correct keypoint; None if unknown, then all count
+    rests  number of people that the value rests on; None for all. A relative score rests on the people with any
+           correct keypoint on clean images, because the others cannot lose one
     """
 
     value: Floats
@@ -60,7 +59,7 @@ class Sample:
 
     @property
     def rests_on(self) -> int:
-        """People that the value rests on."""
+        """Number of people that the value rests on."""
         return self.n if self.rests is None else self.rests
 
     @property
@@ -69,16 +68,16 @@ class Sample:
         return from_draws(self.value, self.draws, self.n)
 
 
-@lru_cache(maxsize=16)  # findings ask thousands of times for the same few
+@lru_cache(maxsize=16)  # findings ask for the same few thousands of times
 def redraws(n: int, *, seed: int) -> Floats:
-    """Return how often each of n people takes part (DRAWS, N), read-only: the same for all scores of n people."""
+    """Return how often each of n people is drawn (DRAWS, N), read-only; the same for all scores of n people."""
     weights = new_redraws(n, seed=seed)
     weights.flags.writeable = False
     return weights
 
 
 def scored(table: Table, metric: Pck, *, part: str = ALL, seed: int = 0) -> Sample:
-    """Score a table; n counts the people who can be scored: of a targeted attack those who have a target."""
+    """Score a table; n counts the people who can be scored, under targeted attacks those with a target pose."""
     hits = metric.hits(table)
     weights = redraws(len(table), seed=seed)
     rows = [*range(hits.shape[1])] if part == ALL else list(table.skeleton.groups[part])
@@ -97,7 +96,7 @@ def kept(clean: Table, attacked: Table, metric: Pck, *, part: str = ALL, seed: i
 
 
 def ratio(after: Sample, before: Sample) -> Sample:
-    """Return 100 x after / before; NaN where there is nothing before."""
+    """Return 100 x after / before; NaN if before is 0."""
     return Sample(
         value=_percent(after.value, before.value),
         draws=_percent(after.draws, before.draws),
@@ -107,7 +106,7 @@ def ratio(after: Sample, before: Sample) -> Sample:
 
 
 def lost(left: Sample) -> Sample:
-    """Return what is missing to 100%, as of a relative score the share that is lost."""
+    """Return 100 minus a score, such as the loss of a relative score."""
     return Sample(value=100.0 - left.value, draws=100.0 - left.draws, n=left.n, rests=left.rests_on)
 
 
@@ -118,7 +117,7 @@ def _percent(after: Floats, before: Floats) -> Floats:
 
 
 def resampled(statistic: Callable[[Floats], float], n: int, *, seed: int = 0, draws: int = 300) -> Sample:
-    """Bootstrap any statistic of how often each of n people takes part (N,); all once is the value itself."""
+    """Bootstrap a statistic of the number of times each person is drawn (N,); its value has every person once."""
     weights = redraws(n, seed=seed)[:draws]
     return Sample(
         value=np.asarray(statistic(np.ones(n))),
@@ -128,7 +127,7 @@ def resampled(statistic: Callable[[Floats], float], n: int, *, seed: int = 0, dr
 
 
 def mean(samples: "list[Sample]") -> Sample:
-    """Average samples of the same people; those that are NaN take no part, as of models without a clean score."""
+    """Average samples of the same people, ignoring NaN, such as models without a clean score."""
     known = [sample for sample in samples if np.isfinite(sample.value)] or samples
     return Sample(
         value=np.mean([sample.value for sample in known], axis=0),
@@ -139,9 +138,9 @@ def mean(samples: "list[Sample]") -> Sample:
 
 
 def decided(effect: Estimate, *, above: float, rests_on: int | None = None) -> Holds:
-    """Say whether an effect lies above a margin: undecided where the margin is within its interval.
+    """Decide whether an effect lies above a margin; undecided if the interval includes the margin.
 
-    rests_on  people; None for all n of the effect, here and below
+    rests_on  number of people that the effect rests on, here and below; None for all n
     """
     if (effect.n if rests_on is None else rests_on) < FEWEST:
         return "undecided"
@@ -153,7 +152,7 @@ def decided(effect: Estimate, *, above: float, rests_on: int | None = None) -> H
 
 
 def within(effect: Estimate, *, margin: float, rests_on: int | None = None) -> Holds:
-    """Say whether an effect is none: its interval within a margin of 0; not where it lies wholly outside."""
+    """Decide whether an effect is absent: yes if its interval lies within a margin of 0, no if it lies outside."""
     if (effect.n if rests_on is None else rests_on) < FEWEST:
         return "undecided"
     if -margin < effect.low and effect.high < margin:
@@ -171,7 +170,7 @@ def verdict(claim: str, effect: Sample, *, above: float, paper: str, measured: s
 
 
 def verdict_below(claim: str, effect: Sample, *, below: float, paper: str, measured: str) -> Verdict:
-    """Decide a claim that an effect lies below a margin: a share, so an interval that is widened ends at 0."""
+    """Decide a claim that an effect, a share, lies below a margin; a widened interval ends at 0."""
     estimate, people = widened(effect.estimate, rests_on=effect.rests_on), effect.rests_on
     if effect.value == 0:
         estimate = replace(estimate, low=max(estimate.low, 0.0))
@@ -181,7 +180,7 @@ def verdict_below(claim: str, effect: Sample, *, below: float, paper: str, measu
 
 
 def verdict_within(claim: str, effect: Sample, *, margin: float, paper: str, measured: str) -> Verdict:
-    """Decide a claim that there is no effect, as an equivalence."""
+    """Decide a claim that there is no effect, by an equivalence test."""
     estimate, people = widened(effect.estimate, rests_on=effect.rests_on), effect.rests_on
     holds = within(estimate, margin=margin, rests_on=people)
     return _made(claim, estimate, holds, paper, measured, rule=f"lies within {margin:g} of 0", rests_on=people)
@@ -206,10 +205,10 @@ def _known(leads: Sequence[Sample]) -> Sequence[Sample]:
 
 
 def smallest(leads: Sequence[Sample]) -> Estimate:
-    """Return the smallest of leads; those that are NaN take no part.
+    """Return the smallest lead, ignoring NaN.
 
-    Its interval goes from the low end of the smallest one's, found anew in every draw, to the lowest of the high
-    ends of their single intervals, corrected for their number: below a margin only where a single lead is.
+    The low end of its interval is that of the smallest lead, chosen again in every draw. The high end is the
+    lowest of the leads' own high ends, corrected for their number, so it is below a margin only if a lead is.
     """
     known = _known(leads)
     if not np.isfinite(known[0].value):
@@ -224,7 +223,7 @@ def smallest(leads: Sequence[Sample]) -> Estimate:
 
 
 def widened(effect: Estimate, *, rests_on: int) -> Estimate:
-    """Return an effect with Wilson's interval where its own has no width, for all people or none are hit."""
+    """Return an effect, with Wilson's interval if its own has no width because all or no people are hit."""
     if not (effect.low == effect.high == effect.value and abs(effect.value) in (0.0, 100.0)):
         return effect
     wide = 100.0 * _Z_SQUARED / (rests_on + _Z_SQUARED)

@@ -2,7 +2,7 @@
 
 Jain et al. (arXiv 1908.06401) say that classification needs about min(ceil(1.25 eps), eps + 4) steps, the rule of
 Kurakin, Goodfellow and Bengio (ICLR 2017 workshop, arXiv 1607.02533), and that pose needs up to 100. The rule is
-for steps of 1/255; here a step is 5/12 of eps for every task, as in the paper.
+for steps of 1/255. Here a step is 5/12 of eps for every task, as in the paper.
 """
 
 import math
@@ -23,7 +23,7 @@ from robustpose.study.definition import View
 from robustpose.study.plan import Plan
 
 RULE = min(math.ceil(1.25 * 8), 8 + 4)
-"""Steps that the rule gives at 8/255."""
+"""The rule's number of steps at 8/255."""
 COLLAPSED = 10.0
 """Relative score in percent below which a model has collapsed."""
 _HALF = 50.0
@@ -132,7 +132,7 @@ def _table(trajectories: list[ModelTrajectory], trajectory: list[int]) -> Tabula
 
 
 def first_below(left: tuple[Sample, ...], trajectory: list[int], *, below: float) -> str:
-    """Return after how many steps of a trajectory the relative score is below a bound, with 95% interval and n."""
+    """Return the number of steps after which the relative score is below a bound, with 95% interval and n."""
     low, high = _quantiles(first_passages(np.stack([each.draws for each in left]), trajectory, below=below))
     (value,) = first_passages(np.stack([each.value for each in left])[:, None], trajectory, below=below)
     n = min(each.n for each in left)
@@ -186,7 +186,7 @@ def _remarks(evidence: Evidence) -> tuple[str, ...]:
     tasks = tasks_of(evidence.plan)
     step = (
         "The rule for classification was made for steps of 1/255. Here every step is 5/12 of eps in all tasks, so "
-        "ten of them go farther."
+        "ten steps cover a larger distance."
     )
     if "action" in tasks:
         return (step,)

@@ -1,4 +1,4 @@
-"""Sweeps of an attack over eps or steps: which models, which scores, which curves."""
+"""Sweeps of an attack over eps or steps, and the models, scores and curves of a sweep."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -16,23 +16,23 @@ from robustpose.study.plan import Plan
 from robustpose.types import DescribedHead
 
 EPS8 = 8 / 255
-"""Where the paper and the field compare."""
+"""The budget at which the paper compares models, the usual one in the literature."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One of the paper's attacks, at any eps, through a model's last stage or through all of its stages."""
+    """One of the paper's attacks at any eps, on a model's last stage or on all stages."""
 
     attack: str
     targeted: bool = False
 
     @property
     def name(self) -> str:
-        """The attack in the paper's words: IGSM-U-10."""
+        """The paper's name of the attack: IGSM-U-10."""
         return self.at(EPS8).label
 
     def at(self, eps: float, *, steps: int | None = None, all_stages: bool = False) -> Setting:
-        """Return the attack at a budget, with the paper's number of steps unless told."""
+        """Return the attack at a budget; steps defaults to the paper's number."""
         objective = "training_loss_all" if all_stages else "training_loss"
         return Setting(self.attack, eps, steps=steps, targeted=self.targeted, objective=objective)
 
@@ -42,7 +42,7 @@ class Sweep:
         return [self.at(eps, all_stages=all_stages) for eps in (grid.targeted_eps if self.targeted else grid.eps)]
 
     def sample(self, evidence: Evidence, model: str, setting: Setting) -> Sample:
-        """Score what the paper draws: the target score of a targeted attack, the relative score of another."""
+        """Score as the paper does: the target score of targeted attacks, the relative score of others."""
         return (target_sample if self.targeted else relative_sample)(evidence, model, View(setting))
 
     def robust(self, evidence: Evidence, model: str, eps: float, *, all_stages: bool = False) -> Sample:
@@ -74,38 +74,38 @@ def all_models(plan: Plan) -> list[str]:
 
 
 def heatmap_models(plan: Plan) -> list[str]:
-    """Name the models that write heatmaps, with maps of bones or of offsets beside them or without."""
+    """Name the models that predict heatmaps, with or without maps of bones or offsets."""
     return [model.name for model in plan.models if _kind(model) in ("heatmaps", "offsets")]
 
 
 def regression_models(plan: Plan) -> list[str]:
-    """Name the models that write coordinates and no map: integral regression averages one, so it is neither."""
+    """Name the models that predict coordinates only; integral regression averages a map, so it is excluded."""
     return [model.name for model in plan.models if _kind(model) == "coordinates"]
 
 
 def _kind(model: OpenedModel) -> str:
-    """Return what a model's head writes; '' where it does not say."""
+    """Return the kind of output of a model's head; '' if undeclared."""
     head = model.module.head
     return head.kind if isinstance(head, DescribedHead) else ""
 
 
 def staged_models(plan: Plan) -> list[str]:
-    """Name the models with several supervised stages, for which attacking all of them is an attack of its own."""
+    """Name the models with several supervised stages, on which the -ALL attack is defined."""
     return [model.name for model in plan.models if stages_of(model.module) > 1]
 
 
 def design_of(model: str) -> str:
-    """Return a model's design: that of `shg2:mine` and of `shg2@photos` is shg2."""
+    """Return a model's architecture: shg2 for `shg2:mine` and `shg2@photos`."""
     return re.split("[:@]", model)[0]
 
 
 def model_of(models: Sequence[str], design: str) -> str | None:
-    """Return the first model of a design; None where there is none."""
+    """Return the first model of an architecture, or None."""
     return next((model for model in models if design_of(model) == design), None)
 
 
 def slot_of(evidence: Evidence, model: str) -> int:
-    """Return a model's place in the study, and so its colour in every chart."""
+    """Return a model's index in the study, which determines its colour in every chart."""
     return evidence.models.index(model)
 
 
@@ -120,7 +120,7 @@ def relative_sample(evidence: Evidence, model: str, view: View) -> Sample:
 
 
 def target_sample(evidence: Evidence, model: str, view: View) -> Sample:
-    """Score how much of the target pose a model sees."""
+    """Score a model's predictions against the target pose."""
     return scored(evidence.table(model, view), as_target(evidence.metric))
 
 
@@ -130,7 +130,7 @@ def mean_relative(evidence: Evidence, models: Sequence[str], view: View) -> Samp
 
 
 def as_target(metric: Pck) -> Pck:
-    """Hold a metric against the target pose."""
+    """Return a metric that scores against the target pose."""
     return replace(metric, against="target")
 
 
@@ -159,7 +159,7 @@ def curves(
 ) -> list[Curve]:
     """Draw models under settings: the target score of targeted ones, the relative score of others.
 
-    x is the budgets in 255ths unless told. Curves with a suffix are dashed: the models under another objective.
+    x defaults to the budgets in 255ths. Curves with a suffix, for another objective, are dashed.
     """
     sample = target_sample if settings and settings[0].targeted else relative_sample
     return [

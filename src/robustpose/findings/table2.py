@@ -1,9 +1,8 @@
-"""Table 2: which joints break, and where their predictions go. IGSM-U-10 and IGSM-T-20 at 8/255.
+"""Table 2: which joints break, and where their predictions move, under IGSM-U-10 and IGSM-T-20 at 8/255.
 
-After Jain et al. (arXiv 1908.06401), table 2: left and right of a joint averaged, last stage attacked. The paper
-ranks joints by one number each; here each ranking is a paired contrast over people.
-
-What the paper lacks is where the predictions of a joint lie: see joints.places.
+After Jain et al. (arXiv 1908.06401), table 2: left and right of a joint are averaged and the last stage is
+attacked. The paper ranks joints by one number each; here each ranking is a paired contrast over people. Where the
+predictions of a joint lie (see joints.places) is not in the paper.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,10 +30,10 @@ Row = tuple[str, tuple[Estimate | float | str | None, ...]]
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper: that some joints score lower, or higher, than the others.
+    """A claim of the paper that some joints score lower, or higher, than the others.
 
-    sign  +1 where the named joints are said to score higher, -1 lower
-    average, every  the claim against the mean of the other joints, and against each of them
+    sign  +1 if the named joints are said to score higher, -1 if lower
+    average, every  the claim compared with the mean of the other joints, and with each of them
     """
 
     joints: tuple[str, ...]
@@ -74,7 +73,7 @@ CLAIMS = (
 
 
 def scores(evidence: Evidence, model: str, setting: Setting) -> dict[str, Sample]:
-    """Score each part of a model: target scores of a targeted attack, relative ones of another."""
+    """Score each part of a model: target scores for targeted attacks, relative scores for others."""
     attacked = evidence.table(model, View(setting))
     if setting.targeted:
         return by_part(as_target(evidence.metric).hits(attacked), attacked)
@@ -97,7 +96,7 @@ def _find(evidence: Evidence) -> Found:
         judged = _judged(claim, targeted if claim.setting.targeted else untargeted, metric)
         verdicts += judged
         if not judged:
-            lacking.append(f"Not judged, for the joints are not there: {claim.average}")
+            lacking.append(f"Not judged, because the joints are missing: {claim.average}")
     return Found(
         exhibits=(
             _beside_paper(untargeted, "table2_untargeted", f"IGSM-U-10 at 8/255: relative {metric.name}, %", "UI"),
@@ -108,21 +107,20 @@ def _find(evidence: Evidence) -> Found:
         verdicts=tuple(verdicts),
         remarks=(
             *lacking,
-            "Chance: the attacked predictions of one person held against the true pose of the next one.",
-            "A share that none, or all, of these people show has an interval of no width: redrawing them cannot "
-            "show another.",
+            "Chance: the attacked predictions of one person compared with the true pose of the next one.",
+            "A share of 0 or 100% has an interval of zero width, because resampling the people cannot change it.",
         ),
     )
 
 
 def _shared(samples: Mapping[str, Mapping[str, Sample]]) -> list[str]:
-    """Return the parts that every model has, in the first one's order."""
+    """Return the parts that every model has, in the order of the first model."""
     first, *others = samples.values()
     return [part for part in first if part != ALL and all(part in each for each in others)]
 
 
 def _judged(claim: Claim, samples: Mapping[str, Mapping[str, Sample]], metric: Pck) -> list[Verdict]:
-    """Set the claim's joints against the others, means over models; nothing where joints lack."""
+    """Compare the claim's joints with the others, averaged over models; empty if joints are missing."""
     parts = _shared(samples)
     if not set(claim.joints) < set(parts):
         return []
@@ -156,7 +154,7 @@ def _judged(claim: Claim, samples: Mapping[str, Mapping[str, Sample]], metric: P
 
 
 def _beside_paper(samples: Mapping[str, Mapping[str, Sample]], stem: str, title: str, suffix: str) -> Tabular:
-    """Lay out ours with the paper's row under each model that it has."""
+    """Tabulate our scores, with the paper's row below each model that it has."""
     columns = (*_shared(samples), ALL)
     paper = reported("table2")
     rows: list[Row] = []
@@ -207,9 +205,9 @@ def _confusion(evidence: Evidence, model: str) -> Tabular:
         columns=columns,
         rows=tuple(rows),
         shade=True,
-        note="Rows: the joint asked for. Columns: the true joint of the same person within the threshold of "
-        f"{evidence.metric.name}, the nearest where there are several. A joint's own column is its own place; "
-        "twin is the same joint of the other side; nowhere is none of the labelled joints. A row sums to 100.",
+        note="Rows: the predicted joint. Columns: the true joint of the same person within the threshold of "
+        f"{evidence.metric.name}, the nearest if there are several. A joint's own column is its own place; twin "
+        "is the same joint of the other side; nowhere is near none of the labelled joints. A row sums to 100.",
     )
 
 
@@ -234,14 +232,14 @@ def _summary(evidence: Evidence) -> Tabular:
 
 
 def _four(table: Table, metric: Pck) -> list[Sample]:
-    """Score own place, twin, another joint and nowhere, of all joints."""
+    """Score the shares of all joints that lie at their own place, twin, another joint and nowhere."""
     found, own = places(table, metric), metric.hits(table)
     another = 1.0 - own - found[TWIN] - found[NOWHERE]
     return [by_part(hits, table)[ALL] for hits in (own, found[TWIN], another, found[NOWHERE])]
 
 
 def _of_next_person(table: Table) -> Table:
-    """Hold each person's predictions against the truth of the next one."""
+    """Compare each person's predictions with the ground truth of the next person."""
     return replace(
         table, keypoints=np.roll(table.keypoints, -1, axis=0), visible=np.roll(table.visible, -1, axis=0)
     )

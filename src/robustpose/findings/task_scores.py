@@ -1,6 +1,6 @@
-"""Scores of other tasks as samples that can be set against those of pose models: the same people are redrawn.
+"""Scores of other tasks as samples that can be compared with those of pose models on the same people.
 
-accuracy  share of people whose class is right; mean IoU: see metrics.tasks
+accuracy  share of people with the correct class; mean IoU: see metrics.tasks
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ TASK_SCORES = {"action": "accuracy", "parts": "mean IoU"}
 
 
 def tasks_of(plan: Plan) -> dict[str, str]:
-    """Return the models of other tasks, {'action': ..., 'parts': ...}; none where the data lack their labels."""
+    """Return the models of other tasks, {'action': ..., 'parts': ...}; none if the data lack their labels."""
     if not isinstance(plan.dataset, HasTaskLabels):
         return {}
     names = [task.name for task in plan.tasks]
@@ -27,7 +27,7 @@ def tasks_of(plan: Plan) -> dict[str, str]:
 
 
 def slot_of_task(evidence: Evidence, task: str) -> int:
-    """Return the colour of a model of another task: after those of the pose models."""
+    """Return the slot of a model of another task, after those of the pose models."""
     return len(evidence.models) + evidence.tasks.index(task)
 
 
@@ -42,12 +42,12 @@ def task_score(evidence: Evidence, task: str, setting: Setting | None) -> Sample
 
 
 def task_relative(evidence: Evidence, task: str, setting: Setting) -> Sample:
-    """Score what is left of its clean score: 100 x attacked / clean."""
+    """Score relative to the clean score: 100 x attacked / clean."""
     return ratio(task_score(evidence, task, setting), task_score(evidence, task, None))
 
 
 def scored_task(result: TaskResult) -> Sample:
-    """Score answers: of classifiers the accuracy, of segmenters the mean over classes of the IoU, in %."""
+    """Score predictions in %: the accuracy of classifiers, the mean IoU over classes of segmentation models."""
     weights = redraws(len(result.ids), seed=0)
     everyone = np.ones(len(result.ids))
     if result.correct is not None:
@@ -66,14 +66,14 @@ def scored_task(result: TaskResult) -> Sample:
 
 
 def scored_parts(result: TaskResult) -> list[Sample]:
-    """Score a segmenter class by class: the IoU in %."""
+    """Return a segmentation model's IoU of each class, in %."""
     value = _iou(result, np.ones(len(result.ids)))
     draws = _iou(result, redraws(len(result.ids), seed=0))
     return [Sample(value[part], draws[:, part], len(result.ids)) for part in range(len(value))]
 
 
 def _iou(result: TaskResult, weights: Floats) -> Floats:
-    """Return each class's IoU (..., C) in %, each person weights (..., N) times; NaN where it is nowhere."""
+    """Return each class's IoU (..., C) in %, each person weights (..., N) times; NaN for an absent class."""
     assert result.intersections is not None and result.unions is not None
     with np.errstate(invalid="ignore", divide="ignore"):
         each: Floats = 100.0 * (weights @ result.intersections) / (weights @ result.unions)

@@ -54,7 +54,7 @@ def _attacks(plan: Plan, eps: float) -> dict[str, Setting]:
     return {setting.label: setting for setting in made}
 
 
-def _pose_net(plan: Plan) -> str | None:
+def _pose_model(plan: Plan) -> str | None:
     """Choose the pose model: one on the backbone of the other tasks if there is one, else any heatmap model."""
     names = [model.name for model in plan.models]
     on_backbone = [model for design in _SAME_BACKBONE if (model := model_of(names, design)) is not None]
@@ -62,7 +62,7 @@ def _pose_net(plan: Plan) -> str | None:
 
 
 def _asks(plan: Plan) -> list[Ask]:
-    pose, tasks = _pose_net(plan), tasks_of(plan)
+    pose, tasks = _pose_model(plan), tasks_of(plan)
     if pose is None or not tasks:
         return []
     settings = [setting for eps in _budgets(plan) for setting in _attacks(plan, eps).values()]
@@ -78,7 +78,7 @@ def _budgets(plan: Plan) -> list[float]:
 
 def _find(evidence: Evidence) -> Found:
     plan = evidence.plan
-    pose, tasks = _pose_net(plan), tasks_of(plan)
+    pose, tasks = _pose_model(plan), tasks_of(plan)
     if pose is None or not tasks:
         lacking = "a heatmap model" if pose is None else "a model of another task, with its labels in the data"
         return Found(remarks=(f"Pose against other tasks: not judged, it needs {lacking}.",))

@@ -138,7 +138,7 @@ def test_a_model_that_is_wrong_without_an_attack() -> None:
     ]
     rows = [row("good", None, 80.0), row("good", IGSM, 40.0, 38, 42), *rows]
     said = conclusion(study(IGSM, models=("good", "shg2")), rows)
-    assert said[0].startswith("shg2 has no keypoint right") and said[1].startswith("good loses 60.0%")
+    assert said[0].startswith("shg2 has no correct keypoint") and said[1].startswith("good loses 60.0%")
 
 
 def test_targeted_attacks_are_told_by_the_target_pose() -> None:

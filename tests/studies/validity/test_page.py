@@ -43,7 +43,7 @@ def test_agreement_is_told_score_by_score(written: Written, page: Page) -> None:
         assert line[1] == f"{each.tau.value:.3f} [{each.tau.low:.3f}, {each.tau.high:.3f}]"
         assert line[2].startswith(f"{each.one_order.value:.3f} [")
         assert line[3:] == [str(number) for number in (each.rendered, each.photos, each.both, each.agree)]
-    assert "Of 10 pairs of models" in " ".join(page.data)
+    assert "count, of 10 pairs of models" in " ".join(page.data)
 
 
 def test_models_bear_their_scores_and_places(written: Written, page: Page) -> None:

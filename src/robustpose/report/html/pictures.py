@@ -108,7 +108,7 @@ _GAP = 4
 
 
 def write_sheet(batch: Batch, path: Path) -> None:
-    """Write the people of a batch as one PNG, row by row; only labelled keypoints are drawn."""
+    """Write a contact sheet of a batch: crops with their labelled keypoints, as one PNG."""
     images = (batch.images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     keypoints, visible = batch.keypoints.double().numpy(), batch.visible.numpy()
     tiles = [
