@@ -193,9 +193,9 @@ def _aimless(
 
 
 def environment(*folders: Path) -> Environment:
-    """Return what renders the pages: all text is escaped, and an unknown name is an error.
+    """Return the templates' environment: all text is escaped, and an unknown name is an error.
 
-    Templates are looked for in `folders` first, then among the report's own.
+    Templates in `folders` are preferred to those of the report.
     """
     made = Environment(
         loader=FileSystemLoader([*folders, _TEMPLATES]),
