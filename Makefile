@@ -19,6 +19,7 @@ check: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps imgcorr==1.1.3  # tests compare with it; it asks for a second OpenCV
 	touch $@
 
 clean:

@@ -24,7 +24,7 @@ ORDER = (
     ("models",),
     ("defences",),
     ("metrics",),
-    ("threats", "objectives"),
+    ("threats", "objectives", "corruptions"),
     ("attacks",),
     ("train",),
     ("alarms", "ownphoto", "certificates"),
@@ -43,7 +43,7 @@ ORDER = (
 
 REGISTRIES = (
     *("DATASETS", "MODELS", "HEADS", "IMPORTERS", "PULLS", "TASKS", "METRICS", "THREATS", "OBJECTIVES"),
-    *("ATTACKS", "DEFENCES", "ALARMS", "STUDIES", "FINDINGS"),
+    *("ATTACKS", "CORRUPTIONS", "DEFENCES", "ALARMS", "STUDIES", "FINDINGS"),
 )
 """Each is a literal dict: no decorators, no import side effects."""
 
