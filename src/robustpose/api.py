@@ -22,8 +22,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch import nn
 
+from robustpose.analysis.doubts import doubts_of
 from robustpose.analysis.scores import Outcome, Row, all_rows, outcome, write_results
-from robustpose.attacks import attack_spec
+from robustpose.attacks import attack_spec, default_attack
 from robustpose.data import open_dataset
 from robustpose.data.batches import BatchPeople
 from robustpose.defences import open_defended
@@ -36,6 +37,7 @@ from robustpose.models.importers.python import opened_callable, opened_module
 from robustpose.models.specs import ModelSpec, make_spec
 from robustpose.report import html
 from robustpose.report.html import summary
+from robustpose.report.stronger import FROM_PYTHON
 from robustpose.selfcheck import Checked
 from robustpose.selfcheck import check_spec as _check_spec
 from robustpose.study.definition import Study
@@ -95,7 +97,7 @@ def attack(
     model: AnyModel,
     data: AnyData = "synthpose",
     *,
-    attack: str = "igsm",
+    attack: str = "",
     eps: float | str | Sequence[float | str] | None = None,
     threat: str = "",
     steps: int | None = None,
@@ -109,7 +111,8 @@ def attack(
 ) -> "AttackResult":
     """Attack a model on people and return its scores, clean and under attack. The model is not changed.
 
-    attack     a name in robustpose.attacks.ATTACKS
+    attack     a name in robustpose.attacks.ATTACKS; default: the strongest under the threat, autopose with linf:
+               up to 500 gradients per person (`steps` sets another number)
     eps        the budget of the threat. linf: the largest change of a pixel value, in [0, 1] units or as a string
                such as '8/255' (default); spatial: degrees. Several budgets make a curve
     threat     a name in robustpose.threats.THREATS; default: linf, or spatial for spatial attacks
@@ -123,6 +126,7 @@ def attack(
     """
     opened, people = load_model(model, spec=spec, card=card), load_data(data)
     each = tuple(eps) if isinstance(eps, Iterable) and not isinstance(eps, str) else (eps,)
+    attack = attack or default_attack(threat)
     threat = known_threat(threat or attack_spec(attack).default_threat)
     budgets = dict.fromkeys(read_eps(value, threat) for value in each)
     if not budgets:
@@ -139,7 +143,7 @@ def attack(
         for budget in budgets
     )
     study = Study(
-        name="attack",
+        name=FROM_PYTHON,
         title=f"{opened.name} on {people.name}",
         models=(opened.name,),
         data=people.name,
@@ -235,13 +239,13 @@ class AttackResult:
         return path
 
     def __str__(self) -> str:
-        return summary.as_text(self.plan, self.rows)
+        return summary.as_text(self.plan, self.rows, doubts_of(self.plan, self.store))
 
     def _repr_html_(self) -> str:
         drawn = io.BytesIO()
         self.plot().savefig(drawn, format="png", dpi=100)
         picture = base64.b64encode(drawn.getvalue()).decode()
-        table = summary.as_html(self.plan, self.rows)
+        table = summary.as_html(self.plan, self.rows, doubts_of(self.plan, self.store))
         return f'{table}<img alt="before and after" src="data:image/png;base64,{picture}">'
 
     def _setting(self, eps: float | str | None) -> Setting:

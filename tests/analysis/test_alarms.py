@@ -18,14 +18,15 @@ WEAK, STRONG, LONG = Setting("igsm", 1 / 255), Setting("igsm", 8 / 255), Setting
 
 
 def table(people: range, *, kept: int) -> Table:
-    """People of whom the first `kept` are seen at the truth, the others 99 pixels off."""
+    """People in different places, of whom the first `kept` are seen at the truth, the others 99 pixels off."""
     n, k = len(people), len(MPII_16)
     off = np.array([0.0 if row < kept else 99.0 for row in people])
+    places = np.broadcast_to(1000.0 * np.array(people)[:, None, None], (n, k, 2))
     return Table(
         ids=tuple(str(row) for row in people),
         skeleton=MPII_16,
-        predicted=np.broadcast_to(off[:, None, None], (n, k, 2)).copy(),
-        keypoints=np.zeros((n, k, 2)),
+        predicted=places + off[:, None, None],
+        keypoints=places.copy(),
         visible=np.ones((n, k), bool),
         head_size=np.full(n, 10.0),
         box_side=np.full(n, 100.0),
@@ -58,7 +59,7 @@ def test_a_study_in_order_is_quiet(tmp_path: Path) -> None:
     plan, store = typed(tmp_path, weak=20, strong=10, long=4)
     assert watch_study(plan, store) == []
     page = write_report(plan, store, tmp_path / "report").read_text()
-    assert "None. No attack of this study is weaker" in page
+    assert "No attack of this study is weaker" in page
     assert 'href="#alarms"' not in page
 
 

@@ -158,7 +158,8 @@ def test_an_importer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     rng = np.random.default_rng(0)
     np.save("linear.npy", rng.normal(0, 0.01, size=(3 * 32 * 32, 32)).astype(np.float32))
     (tmp_path / "spec.toml").write_text(LINEAR)
-    attack = ("attack", "--model", "mine:linear.npy", "--spec", "spec.toml", "--n", "2", "--steps", "2", "--json")
+    model = ("--model", "mine:linear.npy", "--spec", "spec.toml")
+    attack = ("attack", "--attack", "igsm", *model, "--n", "2", "--steps", "2", "--json")
     assert run(monkeypatch, *attack, "--out", "first") == 0
     first = json.loads(capsys.readouterr().out)
     assert first["model"] == "linear"

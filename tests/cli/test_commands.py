@@ -35,7 +35,7 @@ def attack_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
 def test_attack_says_what_is_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    args = ("--model", "deeppose", "--n", "10", "--steps", "4", "--eps", "4/255")
+    args = ("--model", "deeppose", "--attack", "igsm", "--n", "10", "--steps", "4", "--eps", "4/255")
     found = attack_json(monkeypatch, capsys, *args)
     assert found["model"] == "deeppose"
     assert found["data"] == "synthpose:val"
@@ -60,7 +60,9 @@ def test_attack_says_what_is_left(
     }
     assert set(found["per_joint"]) & {"pelvis", "thorax"} == set()
     assert "oks" not in found  # rendered people have no area
-    stored = {path.stem for path in tmp_path.glob("runs/attack-deeppose-synthpose-igsm-u-4-at-4-255/cells/*.npz")}
+    stored = {
+        path.stem for path in tmp_path.glob("runs/attack-deeppose-synthpose-n10-igsm-u-4-at-4-255-*/cells/*.npz")
+    }
     assert set(found["cells"]) == stored
     again = attack_json(monkeypatch, capsys, *args)
     assert {**again, "seconds": 0} == {**found, "seconds": 0}
@@ -85,7 +87,9 @@ def test_attacks_of_other_threats(
     found = attack_json(monkeypatch, capsys, *args)
     assert (found["threat"], found["eps"], found["rounded_to_8bit"]) == (threat, written, True)
     assert found["attacked"]["value"] < found["clean"]["value"]
-    page = next(Path("runs").glob(f"attack-deeppose-*-{threat if threat == 'l2' else 'pixels'}/report/index.html"))
+    page = next(
+        Path("runs").glob(f"attack-deeppose-*-{threat if threat == 'l2' else 'pixels'}-*/report/index.html")
+    )
     assert f"at eps {written}" in page.read_text()
 
 
@@ -112,7 +116,9 @@ def test_minimum_norm_attacks_print_their_curve(
 def test_a_targeted_attack_reports_its_target_score(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = attack_json(monkeypatch, capsys, "--model", "deeppose", "--n", "10", "--steps", "5", "--targeted")
+    found = attack_json(
+        monkeypatch, capsys, "--model", "deeppose", "--attack", "igsm", "--n", "10", "--steps", "5", "--targeted"
+    )
     assert found["attack"] == "IGSM-T-5"
     assert found["target"]["n"] > 0
     assert found["target"]["value"] > 0  # at 0 steps it is 0 by the draw of the targets

@@ -15,7 +15,7 @@ from robustpose.jobs.run import run_all
 from robustpose.jobs.store import Store
 from robustpose.jobs.transfer import Replay
 from robustpose.study.plan import Plan, run_cells, workbench
-from robustpose.study.saved import legacy_versions, load_study, open_store, save_study
+from robustpose.study.saved import legacy_versions, load_study, open_store, refuse_other, save_study
 from tests.study.study_fakes import SETTINGS, plan
 
 ELSEWHERE = "1.0"
@@ -114,3 +114,15 @@ def test_a_definition_of_other_types_is_none_of_this_version(
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(RobustPoseError, match=f"no study definition of this version .{line}"):
         load_study(tmp_path)
+
+
+def test_another_study_in_a_folder_is_refused_with_what_lies_there(tmp_path: Path) -> None:
+    study = plan(n=4).study
+    described = {"models": [{"fingerprint": "a"}]}
+    refuse_other(study, tmp_path, described=described)  # nothing lies there
+    save_study(study, tmp_path, described=described)
+    refuse_other(replace(study, title="another title"), tmp_path, described=described)
+    with pytest.raises(RobustPoseError, match=r"another study \(n 4\); take another --out, or .* --force"):
+        refuse_other(replace(study, n=3), tmp_path, described=described)
+    with pytest.raises(RobustPoseError, match="the same study of other weights"):
+        refuse_other(study, tmp_path, described={"models": [{"fingerprint": "b"}]})

@@ -53,6 +53,8 @@ def probe(
 
     RobustPoseError if the objective does not fit the model.
     """
+    labelled = batch.visible.any(dim=1).nonzero().flatten().tolist()
+    batch = batch.take(labelled)  # nobody attacks a detection without truth
     if len(batch) == 0:
         return []
     radius = correct_radius(batch, metric)

@@ -72,8 +72,8 @@ def _black_boxes(plan: Plan, store: Store, model: OpenedModel) -> list[Alarm]:
     return alarms
 
 
-_LOOKED_AT = 4
-"""Number of people that a model is probed with."""
+_LOOKED_AT, _LOADED = 4, 16
+"""Number of people that a model is probed with: the first ones with labels of those loaded."""
 
 
 def watch_model(plan: Plan, store: Store, setting: Setting) -> list[Alarm]:
@@ -93,11 +93,13 @@ def _look(plan: Plan, model: OpenedModel, setting: Setting) -> list[Alarm]:
         objective = OBJECTIVES[setting.objective]
     else:
         return []
-    rows = range(min(_LOOKED_AT, plan.n))
+    rows = range(min(_LOADED, plan.n))
     people = plan.dataset.load(rows, input_size=input_size_of(model.module), padding=padding_of(model.module))
+    people = people.in_skeleton(model.module.skeleton)
+    labelled = people.visible.any(dim=1).nonzero().flatten().tolist()  # a detection may show nobody of the file
     return probe(
         model.module,
-        people.in_skeleton(model.module.skeleton),
+        people.take(labelled[:_LOOKED_AT]),
         objective=objective,
         threat=make_threat(setting.threat, setting.eps),
         metric=main_metric(plan.metric),

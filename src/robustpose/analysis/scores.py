@@ -134,9 +134,11 @@ def estimates(
 ) -> dict[str, dict[str, Estimate]]:
     """Score an attack: {'attacked' | 'relative' | 'target' | 'joints': {part: estimate}}.
 
-    `each_joint` is Outcome.each_joint.
+    `each_joint` is Outcome.each_joint. Targeted, people without a target pose were not attacked and do not count.
     """
     metric = metric_of(plan)
+    attacked = _attacked_people(attacked)
+    each_joint = None if each_joint is None else _attacked_people(each_joint)
     scores = {"attacked": score(attacked, metric), "relative": relative(clean, attacked, metric)}
     if attacked.target is not None:
         scores["target"] = score(attacked, replace(metric, against="target"))
@@ -146,6 +148,13 @@ def estimates(
             score(each_joint, replace(metric, against="target")) if aimed else relative(clean, each_joint, metric)
         )
     return scores
+
+
+def _attacked_people(table: Table) -> Table:
+    """Return the people whom a targeted attack had a target pose for; everybody otherwise."""
+    if table.target_visible is None or table.target_visible.any(axis=1).all():
+        return table
+    return table.take(np.flatnonzero(table.target_visible.any(axis=1)).tolist())
 
 
 def score_clean(plan: Plan, clean: Table) -> dict[str, Estimate]:

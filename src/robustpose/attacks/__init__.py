@@ -50,6 +50,9 @@ ATTACKS: dict[str, AttackSpec] = {
     "spatial_gradient": SPATIAL_GRADIENT_SPEC,
 }
 
+STRONGEST = ("autopose", "spatial", "eot_patch")
+"""The strongest attack on pixel values, by motion and with a patch; a run without a named attack takes one."""
+
 __all__ = [
     "APGD",
     "ATTACKS",
@@ -58,6 +61,7 @@ __all__ = [
     "IGSM",
     "PGD",
     "SEARCHES",
+    "STRONGEST",
     "AnyAttack",
     "AttackError",
     "AttackSpec",
@@ -83,6 +87,7 @@ __all__ = [
     "attack_spec",
     "check_attack",
     "craft",
+    "default_attack",
     "draw_targets",
     "learn_patch",
     "learn_universal",
@@ -101,6 +106,18 @@ def attack_spec(name: str) -> AttackSpec:
     if name not in ATTACKS:
         raise unknown_name("attack", name, ATTACKS)
     return ATTACKS[name]
+
+
+def default_attack(threat: str = "") -> str:
+    """Return the strongest attack of the package under a threat; RobustPoseError for an unknown threat.
+
+    >>> default_attack(), default_attack("rotation"), default_attack("patch")
+    ('autopose', 'spatial', 'eot_patch')
+    """
+    if threat and threat not in THREATS:
+        raise unknown_name("threat", threat, THREATS)
+    first = [each for each in STRONGEST if ATTACKS[each].default_threat == threat]
+    return next(each for each in (*first, *STRONGEST) if not threat or ATTACKS[each].serves(threat))
 
 
 def make_attack(name: str, *, targeted: bool, steps: int | None = None) -> AnyAttack:

@@ -1,7 +1,5 @@
 """`robustpose attack`: one model, one data set or photo, one attack."""
 
-import re
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -24,9 +22,23 @@ from robustpose.cli.options import (
 from robustpose.errors import RobustPoseError
 
 AUTO: str = literal("robustpose.ownphoto.box", "AUTO")
+QUICK_STEPS: int = literal("robustpose.cli.asking", "QUICK_STEPS")
 
 _BUDGETS = read_texts("robustpose.threats", "THREATS", "example")
-_OF_DATA_SETS = {"data", "targeted", "n", "images", "min_keypoints", "min_box", "detections", "metric"}
+_OF_DATA_SETS = {
+    *(
+        "data",
+        "targeted",
+        "n",
+        "images",
+        "min_keypoints",
+        "min_box",
+        "detections",
+        "metric",
+        "fail_under",
+        "force",
+    ),
+}
 """Options for data sets, which an attack on one photo does not take."""
 
 
@@ -46,14 +58,21 @@ def attack(
     attack: Annotated[
         str,
         typer.Option(
-            help="igsm | apgd | fmn | square | autopose ...; see `robustpose list attacks`",
+            help="autopose | igsm | apgd | fmn | square ...; see `robustpose list attacks`; default: the "
+            "strongest under the threat, autopose with linf",
             autocompletion=completing("attacks"),
         ),
-    ] = "igsm",
+    ] = "",
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick", help=f"A quick, weaker attack: {QUICK_STEPS} gradients of APGD on the soft margin"
+        ),
+    ] = False,
     threat: Annotated[
         str,
         typer.Option(
-            help=f"Threat model: {' | '.join(known('threats'))}; the attack's first by default; see "
+            help=f"Threat model: {' | '.join(known('threats'))}; default: linf, or the attack's first; see "
             "`robustpose list threats`",
             autocompletion=completing("threats"),
         ),
@@ -94,34 +113,39 @@ def attack(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; default: a folder in runs/ named after the attack")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over the tables and pages of another study in --out")
+    ] = False,
+    fail_under: Annotated[
+        float | None,
+        typer.Option(
+            help="Exit code 1 if the whole 95% interval of the relative score lies below this percentage, or if "
+            "an alarm withholds the score. For continuous integration",
+            min=0,
+            max=100,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print only the result, as JSON")] = False,
 ) -> None:
     """Attack one model on a data set, or on one unlabelled photo, and report its score under attack."""
-    from robustpose.analysis.alarms import watch_model
-    from robustpose.analysis.scores import outcome
-    from robustpose.attacks import attack_spec
-    from robustpose.cli.ownphoto import attack_own_photo
+    from robustpose.cli.asking import setting_of
     from robustpose.defences import behind
-    from robustpose.jobs.job import key_of
-    from robustpose.jobs.setting import Setting
-    from robustpose.report import terminal
-    from robustpose.studies.running import report_people_left_out, run_study, say_where
     from robustpose.study.definition import Study
-    from robustpose.threats import known_threat, read_eps
 
-    started = time.perf_counter()
     (model,) = behind(defence, (model,))
-    threat = threat or attack_spec(attack).default_threat
-    setting = Setting(
-        attack,
-        read_eps(eps, known_threat(threat)),
+    setting = setting_of(
+        attack or ("igsm" if photo is not None and not quick else ""),
+        quick=quick,
         threat=threat,
+        eps=eps,
         steps=steps,
         targeted=targeted,
-        objective=objective or attack_spec(attack).default_objective,
+        objective=objective,
         search=search,
     )
     if photo is not None:
+        from robustpose.cli.ownphoto import attack_own_photo
+
         taken = {each.name for each in context.command.params if each.name} - _OF_DATA_SETS
         refuse_options(context, taken, what=f"an attack on one photo ({photo})")
         attack_own_photo(
@@ -130,6 +154,8 @@ def attack(
         return
     if box != AUTO:
         raise RobustPoseError("--box is for attacks on one photo; data sets come with boxes")
+    from robustpose.cli.one_attack import attack_people
+
     study = Study(
         name="attack",
         title=f"{setting.title} on {data.partition(':')[0]}",
@@ -145,29 +171,4 @@ def attack(
         detections=detections,
         metric=metric,
     )
-    boxes = f"-{Path(detections).stem}" if detections else ""
-    folder = (
-        out or Path("runs") / re.sub(r"[^\w.-]+", "-", f"attack-{model}-{data}{boxes}-{setting.title}").lower()
-    )
-    ran = run_study(study, folder)
-    plan, store, rows = ran.plan, ran.store, ran.rows
-    found = [outcome(plan, store, plan.models[0], each) for each in (None, setting)]
-    report_people_left_out(plan, found)
-    alarms = watch_model(plan, store, setting)
-    for alarm in alarms:
-        terminal.say(alarm.line)
-    if as_json:
-        keys = [key_of(cell) for cell in plan.all_cells()]
-        seconds = time.perf_counter() - started
-        lines = [alarm.line for alarm in alarms]
-        print(
-            terminal.attack_json(
-                plan, clean=found[0], attacked=found[1], cells=keys, seconds=seconds, alarms=lines
-            )
-        )
-    else:
-        terminal.print_results(plan, rows)
-        terminal.print_benchmark_tables(plan, clean=found[0], attacked=found[1])
-        terminal.print_smallest(plan, found[1])
-        terminal.print_conclusion(plan, rows)
-        say_where(folder)
+    attack_people(study, out=out, quick=quick, force=force, fail_under=fail_under, as_json=as_json)

@@ -10,10 +10,14 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from robustpose.cli.catalogue import argument, known
+from robustpose.cli.naming import study_folder
 from robustpose.cli.options import as_option, refuse_options
 from robustpose.errors import unknown_name, writing_to
 
-OutOption = Annotated[Path | None, typer.Option(help="Folder for the results; default: runs/NAME")]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder for the results; default: runs/NAME, followed by the options that were given"),
+]
 
 
 class StudyCommand(TyperCommand):
@@ -67,7 +71,7 @@ def _command(name: str) -> TyperCommand:
         study = spec.make(options)
         for line in spec.remarks(options):
             terminal.say(line)
-        spec.run(study, given["out"] or Path("runs") / name, options)
+        spec.run(study, given["out"] or study_folder(name, options), options)
 
     hints = get_type_hints(own)
     parameters = {

@@ -1,5 +1,6 @@
 """An attack with all its parameters, as used by studies and jobs."""
 
+import math
 from dataclasses import asdict, dataclass
 
 from robustpose.attack_types import TrajectoryAttack
@@ -82,6 +83,19 @@ class Setting:
             return None
         numbers = {name: number for name, number in self.numbers.items() if name != "steps"}
         return {**self.fields(), "numbers": numbers}
+
+    def unused_budget(self) -> str:
+        """Say if the steps are too few and too small to reach the budget's edge; empty if they reach it."""
+        numbers = self.numbers
+        size, steps = numbers.get("step_size"), int(numbers.get("steps", 0))
+        if self.spec.kind != "perturbation" or self.threat == "patch" or not size or steps * size >= 1 - 1e-9:
+            return ""
+        enough = math.ceil(1 / size - 1e-9)
+        used = f"{100 * steps * size:.0f}% of the budget {self.budget}"
+        return (
+            f"{self.label} moves by {size:.3g} eps a step, so {steps} steps use at most {used}; "
+            f"--steps {enough} or more can use all of it"
+        )
 
     @property
     def gradients(self) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from robustpose import attacks
+from robustpose.alarms import Alarm, useless
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.workbench import as_table
 from robustpose.metrics import ALL, Estimate, Pck, Table, difference, join, main_metric, score
@@ -66,6 +67,7 @@ class Checked:
     tried     every variant of the first round
     mends     those to be made, in their order
     expected  the metric and score that the spec itself gives; None where it gives none
+    useless   alarms about the predictions with all mends: nothing right, or not better than chance
     """
 
     metric: str
@@ -75,6 +77,7 @@ class Checked:
     tried: tuple[Tried, ...]
     mends: tuple[Tried, ...]
     expected: tuple[str, float] | None
+    useless: tuple[Alarm, ...] = ()
 
     @property
     def far_under(self) -> bool:
@@ -86,7 +89,7 @@ class Checked:
     @property
     def fine(self) -> bool:
         """Whether nothing was found."""
-        return not (self.mends or self.far_under)
+        return not (self.mends or self.far_under or self.useless)
 
 
 def check_spec(
@@ -138,6 +141,7 @@ def check_spec(
         tried=(*tried, *places),
         mends=tuple(mends),
         expected=model.module.card.clean_score,
+        useless=tuple(useless(bench.table(now.variant), chosen)),
     )
 
 

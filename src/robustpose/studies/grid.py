@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from robustpose.analysis.alarms import watch_study
+from robustpose.analysis.doubts import doubts_of
 from robustpose.analysis.scores import outcome
 from robustpose.defences import behind
 from robustpose.errors import RobustPoseError
@@ -86,12 +87,13 @@ def run_grid(study: Study, folder: Path, options: ComputedOptions) -> None:
         print(f"shard {shard} is done; after all shards, run the same command without --shard to finish {folder}")
         return
     report_people_left_out(plan, [outcome(plan, ran.store, model, None) for model in plan.models])
-    terminal.print_results(plan, ran.rows)
+    doubts = doubts_of(plan, ran.store)
+    terminal.print_results(plan, doubts.withheld(ran.rows))
     if ran.found:
         terminal.print_verdicts(ran.found)
-    for watched in watch_study(plan, ran.store):
+    for watched in (*doubts.watched, *watch_study(plan, ran.store)):
         terminal.say(watched.line)
-    terminal.print_conclusion(plan, ran.rows)
+    terminal.print_conclusion(plan, ran.rows, doubts)
     say_where(folder)
 
 

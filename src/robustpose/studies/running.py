@@ -22,7 +22,7 @@ from robustpose.study.definition import Study
 from robustpose.study.described import describe_plan
 from robustpose.study.options import ComputedOptions
 from robustpose.study.plan import Plan, open_plan, workbench
-from robustpose.study.saved import open_store, save_study
+from robustpose.study.saved import open_store, refuse_other, save_study
 from robustpose.types import PoseDataset
 
 
@@ -31,12 +31,14 @@ class How:
     """How to compute a study.
 
     reuse  whether to accept cells in the folder that other versions of the code or of torch computed
+    force  whether to write over the tables and pages of another study in the folder
     """
 
     engine: Engine = field(default_factory=LocalEngine)
     device: str = "cpu"
     shard: Shard = field(default_factory=Shard)
     reuse: bool = False
+    force: bool = False
 
 
 def how_of(options: ComputedOptions) -> How:
@@ -47,11 +49,11 @@ def how_of(options: ComputedOptions) -> How:
         if options.address or options.workers or options.gpus:
             raise RobustPoseError("--address, --workers and --gpus need --engine ray")
         local = LocalEngine(threads=options.threads or 0)
-        return How(local, options.device, _shard(options.shard), reuse=options.reuse)
+        return How(local, options.device, _shard(options.shard), reuse=options.reuse, force=options.force)
     ray = RayEngine(
         address=options.address, workers=options.workers, threads=options.threads or 1, gpus=options.gpus
     )
-    return How(ray, "cpu", _shard(options.shard), reuse=options.reuse)
+    return How(ray, "cpu", _shard(options.shard), reuse=options.reuse, force=options.force)
 
 
 def _shard(text: str) -> Shard:
@@ -84,9 +86,12 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None) -> Ran:
     store = open_store(folder) if how.reuse else Store(folder)
     cells = [*plan.all_cells(), *findings.asked(plan)]
     described = describe_plan(plan)  # before models move to a device
+    if not how.force:
+        refuse_other(plan.study, folder, described=described)
     _render_people(plan, [cell for cell in cells if cell not in store])
     with terminal.cells_bar(plan.study.name) as show:
         bench = workbench(plan).on(how.device)
+        save_study(plan.study, folder, described=described)  # an interrupted run, too, says whose folder it is
         computed = run_all(cells, bench, store, engine=how.engine, shard=how.shard, on_progress=show)
     for line in store.taken_over(cells) if how.reuse else ():
         terminal.say(f"reused results from another version: {line}")
@@ -98,7 +103,6 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None) -> Ran:
         shard=how.shard,
         computed=computed,
     )
-    save_study(plan.study, folder, described=described)
     if how.shard.count > 1:
         return Ran(plan, store, [], {})
     rows = all_rows(plan, store)

@@ -63,6 +63,7 @@ class StoredPose:
 
     stages    how many supervised outputs it has
     imported  whether others trained it, so that its training loss is not known
+    clean_score  the metric and the clean score that its spec states; None without
     """
 
     skeleton: Skeleton
@@ -71,6 +72,7 @@ class StoredPose:
     padding: float = PADDING
     stages: int = 1
     imported: bool = False
+    clean_score: tuple[str, float] | None = None
 
     def __call__(self, images: Tensor, /) -> PoseOutput:
         """RobustPoseError."""
@@ -93,6 +95,13 @@ def runs_code(spec: str) -> bool:
 def is_imported(model: PoseModel) -> bool:
     """Say whether others trained a model, so that its training loss is not known."""
     return model.imported if isinstance(model, StoredPose) else isinstance(model, ImportedPose)
+
+
+def clean_score_of(model: PoseModel) -> tuple[str, float] | None:
+    """Return the metric and the clean score that a model's spec states; None without one."""
+    if isinstance(model, StoredPose):
+        return model.clean_score
+    return model.card.clean_score if isinstance(model, ImportedPose) else None
 
 
 def stages_of(model: PoseModel) -> int:
@@ -132,6 +141,7 @@ def describe(model: OpenedModel) -> dict[str, object]:
         "head": asdict(said) | {"margins": isinstance(head, MarginHead)},
         "stages": stages_of(module),
         "imported": is_imported(module),
+        "clean_score": clean_score_of(module),
     }
 
 
@@ -146,6 +156,7 @@ def stored_model(facts: Mapping[str, Any]) -> OpenedModel:
         padding=float(facts["padding"]),
         stages=int(facts["stages"]),
         imported=bool(facts["imported"]),
+        clean_score=_score(facts.get("clean_score")),
     )
     return OpenedModel(name=str(facts["name"]), module=module, fingerprint=str(facts["fingerprint"]))
 
@@ -181,6 +192,10 @@ def described_by_results(folder: Path, spec: str) -> OpenedModel:
     ((name, fingerprint),) = theirs or found
     skeleton, size = found[name, fingerprint]
     return OpenedModel(name=name, module=StoredPose(skeleton, size), fingerprint=fingerprint)
+
+
+def _score(value: Any) -> tuple[str, float] | None:
+    return None if value is None else (str(value[0]), float(value[1]))
 
 
 def _tuples(value: Any) -> Any:

@@ -77,6 +77,7 @@ class ComputedOptions(PeopleOptions):
     )
     gpus: float = option(0.0, "Number of GPUs per Ray worker; with 0.5, two workers share a GPU", least=0)
     shard: str = option("", "Compute one share of the study, for job arrays: 2/8 is the second of eight")
+    force: bool = option(False, "Write over the tables and pages of another study in --out")
     reuse: bool = option(False, "Also reuse results in --out from other versions of the code or of torch")
 
 

@@ -6,7 +6,7 @@ needs of them is saved, too (described.py).
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from robustpose.study.described import described_by_results, runs_code, stored_m
 from robustpose.study.plan import Plan, open_models, open_plan
 
 FILE = "study.json"
+
+_TOLD = ("models", "data", "n", "settings", "seed", "detections", "metric", "images", "findings")
+"""Fields that the message about another study names, if they differ."""
 
 
 def _tuple(value: object) -> Any:
@@ -35,6 +38,42 @@ def save_study(study: Study, folder: Path, *, described: Mapping[str, object] | 
     folder.mkdir(parents=True, exist_ok=True)  # of a shard without work there is none yet
     content = {**({"versions": old} if old else {}), **asdict(study), "described": described}
     write_atomically(folder / FILE, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def refuse_other(study: Study, folder: Path, *, described: Mapping[str, object]) -> None:
+    """Raise RobustPoseError if a folder holds the results of another study, or of other weights.
+
+    The title does not count. The message says what lies there.
+    """
+    if not (folder / FILE).exists():
+        return
+    held, _, models = _read(folder)
+    if replace(held, title=study.title) != study:
+        differs = [name for name in _TOLD if getattr(held, name) != getattr(study, name)]
+        there = "; ".join(f"{name.replace('_', ' ')} {_told(getattr(held, name))}" for name in differs)
+        what = f"another study ({there or 'of other options'})"
+    elif models is not None and _weights(models) != _weights(described):
+        what = "the same study of other weights"
+    else:
+        return
+    raise RobustPoseError(
+        f"{folder} holds {what}; take another --out, or write over its tables and pages with --force"
+    )
+
+
+def _weights(described: Mapping[str, Any]) -> list[str]:
+    """Return the fingerprints of the models of describe_plan, sorted."""
+    return sorted(str(each.get("fingerprint")) for each in described.get("models", ()))
+
+
+def _told(value: object) -> str:
+    """Write a field of a study in a few words."""
+    if value is None:
+        return "all"
+    if not isinstance(value, tuple):
+        return str(value)
+    names = [each.title if isinstance(each, Setting) else str(each) for each in value]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") if names else "none"
 
 
 def load_study(folder: Path) -> Study:

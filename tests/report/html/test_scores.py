@@ -186,17 +186,20 @@ def headline(values: Sequence[float], settings: Sequence[Setting]) -> str:
 def test_the_first_sentence_names_the_least_and_the_most_robust_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("robustpose.report.html.words.metric_of", lambda plan: SimpleNamespace(name="PCKh@0.5"))
     assert headline([30.0, 5.25, 61.5, 40.0], [IGSM] * 4) == (
-        "Under the strongest attack at eps 8/255, the relative score (% of clean PCKh@0.5) ranges from "
+        "Under IGSM-U-10 at 8/255, the relative score (% of clean PCKh@0.5) ranges from "
         "5.2 % (model 1) to 61.5 % (model 2)."
     )
     assert headline([30.0, 5.5], [IGSM] * 2) == (
-        "Under the strongest attack at eps 8/255, the relative score (% of clean PCKh@0.5) is "
+        "Under IGSM-U-10 at 8/255, the relative score (% of clean PCKh@0.5) is "
         "30.0 % for model 0 and 5.5 % for model 1."
     )
-    assert headline([30.0, 5.5], [TARGETED] * 2) == (
-        "At eps 8/255 the strongest attack moves 30.0 % of the keypoints of model 0 to the target pose."
+    assert headline([30.0, 5.5], [IGSM, FGSM]).startswith(
+        "Under the most damaging attack of this study at eps 8/255, the relative score"
     )
-    assert headline([math.nan], [IGSM]) == "No score is defined for these people."
+    assert headline([30.0, 5.5], [TARGETED] * 2) == (
+        "IGSM-T-20 at 8/255 moves 30.0 % of the keypoints of model 0 to the target pose."
+    )
+    assert headline([math.nan], [IGSM]) == "No relative score is given for these models and people."
 
 
 @pytest.mark.parametrize(

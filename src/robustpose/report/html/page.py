@@ -1,5 +1,6 @@
 """Writes a study's page: one self-contained index.html, and its figures and images as separate files."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from markupsafe import Markup
 
 from robustpose.alarms import ALARMS
 from robustpose.analysis.alarms import watch_study
+from robustpose.analysis.doubts import doubts_of
 from robustpose.analysis.scores import outcome
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store, write_atomically
@@ -26,6 +28,7 @@ from robustpose.report.html.scores import (
     strongest,
 )
 from robustpose.report.html.tables import costs, groups, headlines, worst_of
+from robustpose.report.stronger import weakness
 from robustpose.study.plan import Plan, metric_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -70,7 +73,8 @@ def write_report(plan: Plan, store: Store, folder: Path) -> Path:
 
 def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
     settings = plan.study.settings
-    found, gathered = models(plan, store), families(settings)
+    doubts = doubts_of(plan, store)
+    found, gathered = models(plan, store, doubts), families(settings)
     outcomes: Outcomes = {
         (slot, setting): outcome(plan, store, model, setting)
         for slot, model in enumerate(plan.models)
@@ -93,6 +97,8 @@ def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
             metric=metric.name,
             rule=words.score_rule(plan),
             threat=words.threat_rule(settings),
+            weakness=weakness(plan.study, _weakest(plan, found)),
+            useless=doubts.watched,
             answer=words.answer(plan, found, [worst_of(model, settings) for model in found]) if settings else "",
             headlines=headlines(found, settings) if settings else (),
             swept=len({setting.eps for setting in settings if not setting.targeted}) > 2,
@@ -112,7 +118,7 @@ def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
             lines_shown=_LINES_SHOWN,
             open_people=_PEOPLE_OPEN,
             guessed_losses=words.guessed_losses(plan),
-            alarms=watch_study(plan, store),
+            alarms=[*doubts.watched, *watch_study(plan, store)],
             alarm_meanings=ALARMS,
         )
     )
@@ -121,6 +127,19 @@ def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
     tiles += [tile for person in people for _, row in person.models for tile in row]
     tiles += [tile for _, row in targeted for tile in row]
     return page, files | {f"pictures/{tile.stem}.png": tile.file for tile in tiles}
+
+
+def _weakest(plan: Plan, found: Sequence[Model]) -> str:
+    """Return the spec of the model that the headline's attacks lower most, the first where none is defined."""
+    settings = main_settings(plan.study.settings)
+    values = [
+        (value, slot)
+        for slot, model in enumerate(found)
+        for setting in settings
+        if math.isfinite(value := model.value(setting, measure_of(setting)))
+    ]
+    sign = -1 if settings and settings[0].targeted else 1
+    return plan.study.models[min(values, key=lambda each: sign * each[0])[1] if values else 0]
 
 
 def _curves(found: Sequence[Model], gathered: Sequence[Family], metric: str) -> tuple[Figure, ...]:

@@ -1,10 +1,12 @@
 """A study's scores arranged for the page, and the settings of its headline, figures and images."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
+from robustpose.analysis.doubts import Doubts
 from robustpose.analysis.scores import Row, result_rows
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
@@ -38,12 +40,19 @@ class Model:
     """One model's scores.
 
     name  unique in the study
-    slot  its index in the study, which determines its colour and marker
+    slot  its place in the study, and so its colour and its marker
+    withheld  why a relative score is not given, by attack, eps and objective; under "" for all
     """
 
     name: str
     slot: int
     rows: Mapping[tuple[str, str, str, str, str], Row]
+    withheld: Mapping[tuple[str, str, str] | Literal[""], str] = field(default_factory=dict)
+
+    def why_withheld(self, setting: Setting) -> str:
+        """Return why no relative score is given under a setting; empty if one is."""
+        key = (setting.label, setting.budget, setting.objective)
+        return self.withheld.get("", "") or self.withheld.get(key, "")
 
     def row(self, setting: Setting | None, measure: str, part: str = ALL) -> Row | None:
         """Look up a score; setting None is clean. None if no keypoint of that part is counted."""
@@ -57,9 +66,10 @@ class Model:
         return float("nan") if row is None else row.value
 
 
-def models(plan: Plan, store: Store) -> tuple[Model, ...]:
-    """Score each model of a plan."""
-    rows = result_rows(plan, store)
+def models(plan: Plan, store: Store, doubts: Doubts | None = None) -> tuple[Model, ...]:
+    """Score each model of a plan; scores that `doubts` withholds are NaN."""
+    doubts = doubts or Doubts()
+    rows = doubts.withheld(result_rows(plan, store))
     return tuple(
         Model(
             name=model.name,
@@ -69,9 +79,16 @@ def models(plan: Plan, store: Store) -> tuple[Model, ...]:
                 for row in rows
                 if row.model == model.name
             },
+            withheld=_withheld(model.name, doubts),
         )
         for slot, model in enumerate(plan.models)
     )
+
+
+def _withheld(model: str, doubts: Doubts) -> dict[tuple[str, str, str] | Literal[""], str]:
+    if alarms := doubts.models.get(model):
+        return {"": alarms[0].says}
+    return {key[1:]: alarms[0].says for key, alarms in doubts.settings.items() if key[0] == model}
 
 
 def families(settings: Iterable[Setting]) -> tuple[Family, ...]:

@@ -9,12 +9,14 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from robustpose.analysis.doubts import Doubts
 from robustpose.analysis.scores import Outcome, Row
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import ALL
 from robustpose.report.html import words
 from robustpose.report.html.figures import GRID, INK, MUTED, SERIES
 from robustpose.report.html.pictures import amplify, draw_pose
+from robustpose.report.stronger import weakness
 from robustpose.study.plan import Plan, metric_of
 
 _COLUMNS = ("attack", "eps", "score", "value", "n")
@@ -36,7 +38,7 @@ def summary_rows(rows: Sequence[Row]) -> list[tuple[str, str, str, str, str]]:
             row.attack + ("" if row.rounded else " *"),
             "" if row.attack == "clean" else row.eps,
             f"{row.measure} {row.metric.removeprefix('target ')}",
-            f"{row.value:.1f} [{row.low:.1f}, {row.high:.1f}]",
+            _with_interval(row),
             str(row.n),
         )
         for row in shown
@@ -44,34 +46,55 @@ def summary_rows(rows: Sequence[Row]) -> list[tuple[str, str, str, str, str]]:
     ]
 
 
-def as_text(plan: Plan, rows: Sequence[Row]) -> str:
-    """Write the scores as a table of text, in percent with 95% intervals."""
+def _with_interval(row: Row) -> str:
+    span = "no interval" if math.isnan(row.low) or math.isnan(row.high) else f"[{row.low:.1f}, {row.high:.1f}]"
+    return f"{row.value:.1f} {span}"
+
+
+def as_text(plan: Plan, rows: Sequence[Row], doubts: Doubts | None = None) -> str:
+    """Write the scores as a table of text, in percent with 95% intervals; `doubts` withholds some."""
+    doubts = doubts or Doubts()
+    rows = doubts.withheld(rows)
     lines = [_COLUMNS, *summary_rows(rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
     table = [
         "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines
     ]
-    return "\n".join([f"{_title(plan)}, in percent, 95% intervals over n people", *table, *_notes(rows)])
+    title = f"{_title(plan)}, in percent, 95% intervals over n people"
+    return "\n".join([*_weak(plan), title, *table, *_notes(plan, rows, doubts)])
 
 
-def as_html(plan: Plan, rows: Sequence[Row]) -> str:
-    """Write the scores as an HTML table."""
+def as_html(plan: Plan, rows: Sequence[Row], doubts: Doubts | None = None) -> str:
+    """Write the scores as an HTML table; without those that `doubts` withholds."""
+    doubts = doubts or Doubts()
+    rows = doubts.withheld(rows)
     head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in line) + "</tr>" for line in summary_rows(rows)
     )
-    notes = "".join(f"<p>{escape(note)}</p>" for note in _notes(rows))
+    weak = "".join(f"<p>{escape(note)}</p>" for note in _weak(plan))
+    notes = "".join(f"<p>{escape(note)}</p>" for note in _notes(plan, rows, doubts))
     caption = f"{escape(_title(plan))}, in percent, 95% intervals over n people"
-    return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
+    table = f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"{weak}{table}{notes}"
 
 
 def _title(plan: Plan) -> str:
     return f"{plan.models[0].name} on {plan.dataset.name}"
 
 
-def _notes(rows: Sequence[Row]) -> list[str]:
+def _weak(plan: Plan) -> list[str]:
+    """Return the line above the table that names a stronger attack, if there is one."""
+    weak = weakness(plan.study, plan.study.models[0])
+    return [weak] if weak else []
+
+
+def _notes(plan: Plan, rows: Sequence[Row], doubts: Doubts) -> list[str]:
+    """Return the lines under the table: a budget that is not used, alarms, what is not rounded."""
+    unused = dict.fromkeys(warning for each in plan.study.settings if (warning := each.unused_budget()))
     unrounded = any(not row.rounded for row in rows)
-    return ["* eps below one 8-bit level: scored without rounding the images to 8 bits"] if unrounded else []
+    rounding = ["* eps below one 8-bit level: scored without rounding the images to 8 bits"] if unrounded else []
+    return [*unused, *(each.line for each in doubts.watched), *rounding]
 
 
 def summary_figure(plan: Plan, rows: Sequence[Row], clean: Outcome, attacked: Outcome) -> Figure:

@@ -71,15 +71,23 @@ class Headline:
     half: str
 
 
-def print_cell(row: Row | None, measure: str) -> Cell:
-    """Print a score; NaN becomes a dash with its reason."""
+def print_cell(row: Row | None, measure: str, *, withheld: str = "") -> Cell:
+    """Print a score; NaN becomes a dash with its reason, and an undefined interval is named as such.
+
+    withheld  the reason if the score is no robustness: see analysis/doubts.py
+    """
     if row is None or not math.isfinite(row.value):
-        return Cell(text=DASH, span="", n=0 if row is None else row.n, title=why_undefined(measure, row))
+        why = withheld or why_undefined(measure, row)
+        return Cell(text=DASH, span="", n=0 if row is None else row.n, title=why)
+    people = "1 person" if row.n == 1 else f"{row.n} people"
+    if math.isnan(row.low) or math.isnan(row.high):
+        title = f"{row.value:.3f} %, {people}, no interval"
+        return Cell(f"{row.value:.1f}", "no interval", row.n, title, value=_within(row.value))
     return Cell(
         text=f"{row.value:.1f}",
         span=f"[{row.low:.1f}, {row.high:.1f}]",
         n=row.n,
-        title=f"{row.value:.3f} % [{row.low:.3f}, {row.high:.3f}], {row.n} people",
+        title=f"{row.value:.3f} % [{row.low:.3f}, {row.high:.3f}], {people}",
         value=_within(row.value),
         low=_within(row.low),
         high=_within(row.high),
@@ -87,7 +95,7 @@ def print_cell(row: Row | None, measure: str) -> Cell:
 
 
 def headlines(models: Sequence[Model], settings: Sequence[Setting]) -> tuple[Headline, ...]:
-    """Return each model's clean score and its score under the strongest attack."""
+    """Give each model's clean score, and its score under the attack of the headline that lowers it most."""
     found = []
     for model in models:
         setting, row = worst_of(model, settings)
@@ -96,7 +104,7 @@ def headlines(models: Sequence[Model], settings: Sequence[Setting]) -> tuple[Hea
             Headline(
                 model=model,
                 clean=print_cell(model.row(None, "clean"), "clean"),
-                worst=print_cell(row, measure_of(setting)),
+                worst=print_cell(row, measure_of(setting), withheld=model.why_withheld(setting)),
                 attack=setting.label,
                 half=DASH if half is None else half.budget,
             )
@@ -131,7 +139,12 @@ def groups(models: Sequence[Model], families: Sequence[Family], metric: str) -> 
                 eps=setting.budget,
                 unrounded=not setting.round_to_8bit,
                 steps=str(setting.gradients),
-                cells=tuple(print_cell(model.row(setting, family.measure), family.measure) for model in models),
+                cells=tuple(
+                    print_cell(
+                        model.row(setting, family.measure), family.measure, withheld=model.why_withheld(setting)
+                    )
+                    for model in models
+                ),
             )
             for setting in family.settings
         )

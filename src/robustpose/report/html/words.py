@@ -88,27 +88,29 @@ def how(family: Family) -> str:
 
 
 def answer(plan: Plan, found: Sequence[Model], worst: Sequence[tuple[Setting, Row | None]]) -> str:
-    """Give in one sentence the score of each model under the strongest attack on it."""
+    """Give in one sentence the score of each model under the attack of the headline that lowers it most."""
     said = [
         (row.value, model.name)
         for model, (_, row) in zip(found, worst, strict=True)
         if row is not None and math.isfinite(row.value)
     ]
     if not said:
-        return "No score is defined for these people."
+        return "No relative score is given for these models and people."
     setting, metric = worst[0][0], metric_of(plan).name
-    at = f"eps {setting.budget}"
+    titles = list(dict.fromkeys(setting.title for setting, _ in worst))
+    attack = titles[0] if len(titles) == 1 else f"the most damaging attack of this study at eps {setting.budget}"
     if setting.targeted:
         best = max(said)
         return (
-            f"At {at} the strongest attack moves {best[0]:.1f} % of the keypoints of {best[1]} to the target pose."
+            f"{attack[:1].upper()}{attack[1:]} moves {best[0]:.1f} % of the keypoints of {best[1]} to the target "
+            "pose."
         )
     if len(said) <= 3:
         scores = listed([f"{value:.1f} % for {name}" for value, name in said])
-        return f"Under the strongest attack at {at}, the relative score (% of clean {metric}) is {scores}."
+        return f"Under {attack}, the relative score (% of clean {metric}) is {scores}."
     low, high = min(said), max(said)
     return (
-        f"Under the strongest attack at {at}, the relative score (% of clean {metric}) ranges from "
+        f"Under {attack}, the relative score (% of clean {metric}) ranges from "
         f"{low[0]:.1f} % ({low[1]}) to {high[0]:.1f} % ({high[1]})."
     )
 

@@ -7,11 +7,15 @@ from dataclasses import asdict
 
 import numpy as np
 
+from robustpose.analysis.doubts import Doubts
 from robustpose.analysis.minimum_norm import smallest_curve
 from robustpose.analysis.scores import Outcome, beside_estimates, estimates
 from robustpose.metrics import ALL, Estimate, HasRemarks, Table, TableOf, metrics_beside, score
+from robustpose.report.stronger import weakness
 from robustpose.study.plan import Plan, metric_of
 from robustpose.threats.motion import PARTS
+
+_NONE = Estimate(value=math.nan, low=math.nan, high=math.nan, n=0)
 
 
 def attack_json(
@@ -21,12 +25,18 @@ def attack_json(
     attacked: Outcome,
     cells: Sequence[str],
     seconds: float,
+    doubts: Doubts | None = None,
     alarms: Sequence[str] = (),
 ) -> str:
-    """Write one attack's result as JSON; NaN is null."""
+    """Write one attack's result as JSON; NaN is null, and so are scores that `doubts` withholds."""
     setting = attacked.setting
     assert setting is not None
     scores = estimates(plan, clean.table, attacked.table, each_joint=attacked.each_joint)
+    withheld = bool((doubts or Doubts()).about(attacked.model.name, setting))
+    if withheld:
+        scores = {
+            name: each if name == "attacked" else dict.fromkeys(each, _NONE) for name, each in scores.items()
+        }
     before = score(clean.table, metric_of(plan))
     parts = [part for part in before if part != ALL and before[part].n > 0]
     content: dict[str, object] = {
@@ -43,6 +53,8 @@ def attack_json(
         "search": setting.search,
         "rounded_to_8bit": setting.round_to_8bit,
         "seed": plan.study.seed,
+        "weakness": weakness(plan.study, plan.study.models[0]) or None,
+        "withheld": withheld,
         "clean": _as_json(before[ALL]),
         **{measure: _as_json(by_part[ALL]) for measure, by_part in scores.items()},
         "per_joint": {
@@ -52,7 +64,7 @@ def attack_json(
             }
             for part in parts
         },
-        **_beside_json(plan, clean=clean.table, attacked=attacked.table),
+        **_beside_json(plan, clean=clean.table, attacked=attacked.table, withheld=withheld),
         **_curve_json(plan, attacked),
         **_motion_json(clean, attacked),
         "forwards": attacked.forwards,
@@ -66,11 +78,13 @@ def attack_json(
     return json.dumps(content, indent=2, allow_nan=False)
 
 
-def _beside_json(plan: Plan, *, clean: Table, attacked: Table) -> dict[str, object]:
-    """Write the metrics beside the main one: a benchmark's table clean and attacked, the others by number."""
+def _beside_json(plan: Plan, *, clean: Table, attacked: Table, withheld: bool) -> dict[str, object]:
+    """Write the metrics beside the main one: by number; a benchmark's table clean and attacked."""
     sections: dict[str, object] = {}
     for metric in metrics_beside(plan.metric, clean).values():
         scores = beside_estimates(metric, clean, attacked)
+        if withheld:
+            scores["relative"] = dict.fromkeys(scores["relative"], _NONE)
         by_measure = {
             measure: {number: _as_json(each) for number, each in by_number.items()}
             for measure, by_number in scores.items()

@@ -55,7 +55,11 @@ def print_check(found: Checked, *, model: str, data: str) -> None:
     if found.mends:
         after = found.after.score
         stdout.print(f"with all fixes: {_of(after)} instead of {_of(score)}", markup=False, highlight=False)
-    elif found.far_under:
+    for alarm in found.useless:
+        stdout.print(alarm.line, markup=False, highlight=False, soft_wrap=True)
+    if found.mends or found.useless:
+        return
+    if found.far_under:
         stdout.print("none of these variants fixes it; check stages, heatmap_size and skeleton", highlight=False)
     else:
         stdout.print("no mistake found", highlight=False)

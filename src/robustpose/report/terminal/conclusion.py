@@ -1,32 +1,31 @@
 """States a result in words: what the models lose, to which attack, which joint first, and what to do next."""
 
 import math
-import shlex
 from collections.abc import Sequence
 
+from robustpose.analysis.doubts import Doubts
 from robustpose.analysis.scores import Row
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import ALL
 from robustpose.report.html.scores import main_settings, measure_of
 from robustpose.report.html.words import listed, spoken
+from robustpose.report.stronger import attack_command, weakness
 from robustpose.study.definition import Study
-from robustpose.threats import THREATS
 
 _LITTLE = 10.0
 """Relative score, in percent, below which a budget no longer separates attacks or models."""
 
-_USUAL_DATA = ("synthpose", "synthpose:val")
 
+def conclusion(study: Study, rows: Sequence[Row], doubts: Doubts | None = None) -> list[str]:
+    """Return two or three sentences about a study of attacks, from its rows by its own metric.
 
-def conclusion(study: Study, rows: Sequence[Row]) -> list[str]:
-    """Return two or three sentences about a study of attacks, from its rows by its own metric."""
+    The first one says so if a stronger attack exists. Scores that `doubts` withholds are not mentioned.
+    """
+    doubts = doubts or Doubts()
+    rows = doubts.withheld(rows)
     settings = [each for each in main_settings(study.settings) if _scored(rows, each)]
     models = list(dict.fromkeys(row.model for row in rows))
-    helpless = [model for model in models if not _clean(rows, model) > 0]
-    said = []
-    if helpless:
-        who = f"{listed(helpless)} {_has(helpless)}"
-        said = [f"{who} no correct keypoint on clean images, so attacks cannot lower the score."]
+    said = _useless(rows, models, doubts)
     if not settings:
         return said
     strongest = min(settings, key=lambda each: _damage(rows, each))
@@ -34,24 +33,28 @@ def conclusion(study: Study, rows: Sequence[Row]) -> list[str]:
     found = sorted((row for row in found if math.isfinite(row.value)), key=lambda row: row.value)
     if not found:
         return said
+    weakest = found[-1] if strongest.targeted else found[0]
+    specs = dict(zip(models, study.models, strict=False))  # a model's name may not be what opens it
+    weak = weakness(study, specs.get(weakest.model, weakest.model))
+    said = [*([weak] if weak else []), *said]
     said.append(_lost(found, strongest) if not strongest.targeted else _aimed(found, strongest))
     said += _joints(rows, strongest)
-    weakest = found[-1] if strongest.targeted else found[0]
-    return [*said, _next(study, strongest, weakest)]
+    return [*said, _next(study, strongest, weakest, spec=specs.get(weakest.model, weakest.model))]
 
 
-def attack_command(study: Study, model: str, setting: Setting, *, attack: str, eps: str = "") -> str:
-    """Write the command that attacks one model of a study with another attack, at the same budget unless told."""
-    words = ["robustpose", "attack", "--model", model, "--attack", attack]
-    words += ["--threat", setting.threat] if setting.threat != "linf" else []
-    words += ["--eps", eps or (setting.budget if setting.threat == "linf" else f"{setting.eps:g}")]
-    words += ["--targeted"] if setting.targeted else []
-    words += ["--data", study.data] if study.data not in _USUAL_DATA else []
-    words += ["--spec", study.card] if study.card else []
-    for name in ("images", "detections", "metric", "min_keypoints", "min_box", "n", "seed"):
-        if value := getattr(study, name):
-            words += [f"--{'spec' if name == 'card' else name.replace('_', '-')}", str(value)]
-    return shlex.join(words)
+def _useless(rows: Sequence[Row], models: Sequence[str], doubts: Doubts) -> list[str]:
+    """Say which models have no robustness to measure, and which attacks did nothing."""
+    helpless = [model for model in models if not _clean(rows, model) > 0]
+    said = []
+    if helpless:
+        who = f"{listed(helpless)} {_has(helpless)}"
+        said.append(f"{who} no correct keypoint on clean images, so attacks cannot lower the score.")
+    if others := [model for model in doubts.models if model not in helpless]:
+        which = "; ".join(f"{model}: {doubts.models[model][0].says}" for model in others)
+        said.append(f"No relative score is given, because it would not be robustness ({which}).")
+    failed = dict.fromkeys(alarm.says for alarms in doubts.settings.values() for alarm in alarms)
+    said += [f"The attack failed, which is not robustness ({each})." for each in failed]
+    return said
 
 
 def _lost(found: Sequence[Row], setting: Setting) -> str:
@@ -111,15 +114,14 @@ def _joints(rows: Sequence[Row], setting: Setting) -> list[str]:
     ]
 
 
-def _next(study: Study, setting: Setting, row: Row) -> str:
+def _next(study: Study, setting: Setting, row: Row, *, spec: str) -> str:
     """Say what to run next."""
-    if THREATS[setting.threat].kind == "values" and setting.spec.kind != "ensemble" and setting.threat != "patch":
-        command = attack_command(study, row.model, setting, attack="autopose")
-        return f"autopose is stronger: it takes the worst result of several attacks for each person: {command}"
     if not setting.targeted and row.value < _LITTLE and setting.threat == "linf":
         smaller = f"{setting.eps * 255 / 4:g}/255"
-        command = attack_command(study, row.model, setting, attack=setting.attack, eps=smaller)
-        return f"At relative scores this low, a smaller budget separates models better: {command}"
+        command = attack_command(study, spec, setting, attack=setting.attack, eps=smaller)
+        return (
+            f"At relative scores this low, a smaller budget separates models better: {command}"
+        )
     return "The page shows the images and the scores by joint."
 
 

@@ -1,5 +1,6 @@
 """Progress bars and messages on stderr, and the printed form of intervals."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -64,5 +65,6 @@ def say(text: str) -> None:
 
 
 def interval(value: float, low: float, high: float) -> str:
-    """Write a number with its interval, one decimal each."""
-    return f"{value:5.1f} [{low:.1f}, {high:.1f}]"
+    """Write a number with its interval, one decimal each; an undefined interval is named as such."""
+    span = "no interval" if math.isnan(low) or math.isnan(high) else f"[{low:.1f}, {high:.1f}]"
+    return f"{value:5.1f} {span}"

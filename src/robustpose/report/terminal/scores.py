@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
+from robustpose.analysis.doubts import Doubts
 from robustpose.analysis.minimum_norm import smallest_curve
 from robustpose.analysis.scores import Outcome, Row, headlines, main_names
 from robustpose.findings import Found
@@ -83,9 +84,9 @@ def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
         stdout.print("* eps below one 8-bit level: scored without rounding the images to 8 bits", highlight=False)
 
 
-def print_conclusion(plan: Plan, rows: Sequence[Row]) -> None:
-    """Print the conclusion of a study in two or three sentences."""
-    for sentence in conclusion(plan.study, rows):
+def print_conclusion(plan: Plan, rows: Sequence[Row], doubts: Doubts) -> None:
+    """Print what a study's scores say, in two or three sentences."""
+    for sentence in conclusion(plan.study, rows, doubts):
         stdout.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -138,4 +139,4 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def _interval_text(row: Row | None, *, between: str = " ") -> str:
     if row is None or math.isnan(row.value):
         return "-"
-    return interval(row.value, row.low, row.high).replace(" [", f"{between}[").strip()
+    return interval(row.value, row.low, row.high).strip().replace(" [", f"{between}[")

@@ -1,0 +1,74 @@
+"""What is said of a weaker attack's results: that they are upper bounds, and the command of the stronger one."""
+
+import shlex
+
+from robustpose.attacks import ATTACKS, default_attack
+from robustpose.jobs.setting import Setting
+from robustpose.report.html.scores import main_settings
+from robustpose.study.definition import Study
+
+FROM_PYTHON = "rp.attack"
+"""The name of a study that Python asked for: its models and data may have no name on the command line."""
+
+_USUAL_DATA = ("synthpose", "synthpose:val")
+
+
+def stronger_than(setting: Setting) -> str:
+    """Return the name of the attack to run instead of a setting; empty if the setting is the strongest.
+
+    Of attacks that move the image or lay a patch the package has no stronger one to name. autopose with fewer
+    gradients than its own number is weaker than autopose.
+    """
+    strongest = default_attack(setting.threat)
+    if ATTACKS[strongest].kind != "ensemble":
+        return ""
+    enough = setting.attack == strongest and setting.gradients >= int(ATTACKS[strongest].numbers()["gradients"])
+    return "" if enough else strongest
+
+
+def weakness(study: Study, model: str) -> str:
+    """Say in one sentence that a study's attacks are weaker than autopose, with the command of autopose.
+
+    model  the model of the command. Empty if a setting of the headline is autopose, and without settings.
+    """
+    settings = main_settings(study.settings)
+    if not settings or not all(map(stronger_than, settings)):
+        return ""
+    first = settings[0]
+    stronger = stronger_than(first)
+    bound = "the target scores are lower bounds" if first.targeted else "the relative scores are upper bounds"
+    if first.attack == stronger:
+        what = f"{first.title} ran with {first.gradients} gradients per person, fewer than its own number"
+    elif len(settings) == 1:
+        what = f"{first.title} is weaker than {stronger}"
+    else:
+        what = f"The attacks of this study are weaker than {stronger}"
+    return f"{what}, so {bound}; the stronger attack: {stronger_command(study, model, first)}"
+
+
+def stronger_command(study: Study, model: str, setting: Setting) -> str:
+    """Write the command, or the call from Python, of the stronger attack at the same budget."""
+    stronger = stronger_than(setting)
+    if study.name == FROM_PYTHON:
+        aimed = ", targeted=True" if setting.targeted else ""
+        threat = "" if setting.threat == "linf" else f", threat={setting.threat!r}"
+        return f"rp.attack(model, data, attack={stronger!r}, eps={_eps(setting)!r}{threat}{aimed})"
+    return attack_command(study, model, setting, attack=stronger)
+
+
+def attack_command(study: Study, model: str, setting: Setting, *, attack: str, eps: str = "") -> str:
+    """Write the command that attacks one model of a study with another attack, at the same budget unless told."""
+    words = ["robustpose", "attack", "--model", model, "--attack", attack]
+    words += ["--threat", setting.threat] if setting.threat != "linf" else []
+    words += ["--eps", eps or _eps(setting)]
+    words += ["--targeted"] if setting.targeted else []
+    words += ["--data", study.data] if study.data not in _USUAL_DATA else []
+    words += ["--spec", study.card] if study.card else []
+    for name in ("images", "detections", "metric", "min_keypoints", "min_box", "n", "seed"):
+        if value := getattr(study, name):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
+
+
+def _eps(setting: Setting) -> str:
+    return setting.budget if setting.threat == "linf" else f"{setting.eps:g}"
