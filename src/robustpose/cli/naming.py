@@ -24,7 +24,7 @@ def folder_named(kind: str, parts: Sequence[str], *, of: Mapping[str, Any]) -> P
     """Return runs/KIND-PARTS-HASH, the hash of `of`.
 
     >>> folder_named("attack", ["shg2", "coco:a b.json"], of={"n": 10}).as_posix()
-    'runs/attack-shg2-coco-a-b.json-1a2cf3e9'
+    'runs/attack-shg2-coco-a-b.json-1aadf80e'
     """
     said = [short for part in parts if (short := _short(part))]
     return RUNS / "-".join([kind, *said, _hash(of)])

@@ -10,7 +10,6 @@ from robustpose.analysis.alarms import watch_model
 from robustpose.analysis.doubts import doubts_of
 from robustpose.analysis.scores import estimates, outcome
 from robustpose.cli.naming import folder_named
-from robustpose.studies.running import How, report_people_left_out, run_plan, say_where
 from robustpose.jobs.job import key_of
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
@@ -18,6 +17,7 @@ from robustpose.metrics import ALL, Estimate
 from robustpose.objectives import Margin
 from robustpose.report import terminal
 from robustpose.report.stronger import stronger_than
+from robustpose.studies.running import How, report_people_left_out, run_plan, say_where
 from robustpose.study.cost import cost_of
 from robustpose.study.definition import Study
 from robustpose.study.plan import Plan, open_plan

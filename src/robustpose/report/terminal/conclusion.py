@@ -119,9 +119,7 @@ def _next(study: Study, setting: Setting, row: Row, *, spec: str) -> str:
     if not setting.targeted and row.value < _LITTLE and setting.threat == "linf":
         smaller = f"{setting.eps * 255 / 4:g}/255"
         command = attack_command(study, spec, setting, attack=setting.attack, eps=smaller)
-        return (
-            f"At relative scores this low, a smaller budget separates models better: {command}"
-        )
+        return f"At relative scores this low, a smaller budget separates models better: {command}"
     return "The page shows the images and the scores by joint."
 
 
