@@ -22,11 +22,11 @@ class Threat(Protocol):
 
     @property
     def holds_8bit(self) -> bool:
-        """Whether any picture of 8 bits is allowed but the one it is around."""
+        """Whether any image of 8 bits is allowed but the one it is around."""
         ...
 
     def project(self, images: Tensor, adv: Tensor, /, *, eps: Tensor | None = None) -> Tensor:
-        """Return the nearest allowed images: inside the budget, or of each picture its own (N,), and in [0, 1]."""
+        """Return the nearest allowed images: inside the budget, or of each image its own (N,), and in [0, 1]."""
         ...
 
     def step(self, grad: Tensor, images: Tensor, /) -> Tensor:
@@ -52,7 +52,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 @runtime_checkable
 class CappedLoss(Protocol):
-    """A loss that saturates: no picture of person i has more than cap[i], and the gradient there is 0."""
+    """A loss that saturates: no image of person i has more than cap[i], and the gradient there is 0."""
 
     @property
     def cap(self) -> Tensor:

@@ -1,6 +1,6 @@
 """Where things are: photo to crop and back, mirror images, heatmap cells to pixels.
 
-Every +0.5 of the project lives in this file. A pixel's integer coordinate is its CENTRE, so a picture of width W
+Every +0.5 of the project lives in this file. A pixel's integer coordinate is its CENTRE, so an image of width W
 spans [-0.5, W - 0.5]. A box (x, y, w, h) is measured between pixel EDGES, as COCO's and MPII's boxes are:
 x = 0 is the left edge of the photo, which is the coordinate -0.5 of a point.
 """
@@ -108,7 +108,7 @@ def box_around(points: Floats, *, margin: float) -> tuple[float, float, float, f
 
 
 def inside(points: Floats, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Say which points (..., 2) lie within a picture of size (H, W), its outer pixel edges included."""
+    """Say which points (..., 2) lie within an image of size (H, W), its outer pixel edges included."""
     height, width = size
     x, y = points[..., 0], points[..., 1]
     return (x >= -0.5) & (y >= -0.5) & (x <= width - 0.5) & (y <= height - 0.5)
@@ -120,10 +120,10 @@ def flip_images(images: Tensor) -> Tensor:
 
 
 def turning(*, degrees: Tensor, shift: Tensor, zoom: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the affine maps (N, 2, 3), float64, that turn, enlarge and shift pictures of size (H, W).
+    """Return the affine maps (N, 2, 3), float64, that turn, enlarge and shift images of size (H, W).
 
-    degrees (N,) clockwise and zoom (N,) are about the picture's centre; shift (N, 2) is in pixels, to the right
-    and down. A point goes where the map sends it, and so does what the picture shows there.
+    degrees (N,) clockwise and zoom (N,) are about the image's centre; shift (N, 2) is in pixels, to the right
+    and down. A point goes where the map sends it, and so does what the image shows there.
     """
     angle, zoom, shift = torch.deg2rad(degrees.double()), zoom.double(), shift.double()
     cos, sin = zoom * angle.cos(), zoom * angle.sin()
@@ -133,13 +133,13 @@ def turning(*, degrees: Tensor, shift: Tensor, zoom: Tensor, size: tuple[int, in
 
 
 Beyond = Literal["black", "edge"]
-"""What lies beyond a picture: black, or its nearest pixel."""
+"""What lies beyond an image: black, or its nearest pixel."""
 
 
 def warp_images(images: Tensor, maps: Tensor, *, beyond: Beyond = "black") -> Tensor:
-    """Move pictures (N, C, H, W), each by its map (N, 2, 3), reading between pixels bilinearly.
+    """Move images (N, C, H, W), each by its map (N, 2, 3), reading between pixels bilinearly.
 
-    Differentiable in the pictures and in the maps. `crop_image` is the same for photos.
+    Differentiable in the images and in the maps. `crop_image` is the same for photos.
     """
     height, width = images.shape[2:]
     rows, columns = torch.arange(height, dtype=torch.float64), torch.arange(width, dtype=torch.float64)
@@ -153,13 +153,13 @@ def warp_images(images: Tensor, maps: Tensor, *, beyond: Beyond = "black") -> Te
 
 
 def warp_points(points: Tensor, maps: Tensor) -> Tensor:
-    """Move points (N, K, 2) with their pictures, each by its map (N, 2, 3)."""
+    """Move points (N, K, 2) with their images, each by its map (N, 2, 3)."""
     moved = points.double() @ maps[..., :2].transpose(1, 2) + maps[:, None, :, 2]
     return moved.to(points.dtype)
 
 
 def lay_squares(images: Tensor, squares: Tensor, *, top: Tensor, left: Tensor, side: Tensor) -> Tensor:
-    """Lay squares (N, C, S, S) over pictures (N, C, H, W), each made `side` pixels wide and high.
+    """Lay squares (N, C, S, S) over images (N, C, H, W), each made `side` pixels wide and high.
 
     top, left, side (N,) are whole pixels: the first row and column that it covers, and how many. Read bilinearly,
     differentiable in the squares; every pixel beside them stays bit for bit.
@@ -176,7 +176,7 @@ def lay_squares(images: Tensor, squares: Tensor, *, top: Tensor, left: Tensor, s
 
 
 Lattice = Literal["centres", "corners", "ends"]
-"""Where a model's heatmap cells lie in its picture, in pixels, S being the stride:
+"""Where a model's heatmap cells lie in its image, in pixels, S being the stride:
 
 centres  cell i covers a square of S pixels and lies at its centre, (i + 0.5) S - 0.5: cell 0 of stride 4 at 1.5
 corners  cell i lies at i S, as in models trained on truth divided by the stride (HRNet's code; MMPose without UDP)
@@ -214,7 +214,7 @@ def _lattice(
 
 
 def pixels_to_unit(pixels: Tensor, *, input_size: tuple[int, int]) -> Tensor:
-    """Map input pixels (..., 2) to [-0.5, 0.5], the picture's outer edges being the ends."""
+    """Map input pixels (..., 2) to [-0.5, 0.5], the image's outer edges being the ends."""
     return torch.stack([(pixels[..., at] + 0.5) / input_size[1 - at] - 0.5 for at in (0, 1)], dim=-1)
 
 

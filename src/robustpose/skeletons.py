@@ -34,7 +34,7 @@ class Skeleton:
 
     @cached_property
     def flip_pairs(self) -> tuple[tuple[int, int], ...]:
-        """Rows that change places when the picture is mirrored: (left, right)."""
+        """Rows that change places when the image is mirrored: (left, right)."""
         names = self.keypoints
         return tuple(
             (i, names.index("right_" + name.removeprefix("left_")))
@@ -44,7 +44,7 @@ class Skeleton:
 
     @cached_property
     def flip_order(self) -> tuple[int, ...]:
-        """The row that each keypoint is read from in a mirrored picture."""
+        """The row that each keypoint is read from in a mirrored image."""
         order = list(range(len(self)))
         for left, right in self.flip_pairs:
             order[left], order[right] = right, left

@@ -30,7 +30,7 @@ class Batch:
     ids         stable across runs; joins every table
     unreadable  one line for each person whose photo could not be read; they are not among the N
     area        (N,) float64, the person's area in photo pixels squared, NaN where unknown; None: the data has none
-    photos      the photo each person is in, stable as ids are; empty where a person is a picture of their own
+    photos      the photo each person is in, stable as ids are; empty where a person is an image of their own
     """
 
     images: Tensor
@@ -139,7 +139,7 @@ class Head(Protocol):
 
 @runtime_checkable
 class MirroringHead(Head, Protocol):
-    """A head that knows how its raw output looks of the mirrored picture: what a flip test needs."""
+    """A head that knows how its raw output looks of the mirrored image: what a flip test needs."""
 
     def mirrored(self, raw: Tensor, order: Sequence[int], /) -> Tensor:
         """Mirror a raw output from left to right; keypoint k is then read from row order[k]."""
@@ -235,7 +235,7 @@ class PoseDataset(Protocol):
         ...
 
     def content(self, rows: Sequence[int]) -> str:
-        """Return a hash of the pictures of `rows`; empty where the fingerprint says it all."""
+        """Return a hash of the images of `rows`; empty where the fingerprint says it all."""
         ...
 
     @property
@@ -252,7 +252,7 @@ class PoseDataset(Protocol):
 
 @runtime_checkable
 class HasFactors(Protocol):
-    """A data set that knows how its pictures came about, so that scores can be read by factor.
+    """A data set that knows how its images came about, so that scores can be read by factor.
 
     It can show everyone: nobody of it is ever unreadable.
     """
@@ -268,7 +268,7 @@ class TaskLabels:
 
     actions          (N,) int64
     parts            (N, H, W) uint8; 0 is the background
-    part_flip_order  the class that each part becomes in a mirrored picture
+    part_flip_order  the class that each part becomes in a mirrored image
     """
 
     actions: NDArray[np.int64]

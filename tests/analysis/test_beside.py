@@ -30,7 +30,7 @@ from tests.conftest import TINY, LinearPose, TinyHeatmaps
 from tests.data.files import real_file, write_coco_people, write_json
 from tests.study.study_fakes import plan as noise_plan
 
-UNSURE = "is equally sure of everyone, so OKS AP ranks its answers by the order of the file"
+UNSURE = "has equal scores for everyone, so OKS AP ranks its predictions by the order of the file"
 FGSM = Setting("fgsm", 16 / 255)
 
 

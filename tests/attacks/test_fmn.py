@@ -110,7 +110,7 @@ def test_costs() -> None:
 
 
 def test_a_loss_without_parts_is_refused() -> None:
-    with pytest.raises(RobustPoseError, match="which keypoints are lost: margin or keypoints"):
+    with pytest.raises(RobustPoseError, match="a value per keypoint: margin or keypoints"):
         run(FMN(), LinearPose(), tiny_batch(), threat=Linf(0.1), objective=TrainingLoss())
     with pytest.raises(RobustPoseError, match="fmn: steps must be at least 1, got 0"):
         FMN(steps=0)

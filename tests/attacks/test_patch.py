@@ -194,7 +194,7 @@ def test_what_cannot_be_is_refused() -> None:
     ):
         with pytest.raises(RobustPoseError, match=message):
             EotPatch(**wrong)
-    with pytest.raises(RobustPoseError, match="eot_patch serves patch, got linf"):
+    with pytest.raises(RobustPoseError, match="eot_patch supports patch, got linf"):
         run(EotPatch(), LinearPose(), tiny_batch(1), threat=Linf(0.1), objective=Redder())
     with pytest.raises(RobustPoseError, match="side must be 1 to 8 pixels, got 9"):
         learn_patch(EotPatch(), LinearPose(), [], side=9, objective=Redder())

@@ -81,7 +81,7 @@ def test_closing_in_by_hand() -> None:
 def test_what_it_cannot_serve_is_refused() -> None:
     with pytest.raises(RobustPoseError, match="rays needs an objective"):
         run(RayS(), LinearPose(), tiny_batch(), threat=Linf(0.1), objective=TrainingLoss())
-    with pytest.raises(RobustPoseError, match="rays serves linf, got l2"):
+    with pytest.raises(RobustPoseError, match="rays supports linf, got l2"):
         run(RayS(), LinearPose(), tiny_batch(), threat=L2(0.1), objective=Keypoints())
     with pytest.raises(RobustPoseError, match="rays: steps must be at least 1"):
         RayS(steps=0)

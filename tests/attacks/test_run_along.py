@@ -121,7 +121,7 @@ class Wanders:
 
 def test_every_stop_is_held_to_the_budget() -> None:
     model, batch = TinyHeatmaps().eval(), tiny_batch(levels=(60, 190))
-    with pytest.raises(AttackError, match="left its budget"):
+    with pytest.raises(AttackError, match="exceeded its budget"):
         along(Wanders(), model, batch, at=(2,))
     assert torch.equal(along(Wanders(), model, batch, at=(1, 3))[3].images, batch.images)
 

@@ -44,7 +44,7 @@ with_gradients = pytest.mark.parametrize(
         (lambda images: torch.where(images == images[0, 0, 0, 0], torch.inf, images), "NaN or infinity"),
         (lambda images: images[1:], r"shape \(3, 3, 8, 12\), expected \(4, 3, 8, 12\)"),
         (lambda images: images[:, :1], "shape"),
-        (lambda images: images.clamp(max=0.5) + 9.01 / 255, "left its budget: linf size"),
+        (lambda images: images.clamp(max=0.5) + 9.01 / 255, "exceeded its budget: linf size"),
         (lambda images: images - EPS / 2, r"left \[0, 1\]"),
         (lambda images: images + EPS / 2, r"left \[0, 1\]"),
     ],
@@ -63,7 +63,7 @@ def test_one_pixel_of_one_person_over_the_budget_is_seen() -> None:
         moved[2, 1, 3, 4] += (1.0 if moved[2, 1, 3, 4] < 0.5 else -1.0) * (EPS + 1e-4)
         return moved
 
-    with pytest.raises(AttackError, match="left its budget"):
+    with pytest.raises(AttackError, match="exceeded its budget"):
         attack(Returns(nudge), LinearPose(), tiny_batch(), round_to_8bit=False)
 
 

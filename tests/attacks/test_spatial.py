@@ -320,11 +320,11 @@ def test_an_attack_that_leaves_its_budget_is_caught() -> None:
         run(attack, LinearPose(), tiny_batch(2), threat=make_motion("rotation", 30.0))
 
     run_with(30.0, 0.0, 0.0, 0.0)
-    with pytest.raises(AttackError, match=r"left its budget: 1\.1 of its reach"):
+    with pytest.raises(AttackError, match=r"exceeded its budget: 1\.1 times its reach"):
         run_with(33.0, 0.0, 0.0, 0.0)
-    with pytest.raises(AttackError, match="left its budget"):
+    with pytest.raises(AttackError, match="exceeded its budget"):
         run_with(0.0, 0.01, 0.0, 0.0)
-    with pytest.raises(AttackError, match="finite motion a person"):
+    with pytest.raises(AttackError, match="finite motions of shape"):
         run_with(float("nan"), 0.0, 0.0, 0.0)
     with pytest.raises(AttackError, match=r"\(2, 4\), got \(2, 3\)"):
         run_with(0.0, 0.0, 0.0)
@@ -334,7 +334,7 @@ def test_what_cannot_be_attacked_is_refused() -> None:
     threat = make_motion("spatial", 30.0)
     with pytest.raises(RobustPoseError, match="the model takes crops of"):
         run(Lattice(), Brightest(), tiny_batch(2), threat=threat)
-    with pytest.raises(RobustPoseError, match="towards no pose"):
+    with pytest.raises(RobustPoseError, match="is untargeted"):
         make_attack("spatial", targeted=True)
     with pytest.raises(RobustPoseError, match="steps must be at least 1, got 0"):
         make_attack("worst_of_k", targeted=False, steps=0)
@@ -342,7 +342,7 @@ def test_what_cannot_be_attacked_is_refused() -> None:
         make_attack("spatiel", targeted=False)
     model = LinearPose()
     model.differentiable = False  # type: ignore[assignment]
-    with pytest.raises(RobustPoseError, match="gives answers and no gradient"):
+    with pytest.raises(RobustPoseError, match="has no gradient"):
         run(FirstOrder(), model, right_for(LinearPose(), tiny_batch(2)), threat=threat)
     run(WorstOfK(steps=1), model, tiny_batch(2), threat=threat)
 
@@ -369,5 +369,5 @@ def test_a_gradient_that_is_no_number_names_the_person() -> None:
             return super().forward(images + 0 * torch.sqrt(images - images.detach()))
 
     batch = right_for(LinearPose(), tiny_batch(3))
-    with pytest.raises(RobustPoseError, match=f"person {batch.ids[0]}: the gradient to the motion is NaN"):
+    with pytest.raises(RobustPoseError, match=f"person {batch.ids[0]}: the gradient of the motion is NaN"):
         run(FirstOrder(steps=2), Rooted(), batch, threat=make_motion("spatial", 30.0))

@@ -62,8 +62,8 @@ def test_every_spec_of_the_room_is_registered_once() -> None:
             make_motion("rotation", 10.0),
             "IGSM changes pixel values",
         ),
-        (Autopose(), make_motion("rotation", 10.0), "Autopose changes pixel values, which is not what"),
-        (Lattice(), Linf(8 / 255), "Lattice moves the image, which is not what threat 'linf' bounds"),
+        (Autopose(), make_motion("rotation", 10.0), "Autopose changes pixel values; threat"),
+        (Lattice(), Linf(8 / 255), "Lattice moves the image; threat 'linf' does not bound that"),
     ],
 )
 def test_the_runner_refuses_a_threat_of_another_kind(
@@ -77,7 +77,7 @@ def test_the_runner_refuses_what_is_missing_or_too_much() -> None:
     model, batch = LinearPose(), tiny_batch()
     with pytest.raises(RobustPoseError, match="Square needs an objective to raise, got none"):
         run(Square(), model, batch, threat=Linf(8 / 255))
-    with pytest.raises(RobustPoseError, match="FirstOrder moves people, towards no pose: it takes no target"):
+    with pytest.raises(RobustPoseError, match="FirstOrder is untargeted: it takes no target"):
         aim = Target(batch.keypoints, batch.visible)
         run(FirstOrder(), model, batch, threat=make_motion("rotation", 10.0), target=aim)
     with pytest.raises(AttackError, match="Autopose has no trajectory"):

@@ -125,7 +125,7 @@ def test_bumps_by_hand() -> None:
 
 
 def test_other_threats_are_refused() -> None:
-    with pytest.raises(RobustPoseError, match="square serves linf and l2, got l1"):
+    with pytest.raises(RobustPoseError, match="square supports linf and l2, got l1"):
         run(Square(), LinearPose(), tiny_batch(), threat=L1(1.0), objective=Keypoints())
     with pytest.raises(RobustPoseError, match="share must lie in"):
         Square(share=0.0)

@@ -324,7 +324,7 @@ def test_one_kind_is_listed_with_what_each_is(
     assert run(monkeypatch, "list", "threats") == 0
     lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
     assert [name for name, _ in lines] == sorted(THREATS)
-    assert dict(lines)["rotation"].startswith("may turn the picture by eps degrees")
+    assert dict(lines)["rotation"].startswith("may rotate the image by eps degrees")
 
 
 def test_listed_attacks_carry_what_they_need(
@@ -384,4 +384,4 @@ def test_attacks_on_answered_keypoints_have_a_page(
 ) -> None:
     found = attack_json(monkeypatch, capsys, "--model", "deeppose", "--n", "2", "--steps", "5", *args)
     assert found["attack"].endswith("-keypoints")
-    assert "the answered keypoints" in next((tmp_path / "runs").rglob("index.html")).read_text()
+    assert "the decoded keypoints" in next((tmp_path / "runs").rglob("index.html")).read_text()

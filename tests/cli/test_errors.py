@@ -44,7 +44,7 @@ def coco_file(folder: Path, **change: object) -> Path:
         (["attack", "--model", "shg2", "--attack", "fmn", "--objective", "training_loss"], "margin or keypoints"),
         (
             ["attack", "--model", "shg2", "--attack", "square", "--threat", "l1", "--eps", "2"],
-            "serves linf and l2",
+            "supports linf and l2",
         ),
         (["attack", "--model", "shg2", "--attack", "eot_patch"], "patch needs eps, such as 32 (side in pixels)"),
         (
@@ -65,16 +65,19 @@ def coco_file(folder: Path, **change: object) -> Path:
         ),
         (
             ["attack", "--model", "shg2", "--attack", "spatial", "--eps", "200"],
-            "eps of spatial must be 180 at most, got 200",
+            "eps of spatial must be at most 180, got 200",
         ),
-        (["attack", "--model", "shg2", "--attack", "spatial", "--eps", "9", "--targeted"], "towards no pose"),
+        (
+            ["attack", "--model", "shg2", "--attack", "spatial", "--eps", "9", "--targeted"],
+            "spatial is untargeted",
+        ),
         (
             ["attack", "--model", "shg2", "--attack", "worst_of_k", "--eps", "9", "--objective", "margin"],
             "worst_of_k has objectives of its own",
         ),
         (
             ["attack", "--model", "shg2", "--attack", "spatial", "--eps", "9", "--search", "bf16"],
-            "looks through the model as it is",
+            "searches in fp32 only",
         ),
         (["attack", "a.png", "--model", "shg2", "--attack", "spatial", "--eps", "9"], "use a data set"),
         (["attack", "--model", "shg2", "--attack", "spatial", "--eps", "9", "--steps", "0"], "at least 1, got 0"),
@@ -82,7 +85,7 @@ def coco_file(folder: Path, **change: object) -> Path:
         (["attack", "--model", "shg2", "--threat", "l2"], "threat l2 needs eps, such as 2 or 0.5"),
         (
             ["attack", "--model", "shg2", "--threat", "l2", "--eps", "-2"],
-            "eps of l2 must be a number from 0, got -2",
+            "eps of l2 must be a number >= 0, got -2",
         ),
         (["attack", "--model", "shg2", "--threat", "l0", "--eps", "8/255"], "whole number of pixels"),
         (["attack", "--model", "shg2", "--attack", "fgsm", "--steps", "3"], "takes one step, got 3"),
@@ -93,8 +96,8 @@ def coco_file(folder: Path, **change: object) -> Path:
             ["attack", "--model", "shg2", "--attack", "autopose", "--objective", "margin"],
             "autopose has objectives of its own",
         ),
-        (["attack", "--model", "shg2", "--eps", "0"], "a budget of 0 is no attack"),
-        (["attack", "--model", "shg2", "--threat", "l0", "--eps", "0"], "a budget of 0 is no attack"),
+        (["attack", "--model", "shg2", "--eps", "0"], "eps must be above 0, got 0"),
+        (["attack", "--model", "shg2", "--threat", "l0", "--eps", "0"], "eps must be above 0, got 0"),
         (["attack", "--model", "shg2", "--n", "0"], "--n must be at least 1, got 0"),
         (["attack", "--model", "shg2", "--steps", "ten"], "Invalid value for '--steps'"),
         (["attack", "--model", "shg2", "--epsilon", "8/255"], "No such option: --epsilon"),
@@ -130,7 +133,7 @@ def coco_file(folder: Path, **change: object) -> Path:
             "study 'realism' does not take --eps, --engine, --shard, --reuse",
         ),
         (["study", "quick", "--eps", "8,32,300"], "eps must be in [0, 1]"),
-        (["study", "quick", "--eps", "0,8"], "a budget of 0 is no attack"),
+        (["study", "quick", "--eps", "0,8"], "eps must be above 0, got 0"),
         (
             ["study", "quick", "--steps-walk", "1,five"],
             "--steps-walk must be positive numbers of steps such as 1,5,20",

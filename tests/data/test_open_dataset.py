@@ -54,7 +54,7 @@ def test_what_cannot_be_opened_is_said_in_a_line(tmp_path: Path) -> None:
     ]:
         with pytest.raises(RobustPoseError, match=f"^{message}$"):
             open_dataset(spec)
-    with pytest.raises(RobustPoseError, match="synthpose renders its pictures and takes no photo folder"):
+    with pytest.raises(RobustPoseError, match="synthpose renders its images and takes no photo folder"):
         open_dataset("synthpose", images=tmp_path)
 
 

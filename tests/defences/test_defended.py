@@ -105,8 +105,8 @@ def test_it_is_searched_by_a_fused_copy() -> None:
     [
         ("medan3:shg2", "unknown defence 'medan3'; did you mean 'median3'?"),
         ("flip:medan3:shg2", "unknown defence 'medan3'; did you mean 'median3'?"),
-        ("median3:", "median3 needs to be told which model to defend: median3:shg2"),
-        ("median3", "median3 needs to be told which model to defend: median3:shg2"),
+        ("median3:", "median3 needs a model to defend, such as median3:shg2"),
+        ("median3", "median3 needs a model to defend, such as median3:shg2"),
         ("median3:nonesuch", "unknown model 'nonesuch'"),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_defence_that_changes_sizes_is_refused(monkeypatch: pytest.MonkeyPatch
     shrink = DefenceSpec(smoothed(lambda given: given[..., 1:]), "")
     monkeypatch.setitem(DEFENCES, "shrink", shrink)
     with pytest.raises(
-        RobustPoseError, match=r"a filter must return images of the size .*\(8, 12\), got \(8, 11\)"
+        RobustPoseError, match=r"a filter must not change the image size .*\(8, 12\), got \(8, 11\)"
     ):
         defended(tiny(), "shrink").module(images())
     grow = DefenceSpec(lambda model: Larger(model, lambda inner, given: inner(given)), "")

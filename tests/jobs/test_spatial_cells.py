@@ -70,7 +70,7 @@ def test_pages_show_the_truth_that_moved(tmp_path: Path) -> None:
     run_cells(made, store)
     page = write_report(made, store, tmp_path / "page").read_text()
     assert "moved ground truth" in page
-    assert "may turn the picture by eps degrees, the truth moving along" in page
+    assert "may rotate the image by eps degrees; the truth moves with it" in page
     rows = [row for row in all_rows(made, store) if row.measure == "relative"]
     assert {row.eps for row in rows} == {"30 degrees", "20 degrees and 0.0667 of the side"}
 

@@ -98,5 +98,5 @@ def test_on_coordinates_the_soft_margin_is_the_margin() -> None:
 
 @pytest.mark.parametrize("softness", [0.0, -0.1, float("nan"), float("inf")])
 def test_a_softness_that_cannot_be(softness: float) -> None:
-    with pytest.raises(RobustPoseError, match=r"softness must be above 0, got"):
+    with pytest.raises(RobustPoseError, match=r"softness must be > 0, got"):
         SoftMargin(softness=softness)

@@ -41,10 +41,10 @@ def test_eps_of_other_threats(text: str, threat: str, eps: float, written: str) 
 @pytest.mark.parametrize(
     ("text", "threat", "message"),
     [
-        ("-1", "l2", "eps of l2 must be a number from 0, got -1"),
-        ("nan", "l1", "eps of l1 must be a number from 0, got nan"),
-        ("inf", "l2", "eps of l2 must be a number from 0, got inf"),
-        ("1.5", "l0", "eps of l0 is a whole number of pixels, got 1.5"),
+        ("-1", "l2", "eps of l2 must be a number >= 0, got -1"),
+        ("nan", "l1", "eps of l1 must be a number >= 0, got nan"),
+        ("inf", "l2", "eps of l2 must be a number >= 0, got inf"),
+        ("1.5", "l0", "eps of l0 must be a whole number of pixels, got 1.5"),
         ("ten", "l0", r"eps must be a number such as 100 \(pixels\), got 'ten'"),
     ],
 )

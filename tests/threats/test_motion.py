@@ -73,10 +73,10 @@ def test_budgets_are_read_and_written(threat: str, text: str, eps: float, writte
 @pytest.mark.parametrize(
     ("threat", "text", "message"),
     [
-        ("spatial", "181", "eps of spatial must be 180 at most, got 181"),
-        ("rotation", "-1", "eps of rotation must be a number from 0, got -1"),
-        ("translation", "12", "eps of translation must be 1 at most, got 12"),
-        ("scaling", "nan", "must be a number from 0"),
+        ("spatial", "181", "eps of spatial must be at most 180, got 181"),
+        ("rotation", "-1", "eps of rotation must be a number >= 0, got -1"),
+        ("translation", "12", "eps of translation must be at most 1, got 12"),
+        ("scaling", "nan", "must be a number >= 0"),
         ("rotation", "wide", r"a number such as 30 \(degrees\)"),
     ],
 )

@@ -106,14 +106,14 @@ def _cut_gradient(model: PoseModel, batch: Batch) -> list[Alarm]:
     """Perturb one image and find the keypoints whose outputs change although their gradient is 0."""
     k = len(model.skeleton)
     nudges = torch.rand(batch.images[:1].shape, generator=torch.Generator().manual_seed(0)).to(batch.images)
-    picture = batch.images[:1]
-    nudged = (picture + _NUDGE * (2 * (nudges > 0.5) - 1)).clamp(0, 1)
-    picture = picture.detach().requires_grad_(True)
+    image = batch.images[:1]
+    nudged = (image + _NUDGE * (2 * (nudges > 0.5) - 1)).clamp(0, 1)
+    image = image.detach().requires_grad_(True)
     with torch.enable_grad():
-        raw = model(picture).stages[-1][:, :k].flatten(2)  # (1, K, outputs per keypoint)
+        raw = model(image).stages[-1][:, :k].flatten(2)  # (1, K, outputs per keypoint)
         with torch.no_grad():
             moves = (model(nudged).stages[-1][:, :k].flatten(2) - raw).abs().amax(dim=2)[0] > 0
-        slopes = [raw.requires_grad and _has_slope(raw[0, keypoint], picture) for keypoint in range(k)]
+        slopes = [raw.requires_grad and _has_slope(raw[0, keypoint], image) for keypoint in range(k)]
     cut = [
         name
         for name, moved, slope in zip(model.skeleton.keypoints, moves.tolist(), slopes, strict=True)
@@ -130,9 +130,9 @@ def _cut_gradient(model: PoseModel, batch: Batch) -> list[Alarm]:
     ]
 
 
-def _has_slope(values: Tensor, picture: Tensor) -> bool:
+def _has_slope(values: Tensor, image: Tensor) -> bool:
     weights = torch.randn(values.shape, generator=torch.Generator().manual_seed(0)).to(values)
-    (gradient,) = torch.autograd.grad((values * weights).sum(), picture, retain_graph=True, allow_unused=True)
+    (gradient,) = torch.autograd.grad((values * weights).sum(), image, retain_graph=True, allow_unused=True)
     return gradient is not None and bool(gradient.any())
 
 

@@ -1,4 +1,4 @@
-"""Attacks: algorithms that see a per-image loss and a threat, and nothing else. `run` runs them all."""
+"""Attacks: algorithms that see only a per-image loss and a threat. `run` runs any of them."""
 
 from robustpose.attack_types import Attack
 from robustpose.attacks.acceleration import SEARCHES, FusedModel
@@ -102,7 +102,7 @@ __all__ = [
 
 
 def attack_spec(name: str) -> AttackSpec:
-    """Return what is known of an attack; RobustPoseError for an unknown name."""
+    """Return the spec of an attack; RobustPoseError for an unknown name."""
     if name not in ATTACKS:
         raise unknown_name("attack", name, ATTACKS)
     return ATTACKS[name]
@@ -121,40 +121,39 @@ def default_attack(threat: str = "") -> str:
 
 
 def make_attack(name: str, *, targeted: bool, steps: int | None = None) -> AnyAttack:
-    """Make an attack with its publication's numbers; RobustPoseError for an unknown name or wrong steps."""
+    """Make an attack with its published settings; RobustPoseError for an unknown name or wrong steps."""
     return attack_spec(name).make(targeted=targeted, steps=steps)
 
 
 def make_perturbing(name: str, *, targeted: bool, steps: int | None = None) -> Attack:
-    """Make an attack that raises any per-image loss; RobustPoseError as `make_attack`, and for other kinds."""
+    """Make an attack that raises any per-image loss; RobustPoseError as in `make_attack`, and for other kinds."""
     made = make_attack(name, targeted=targeted, steps=steps)
     if not isinstance(made, Attack):
         raise RobustPoseError(
-            f"attack {name!r} needs people with truth; take one that raises any loss, such as igsm"
+            f"attack {name!r} needs people with true keypoints; use one that raises any loss, such as igsm"
         )
     return made
 
 
 def check_attack(name: str, *, threat: str, objective: str, search: str) -> None:
-    """Raise RobustPoseError where an attack cannot serve a threat, raise an objective or search in a precision.
+    """Raise RobustPoseError where an attack does not support a threat, an objective or a search precision.
 
-    An attack with objectives of its own is given 'training_loss', which stands for none.
+    For an attack with objectives of its own, pass 'training_loss', which stands for none.
     """
     spec = attack_spec(name)
     if spec.objective is None and objective != "training_loss":
-        raise RobustPoseError(f"{name} has objectives of its own: leave {objective!r} out")
+        raise RobustPoseError(f"{name} has objectives of its own: omit {objective!r}")
     if not spec.serves(threat):
         if THREATS[threat].kind == "motion":
             movers = ", ".join(each for each, other in ATTACKS.items() if other.serves(threat))
             raise RobustPoseError(
-                f"attack {name!r} changes pixel values, threat {threat!r} moves the picture: that do {movers}"
+                f"attack {name!r} changes pixel values, threat {threat!r} moves the image; use {movers}"
             )
         served = (", " if spec.moves_truth else " and ").join(spec.served)
-        raise RobustPoseError(f"attack {name!r} serves {served}, got {threat}")
+        raise RobustPoseError(f"attack {name!r} supports {served}, got {threat}")
     if spec.moves_truth and search != "fp32":
-        raise RobustPoseError(f"attack {name!r} looks through the model as it is: leave {search!r} out")
+        raise RobustPoseError(f"attack {name!r} searches in fp32 only: omit {search!r}")
     if spec.needs_parts and not OBJECTIVES[objective].needs_radius:
         raise RobustPoseError(
-            f"attack {name!r} needs an objective that says which keypoints are lost: margin or keypoints, "
-            f"got {objective}"
+            f"attack {name!r} needs an objective with a value per keypoint: margin or keypoints, got {objective}"
         )

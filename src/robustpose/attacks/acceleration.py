@@ -1,16 +1,14 @@
-"""What makes attacks cheap: a fused copy of the model, and no more passes for people who are finished.
+"""Two ways to make attacks faster: a fused copy of the model, and no passes for people who are finished.
 
-**Fused copy.** In eval mode a batch norm is a scale and a shift. Where it follows a convolution it is folded into
-that convolution's weights; elsewhere it becomes one fused multiplication and addition. Weights and images are
-stored channels last. The copy is used only after it has given the outputs and gradients of the model on an image
-of the batch. A model that cannot be copied, or whose copy gives other values, is used as it is. Scores never come
-from the copy.
+**Fused copy.** In eval mode a batch norm is a scale and a shift. After a convolution it is folded into that
+convolution's weights; elsewhere it becomes one fused multiply-add. Weights and images are stored channels last.
+The copy is used only if its outputs and gradients agree with the model's on an image of the batch. Otherwise the
+model itself is searched. Scores never come from the copy.
 
 **Finished people.** A saturating loss (CappedLoss) states the highest value that each person can reach. Once
-an image of a person reached it, no other image of that person does better, and the gradient at that image is 0. An
-attack that returns the best image, or that stops moving where the gradient is 0, ends with the result that it
-would have had anyway; such an attack declares `stops_at_cap` (types.StopsAtCap). An attack that shrinks a
-perturbation after it succeeded does not declare it, and gets every pass.
+an image of a person reaches it, no other image scores higher, and the gradient is 0. An attack that returns the
+best image, or that stops moving where the gradient is 0, needs no further passes for this person; it declares
+`stops_at_cap` (StopsAtCap). An attack that shrinks a successful perturbation does not.
 """
 
 from copy import deepcopy
@@ -28,26 +26,25 @@ from robustpose.types import Head, PoseModel, PoseOutput
 
 Search = Literal["fp32", "bf16"]
 SEARCHES: tuple[str, ...] = get_args(Search)
-"""Precisions of the search. bf16 keeps 8 bits of mantissa inside the model; scores are fp32 all the same."""
+"""Precisions of the search. bf16 has an 8-bit mantissa inside the model; scores are always computed in fp32."""
 
-_LOOKED_AT = 1
-"""Pictures on which a copy must agree with its model: one has tens of thousands of pixels."""
+_COMPARED = 1
+"""Number of images on which a copy must agree with its model."""
 _SAME_OUTPUT = 1e-3
-"""How far an output may lie from the model's, as a share of the largest: rounding through many layers."""
+"""Largest difference of an output from the model's, relative to the largest output: rounding over many layers."""
 _SAME_SIGNS = 0.999
-"""Share of the gradient's signs that must be the model's: a rounded value falls to the other side of a ReLU now
-and then."""
+"""Share of gradient signs that must agree: rounding may move a value to the other side of a ReLU."""
 _SAME_GRADIENT = 0.05
-"""How far the gradient may lie from the model's, as a share of its length, for the same reason."""
+"""Largest difference of the gradient from the model's, relative to its length, for the same reason."""
 _NEAR_CAP = 1e-6
-"""Rounding of a mean over keypoints."""
+"""Rounding error of a mean over keypoints."""
 
 
 class FusedModel:
-    """A PoseModel that answers as another does, for the search alone.
+    """A PoseModel with the outputs of another one, for the search only.
 
-    The first pass is the model's own: an attack of one step gains nothing from a copy. The copy is made, and held
-    against the model, when a second pass is asked for. RobustPoseError for an unknown precision.
+    The first pass uses the model itself, because a one-step attack gains nothing from a copy. The second pass
+    makes the copy and compares it with the model. RobustPoseError for an unknown precision.
     """
 
     def __init__(self, model: PoseModel, *, search: str = "fp32") -> None:
@@ -73,12 +70,12 @@ class FusedModel:
         return self._model.head
 
     def __call__(self, images: Tensor, /) -> PoseOutput:
-        """Find keypoints in images (N, 3, H, W), with outputs in float32."""
+        """Predict keypoints in images (N, 3, H, W); outputs are float32."""
         if images.requires_grad:
             check_differentiable(self._model)
         self._passes += 1
         if self._passes > 1 and self._searched is None and len(images):
-            self._searched = fused_copy(self._model, images.detach()[:_LOOKED_AT]) or self._model
+            self._searched = fused_copy(self._model, images.detach()[:_COMPARED]) or self._model
         searched = self._searched or self._model
         if searched is not self._model:
             images = images.contiguous(memory_format=torch.channels_last)
@@ -94,10 +91,9 @@ class FusedModel:
 
 
 def fused_copy(model: PoseModel, images: Tensor) -> PoseModel | None:
-    """Return a fused copy that agrees with a model in eval mode on images (N, 3, H, W); None where there is none.
+    """Return a fused copy that agrees with a model in eval mode on images (N, 3, H, W), or None.
 
-    There is none of a model without plain convolutions, of one with hooks, and of one that draws: whatever differs
-    from its model is not used.
+    None for models without plain convolutions, with hooks or with random layers, and where the copy differs.
     """
     if not isinstance(model, nn.Module) or not _may_be_copied(model):
         return None
@@ -107,11 +103,11 @@ def fused_copy(model: PoseModel, images: Tensor) -> PoseModel | None:
         copy.to(memory_format=torch.channels_last)
         return copy if _agree(model, copy, images) else None
     except (RuntimeError, TypeError, AttributeError, NotImplementedError):
-        return None  # a model of others may refuse to be copied or to run in pieces; then it is searched as it is
+        return None  # a user's model may not support copying or forward hooks; then it is searched itself
 
 
 def _may_be_copied(model: nn.Module) -> bool:
-    """Say whether a model is made of parts whose every call runs their forward and nothing else."""
+    """Say whether a model has plain convolutions and no hooks, which a copy would not run."""
     modules = list(model.modules())
     hooked = any(
         module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
@@ -136,10 +132,10 @@ class _Affine(nn.Module):
 
 
 def _fold(model: nn.Module, images: Tensor) -> None:
-    """Fold each batch norm into the convolution whose output it is given, where there is one.
+    """Fold each batch norm into the convolution that it follows, where there is one.
 
-    Which follows which is seen in a pass, not guessed from the order of the modules. A convolution whose output
-    also goes elsewhere is folded all the same: the outputs then differ, and the copy is not used.
+    A forward pass shows which convolution a batch norm follows. A convolution whose output is also used elsewhere
+    is folded too; then the outputs differ, and the copy is not used.
     """
     replaced: dict[nn.Module, nn.Module] = {}
     for norm, convolutions in _pairs(model, images).items():
@@ -156,11 +152,11 @@ def _fold(model: nn.Module, images: Tensor) -> None:
 
 
 def _pairs(model: nn.Module, images: Tensor) -> dict[nn.BatchNorm2d, list[nn.Module | None]]:
-    """Return for each batch norm of fixed statistics which convolution fed it, call by call; None for none.
+    """Return for each batch norm with fixed statistics the convolution before it, per call; None for none.
 
-    A convolution that runs twice feeds nobody: it has one set of weights for both.
+    A convolution that runs twice does not count: both calls share its weights.
     """
-    # Outputs are kept, for the identity of one that is gone may be given to another.
+    # The outputs are stored because Python may reuse the id of a freed tensor.
     made: list[tuple[nn.Module, Tensor]] = []
     given: list[tuple[nn.BatchNorm2d, Tensor]] = []
     hooks = []
@@ -186,7 +182,7 @@ def _absorbs(module: nn.Module) -> bool:
 
 
 def _scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Return what a batch norm of fixed statistics multiplies by and adds (C,)."""
+    """Return the scale and the shift (C,) of a batch norm with fixed statistics."""
     mean, variance = norm.running_mean, norm.running_var
     assert mean is not None
     assert variance is not None
@@ -198,7 +194,7 @@ def _scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 
 
 def _absorb(convolution: nn.Module, scale: Tensor, shift: Tensor) -> None:
-    """Make a convolution give what the batch norm after it gave."""
+    """Fold the scale and shift of the following batch norm into a convolution."""
     assert isinstance(convolution, nn.Conv2d | nn.ConvTranspose2d)
     outputs = (-1, 1, 1, 1) if isinstance(convolution, nn.Conv2d) else (1, -1, 1, 1)
     bias = torch.zeros_like(shift) if convolution.bias is None else convolution.bias.detach()
@@ -224,7 +220,7 @@ def _agree(model: PoseModel, copy: PoseModel, images: Tensor) -> bool:
 
 
 def _answer(model: PoseModel, images: Tensor, weights: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Return the stages, and the gradient of a random sum of them to the images."""
+    """Return the stages, and the gradient of a randomly weighted sum of them with respect to the images."""
     images = images.detach().requires_grad_(True)
     with torch.enable_grad():
         stages = model(images).stages
@@ -237,10 +233,9 @@ def _answer(model: PoseModel, images: Tensor, weights: torch.Generator) -> tuple
 
 @dataclass
 class Unfinished:
-    """A loss that runs the model only for people of whom no picture has reached their `cap` (N,).
+    """A loss that runs the model only for people none of whose images has reached their `cap` (N,).
 
-    The others' pictures have the loss -inf, so that none of them replaces the one that got there, and the
-    gradient 0.
+    For the others it returns the loss -inf, so that no image replaces the one at the cap, and the gradient 0.
     """
 
     loss: Loss
@@ -256,7 +251,7 @@ class Unfinished:
         if bool(alive.all()):
             losses = self.loss(adv, rows)
         elif bool(alive.any()):
-            # The pictures of the finished stay in the graph, with nothing that depends on them.
+            # Images of finished people stay in the graph, so that their gradient is 0 rather than missing.
             losses = adv.new_full((len(rows),), -torch.inf).masked_scatter(
                 alive, self.loss(adv[alive], rows[alive])
             )

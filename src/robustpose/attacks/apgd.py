@@ -1,9 +1,9 @@
 """APGD: Croce, Hein, "Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse Parameter-free
 Attacks", ICML 2020, arXiv 2003.01690, algorithm 1.
 
-PGD that chooses its own step size: it begins with 2 eps, and at checkpoints that come ever sooner halves the step
-and goes back to the best picture so far where the loss no longer rises. The paper starts at random; here the first
-try starts at the picture (gradient.stacked), so that one try is the same for everyone in any batch.
+PGD with an adaptive step size. It starts with 2 eps. At checkpoints of shrinking distance, if the loss stopped
+rising, it halves the step and returns to the best image so far. The paper starts at random. Here the first restart
+starts at the clean image (gradient.stacked), so one restart needs no random numbers.
 """
 
 import math
@@ -20,17 +20,17 @@ from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
 
 _KEPT = 0.75
-"""Share of the new step; the rest is the step before: alpha in the paper."""
+"""Weight of the new step; the previous step has the rest: alpha in the paper."""
 _RISING = 0.75
-"""Share of a window's steps that must raise the loss for the step size to stay: rho in the paper."""
+"""Share of steps since the last checkpoint that must raise the loss to keep the step size: rho in the paper."""
 
 
 @dataclass(frozen=True)
 class APGD:
-    """Projected steps of a size that adapts; the best iterate of all tries.
+    """Projected steps of adaptive size; the best iterate of all restarts.
 
-    steps     of each try, a gradient each
-    restarts  tries; the first starts at the picture
+    steps     gradients per restart
+    restarts  number of starts; the first is the clean image, the others are random
     """
 
     stops_at_cap: ClassVar[bool] = True
@@ -44,7 +44,7 @@ class APGD:
             )
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
-        """Return each person's iterate of the highest loss."""
+        """Return each person's iterate with the highest loss."""
         adv, origin, rows = stacked(images, threat, generator, restarts=self.restarts)
         looks = checkpoints(self.steps)
         sizes = adv.new_full((len(adv), 1, 1, 1), 2 * threat.eps)
@@ -54,7 +54,7 @@ class APGD:
         halved, at_look, look = torch.ones_like(losses, dtype=torch.bool), highest, 0
         for step in range(1, self.steps + 1):
             ahead = threat.project(origin, adv + sizes * threat.step(gradient, origin))
-            kept = _KEPT if step > 1 else 1.0  # there is no step before the first
+            kept = _KEPT if step > 1 else 1.0  # the first step has no previous one
             moved = threat.project(origin, adv + kept * (ahead - adv) + (1 - kept) * (adv - before))
             before, adv, last = adv, moved, losses
             if step == self.steps:
@@ -67,7 +67,7 @@ class APGD:
             best, highest = higher(adv, losses, best, highest)
             if step in looks:
                 stuck = rises < _RISING * (step - look)
-                # A step size that was not halved at the last look, and has not found anything better since.
+                # The step size was not halved at the last checkpoint, and nothing better was found since.
                 idle = ~halved & (highest <= at_look)
                 halved = stuck | idle
                 again = halved[:, None, None, None]
@@ -79,7 +79,7 @@ class APGD:
 
 
 def checkpoints(steps: int) -> list[int]:
-    """Return the steps at which the step size is looked at: 22% of them, then ever sooner.
+    """Return the steps at which the step size may change: after 22% of them, then at shrinking distances.
 
     >>> checkpoints(100)
     [22, 41, 57, 70, 80, 87, 93, 99]
@@ -91,8 +91,8 @@ def checkpoints(steps: int) -> list[int]:
 
 
 def apgd(*, targeted: bool, steps: int | None = None) -> APGD:
-    """Make APGD: 100 steps, one try, unless `steps` says otherwise."""
+    """Make APGD with one start, by default with 100 steps."""
     return APGD() if steps is None else APGD(steps=steps)
 
 
-APGD_SPEC = AttackSpec(make=apgd, summary="PGD that adapts its step size, best iterate")
+APGD_SPEC = AttackSpec(make=apgd, summary="PGD with an adaptive step size, best iterate")

@@ -1,9 +1,9 @@
-"""autopose: the worst of several attacks that fail in different ways, with nothing to tune but eps.
+"""autopose: an ensemble of complementary attacks with no parameter but eps.
 
 After AutoAttack: Croce, Hein, "Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse
-Parameter-free Attacks", ICML 2020, arXiv 2003.01690. What counts in pose is each keypoint, so two worst cases are
-kept: that of each person's one worst image, and that of each keypoint over all images. The protocol is on
-docs/autopose.md; a change of what stands here is a new version of AUTOPOSE_SPEC.
+Parameter-free Attacks", ICML 2020, arXiv 2003.01690. Pose is scored per keypoint, so there are two worst cases:
+each person's worst image, and each keypoint's worst over all images. docs/autopose.md describes the protocol. Any
+change of it needs a new version of AUTOPOSE_SPEC.
 """
 
 from dataclasses import dataclass, replace
@@ -21,9 +21,9 @@ from robustpose.types import Head
 
 @dataclass(frozen=True)
 class Autopose:
-    """Moves in turn, each on the people who are not lost altogether; a person's answer is the worst picture.
+    """Runs its moves in turn, each on the people who still have a correct keypoint; returns the worst image.
 
-    gradients  of a person at most, over all moves; a pass without a gradient counts half of one
+    gradients  largest number per person over all moves; a forward pass alone counts as half a gradient
     """
 
     gradients: int = 500
@@ -33,7 +33,7 @@ class Autopose:
             raise RobustPoseError(f"autopose: gradients must be at least 20, got {self.gradients}")
 
     def moves(self, head: Head, /) -> tuple[Move, ...]:
-        """Return the moves against models with such a head: where it has no margins, on what it was trained on."""
+        """Return the moves against models with such a head; without margins they raise the training loss."""
         if Margin.serves(head):
             return MOVES
         of_any_model = {"minimal": None, "square": Keypoints()}
@@ -46,7 +46,7 @@ def _apgd(gradients: int) -> Attack:
 
 
 def _apgd_at_random(gradients: int) -> Attack:
-    """Two tries of half the steps: the second starts at random, where a flat place around the picture ends."""
+    """Two starts with half the steps each; the random one helps where the loss is flat around the image."""
     return APGD(steps=max(1, gradients // 2), restarts=2)
 
 
@@ -55,7 +55,7 @@ def _fmn(gradients: int) -> Attack:
 
 
 def _square(gradients: int) -> Attack:
-    """A query is a pass, which is half a gradient."""
+    """A query is a forward pass, which counts as half a gradient."""
     return Square(steps=2 * gradients)
 
 
@@ -67,19 +67,19 @@ MOVES: tuple[Move, ...] = (
     Move("minimal", _fmn, Margin(), 0.12, unbeaten=True),
     Move("square", _square, Margin(), 0.14, threats=SERVES),
 )
-"""In the order in which they are made: the strongest first, for who is lost altogether costs no more."""
+"""In the order in which they run: the strongest first, since people with no correct keypoint left are skipped."""
 
 
 def autopose(*, targeted: bool, steps: int | None = None) -> Autopose:
-    """Make autopose: 500 gradients a person at most, unless `steps` says otherwise."""
+    """Make autopose, by default with at most 500 gradients per person."""
     return Autopose() if steps is None else Autopose(gradients=steps)
 
 
 AUTOPOSE_SPEC = AttackSpec(
     make=autopose,
-    summary="The worst of six attacks that fail in different ways; nothing to tune but eps",
+    summary="The worst of six complementary attacks; no parameter but eps",
     kind="ensemble",
     objective=None,
-    sentence=f"the worst picture of {len(MOVES)} attacks {{way}}, {{gradients}} gradients a person at most",
+    sentence=f"the worst image of {len(MOVES)} attacks {{way}}, at most {{gradients}} gradients per person",
     version=3,
 )

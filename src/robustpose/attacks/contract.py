@@ -1,4 +1,4 @@
-"""What goes into every attack, what comes out of it, the checks of both, and that the model is left as it came."""
+"""The input and the result of every attack, the checks of both, and `untouched`, which restores a model."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +15,11 @@ from robustpose.types import Batch, PoseModel, PoseOutput
 
 @contextmanager
 def untouched(model: object) -> Iterator[None]:
-    """Put a model in eval mode with frozen weights for a while, then restore it bit for bit.
+    """Put a model in eval mode with frozen weights inside the block, then restore it bit for bit.
 
-    Frozen weights also save the time of weight gradients that an attack does not need. Anything but an nn.Module
-    is left to itself; the random state of torch is restored for all.
+    Restores modes, gradients, requires_grad, buffers and torch's random state. Frozen weights also save the time
+    of weight gradients, which attacks do not need. For a model that is no nn.Module only the random state is
+    restored.
     """
     modules = list(model.modules()) if isinstance(model, nn.Module) else []
     parameters = list(model.parameters()) if isinstance(model, nn.Module) else []
@@ -49,19 +50,19 @@ def untouched(model: object) -> Iterator[None]:
 
 
 TOLERANCE = 1e-5
-"""Of a budget, and in [0, 1] units at least: what float32 arithmetic may add; 0.003 of an 8-bit level."""
+"""By how much float32 rounding may exceed a budget: relative above 1, absolute below; 0.003 of an 8-bit level."""
 
 
 class AttackError(RuntimeError):
-    """An attack broke its contract: what it returned is not an adversarial example."""
+    """An attack broke its contract: its result is no valid adversarial example."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """The pose that a targeted attack wants the model to see.
+    """The pose that a targeted attack makes the model predict.
 
     keypoints  (N, K, 2) input pixels
-    visible    (N, K) bool: the joints that the attack asks for
+    visible    (N, K) bool: the keypoints that the target sets
     """
 
     keypoints: Tensor
@@ -70,9 +71,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Moved:
-    """How a spatial attack moved people.
+    """The result of a spatial attack.
 
-    batch    the people after their worst motion: images, truth, sizes and crops moved; what left is not visible
+    batch    the people after their worst motion, with images, truth, sizes and crops moved
     motions  (N, 4) that motion: see threats.motion.PARTS
     """
 
@@ -82,15 +83,15 @@ class Moved:
 
 @dataclass(frozen=True)
 class Attacked:
-    """What an attack of any kind did.
+    """The result of an attack of any kind.
 
     images        (N, 3, H, W) adversarial, inside the threat and [0, 1]
-    output        what the model says of them
-    forwards      passes of one image through the model, the final scoring pass left out
-    backwards     passes of one image's gradient
-    minimum_norm  of a minimum-norm attack, (N, K): see MinimumNorms; its sizes are those before rounding
-    beaten        of an ensemble, (N, K) bool: keypoints that the attacker has in any image of that person
-    moved         of a spatial attack: where it moved people and their truth
+    output        the model's output for them
+    forwards      number of forward passes of single images, without the final scoring pass
+    backwards     number of backward passes of single images
+    minimum_norm  (N, K), from minimum-norm attacks: sizes before rounding, see MinimumNorms
+    beaten        (N, K) bool, from ensembles: keypoints that the attacker wins in any image of that person
+    moved         from spatial attacks: the moved people and their truth
     """
 
     images: Tensor
@@ -103,10 +104,9 @@ class Attacked:
 
 
 def predict(model: PoseModel, images: Tensor, *, ids: tuple[str, ...]) -> PoseOutput:
-    """Run a model on images (N, 3, H, W) in [0, 1] and leave no trace on it.
+    """Run a model on images (N, 3, H, W) in [0, 1] and restore its state.
 
-    RobustPoseError where the images are of another size or range, or where the model answers with NaN, infinity,
-    or the wrong shape.
+    RobustPoseError for images of another size or range, and where the output has NaN, infinity or a wrong shape.
     """
     _check_images(model, images)
     with untouched(model), torch.no_grad():
@@ -125,11 +125,11 @@ def predict(model: PoseModel, images: Tensor, *, ids: tuple[str, ...]) -> PoseOu
 
 
 def checked(adv: Tensor, images: Tensor, threat: Threat, *, round_to_8bit: bool) -> Tensor:
-    """Return what an attack made (N, 3, H, W), rounded to 8 bits if asked; AttackError where it broke a rule."""
+    """Return an attack's images (N, 3, H, W), rounded to 8 bits if asked; AttackError where they are invalid."""
     if round_to_8bit:
         _check(adv, images, threat)
         levels = images * LEVELS
-        if ((levels - levels.round()).abs() > LEVELS * TOLERANCE).any():  # then no level may lie within eps
+        if ((levels - levels.round()).abs() > LEVELS * TOLERANCE).any():  # then there may be no level within eps
             raise RobustPoseError("rounding to 8 bits needs 8-bit images, got values between the levels k/255")
         adv = threat.round_to_8bit(images, adv)
     _check(adv, images, threat)
@@ -175,4 +175,4 @@ def _check(adv: Tensor, images: Tensor, threat: Threat) -> None:
         raise AttackError(f"the attack left [0, 1]: values in [{adv.min():g}, {adv.max():g}]")
     largest = float(threat.size(images, adv).max())
     if largest > threat.eps + TOLERANCE * max(threat.eps, 1.0):
-        raise AttackError(f"the attack left its budget: {threat.name} size {largest:g} > eps {threat.eps:g}")
+        raise AttackError(f"the attack exceeded its budget: {threat.name} size {largest:g} > eps {threat.eps:g}")

@@ -1,4 +1,4 @@
-"""Ensembles: several attacks and objectives in turn, of which each person's worst image is kept."""
+"""Ensembles: several attacks and objectives in turn; the result is each person's worst image."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,11 +18,11 @@ from robustpose.types import Batch, Head, PoseModel
 class Move:
     """One attack of an ensemble.
 
-    attack     makes it, given its number of gradients
-    share      of the ensemble's budget of gradients
-    elsewhere  towards a pose in which each keypoint lies on another of the same person's, not just away
-    unbeaten   only at the keypoints that no move before has beaten, where a person has such
-    threats    that the attack serves; empty: every threat to pixel values. Under others the move is left out
+    attack     makes the attack for a number of gradients
+    share      of the ensemble's gradients
+    elsewhere  targets the nearest other keypoint of the same person instead of moving away from the truth
+    unbeaten   attacks only keypoints that no earlier move has beaten, for people who have such keypoints
+    threats    supported threats; empty means every threat to pixel values. Under other threats the move is skipped
     """
 
     name: str
@@ -34,21 +34,21 @@ class Move:
     threats: tuple[str, ...] = ()
 
     def made(self, gradients: int) -> Attack:
-        """Make the attack with its share of an ensemble's gradients."""
+        """Make the attack with its share of the ensemble's gradients."""
         return self.attack(max(1, int(gradients * self.share)))
 
 
 @runtime_checkable
 class Ensemble(Protocol):
-    """A frozen dataclass of hyper-parameters that names the attacks to be made."""
+    """A frozen dataclass of hyper-parameters that lists the attacks to run."""
 
     @property
     def gradients(self) -> int:
-        """The budget of a person, over all moves."""
+        """The number of gradients per person, over all moves."""
         ...
 
     def moves(self, head: Head, /) -> tuple[Move, ...]:
-        """Return the moves against models with such a head, in the order in which they are made."""
+        """Return the moves against models with such a head, in the order in which they run."""
         ...
 
 
@@ -62,11 +62,11 @@ def run_moves(
     target: Target | None,
     metric: Pck | None,
 ) -> Attacked:
-    """Make the moves of an ensemble by `run` (attacks.run), each on the people of whom a keypoint is not lost yet.
+    """Run the moves of an ensemble with `run` (attacks.run), each on the people who still have a correct keypoint.
 
-    Each person's worst image is the one in which the attacker has most keypoints, of equals the earliest.
-    Untargeted, the attacker has a keypoint when it lies beyond the metric's radius of the truth; targeted, when it
-    lies within the radius of the target. The runner calls this.
+    The attacker wins a keypoint when it is predicted beyond the metric's radius of the truth or, in a targeted
+    attack, within the radius of the target. Each person's worst image is the one with most keypoints won; ties go
+    to the earliest. The runner calls this.
     """
     asked = batch.visible if target is None else target.visible
     radius = correct_radius(batch, metric)
@@ -110,7 +110,7 @@ def _target(
 
 @dataclass(frozen=True)
 class _State:
-    """The worst image of each person so far, the keypoints that it has won, and those that any has."""
+    """The worst image of each person so far, the keypoints won in it, and those won in any image."""
 
     images: Tensor
     has: Tensor
@@ -122,24 +122,24 @@ class _State:
         """Return the state after a move that won keypoints (M, K) of the people `rows` (M,)."""
         better = won.sum(dim=1) > self.has[rows].sum(dim=1)
         if not self.forwards:
-            better = torch.ones_like(better)  # the first move's image, even where it won nothing
+            better = torch.ones_like(better)  # take the first move's image even where it won nothing
         images, has, beaten = self.images.clone(), self.has.clone(), self.beaten.clone()
         images[rows[better]], has[rows[better]] = found.images[better], won[better]
         beaten[rows] |= won
         return _State(images, has, beaten, self.forwards + found.forwards, self.backwards + found.backwards)
 
     def worst(self, batch: Batch, model: PoseModel) -> Attacked:
-        """Return each person's worst image, and what the model says of it."""
+        """Return each person's worst image and the model's output for it."""
         output = predict(model, self.images, ids=batch.ids)
         return Attacked(self.images, output, self.forwards, self.backwards, beaten=self.beaten)
 
 
 def elsewhere(keypoints: Tensor, asked: Tensor, radius: Tensor) -> Tensor:
-    """Return a wrong place (N, K, 2) for each keypoint: where the nearest other one of the same person is.
+    """Return a wrong place (N, K, 2) for each keypoint: the nearest other keypoint of the same person.
 
-    In input pixels. It lies beyond the radius (N, K) by half of it at least, so that who gets there is lost. Where
-    a person has no such keypoint it is two radii to the right. A model sees something there already, so the way is
-    short, and whoever else is in the batch does not matter.
+    In input pixels, at least 1.5 radii (N, K) away, so that a prediction there is wrong. Where a person has no
+    such keypoint, the place is two radii to the right. A model already responds near keypoints, so they are easy
+    targets.
     """
     n, k = asked.shape
     apart = torch.cdist(keypoints, keypoints)  # (N, K, K)

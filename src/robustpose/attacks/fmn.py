@@ -1,13 +1,15 @@
 """FMN: Pintor, Roli, Brendel, Biggio, "Fast Minimum-norm Adversarial Attacks through Adaptive Norm Constraints",
 NeurIPS 2021, arXiv 2102.12827.
 
-Looks for the smallest perturbation instead of the worst one of a given size: the budget of each picture shrinks
-while it is lost and grows while it is not. Here a loss is made of parts, the keypoints, and every picture on the
-way tells of all of them, so a run gives the smallest size at which each was lost. Asked for all keypoints at once,
-FMN jumps past the sizes that take one or two; so the number that must be lost rises in the course of a run from
-one to all, and the budget with it: one run gives a whole curve. By itself each keypoint takes less, and a run of
-its own. Steps go along the threat's steepest direction, in shares of the budget of the moment, instead of along
-the gradient divided by its length: that serves every norm and needs no number for the size of the picture.
+FMN searches for the smallest successful perturbation: the budget of an image shrinks after a success and grows
+after a failure. Differences from the paper:
+
+- The loss has one part per keypoint, and a run records the smallest size at which each keypoint was lost.
+- The number of keypoints that must be lost rises from one to all during a run. Asking for all of them at once
+  would skip the sizes that break only one or two. With `each`, every keypoint gets a run of its own, which finds
+  smaller sizes.
+- Steps follow the threat's steepest direction, scaled by the current budget, instead of the normalised gradient.
+  This works for every norm and image size.
 """
 
 import math
@@ -21,19 +23,19 @@ from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
 
 _STEP = (1.0, 0.2)
-"""First and last step, as a share of the budget of the moment."""
+"""First and last step size, as a share of the current budget."""
 _CLIMB = 8.0
-"""How far the budget can rise in a run that loses part after part, as a logarithm: 3000 times."""
+"""Log of the largest factor by which the budget can grow in a run over all parts: about 3000 times."""
 _CLOSE_IN = (0.3, 0.01)
-"""First and last change of the budget of a run for one part: gamma in the paper."""
+"""First and last relative change of the budget in a run for one part: gamma in the paper."""
 
 
 @dataclass(frozen=True)
 class FMN:
-    """The smallest perturbations that make a model lose one, two, ... all keypoints, up to the threat's eps.
+    """The smallest perturbations under which a model loses one, two, ... all keypoints, up to the threat's eps.
 
-    steps  gradients of a run
-    each   a run for every keypoint by itself instead of one for all: up to K times the cost, and closer for each
+    steps  gradients per run
+    each   one run per keypoint instead of one for all: smaller sizes at up to K times the cost
     """
 
     steps: int = 100
@@ -44,16 +46,16 @@ class FMN:
             raise RobustPoseError(f"fmn: steps must be at least 1, got {self.steps}")
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
-        """Return what `search` finds without the sizes."""
+        """Return the images that `search` finds."""
         return self.search(loss, images, threat, generator).images
 
     def search(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> MinimumNorms:
-        """Return the picture that lost most keypoints, and the smallest size at which each was lost.
+        """Return the image that lost most keypoints, and the smallest size at which each keypoint was lost.
 
         RobustPoseError for a loss without parts.
         """
         if not isinstance(loss, LossOfParts):
-            raise RobustPoseError("fmn needs an objective that says which keypoints are lost: margin or keypoints")
+            raise RobustPoseError("fmn needs an objective with a value per keypoint: margin or keypoints")
         record = _Record(images, loss.counted, threat)
         if not self.each:
             self._run(loss, images, threat, record, loss.counted)
@@ -65,7 +67,7 @@ class FMN:
         return MinimumNorms(images=record.images, minimum_norm=record.minimum_norm)
 
     def _run(self, loss: LossOfParts, images: Tensor, threat: Threat, record: "_Record", goal: Tensor) -> None:
-        """Search for the smallest pictures of each person for which one, two, ... all of the goal are lost."""
+        """Search for the smallest perturbations that lose one, two, ... all keypoints of `goal` (N, K)."""
         rows = (goal & (record.minimum_norm != 0)).any(dim=1).nonzero().flatten()
         if len(rows) == 0:
             return
@@ -91,14 +93,14 @@ class FMN:
 
 
 def _first_budget(gradient: Tensor, direction: Tensor, margins: Tensor, asked: Tensor, threat: Threat) -> Tensor:
-    """Return the size at which the next part would be lost if the margins were linear."""
+    """Return the size at which the next keypoint would be lost if the margins were linear."""
     slope = (gradient * direction).sum(dim=(1, 2, 3)).clamp_min(1e-12)
     missing = torch.where(asked & (margins <= 0), -margins, torch.inf).amin(dim=1)
     return (missing / slope).clamp(min=threat.eps / 256, max=threat.eps)
 
 
 class _Record:
-    """What all pictures on the way tell: the smallest size per part, and the picture that lost most."""
+    """Results over all images of a search: the smallest size per keypoint, and the image that lost most."""
 
     def __init__(self, images: Tensor, counted: Tensor, threat: Threat) -> None:
         self.images, self.counted, self.eps = images, counted, threat.eps
@@ -106,11 +108,11 @@ class _Record:
         self.rank = images.new_full((len(images),), -torch.inf)
 
     def note(self, adv: Tensor, rows: Tensor, margins: Tensor, size: Tensor) -> None:
-        """Take in pictures (M, 3, H, W) of the people `rows` with their margins (M, K)."""
+        """Update with images (M, 3, H, W) of the people `rows`, their margins (M, K) and sizes (M,)."""
         lost = (margins > 0) & self.counted[rows]
         here = torch.where(lost, size[:, None], self.minimum_norm[rows])
         self.minimum_norm[rows] = torch.minimum(here, self.minimum_norm[rows])
-        # As many as possible lost; among those the surest.
+        # Rank by the number of lost keypoints, then by their mean margin.
         sure = torch.where(self.counted[rows], margins.clamp(-1.0, 1.0), 0.0).mean(dim=1) / 2
         rank = lost.sum(dim=1) + sure
         better = rank > self.rank[rows]
@@ -120,7 +122,7 @@ class _Record:
 
 
 def _parts_and_gradient(loss: LossOfParts, adv: Tensor, rows: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the margins (M, K), and the gradient of those that are asked for and not lost yet."""
+    """Return the margins (M, K), and the gradient of the sum of those that are asked for and not lost yet."""
     adv = adv.detach().requires_grad_(True)
     with torch.enable_grad():
         margins = loss.parts(adv, rows)
@@ -138,12 +140,12 @@ def _annealed(first: float, last: float, share: float) -> float:
 
 
 def fmn(*, targeted: bool, steps: int | None = None) -> FMN:
-    """Make FMN for all keypoints together: 100 steps, unless `steps` says otherwise."""
+    """Make FMN with one run for all keypoints, by default of 100 steps."""
     return FMN() if steps is None else FMN(steps=steps)
 
 
 def fmn_each(*, targeted: bool, steps: int | None = None) -> FMN:
-    """Make FMN for every keypoint by itself: 100 steps each, unless `steps` says otherwise."""
+    """Make FMN with one run per keypoint, by default of 100 steps each."""
     return FMN(each=True) if steps is None else FMN(steps=steps, each=True)
 
 
@@ -155,7 +157,7 @@ FMN_SPEC = AttackSpec(
 )
 FMN_EACH_SPEC = AttackSpec(
     make=fmn_each,
-    summary="FMN for every keypoint by itself: closer sizes for up to K times the cost",
+    summary="FMN with a run per keypoint: smaller sizes at up to K times the cost",
     objective="margin",
     needs_parts=True,
 )

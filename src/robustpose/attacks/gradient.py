@@ -1,4 +1,4 @@
-"""What attacks share: gradients to the images alone, each person's own random numbers, several tries at once."""
+"""Functions that attacks share: input gradients, random numbers per person, and restarts in one batch."""
 
 import torch
 from torch import Generator, Tensor
@@ -30,25 +30,25 @@ def loss_and_gradient(loss: Loss, adv: Tensor, rows: Tensor) -> tuple[Tensor, Te
 
 
 def no_gradient() -> RobustPoseError:
-    """Say that a model or an objective cuts the gradient."""
+    """Return the error for a model or an objective that cuts the gradient."""
     return RobustPoseError(
-        "no gradient reaches the images: the model or the objective cuts it (detach, argmax); attack what lies "
+        "no gradient reaches the images: the model or the objective cuts it (detach, argmax); attack the output "
         "before the cut, or use an attack that needs no gradient (square)"
     )
 
 
 def check_differentiable(model: PoseModel) -> None:
-    """Refuse to ask a model for gradients that says it has none: whose `differentiable` is False."""
+    """Raise RobustPoseError for a model whose `differentiable` is False."""
     if not getattr(model, "differentiable", True):
         raise RobustPoseError(
-            f"{getattr(model, 'name', 'the model')} gives answers and no gradient, which this attack needs; "
-            "take one that needs none (square; `robustpose list attacks --json` says what each needs), or attack "
-            "a model of your own and show it those images"
+            f"{getattr(model, 'name', 'the model')} has no gradient, which this attack needs; "
+            "use one that needs none (square; `robustpose list attacks --json` says what each needs), or attack "
+            "another model and transfer the images"
         )
 
 
 def each_persons(images: Tensor, generator: Generator) -> list[Generator]:
-    """Make a generator for every image (N, 3, H, W), from the seed and the image, not from its place."""
+    """Make a generator for each image (N, 3, H, W) from the seed and the image, not from its row."""
     base = int(torch.randint(2**31, (1,), generator=generator))
     levels = (images.detach() * LEVELS).round().to(torch.int64).flatten(1)
     places = torch.arange(levels.shape[1], device=levels.device) % 8191 + 1
@@ -58,17 +58,16 @@ def each_persons(images: Tensor, generator: Generator) -> list[Generator]:
 def stacked(
     images: Tensor, threat: Threat, generator: Generator, *, restarts: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return where each try starts (R N, 3, H, W), its origin of the same shape, and whose it is (R N,).
+    """Return the starts of R restarts (R N, 3, H, W), their clean images (R N, 3, H, W) and people's rows (R N,).
 
-    R tries of N people are R x N images in every pass.
-    The first try starts at the picture itself, so an attack of one try draws nothing; the others start at random
-    within the threat, where the person's picture and the seed say, whoever else is in the batch.
+    The first restart starts at the clean image. The others start at random within the threat, drawn from the seed
+    and the image, so they do not depend on the rest of the batch.
     """
     starts = [images]
     if restarts > 1 and len(images):
         own = each_persons(images, generator)
         starts += [
-            torch.cat([threat.sample(picture[None], each) for picture, each in zip(images, own, strict=True)])
+            torch.cat([threat.sample(image[None], each) for image, each in zip(images, own, strict=True)])
             for _ in range(restarts - 1)
         ]
     else:
@@ -78,7 +77,7 @@ def stacked(
 
 
 def best_try(adv: Tensor, losses: Tensor, *, restarts: int) -> Tensor:
-    """Return each person's try of the highest loss (N, 3, H, W), of tries that lie as `stacked` lays them."""
+    """Return each person's restart with the highest loss (N, 3, H, W), from the order of `stacked`."""
     n = len(adv) // restarts
     best = losses.reshape(restarts, n).argmax(dim=0)
     return adv.reshape(restarts, n, *adv.shape[1:])[best, torch.arange(n, device=adv.device)]

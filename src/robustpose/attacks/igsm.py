@@ -1,8 +1,8 @@
 """IGSM, also called BIM: Kurakin, Goodfellow, Bengio, "Adversarial examples in the physical world", ICLR 2017
 workshop, arXiv 1607.02533; the paper's IGSM-U-N and IGSM-T-N.
 
-N sign steps, clipped after each, from the image itself: no random start, and the last iterate is the answer. The
-paper clips to the eps ball only; here also to [0, 1], for a picture outside it does not exist.
+N sign steps from the clean image, clipped after each. There is no random start, and the last iterate is the
+result. The paper clips to the eps ball only; here images are also clipped to [0, 1].
 """
 
 from collections import deque
@@ -19,7 +19,7 @@ from robustpose.errors import RobustPoseError
 
 UNTARGETED_STEP = 5 / 12
 TARGETED_STEP = 1 / 8
-"""Middle of the ranges that the paper searched: [1/3, 1/2] untargeted, [1/9, 1/7] targeted, in eps."""
+"""Middle of the ranges that the paper searched, as a share of eps: [1/3, 1/2] untargeted, [1/9, 1/7] targeted."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class IGSM:
         return last
 
     def iterates(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Iterator[Tensor]:
-        """Yield the picture after each step: the k-th is what IGSM of k steps returns."""
+        """Yield the image after each step: the k-th is what IGSM of k steps returns."""
         adv = images
         for _ in range(self.steps):
             ahead = threat.step(input_gradient(loss, adv), images)
@@ -55,7 +55,7 @@ class IGSM:
 
 
 def igsm(*, targeted: bool, steps: int | None = None) -> IGSM:
-    """Make IGSM with the paper's numbers: 10 steps untargeted, 20 targeted, unless `steps` says otherwise."""
+    """Make IGSM with the paper's settings: by default 10 steps untargeted, 20 targeted."""
     if targeted:
         return IGSM(steps=20 if steps is None else steps, step_size=TARGETED_STEP)
     return IGSM(steps=10 if steps is None else steps, step_size=UNTARGETED_STEP)

@@ -1,4 +1,4 @@
-"""Which motions spatial attacks try: the lattice, random ones, and those of gradient steps.
+"""The motions that spatial attacks try: a lattice, random motions, and gradient steps.
 
 Engstrom, Tran, Tsipras, Schmidt, Madry, "Exploring the Landscape of Spatial Robustness", ICML 2019, arXiv
 1712.02779, who find the first-order attack the weakest.
@@ -19,10 +19,10 @@ from robustpose.threats.motion import PARTS, Motion
 
 @dataclass(frozen=True)
 class Lattice:
-    """Every motion of a lattice: exhaustive, so it knows no bad luck.
+    """Every motion of a lattice.
 
-    steps   motions at most, a forward each: see threats.Motion.lattice; 775 is the paper's 31 x 5 x 5
-    beyond  what lies beyond the picture
+    steps   largest number of motions, one forward pass each: see threats.Motion.lattice; 775 is the paper's 31x5x5
+    beyond  how pixels beyond the image are filled
     """
 
     steps: int = 99
@@ -32,17 +32,17 @@ class Lattice:
         _check_steps("spatial", self.steps)
 
     def motions(self, loss: MotionLoss, people: int, threat: Motion, generator: Generator, /) -> Iterator[Tensor]:
-        """Yield the lattice, the same motion for everyone, from the smallest."""
+        """Yield the lattice from the smallest motion, the same for everyone."""
         for motion in threat.lattice(self.steps):
             yield motion.expand(people, -1)
 
 
 @dataclass(frozen=True)
 class WorstOfK:
-    """The worst of random motions and none.
+    """The worst of random motions and the identity.
 
-    steps   motions, a forward each
-    beyond  what lies beyond the picture
+    steps   random motions, one forward pass each
+    beyond  how pixels beyond the image are filled
     """
 
     steps: int = 10
@@ -52,7 +52,7 @@ class WorstOfK:
         _check_steps("worst_of_k", self.steps)
 
     def motions(self, loss: MotionLoss, people: int, threat: Motion, generator: Generator, /) -> Iterator[Tensor]:
-        """Yield none, then the draws, the same for everyone, so that who else is there does not matter."""
+        """Yield the identity, then random motions, the same for everyone, so that the batch does not matter."""
         yield torch.zeros(people, len(PARTS), dtype=torch.float64)
         for motion in threat.sample(self.steps, generator=generator):
             yield motion.expand(people, -1)
@@ -60,11 +60,11 @@ class WorstOfK:
 
 @dataclass(frozen=True)
 class FirstOrder:
-    """Sign steps on the motion itself, up the training loss against the moved truth, from a random motion.
+    """Sign steps on the motion that raise the training loss against the moved truth, from a random start.
 
     steps      gradients
     step_size  as a share of the reach
-    beyond     what lies beyond the picture
+    beyond     how pixels beyond the image are filled
     """
 
     steps: int = 20
@@ -75,7 +75,7 @@ class FirstOrder:
         _check_steps("spatial_gradient", self.steps)
 
     def motions(self, loss: MotionLoss, people: int, threat: Motion, generator: Generator, /) -> Iterator[Tensor]:
-        """Yield none, the random start, and the motion after each step."""
+        """Yield the identity, the random start, and the motion after each step."""
         yield torch.zeros(people, len(PARTS), dtype=torch.float64)
         motions = threat.sample(1, generator=generator).expand(people, -1)
         yield motions
@@ -94,37 +94,35 @@ def _check_steps(name: str, steps: int) -> None:
 
 
 def spatial(*, targeted: bool, steps: int | None = None) -> Lattice:
-    """Make the lattice of motions: 99 at most, unless `steps` says otherwise."""
+    """Make the lattice attack, by default with at most 99 motions."""
     _refuse_targets("spatial", targeted=targeted)
     return Lattice() if steps is None else Lattice(steps=steps)
 
 
 def worst_of_k(*, targeted: bool, steps: int | None = None) -> WorstOfK:
-    """Make the worst of k random motions: 10, unless `steps` says otherwise."""
+    """Make the worst-of-k attack, by default with 10 random motions."""
     _refuse_targets("worst_of_k", targeted=targeted)
     return WorstOfK() if steps is None else WorstOfK(steps=steps)
 
 
 def spatial_gradient(*, targeted: bool, steps: int | None = None) -> FirstOrder:
-    """Make the first-order attack: 20 gradients, unless `steps` says otherwise."""
+    """Make the first-order attack, by default with 20 gradients."""
     _refuse_targets("spatial_gradient", targeted=targeted)
     return FirstOrder() if steps is None else FirstOrder(steps=steps)
 
 
 def _refuse_targets(name: str, *, targeted: bool) -> None:
     if targeted:
-        raise RobustPoseError(
-            f"{name} moves people away from what a model can read, towards no pose: no --targeted"
-        )
+        raise RobustPoseError(f"{name} is untargeted: it takes no --targeted")
 
 
 SPATIAL_SPEC = AttackSpec(
     make=spatial,
-    summary="The worst of a lattice of rotations and shifts, or of the threat's other motions",
+    summary="The worst of a lattice of the threat's motions (rotations, shifts, scalings)",
     kind="spatial",
     needs="decisions",
     objective=None,
-    sentence="the worst of {steps} motions of a lattice at most, by how many keypoints are lost",
+    sentence="the worst of at most {steps} motions of a lattice, by the number of lost keypoints",
 )
 WORST_OF_K_SPEC = AttackSpec(
     make=worst_of_k,
@@ -132,12 +130,12 @@ WORST_OF_K_SPEC = AttackSpec(
     kind="spatial",
     needs="decisions",
     objective=None,
-    sentence="the worst of {steps} random motions, or none, by how many keypoints are lost",
+    sentence="the worst of {steps} random motions and the identity, by the number of lost keypoints",
 )
 SPATIAL_GRADIENT_SPEC = AttackSpec(
     make=spatial_gradient,
-    summary="Gradient steps on the motion itself, from a random one",
+    summary="Gradient steps on the motion, from a random start",
     kind="spatial",
     objective=None,
-    sentence="the worst of no motion, a random one, and those of {steps} gradient steps up the training loss",
+    sentence="the worst of the identity, a random motion, and {steps} gradient steps that raise the training loss",
 )

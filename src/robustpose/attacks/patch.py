@@ -1,12 +1,12 @@
-"""A patch that holds wherever it lies and whatever its size: expectation over transformation.
+"""A patch that works at any place and scale: expectation over transformation.
 
-Athalye, Engstrom, Ilyas, Kwok, "Synthesizing Robust Adversarial Examples", ICML 2018, arXiv 1707.07397: raise the
-mean loss over draws of the transformation. Brown, Mane, Roy, Abadi, Gilmer, "Adversarial Patch", 2017, arXiv
-1712.09665: of a patch over place and scale, so that it can be printed. Here patches are squares along the axes,
-and sign steps that become smaller take the place of their optimisers.
+Athalye, Engstrom, Ilyas, Kwok, "Synthesizing Robust Adversarial Examples", ICML 2018, arXiv 1707.07397, raise the
+mean loss over random transformations. Brown, Mane, Roy, Abadi, Gilmer, "Adversarial Patch", 2017, arXiv
+1712.09665, do so for the place and scale of a patch, so that it can be printed. Here patches are axis-aligned
+squares, and sign steps of falling size replace their optimisers.
 
-What is scored is the patch at a place and a scale that were drawn after it was made: no draw is chosen. Every
-person has draws of their own, of the seed and of their picture, so that who else is there does not matter.
+The patch is scored at one random place and scale, drawn after it was made. The draws of a person depend on the
+seed and the image, not on the rest of the batch.
 """
 
 import math
@@ -30,12 +30,12 @@ from robustpose.types import Batch, PoseModel
 
 @dataclass(frozen=True)
 class EotPatch:
-    """Make a patch for one person that holds at any place and scale, and lay it at a fresh one.
+    """Optimise a patch for each person over random places and scales, then paste it at a new one.
 
-    steps      updates; 0 leaves the patch the noise that it begins as: what a patch does by hiding things alone
-    draws      places and scales of every update, a gradient each
-    step_size  of the first update, in [0, 1] units; it falls to 0 along a line
-    smallest   side of the smallest patch that is laid, as a share of the largest, which is eps
+    steps      updates; with 0 the patch is its initial noise, which measures the effect of occlusion alone
+    draws      random places and scales per update, one gradient each
+    step_size  of the first update, in [0, 1] units; it falls linearly to 0
+    smallest   smallest side of a pasted patch, as a share of the largest, which is eps
     """
 
     steps: int = 50
@@ -54,9 +54,9 @@ class EotPatch:
             raise RobustPoseError(f"eot_patch: smallest must lie in (0, 1], got {self.smallest:g}")
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
-        """Return the pictures, each with its patch at a fresh place; RobustPoseError for threats but patch."""
+        """Return the images, each with its patch at a new place; RobustPoseError for threats other than patch."""
         if threat.name != "patch":
-            raise RobustPoseError(f"eot_patch serves patch, got {threat.name}")
+            raise RobustPoseError(f"eot_patch supports patch, got {threat.name}")
         side = min(int(threat.eps), *images.shape[2:])
         if side == 0 or len(images) == 0:
             return images.clone()
@@ -70,7 +70,7 @@ class EotPatch:
         return self.draw(images, side, generators).lay(images, patch)
 
     def draw(self, images: Tensor, side: int, generators: Sequence[Generator]) -> "Squares":
-        """Draw a square of every picture, its side from `smallest` of the largest to all of it, evenly."""
+        """Draw a square in every image, with a uniform side from `smallest` x `side` to `side` pixels."""
         height, width = images.shape[2:]
         low = max(math.ceil(self.smallest * side), 1)
         chosen = []
@@ -89,24 +89,24 @@ class EotPatch:
 
 @dataclass(frozen=True)
 class Squares:
-    """Where patches lie: their first rows and columns, and their sides, (N,) whole pixels each."""
+    """Places of patches: first row, first column and side, (N,) whole pixels each."""
 
     top: Tensor
     left: Tensor
     side: Tensor
 
     def lay(self, images: Tensor, patch: Tensor) -> Tensor:
-        """Lay a patch (N, 3, S, S), or one for all (1, 3, S, S), over pictures (N, 3, H, W)."""
+        """Paste patches (N, 3, S, S), or one for all (1, 3, S, S), into images (N, 3, H, W)."""
         patch = patch.expand(len(images), -1, -1, -1)
         return geometry.lay_squares(images, patch, top=self.top, left=self.left, side=self.side)
 
 
 @dataclass(frozen=True)
 class LearnedPatch:
-    """A universal patch.
+    """A universal patch: one patch for all images.
 
     patch   (3, S, S) in [0, 1], on levels k/255
-    losses  the mean loss of each mini-batch, before its update
+    losses  mean loss of each mini-batch before its update
     """
 
     patch: Tensor
@@ -116,11 +116,10 @@ class LearnedPatch:
 def learn_patch(
     how: EotPatch, model: PoseModel, batches: Iterable[Batch], *, side: int, objective: Objective, seed: int = 0
 ) -> LearnedPatch:
-    """Learn one patch of side x side pixels for all pictures and places; the model stays as it came.
+    """Learn one patch of side x side pixels for all images and places; the model's state is restored.
 
-    `batches` are how.steps mini-batches of people in the model's skeleton and input size, an update each. Show it
-    to other people with `show_patch`. RobustPoseError for a side that no picture holds, or where the gradient is
-    NaN.
+    `batches` are how.steps mini-batches of people in the model's skeleton and input size, one update each. Paste
+    it into other images with `show_patch`. RobustPoseError for a side larger than the image, or a NaN gradient.
     """
     if not 1 <= side <= min(int(length) for length in model.input_size):
         raise RobustPoseError(f"a patch's side must be 1 to {min(model.input_size)} pixels, got {side}")
@@ -145,7 +144,7 @@ def learn_patch(
 
 
 def show_patch(how: EotPatch, images: Tensor, patch: Tensor, *, seed: int = 0) -> Tensor:
-    """Lay a patch (3, S, S) over pictures (N, 3, H, W), each at a fresh place and scale, rounded to 8 bits."""
+    """Paste a patch (3, S, S) into images (N, 3, H, W) at random places and scales, rounded to 8 bits."""
     generators = each_persons(images, torch.Generator().manual_seed(seed))
     squares = how.draw(images, min(int(patch.shape[-1]), *images.shape[2:]), generators)
     laid = squares.lay(images, patch.to(images)[None])
@@ -153,7 +152,7 @@ def show_patch(how: EotPatch, images: Tensor, patch: Tensor, *, seed: int = 0) -
 
 
 def mean_gradient(loss: Loss, images: Tensor, patch: Tensor, rows: Tensor, drawn: Sequence[Squares]) -> Tensor:
-    """Return the gradient to a patch of the mean loss over draws, people summed; of the patch's own shape."""
+    """Return the gradient of the loss, meaned over draws and summed over people, in the patch's shape."""
     gradient = torch.zeros_like(patch)
     for squares in drawn:
         at = patch.detach().requires_grad_(True)
@@ -170,7 +169,7 @@ def _noise(side: int, generator: Generator) -> Tensor:
 
 
 def eot_patch(*, targeted: bool, steps: int | None = None) -> EotPatch:
-    """Make the patch for any place and scale: 50 updates of 4 draws, unless `steps` says otherwise."""
+    """Make the patch attack: by default 50 updates with 4 draws each."""
     if steps is not None and steps < 1:
         raise RobustPoseError(f"eot_patch: steps must be at least 1, got {steps}")
     return EotPatch() if steps is None else EotPatch(steps=steps)
@@ -178,7 +177,7 @@ def eot_patch(*, targeted: bool, steps: int | None = None) -> EotPatch:
 
 EOT_PATCH_SPEC = AttackSpec(
     make=eot_patch,
-    summary="A patch that holds at any place and scale",
+    summary="A patch that works at any place and scale",
     threats=("patch",),
     objective="margin",
 )

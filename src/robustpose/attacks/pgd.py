@@ -1,8 +1,8 @@
 """PGD: Madry, Makelov, Schmidt, Tsipras, Vladu, "Towards Deep Learning Models Resistant to Adversarial Attacks",
 ICLR 2018, arXiv 1706.06083; with the momentum of MI-FGSM (Dong et al., CVPR 2018, arXiv 1710.06081).
 
-IGSM with several tries, of which all but the first start at random; the answer is the iterate of the highest
-loss, not the last. Momentum adds up gradients, each divided by its mean absolute value.
+IGSM with restarts, of which all but the first start at random. The result is the iterate with the highest loss,
+not the last one. Momentum accumulates gradients, each divided by its mean absolute value.
 """
 
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from robustpose.errors import RobustPoseError
 
 @dataclass(frozen=True)
 class PGD:
-    """Projected steps, the best iterate of all tries.
+    """Projected steps; the best iterate of all restarts.
 
-    steps      of each try, a gradient each
+    steps      gradients per restart
     step_size  as a share of eps
-    restarts   tries; the first starts at the picture
-    momentum   share of the gathered gradients that is kept; 0 is plain PGD, 1 is MI-FGSM
+    restarts   number of starts; the first is the clean image, the others are random
+    momentum   decay of the accumulated gradient; 0 is plain PGD, 1 is MI-FGSM
     """
 
     stops_at_cap: ClassVar[bool] = True
@@ -44,7 +44,7 @@ class PGD:
             raise RobustPoseError(f"pgd: momentum must lie in [0, 1], got {self.momentum:g}")
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
-        """Return each person's iterate of the highest loss."""
+        """Return each person's iterate with the highest loss."""
         adv, origin, rows = stacked(images, threat, generator, restarts=self.restarts)
         best, highest = adv, adv.new_full((len(adv),), -torch.inf)
         gathered = torch.zeros_like(adv)
@@ -61,16 +61,16 @@ class PGD:
 
 
 def higher(adv: Tensor, losses: Tensor, best: Tensor, highest: Tensor) -> tuple[Tensor, Tensor]:
-    """Keep of each image the one of the higher loss, with its loss."""
+    """Return for each row the image with the higher loss, and that loss."""
     rises = losses > highest
     return torch.where(rises[:, None, None, None], adv, best), torch.where(rises, losses, highest)
 
 
 def pgd(*, targeted: bool, steps: int | None = None) -> PGD:
-    """Make PGD: 40 steps of eps / 8 from the picture, unless `steps` says otherwise."""
+    """Make PGD from the clean image, by default with 40 steps of eps / 8."""
     return PGD() if steps is None else PGD(steps=steps)
 
 
 PGD_SPEC = AttackSpec(
-    make=pgd, summary="Projected gradient steps, best iterate; the first try starts at the image"
+    make=pgd, summary="Projected gradient steps, best iterate; the first restart starts at the clean image"
 )

@@ -1,9 +1,9 @@
 """RayS: Chen, Gu, "RayS: A Ray Searching Method for Hard-label Adversarial Attack", KDD 2020, arXiv 2006.12792.
 
-Sees only which keypoints are right, not by how much. A perturbation is a radius along signs: blocks of signs are
-turned over, the whole picture first, then halves, quarters and so on, and a turn is kept where the decision falls
-at a smaller radius. The paper decides on one class; here the decision is that one more keypoint is lost than
-before, and as soon as that takes no more than eps, the next one is wanted.
+RayS sees only which keypoints are correct, not by how much. A perturbation is a radius times a vector of signs.
+The attack flips blocks of signs: the whole image, then halves, quarters and so on. It keeps a flip if the decision
+changes at a smaller radius. In the paper the decision is the class. Here it is whether one more keypoint is lost
+than before; once that needs a radius of at most eps, the attack goes on to the next keypoint.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,17 +19,17 @@ from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
 
 _HALVINGS = 8
-"""Queries that close in on a radius: to 1/256 of it."""
+"""Queries of the binary search for a radius: to 1/256 of it."""
 
 Count = Callable[[Tensor, Tensor], Tensor]
-"""(pictures, whose they are) -> how many keypoints are lost."""
+"""(images, people's rows) -> number of lost keypoints."""
 
 
 @dataclass(frozen=True)
 class RayS:
-    """Search over signs by decisions alone.
+    """Search over sign vectors from decisions alone.
 
-    steps  queries, a forward each; nobody is asked for more than a dozen beyond
+    steps  queries, one forward pass each; a person may exceed it by at most a dozen
     """
 
     steps: int = 1000
@@ -39,13 +39,11 @@ class RayS:
             raise RobustPoseError(f"rays: steps must be at least 1, got {self.steps}")
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
-        """Return the picture that lost most keypoints; RobustPoseError for a loss without parts."""
+        """Return the image that lost most keypoints; RobustPoseError for a loss without parts."""
         if not isinstance(loss, LossOfParts):
-            raise RobustPoseError(
-                "rays needs an objective that says which keypoints are lost: margin or keypoints"
-            )
+            raise RobustPoseError("rays needs an objective with a value per keypoint: margin or keypoints")
         if threat.name != "linf":
-            raise RobustPoseError(f"rays serves linf, got {threat.name}")
+            raise RobustPoseError(f"rays supports linf, got {threat.name}")
         with torch.no_grad():
             return self._search(loss, images, threat.eps)
 
@@ -94,7 +92,7 @@ class RayS:
 
 
 def _blocks(size: int) -> Iterator[slice]:
-    """Yield all of a picture, its halves, its quarters, ..., each value, and again."""
+    """Yield the whole image, its halves, its quarters, ..., each value, and start again."""
     while True:
         length = size
         while True:
@@ -106,7 +104,7 @@ def _blocks(size: int) -> Iterator[slice]:
 
 
 def _closest(falls: Callable[[Tensor], Tensor], reach: Tensor) -> Tensor:
-    """Return by halving the smallest radius (M,), at most `reach`, at which the decision still falls."""
+    """Return the smallest radius (M,) up to `reach` at which the decision still changes, by binary search."""
     low, high = torch.zeros_like(reach), reach
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
@@ -116,13 +114,13 @@ def _closest(falls: Callable[[Tensor], Tensor], reach: Tensor) -> Tensor:
 
 
 def rays(*, targeted: bool, steps: int | None = None) -> RayS:
-    """Make RayS: 1000 queries, unless `steps` says otherwise."""
+    """Make RayS, by default with 1000 queries."""
     return RayS() if steps is None else RayS(steps=steps)
 
 
 RAYS_SPEC = AttackSpec(
     make=rays,
-    summary="Search over sign vectors by decisions alone: which keypoints are right",
+    summary="Search over sign vectors from decisions alone: which keypoints are correct",
     needs="decisions",
     threats=("linf",),
     objective="keypoints",

@@ -1,7 +1,7 @@
-"""The runner of every attack: checks what goes in and what comes out, rounds, counts, leaves no trace.
+"""The runner of every attack: it checks input and result, rounds to 8 bits, counts passes and restores the model.
 
-Attacks never verify themselves and callers never trust them: range, budget, shape and finiteness of what each
-returns are checked here, after rounding to the 8 bits that a picture has.
+Attacks do not check themselves. The runner checks the range, budget, shape and finiteness of every result, before
+and after rounding.
 """
 
 from collections.abc import Sequence
@@ -32,12 +32,12 @@ from robustpose.threats import Motion
 from robustpose.types import Batch, PoseModel
 
 AnyAttack = Attack | Ensemble | SpatialAttack
-"""An attack of any kind: on pixel values, of several attacks, or one that moves the image and its truth."""
+"""An attack of any kind: it changes pixel values, combines several attacks, or moves the image and its truth."""
 
 
 @dataclass(frozen=True)
 class Crafted:
-    """Images that an attack made, and what it asked for: see Attacked."""
+    """Images that an attack made, and the passes that it used: see Attacked."""
 
     images: Tensor
     forwards: int
@@ -60,11 +60,10 @@ def run(
 ) -> Attacked:
     """Attack a batch with an attack of any kind: away from its truth, or towards `target`.
 
-    An objective that asks for a radius takes the metric's: see objectives.correct_radius. An ensemble and a
-    spatial attack raise objectives of their own. The batch must be in the model's skeleton and input size.
-    `search` is the precision of the attack's passes ('fp32' or 'bf16'); what it found is always scored by the
-    model itself, as it came. RobustPoseError for input that cannot be attacked; AttackError where the attack
-    returned something outside the threat.
+    The batch must have the model's skeleton and input size. Objectives that need a radius use the metric's: see
+    objectives.correct_radius. Ensembles and spatial attacks have objectives of their own. `search` is the
+    precision of the attack's passes ('fp32' or 'bf16'). The model itself scores the result in its own precision.
+    RobustPoseError for input that cannot be attacked; AttackError where the result is outside the threat.
     """
     (attacked,) = run_along(
         attack,
@@ -96,10 +95,11 @@ def run_along(
     round_to_8bit: bool = True,
     search: str = "fp32",
 ) -> dict[int, Attacked]:
-    """Attack a batch once, and return what the attack had done after each number of steps in `at`; see `run`.
+    """Attack a batch once and return the result after each number of steps in `at`; see `run`.
 
-    The k-th iterate of a trajectory (TrajectoryAttack) is what the same attack of k steps returns, so a
-    sweep over steps costs its longest attack. at=None is the end alone, under the key 0, for any attack.
+    The k-th iterate of a trajectory (TrajectoryAttack) is what the same attack with k steps returns, so a
+    sweep over steps costs as much as its longest attack. With at=None, which any attack allows, only the final
+    result is returned, under the key 0.
     """
     check_input(model, batch, target)
     if at is not None:
@@ -108,7 +108,7 @@ def run_along(
         _check_kind(attack, threat, moves=True)
         assert isinstance(threat, Motion)
         if target is not None:
-            raise RobustPoseError(f"{type(attack).__name__} moves people, towards no pose: it takes no target")
+            raise RobustPoseError(f"{type(attack).__name__} is untargeted: it takes no target")
         return {0: search_motions(attack, model, batch, threat=threat, metric=metric, seed=seed)}
     _check_kind(attack, threat, moves=False)
     assert not isinstance(threat, Motion)
@@ -137,15 +137,15 @@ def run_along(
 
 
 def _check_kind(attack: AnyAttack, threat: Threat | Motion, *, moves: bool) -> None:
-    """Refuse an attack on pixel values under a threat that moves the image, and the other way round."""
+    """Raise RobustPoseError where the attack changes pixel values and the threat bounds motions, or vice versa."""
     if isinstance(threat, Motion) != moves:
         does = "moves the image" if moves else "changes pixel values"
-        raise RobustPoseError(f"{type(attack).__name__} {does}, which is not what threat {threat.name!r} bounds")
+        raise RobustPoseError(f"{type(attack).__name__} {does}; threat {threat.name!r} does not bound that")
 
 
 def _trajectory_of(attack: AnyAttack) -> TrajectoryAttack:
     if not isinstance(attack, TrajectoryAttack):
-        raise AttackError(f"{type(attack).__name__} has no trajectory: its iterates cannot be looked at")
+        raise AttackError(f"{type(attack).__name__} has no trajectory, so `at` must be None")
     return attack
 
 
@@ -160,9 +160,9 @@ def craft(
     seed: int,
     round_to_8bit: bool,
 ) -> dict[int, Crafted]:
-    """Raise any per-image loss: `run_along` for models of every task. The caller keeps the model untouched.
+    """Attack any per-image loss: `run_along` for models of every task. The caller restores the model afterwards.
 
-    RobustPoseError where the loss or its gradient is NaN; AttackError as `run`.
+    RobustPoseError where the loss or its gradient is NaN or infinite; AttackError as in `run`.
     """
     counter = _Counter(ids)
     generator = torch.Generator().manual_seed(seed)
@@ -193,9 +193,9 @@ def craft(
 
 @dataclass
 class _Counter:
-    """Counts what the attack asks of the model, image by image.
+    """Counts forward and backward passes per image, and refuses NaN and infinity.
 
-    NaN and infinity are errors: an attack steps 0 on the one, and the other is NaN where it is scaled.
+    With a NaN gradient an attack would silently take steps of 0; an infinite one becomes NaN when it is scaled.
     """
 
     ids: tuple[str, ...]
@@ -235,7 +235,7 @@ class _Counter:
 
 @dataclass(frozen=True)
 class _CountedParts:
-    """A loss of parts, counted (attack_types.LossOfParts)."""
+    """A LossOfParts whose passes are counted."""
 
     counted: Tensor
     whole: Loss

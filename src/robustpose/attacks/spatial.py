@@ -1,10 +1,10 @@
-"""Spatial attacks: the person is turned, shifted, made larger or smaller, and the truth moves along.
+"""Spatial attacks: they rotate, shift or scale the image, and the true keypoints move with it.
 
 Engstrom, Tran, Tsipras, Schmidt, Madry, "Exploring the Landscape of Spatial Robustness", ICML 2019, arXiv
-1712.02779. An attack names the motions that are tried (motions.py). The worst motion of a person is the one at
-which most keypoints are lost by the metric, of equals the earliest; no motion at all comes first, so the worst is
-never scored better than clean. Keypoints that leave the image are neither lost nor right: they no longer count,
-and nobody is moved for the sake of pushing them out.
+1712.02779. An attack proposes motions (motions.py). The worst motion of a person is the one under which the metric
+counts most keypoints as lost; ties go to the earliest. The identity is tried first, so the worst score is never
+above the clean one. Keypoints that leave the image no longer count, so an attack gains nothing by pushing them
+out.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,28 +25,28 @@ from robustpose.threats.motion import PARTS, Motion, moved_maps
 from robustpose.types import Batch, PoseModel, PoseOutput
 
 MotionLoss = Callable[[Tensor], Tensor]
-"""Motions (N, 4) of everyone -> the training loss (N,) against the moved truth, with a gradient to the motions."""
+"""Motions (N, 4), one per person -> the training loss (N,) against the moved truth, differentiable."""
 
 
 @runtime_checkable
 class SpatialAttack(Protocol):
-    """A frozen dataclass of hyper-parameters that says which motions are tried."""
+    """A frozen dataclass of hyper-parameters that proposes motions."""
 
     @property
     def beyond(self) -> geometry.Beyond:
-        """What lies beyond the picture."""
+        """How pixels beyond the image are filled."""
         ...
 
     def motions(self, loss: MotionLoss, people: int, threat: Motion, generator: Generator, /) -> Iterator[Tensor]:
-        """Yield motions (N, 4) to try, one a person, the first of them none; the caller checks them."""
+        """Yield motions (N, 4) to try, one per person, the identity first; the caller checks them."""
         ...
 
 
 def move(batch: Batch, motions: Tensor, *, beyond: geometry.Beyond = "black") -> Batch:
-    """Move people (N, 4), each by its motion, and their truth with them; who does not move stays bit for bit.
+    """Move each person's image and truth by its motion (N, 4); with the identity both stay bit-identical.
 
-    Pictures are rounded to 8 bits. Keypoints that leave the picture are not visible, as where crops are cut; head
-    sizes and box sides grow with the zoom, and the crop's map leads from the photo to the moved picture.
+    Images are rounded to 8 bits. Keypoints that leave the image become invisible. Head sizes and box sides scale
+    with the zoom, and `crops` map from the photo to the moved image.
     """
     maps = moved_maps(motions, size=batch.input_size)
     still = (motions == 0).all(dim=1)
@@ -74,9 +74,9 @@ def move(batch: Batch, motions: Tensor, *, beyond: geometry.Beyond = "black") ->
 def search_motions(
     attack: SpatialAttack, model: PoseModel, batch: Batch, *, threat: Motion, metric: Pck | None, seed: int
 ) -> Attacked:
-    """Look for the motion of each person at which a model loses most keypoints by the metric.
+    """Find the motion of each person under which a model loses most keypoints by the metric.
 
-    Who has lost every keypoint gets no more passes. The runner calls this.
+    People who have lost every keypoint get no more passes. The runner calls this.
     """
     search = _Search(model, batch, metric, attack.beyond)
     generator = torch.Generator().manual_seed(seed)
@@ -93,7 +93,7 @@ def search_motions(
 
 
 class _Search:
-    """The worst motion of each person so far, and what looking for it cost."""
+    """The worst motion of each person so far, and the passes that the search used."""
 
     def __init__(self, model: PoseModel, batch: Batch, metric: Pck | None, beyond: geometry.Beyond) -> None:
         self.model, self.batch, self.metric, self.beyond = model, batch, metric, beyond
@@ -104,11 +104,11 @@ class _Search:
 
     @property
     def open(self) -> Tensor:
-        """The rows (M,) of those who have not lost every keypoint."""
+        """The rows (M,) of the people who have not lost every keypoint."""
         return (self.most < self.all).nonzero().flatten()
 
     def look(self, motions: Tensor) -> None:
-        """Try a motion of each person who is still open."""
+        """Try the motions (N, 4) on the people of `open`."""
         rows = self.open
         moved = move(self.batch.take(rows.tolist()), motions[rows], beyond=self.beyond)
         output = predict(self.model, moved.images, ids=moved.ids)
@@ -119,7 +119,7 @@ class _Search:
         self.worst[rows[better]] = motions[rows][better]
 
     def loss(self, motions: Tensor) -> Tensor:
-        """Return the training loss (N,) of people in motion."""
+        """Return the training loss (N,) of the moved people."""
         size = self.batch.input_size
         device = self.batch.images.device
         maps = moved_maps(motions, size=size).to(device)
@@ -132,14 +132,14 @@ class _Search:
             check_differentiable(self.model)
             if not self.backwards:
                 self._check_reached(images)
-            motions.register_hook(lambda gradient: self._refuse(gradient, "the gradient to the motion"))  # type: ignore[no-untyped-call]
+            motions.register_hook(lambda gradient: self._refuse(gradient, "the gradient of the motion"))  # type: ignore[no-untyped-call]
         self.forwards, self.backwards = self.forwards + len(rows), self.backwards + len(rows)
         losses = TrainingLoss().bind(self.model, aim, targeted=False)(images, rows)
         self._refuse(losses, "the loss")
         return losses
 
     def _check_reached(self, images: Tensor) -> None:
-        """Refuse a model that cuts the gradient: the truth moves too, so the loss has one all the same."""
+        """Refuse a model that cuts the gradient; the loss would still have one, through the moved truth."""
         self.forwards += len(images[:1])
         if len(images) and not self.model(images[:1]).stages[-1].requires_grad:
             raise no_gradient()
@@ -151,7 +151,7 @@ class _Search:
 
 
 def _lost(output: PoseOutput, batch: Batch, metric: Pck | None) -> Tensor:
-    """Return of each person how many of the keypoints that count lie beyond the metric's radius (N,)."""
+    """Count for each person (N,) the keypoints that count and are predicted beyond the metric's radius."""
     apart = torch.linalg.vector_norm(output.keypoints.double() - batch.keypoints.double(), dim=-1)
     within = apart <= correct_radius(batch, metric).double()
     lost: Tensor = (_counted(batch, metric) & ~within).sum(dim=1)
@@ -165,7 +165,7 @@ def _counted(batch: Batch, metric: Pck | None) -> Tensor:
 
 
 def _inside(points: Tensor, size: tuple[int, int]) -> Tensor:
-    """Say which points (N, K, 2) lie within a picture (H, W)."""
+    """Say which points (N, K, 2) lie inside an image (H, W)."""
     within = torch.from_numpy(geometry.inside(points.detach().cpu().double().numpy(), size))
     return within.to(points.device)
 
@@ -173,7 +173,7 @@ def _inside(points: Tensor, size: tuple[int, int]) -> Tensor:
 def _check_motions(motions: Tensor, threat: Motion, *, people: int) -> None:
     if tuple(motions.shape) != (people, len(PARTS)) or not torch.isfinite(motions).all():
         raise AttackError(
-            f"the attack must name a finite motion a person, ({people}, 4), got {tuple(motions.shape)}"
+            f"the attack must propose finite motions of shape ({people}, 4), got {tuple(motions.shape)}"
         )
     if people and float(threat.size(motions).max()) > 1 + 1e-6:
-        raise AttackError(f"the attack left its budget: {float(threat.size(motions).max()):g} of its reach")
+        raise AttackError(f"the attack exceeded its budget: {float(threat.size(motions).max()):g} times its reach")

@@ -1,10 +1,10 @@
 """Square: Andriushchenko, Croce, Flammarion, Hein, "Square Attack: a query-efficient black-box adversarial attack
 via random search", ECCV 2020, arXiv 1912.00049.
 
-Random search that changes a square of the perturbation at a time and keeps what does not lower the loss; it asks
-for predictions alone. Here all people of a batch are offered the same squares and signs, so that what is found for
-one does not depend on who else is there; and a change without effect is kept too, for keypoints read off a map by
-its highest cell move in jumps.
+Random search that changes one square of the perturbation at a time and keeps the change if the loss does not fall.
+It needs predictions only. Here everyone in a batch gets the same squares and signs, so a person's result does not
+depend on the rest of the batch. Changes without effect are kept too, because keypoints decoded by argmax move in
+jumps.
 """
 
 import math
@@ -20,20 +20,20 @@ from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
 
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
-"""Queries, of 10000, after which the squares have half the area: the paper's."""
+"""Queries, out of 10000, after which the area of the squares halves; as in the paper."""
 
 SERVES = ("linf", "l2")
 
 Propose = Callable[[Tensor, int, Generator], Tensor]
-"""(pictures so far, side of the square, generator) -> pictures that differ in a square."""
+"""(current images, side of the square, generator) -> images that differ in one square."""
 
 
 @dataclass(frozen=True)
 class Square:
     """Random search over squares.
 
-    steps  queries, a forward each
-    share  of the picture that the first squares cover
+    steps  queries, one forward pass each
+    share  of the image area that the first squares cover
     """
 
     steps: int = 1000
@@ -46,7 +46,7 @@ class Square:
             raise RobustPoseError(f"square: share must lie in (0, 1], got {self.share:g}")
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
-        """Return the last picture that was kept; RobustPoseError for threats but linf and l2."""
+        """Return the last accepted image; RobustPoseError for threats other than linf and l2."""
         rows = torch.arange(len(images), device=images.device)
         with torch.no_grad():
             best, propose = _begin(images, threat, generator)
@@ -66,7 +66,7 @@ class Square:
 
 
 def _begin(images: Tensor, threat: Threat, generator: Generator) -> tuple[Tensor, Propose]:
-    """Return the first pictures, and what proposes others."""
+    """Return the first images, and the function that proposes changes."""
     channels, height, width = images.shape[1:]
     if threat.name == "linf":
         stripes = _signs((1, channels, 1, width), images, generator)
@@ -80,11 +80,11 @@ def _begin(images: Tensor, threat: Threat, generator: Generator) -> tuple[Tensor
                 tiles[:, :, top : top + side, left : left + side] = wave
         start = images + threat.eps * threat.step(tiles.expand_as(images), images)
         return threat.project(images, start), _moved_squares(images, threat)
-    raise RobustPoseError(f"square serves linf and l2, got {threat.name}")
+    raise RobustPoseError(f"square supports linf and l2, got {threat.name}")
 
 
 def _flat_squares(images: Tensor, threat: Threat) -> Propose:
-    """Propose for linf: in the square every channel is at one end of its range, the same end everywhere."""
+    """Propose for linf: inside the square each channel changes by +eps or -eps, constant over the square."""
 
     def propose(adv: Tensor, side: int, generator: Generator) -> Tensor:
         inside = _square(images, side, generator)
@@ -95,7 +95,7 @@ def _flat_squares(images: Tensor, threat: Threat) -> Propose:
 
 
 def _moved_squares(images: Tensor, threat: Threat) -> Propose:
-    """Propose for l2: what one square held, and what the budget has left, goes into another, as waves."""
+    """Propose for l2: move the change of one square, and any unused budget, into another square as a wave."""
 
     def propose(adv: Tensor, side: int, generator: Generator) -> Tensor:
         side = min(max(side, 3), *images.shape[2:])
@@ -116,7 +116,7 @@ def _moved_squares(images: Tensor, threat: Threat) -> Propose:
 
 
 def _square(images: Tensor, side: int, generator: Generator) -> Tensor:
-    """Draw a square of the picture (1, 1, H, W), True inside."""
+    """Draw a square as a mask (1, 1, H, W)."""
     height, width = images.shape[2:]
     top = int(torch.randint(height - side + 1, (1,), generator=generator))
     left = int(torch.randint(width - side + 1, (1,), generator=generator))
@@ -130,7 +130,7 @@ def _signs(shape: tuple[int, ...], images: Tensor, generator: Generator) -> Tens
 
 
 def _wave(side: int, images: Tensor, generator: Generator) -> Tensor:
-    """Return a wave (side, side) of length 1: a bump beside its negative, one above or left of the other."""
+    """Return a wave (side, side) of L2 norm 1: a bump beside its negative, vertically or horizontally."""
     half = side // 2
     wave = torch.cat([_bump(half, side), -_bump(side - half, side)])
     if bool(torch.randint(2, (1,), generator=generator)):
@@ -139,7 +139,7 @@ def _wave(side: int, images: Tensor, generator: Generator) -> Tensor:
 
 
 def _bump(height: int, width: int) -> Tensor:
-    """Return nested rectangles around the middle, each adding less than the one inside it."""
+    """Return a sum of nested rectangles around the centre; the outer ones add less."""
     rows, columns = torch.arange(height) - height // 2, torch.arange(width) - width // 2
     ring = torch.maximum(rows.abs()[:, None], columns.abs()[None, :])
     adds = 1 / torch.arange(1, max(height, width) + 1).double().square()
@@ -147,7 +147,7 @@ def _bump(height: int, width: int) -> Tensor:
 
 
 def _lengths(change: Tensor) -> Tensor:
-    """Return the length of each channel's change (N, C, 1, 1)."""
+    """Return the L2 norm of each channel's change (N, C, 1, 1)."""
     return change.square().sum(dim=(2, 3), keepdim=True).sqrt()
 
 
@@ -156,13 +156,13 @@ def _unit(change: Tensor) -> Tensor:
 
 
 def square(*, targeted: bool, steps: int | None = None) -> Square:
-    """Make Square: 1000 queries, unless `steps` says otherwise."""
+    """Make Square, by default with 1000 queries."""
     return Square() if steps is None else Square(steps=steps)
 
 
 SQUARE_SPEC = AttackSpec(
     make=square,
-    summary="Random search over squares of the image, by scores alone",
+    summary="Random search over squares of the image, from scores alone",
     needs="scores",
     threats=SERVES,
     objective="margin",

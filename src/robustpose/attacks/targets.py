@@ -1,8 +1,8 @@
 """Target poses for targeted attacks, drawn as in the paper.
 
-Each person's target is the true pose of another person of the data, drawn at random, such that not one of its
-keypoints is correct for the pose that the model PREDICTS for the clean picture: the attack starts at a target
-score of 0. A pose of which less than half of the counted joints is labelled is no target.
+Each person's target is the true pose of another person of the data, drawn at random. No keypoint that the model
+predicts for the clean image may be correct for the target, so the attack starts at a target score of 0. A pose
+with less than half of the counted keypoints labelled cannot be a target.
 """
 
 import numpy as np
@@ -12,11 +12,11 @@ from robustpose.metrics.table import Bools, Floats, Table
 
 
 def draw_targets(clean: Table, pool: Table, *, metric: Pck, seed: int) -> tuple[Floats, Bools]:
-    """Draw a target for each person of `clean` out of the true poses of `pool`.
+    """Draw a target for each person of `clean` from the true poses of `pool`.
 
-    Returns keypoints (N, K, 2) in input pixels and which of them are asked for (N, K). A person for whom no pose
-    of the pool qualifies gets none asked for (all False), and so does not count in any target score. The draw
-    depends on the seed and on the person's id and prediction, not on who else is in the batch.
+    Returns keypoints (N, K, 2) in input pixels and a mask (N, K) of those that the target sets. It is all False
+    for a person for whom no pose of the pool qualifies; they do not count in target scores. The draw depends on
+    the seed, the person's id and the prediction, not on the rest of the batch.
     """
     n, k = len(clean), len(clean.skeleton)
     keypoints, visible = np.zeros((n, k, 2)), np.zeros((n, k), bool)
@@ -28,7 +28,7 @@ def draw_targets(clean: Table, pool: Table, *, metric: Pck, seed: int) -> tuple[
         distance = np.linalg.norm(pool.keypoints - clean.predicted[i], axis=2)  # (pool, K)
         asked = pool.visible & counted
         overlaps = (asked & (distance <= radius[i])).any(axis=1)
-        enough = asked.sum(axis=1) >= counted.sum() / 2  # a pose of a joint or two is no pose
+        enough = asked.sum(axis=1) >= counted.sum() / 2
         eligible = others[~overlaps & enough & (names != name)]
         if len(eligible):
             choice = generator.choice(eligible)

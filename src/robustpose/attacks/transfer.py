@@ -1,15 +1,15 @@
-"""MI, DI and TI: gradients made to hold for other models too.
+"""MI, DI and TI: attacks that transfer better to other models.
 
 MI  Dong, Liao, Pang, Su, Zhu, Hu, Li, "Boosting Adversarial Attacks with Momentum", CVPR 2018, arXiv 1710.06081:
-    gradients, each divided by its mean absolute value, are added up
+    it accumulates gradients, each divided by its mean absolute value
 DI  Xie, Zhang, Zhou, Bai, Wang, Ren, Yuille, "Improving Transferability of Adversarial Examples with Input
-    Diversity", CVPR 2019, arXiv 1803.06978: now and then the gradient is that of the picture made smaller and
-    padded at random. The truth does not move along: by a tenth of the crop at most, which is why it is not smaller
+    Diversity", CVPR 2019, arXiv 1803.06978: with some probability the gradient is that of a shrunk and randomly
+    padded image. The truth does not move with it, so the image shrinks by a tenth at most
 TI  Dong, Pang, Su, Zhu, "Evading Defenses to Transferable Adversarial Examples by Translation-Invariant Attacks",
-    CVPR 2019, arXiv 1904.02884: the gradient is smoothed, which is its mean over shifted pictures
+    CVPR 2019, arXiv 1904.02884: it smooths the gradient, which approximates its mean over shifted images
 
-All three change the gradients of IGSM and nothing else. As in the papers, a step is eps / steps and the last
-iterate is the answer. Everyone in a batch has the same size and padding.
+All three change only the gradients of IGSM. As in the papers, a step is eps / steps and the last iterate is the
+result. Everyone in a batch gets the same size and padding.
 """
 
 from collections import deque
@@ -28,14 +28,14 @@ from robustpose.errors import RobustPoseError
 
 @dataclass(frozen=True)
 class Transfer:
-    """IGSM with momentum, diverse inputs and smoothed gradients, as far as they are asked for.
+    """IGSM with optional momentum, input diversity and smoothed gradients.
 
     steps      gradients
-    momentum   share of the gathered gradients that is kept: 1 in the paper, 0 is none
-    diversity  probability that a gradient is that of a smaller picture: 0.5 in the paper, 0 is never
-    smallest   side of the smallest of those, as a share of the picture's
-    kernel     side of the Gaussian that smooths the gradient, in pixels, an odd number; 1 is none. Its standard
-               deviation is a sixth of it, as in the paper's code
+    momentum   decay of the accumulated gradient: 1 in the paper, 0 for none
+    diversity  probability that a gradient is that of a shrunk image: 0.5 in the paper, 0 for never
+    smallest   side of the smallest shrunk image, as a share of the image's
+    kernel     side of the Gaussian that smooths the gradient, an odd number of pixels; 1 for none. Its standard
+               deviation is a sixth of the side, as in the paper's code
     """
 
     steps: int = 10
@@ -73,7 +73,7 @@ class Transfer:
             yield adv
 
     def _diverse(self, loss: Loss, generator: Generator) -> Loss:
-        """Return the loss of pictures made smaller and padded at random, or the loss itself."""
+        """Return the loss of shrunk and randomly padded images, or the loss itself."""
         if not self.diversity or float(torch.rand(1, generator=generator)) >= self.diversity:
             return loss
         share = self.smallest + (1 - self.smallest) * float(torch.rand(1, generator=generator))
@@ -82,7 +82,7 @@ class Transfer:
 
 
 def shrunk(images: Tensor, *, share: float, across: float, down: float) -> Tensor:
-    """Make pictures smaller and pad them with black to their size: 0 is at the left or top, 1 at the other end."""
+    """Shrink images and pad them with black; `across` and `down` place them from 0 (left, top) to 1."""
     height, width = images.shape[2:]
     small = (max(round(share * height), 1), max(round(share * width), 1))
     top, left = round(down * (height - small[0])), round(across * (width - small[1]))
@@ -91,7 +91,7 @@ def shrunk(images: Tensor, *, share: float, across: float, down: float) -> Tenso
 
 
 def smoothed(gradient: Tensor, *, kernel: int) -> Tensor:
-    """Smooth gradients (N, C, H, W) by a Gaussian of a side of `kernel` pixels, 0 beyond the picture."""
+    """Smooth gradients (N, C, H, W) with a Gaussian of `kernel` x `kernel` pixels, zero-padded."""
     if kernel == 1:
         return gradient
     offset = torch.arange(kernel, device=gradient.device, dtype=gradient.dtype) - kernel // 2
@@ -102,20 +102,20 @@ def smoothed(gradient: Tensor, *, kernel: int) -> Tensor:
 
 
 def mi(*, targeted: bool, steps: int | None = None) -> Transfer:
-    """Make MI-FGSM: 10 steps, unless `steps` says otherwise."""
+    """Make MI-FGSM, by default with 10 steps."""
     return Transfer(steps=10 if steps is None else steps, momentum=1.0)
 
 
 def di(*, targeted: bool, steps: int | None = None) -> Transfer:
-    """Make DI with momentum, as it is compared: 10 steps, unless `steps` says otherwise."""
+    """Make DI with momentum, as in published comparisons, by default with 10 steps."""
     return Transfer(steps=10 if steps is None else steps, momentum=1.0, diversity=0.5)
 
 
 def ti(*, targeted: bool, steps: int | None = None) -> Transfer:
-    """Make TI with momentum, a kernel of 7 pixels for crops of 128: 10 steps, unless `steps` says otherwise."""
+    """Make TI with momentum and a kernel of 7 pixels (for crops of 128), by default with 10 steps."""
     return Transfer(steps=10 if steps is None else steps, momentum=1.0, kernel=7)
 
 
 MI_SPEC = AttackSpec(make=mi, summary="IGSM with momentum, to transfer to other models")
-DI_SPEC = AttackSpec(make=di, summary="MI on images randomly made smaller and padded")
+DI_SPEC = AttackSpec(make=di, summary="MI on randomly shrunk and padded images")
 TI_SPEC = AttackSpec(make=ti, summary="MI with smoothed gradients")

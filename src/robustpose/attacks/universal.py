@@ -1,9 +1,9 @@
-"""Universal perturbations: one perturbation for all pictures, as the paper studied learns them.
+"""Universal perturbations: one perturbation for all images, learned as in the paper.
 
 After Metzen, Kumar, Brox, Fischer, "Universal Adversarial Perturbations Against Semantic Image Segmentation",
-ICCV 2017, arXiv 1704.05712: u starts at 0; for each mini-batch of training people u moves by eps / 200 along the
-sign of the gradient of the batch's loss, and is clipped to the eps ball; at the end it is scaled so that its
-largest value is eps. Here a picture with u on it is also clipped to [0, 1] before the model sees it.
+ICCV 2017, arXiv 1704.05712. The perturbation u starts at 0. Each mini-batch of training people moves it by eps /
+200 along the sign of the batch's gradient and clips it to the eps ball. At the end it is scaled so that its
+largest value is eps. Here the perturbed image is also clipped to [0, 1] before the model sees it.
 """
 
 from collections.abc import Iterable
@@ -21,11 +21,11 @@ from robustpose.types import Batch, PoseModel
 
 @dataclass(frozen=True)
 class Universal:
-    """How a universal perturbation is learned.
+    """Settings for learning a universal perturbation.
 
     eps        in [0, 1] units
-    samples    people to see, repeats counted
-    batch      people a step
+    samples    number of training people, repeats included
+    batch      people per step
     step_size  as a share of eps
     """
 
@@ -57,8 +57,8 @@ class Learned:
     """A universal perturbation.
 
     perturbation  (3, H, W), scaled so that its largest absolute value is eps, then rounded to levels k/255 inside
-                  the budget; under one level nothing is rounded
-    losses        the mean loss of each mini-batch, before its update
+                  the budget; not rounded where eps < 1/255
+    losses        mean loss of each mini-batch before its update
     """
 
     perturbation: Tensor
@@ -68,10 +68,10 @@ class Learned:
 def learn_universal(
     how: Universal, model: PoseModel, batches: Iterable[Batch], *, objective: Objective
 ) -> Learned:
-    """Learn one perturbation that leads a model away from the truth on all pictures; the model stays as it came.
+    """Learn one untargeted perturbation for all images; the model's state is restored.
 
     `batches` are how.steps mini-batches of people in the model's skeleton and input size. RobustPoseError where
-    the gradient is NaN or nothing; AttackError where the perturbation never moved.
+    there is no gradient or it is NaN; AttackError where the perturbation stays 0.
     """
     height, width = model.input_size
     perturbation = torch.zeros(3, int(height), int(width))
@@ -87,17 +87,17 @@ def learn_universal(
             losses.append(loss)
     largest = float(perturbation.abs().max())
     if largest == 0:
-        raise AttackError("the universal perturbation never moved: no gradient reached it")
+        raise AttackError("the universal perturbation is still 0: its gradient was 0")
     return Learned(perturbation=to_levels(perturbation * (how.eps / largest), eps=how.eps), losses=tuple(losses))
 
 
 def apply_universal(images: Tensor, perturbation: Tensor) -> Tensor:
-    """Lay a perturbation (3, H, W) on images (N, 3, H, W), clipped to [0, 1]."""
+    """Add a perturbation (3, H, W) to images (N, 3, H, W), clipped to [0, 1]."""
     return (images + perturbation).clamp(0.0, 1.0)
 
 
 def to_levels(perturbation: Tensor, *, eps: float) -> Tensor:
-    """Round to 8-bit levels inside the budget; under one level nothing is rounded."""
+    """Round to 8-bit levels inside the budget; not where eps < 1/255."""
     reach = int(eps * 255 + 1e-4)
     if reach < 1:
         return perturbation
@@ -105,7 +105,7 @@ def to_levels(perturbation: Tensor, *, eps: float) -> Tensor:
 
 
 def _gradient(perturbation: Tensor, model: PoseModel, batch: Batch, objective: Objective) -> tuple[Tensor, float]:
-    """Return the gradient (3, H, W) of a batch's mean loss to the perturbation, and the loss."""
+    """Return the gradient (3, H, W) of a batch's mean loss with respect to the perturbation, and the loss."""
     shared = perturbation.detach().requires_grad_(True)
     rows = torch.arange(len(batch), device=shared.device)
     aim = Aim(batch.keypoints, batch.visible, correct_radius(batch))

@@ -162,7 +162,7 @@ def augmented_with_labels(
 
 @dataclass(frozen=True)
 class _View:
-    """One augmented crop: the affine map (2, 3) from the source, whether it mirrors, the picture in [0, 1]."""
+    """One augmented crop: the affine map (2, 3) from the source, whether it mirrors, the image in [0, 1]."""
 
     crop: Floats
     flip: bool

@@ -25,7 +25,7 @@ class BatchPeople:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the pictures and their truth."""
+        """A hash of the images and their truth."""
         batch = self.batch
         digest = hashlib.sha256(repr((batch.ids, batch.skeleton.keypoints)).encode())
         for tensor in (batch.images, batch.keypoints, batch.visible, batch.head_size, batch.box_side):

@@ -1,7 +1,7 @@
 """Writes a data set's crops to a folder, with their truth in MPII's JSON form, so that others can read them.
 
-MPII counts pixels from 1. Each picture is one person's crop, so centre and scale describe the picture's middle:
-read again (robustpose.data.mpii), the crop is the picture itself.
+MPII counts pixels from 1. Each image is one person's crop, so centre and scale describe the image's middle:
+read again (robustpose.data.mpii), the crop is the image itself.
 """
 
 import json

@@ -125,7 +125,7 @@ class SlicedPeople:
         return self.last - self.first + 1
 
     def content(self, rows: Sequence[int]) -> str:
-        """Return a hash of the pictures of `rows`."""
+        """Return a hash of the images of `rows`."""
         return self.whole.content([self.first - 1 + row for row in rows])
 
     def load(self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25) -> Batch:
@@ -181,7 +181,7 @@ class JoinedPeople:
         return sum(map(len, self.parts))
 
     def content(self, rows: Sequence[int]) -> str:
-        """Return a hash of the pictures of `rows`, part by part."""
+        """Return a hash of the images of `rows`, part by part."""
         each = [self.parts[part].content(own) for part, own in self._runs(rows)]
         return sha256("\n".join(each).encode()).hexdigest()
 

@@ -60,7 +60,7 @@ class PhotoPeople:
         return all(math.isfinite(person.area) for person in self.people)
 
     def content(self, rows: Sequence[int]) -> str:
-        """Return a hash of the photos of `rows`: other pictures, or a mended one, make other results."""
+        """Return a hash of the photos of `rows`: other images, or a mended one, make other results."""
         digest = sha256()
         for name in dict.fromkeys(self.people[row].photo for row in rows):
             try:

@@ -74,7 +74,7 @@ def _content(path: Path) -> bytes:
 
 
 def _decoded(content: bytes, path: Path, how: int) -> NDArray[Any]:
-    """Decode a picture as cv2 does."""
+    """Decode an image as cv2 does."""
     try:
         decoded = cv2.imdecode(np.frombuffer(content, np.uint8), how)
     except cv2.error:  # too large for cv2

@@ -1,7 +1,7 @@
 """The embedded benchmark as a data set: rendered people, made on demand, the same on every machine.
 
-A picture is rendered at the size that is asked for and is the crop itself, so `crops` are identities and photo
-pixels are input pixels. A keypoint counts where it lies in the picture, seen or occluded.
+An image is rendered at the size that is asked for and is the crop itself, so `crops` are identities and photo
+pixels are input pixels. A keypoint counts where it lies in the image, seen or occluded.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ SAME_TRAINING_PEOPLE = frozenset({"synthpose:train:cffe1bdd303ae8e0"})
 """Fingerprints of train by earlier renderers whose training people are today's: their models stay valid.
 
 cffe1bdd303ae8e0 is renderer 3, which used BLAS. Of 200 people of 160 pixels, 0.16% of the channel values differ,
-in 50 pictures, and no keypoint does. Its head sizes, on which nothing is trained, were measured on the bare head.
+in 50 images, and no keypoint does. Its head sizes, on which nothing is trained, were measured on the bare head.
 """
 
 _PLAIN = "plain"
@@ -199,9 +199,7 @@ class RenderedPeople:
     def _side(self, input_size: tuple[int, int]) -> int:
         height, width = input_size
         if height != width:
-            raise RobustPoseError(
-                f"{self.name}: pictures are square, so input_size must be; got {height} x {width}"
-            )
+            raise RobustPoseError(f"{self.name}: images are square, so input_size must be; got {height} x {width}")
         return height
 
     def load(self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25) -> Batch:
@@ -263,7 +261,7 @@ def whole_shards(n: int) -> int:
 
 
 def _flip_order(parts: Sequence[str]) -> tuple[int, ...]:
-    """Return the class that each part becomes in a mirrored picture: left and right change places."""
+    """Return the class that each part becomes in a mirrored image: left and right change places."""
 
     def mirrored(name: str) -> str:
         if name.startswith("left_"):
@@ -286,7 +284,7 @@ def open_rendered(spec: str = "", images: Path | None = None) -> RenderedPeople:
     from robustpose.data.synthpose.ingredients import left_out
 
     if images is not None:
-        raise RobustPoseError(f"synthpose renders its pictures and takes no photo folder; got --images {images}")
+        raise RobustPoseError(f"synthpose renders its images and takes no photo folder; got --images {images}")
     split, *words = (spec or "val").split(",")
     if split not in PEOPLE:
         raise unknown_name("split of synthpose", split, PEOPLE)

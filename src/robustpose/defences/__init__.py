@@ -1,7 +1,7 @@
-"""Defences: what is put around a model, PoseModel -> PoseModel. An attack on a defended model goes through it.
+"""Defences: functions PoseModel -> PoseModel. Attacks on a defended model are computed through the defence.
 
-A model behind a defence is written NAME:MODEL, as in 'flip:shg2' or 'median3:onnx:PATH'. Of several defences the
-first one sees the images first.
+A defended model is written NAME:MODEL, as in 'flip:shg2' or 'median3:onnx:PATH'. With several defences the first
+one is applied to the images first.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from robustpose.models.specs import ModelSpec
 from robustpose.types import PoseModel, versioned
 
 DEFENCES: dict[str, DefenceSpec] = {
-    "flip": DefenceSpec(flip_tested, summary="Mean with the answer to the mirrored image"),
+    "flip": DefenceSpec(flip_tested, summary="Average with the prediction on the mirrored image"),
     "box3": DefenceSpec(smoothed(lambda images: box(images, size=3)), summary="Box filter, 3x3 pixels"),
     "box5": DefenceSpec(smoothed(lambda images: box(images, size=5)), summary="Box filter, 5x5 pixels"),
     "gaussian1": DefenceSpec(
@@ -42,7 +42,7 @@ def defence_named(name: str) -> DefenceSpec:
 
 
 def defended(opened: OpenedModel, name: str) -> OpenedModel:
-    """Put an opened model behind a defence; RobustPoseError where the model cannot have it."""
+    """Put a defence in front of an opened model; RobustPoseError where the model does not support it."""
     spec = defence_named(name)
     title = f"{name}:{opened.name}"
     try:
@@ -51,23 +51,24 @@ def defended(opened: OpenedModel, name: str) -> OpenedModel:
         raise RobustPoseError(f"{title}: {error}") from None
     if not isinstance(model, PoseModel):
         raise RobustPoseError(
-            f"{title}: a defence returns a model with skeleton, input_size and head, got {type(model).__name__}"
+            f"{title}: a defence must return a model with skeleton, input_size and head, got "
+            f"{type(model).__name__}"
         )
     taken, given = (tuple(map(int, each.input_size)) for each in (opened.module, model))
     if taken != given or model.skeleton != opened.module.skeleton:
         raise RobustPoseError(
-            f"{title}: a defence leaves the crop and the skeleton of a model as they are, {taken} and "
+            f"{title}: a defence must not change the model's input size and skeleton, {taken} and "
             f"{opened.module.skeleton.name}, got {given} and {model.skeleton.name}"
         )
     if isinstance(model, nn.Module):
         model.eval()
-    what = "flip test" if name == "flip" else name  # as older results have it
+    what = "flip test" if name == "flip" else name  # the fingerprints of older results
     fingerprint = hashlib.sha256(f"{what} of {opened.fingerprint}".encode()).hexdigest()
     return OpenedModel(name=title, module=model, fingerprint=versioned(fingerprint, spec.version))
 
 
 def split_defences(spec: str) -> tuple[list[str], str]:
-    """Split what a model is written as into its defences, from the outermost, and the model without them."""
+    """Split NAME:...:MODEL into the names of the defences, the outermost first, and the model."""
     names: list[str] = []
     while (first := spec.partition(":"))[0] in DEFENCES:
         names.append(first[0])
@@ -76,13 +77,13 @@ def split_defences(spec: str) -> tuple[list[str], str]:
 
 
 def open_defended(spec: str, *, card: Path | ModelSpec | None = None) -> OpenedModel:
-    """Open a model by name, behind the defences that are written before it: see open_model.
+    """Open a model by name with the defences written before it: see open_model.
 
-    RobustPoseError for what cannot be opened, and for an unknown defence.
+    RobustPoseError for a model that cannot be opened, and for an unknown defence.
     """
     names, model = split_defences(spec)
     if names and not model:
-        raise RobustPoseError(f"{names[-1]} needs to be told which model to defend: {names[-1]}:shg2")
+        raise RobustPoseError(f"{names[-1]} needs a model to defend, such as {names[-1]}:shg2")
     first, colon, rest = model.partition(":")
     if colon and not is_model(model) and is_model(split_defences(rest)[1]):
         raise unknown_name("defence", first, DEFENCES)
@@ -93,7 +94,7 @@ def open_defended(spec: str, *, card: Path | ModelSpec | None = None) -> OpenedM
 
 
 def behind(defence: str, models: tuple[str, ...]) -> tuple[str, ...]:
-    """Write models as behind a defence, by name; RobustPoseError for an unknown one. An empty name is none."""
+    """Return the names of models behind a defence; unchanged for ''. RobustPoseError for an unknown defence."""
     if not defence:
         return models
     defence_named(defence)
@@ -101,5 +102,5 @@ def behind(defence: str, models: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def spec_is_for(spec: str) -> bool:
-    """Say whether a model, behind defences or not, is one that a model spec describes."""
+    """Say whether a model, with or without defences, is described by a model spec."""
     return takes_spec(split_defences(spec)[1])

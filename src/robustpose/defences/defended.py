@@ -1,4 +1,4 @@
-"""What a defence is, and a model behind one."""
+"""DefenceSpec, and a model behind a defence."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Answer = Callable[[PoseModel, Tensor], PoseOutput]
 class DefenceSpec:
     """A defence.
 
-    make     puts a model behind it; the model that comes of it takes the same crops and has the same skeleton
+    make     returns the defended model, which must have the same input size and skeleton
     summary  one line that says what it does
     version  raised when it computes something else; part of the keys of stored results
     """
@@ -26,9 +26,9 @@ class DefenceSpec:
 
 
 class Defended(nn.Module):
-    """A model that answers images by way of a function of itself and the images; satisfies PoseModel.
+    """A model whose output is `answer(model, images)`; satisfies PoseModel.
 
-    forward: images (N, 3, H, W) in [0, 1] -> PoseOutput. Gradients flow through the function.
+    forward: images (N, 3, H, W) in [0, 1] -> PoseOutput. Gradients flow through `answer`.
     """
 
     def __init__(self, model: PoseModel, answer: Answer) -> None:
@@ -54,5 +54,5 @@ class Defended(nn.Module):
         return self.model.head
 
     def forward(self, images: Tensor) -> PoseOutput:
-        """Find keypoints; see the class for shapes."""
+        """Predict keypoints; see the class for shapes."""
         return self.answer(self.model, images)

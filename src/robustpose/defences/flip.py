@@ -1,8 +1,8 @@
-"""Flip test: a model's answer averaged with its answer to the mirrored image, as published scores often are.
+"""Flip test: the output is averaged with the output for the mirrored image, as published scores often are.
 
-Raw outputs are averaged before they are decoded, as in the code of Newell et al. 2016 (arXiv 1603.06937) and Sun
-et al. 2019 (arXiv 1902.09212). Scores that a model gives beside its coordinates are averaged, too; those that a
-head decodes are read from the averaged output. A flip test costs twice the passes.
+Raw outputs are averaged before decoding, as in the code of Newell et al. 2016 (arXiv 1603.06937) and Sun et al.
+2019 (arXiv 1902.09212). Scores that a model returns beside its coordinates are averaged too; scores that the head
+decodes come from the averaged output. A flip test needs twice the passes.
 """
 
 import torch
@@ -15,11 +15,10 @@ from robustpose.types import DescribedHead, MirroringHead, PoseModel, PoseOutput
 
 
 def flip_tested(model: PoseModel) -> PoseModel:
-    """Return a model with a flip test; RobustPoseError where its head cannot be mirrored."""
+    """Return a model with a flip test; RobustPoseError where its head does not support mirroring."""
     if not isinstance(model.head, MirroringHead):
         raise RobustPoseError(
-            f"its head, {type(model.head).__name__}, does not say how its output is mirrored; a flip test needs a "
-            "method mirrored(raw, order)"
+            f"a flip test needs a head with a method mirrored(raw, order), which {type(model.head).__name__} lacks"
         )
     return Defended(model, _both_ways)
 
@@ -27,7 +26,7 @@ def flip_tested(model: PoseModel) -> PoseModel:
 def _both_ways(model: PoseModel, images: Tensor) -> PoseOutput:
     head, order = model.head, model.skeleton.flip_order
     assert isinstance(head, MirroringHead)
-    # One pass of twice the images: a model that runs twice cannot be searched by its fused copy.
+    # One pass with twice the images: a model whose layers run twice cannot be fused.
     both = model(torch.cat([images, geometry.flip_images(images)]))
     halves = [raw.chunk(2) for raw in both.stages]
     stages = tuple((plain + head.mirrored(mirrored, order)) / 2 for plain, mirrored in halves)

@@ -1,8 +1,7 @@
-"""Smoothing filters before a model, each colour channel by itself; the border repeats its last pixel.
+"""Smoothing filters in front of a model, per colour channel; border pixels are replicated.
 
-Jain et al. (arXiv 1908.06401) smooth attacked images before the model sees them, and their attacker does not know
-of it. A model behind a filter is attacked through the filter; torch has a gradient for each, the median's among
-them.
+Jain et al. (arXiv 1908.06401) smooth attacked images, and their attacker does not know of the filter. Here attacks
+go through the filter; all filters are differentiable in torch, including the median.
 """
 
 from collections.abc import Callable
@@ -25,8 +24,7 @@ def smoothed(smooth: Filter) -> Callable[[PoseModel], PoseModel]:
         seen = smooth(images)
         if seen.shape != images.shape:
             raise RobustPoseError(
-                f"a filter must return images of the size that it is given, {tuple(images.shape[2:])}, got "
-                f"{tuple(seen.shape[2:])}"
+                f"a filter must not change the image size {tuple(images.shape[2:])}, got {tuple(seen.shape[2:])}"
             )
         return model(seen)
 

@@ -1,4 +1,4 @@
-"""Metrics: pure functions of the table of predictions."""
+"""Metrics: pure functions of a table of predictions."""
 
 from typing import Protocol, runtime_checkable
 
@@ -35,10 +35,10 @@ METRICS: dict[str, Metric] = {
 
 @runtime_checkable
 class TableOf(Protocol):
-    """A metric that is another one in a benchmark's own layout: printed and in --json, not in results.csv.
+    """A metric that shows another metric in a benchmark's own layout: printed and in --json, not in results.csv.
 
-    table_of  the metric, of METRICS; where the study's is another, the table is not shown
-    title     what it is called above its columns
+    table_of  name of the other metric in METRICS; the table is shown only if it is the study's main metric
+    title     heading of the table
     """
 
     table_of: str
@@ -47,28 +47,28 @@ class TableOf(Protocol):
 
 @runtime_checkable
 class HasRemarks(Protocol):
-    """A metric that says how its numbers of a table are to be read."""
+    """A metric with remarks on how to interpret its numbers for a table."""
 
     def facts(self, table: Table, /) -> dict[str, object]:
-        """Return what --json has beside the numbers."""
+        """Return the facts that --json shows beside the numbers."""
         ...
 
     def remarks(self, table: Table, /) -> tuple[str, ...]:
-        """Return what weakens the numbers, each as said of the model: 'is equally sure of everyone, ...'."""
+        """Return caveats, each with the model as its subject: 'has equal scores for everyone, ...'."""
         ...
 
 
 def main_metrics() -> dict[str, Pck]:
-    """Return the metrics that can be a study's main one: means over correct keypoints, with a radius to attack."""
+    """Return the metrics that can be a study's main metric: those in which a radius decides what is correct."""
     return {name: metric for name, metric in METRICS.items() if isinstance(metric, Pck)}
 
 
 def main_metric(name: str) -> Pck:
-    """Return a study's main metric by name; RobustPoseError where it is unknown or cannot be one."""
+    """Return a study's main metric by name; RobustPoseError for an unknown or unsuitable one."""
     known = main_metrics()
     if name in METRICS and name not in known:
         raise RobustPoseError(
-            f"metric {name!r} is no mean over keypoints, so it cannot be a study's main one; "
+            f"metric {name!r} is not a mean over keypoints, so it cannot be a study's main metric; "
             f"known: {', '.join(sorted(known))}"
         )
     if name not in known:
@@ -77,7 +77,7 @@ def main_metric(name: str) -> Pck:
 
 
 def metrics_beside(main: str, table: Table) -> dict[str, Metric]:
-    """Return the metrics that are defined on a table, beside a study's main one."""
+    """Return the metrics that are defined on a table and reported beside a study's main metric."""
     return {
         name: metric
         for name, metric in METRICS.items()
@@ -88,7 +88,7 @@ def metrics_beside(main: str, table: Table) -> dict[str, Metric]:
 
 
 def number_name(metric: Metric, number: str) -> str:
-    """Return what results.csv calls one of a metric's numbers: OKS AP, OKS AR(L), mean OKS; its name for 'all'."""
+    """Return the name of a metric's number in results.csv: OKS AP, OKS AR(L), mean OKS; for 'all' the metric's."""
     if number in (ALL, "mean"):
         return metric.name if number == ALL else f"mean {metric.name}"
     return f"{metric.name} {number}"

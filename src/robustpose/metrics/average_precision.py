@@ -1,7 +1,8 @@
-"""From COCO's matching to its ten keypoint scores, in sums that can be redrawn; exactly those of COCOeval.
+"""COCO's ten keypoint scores from its matching, equal to COCOeval's, with weights for a bootstrap over photos.
 
-AP, AR          the mean over OKS thresholds 0.50, 0.55, ..., 0.95
-AP50 and so on  at one threshold; (M), (L): of people of 32^2 to 96^2, and of more than 96^2 photo pixels of area
+AP, AR          mean over the OKS thresholds 0.50, 0.55, ..., 0.95
+AP50, AP75, ..  at one threshold
+(M), (L)        people with an area of 32^2 to 96^2, and of more than 96^2 photo pixels
 """
 
 from collections.abc import Mapping
@@ -24,11 +25,12 @@ _RECALLS = np.linspace(0.0, 1.0, 101)
 
 @dataclass(frozen=True)
 class Matches:
-    """Answers matched with people of one range of areas, by falling score.
+    """Predictions matched with people of one range of areas, in order of falling score.
 
-    right, wrong  (T, M) whether each of M answers is right, or wrong, at each of T thresholds; or neither: ignored
-    photo         (M,) the row of its photo
-    people        (P,) how many people each photo counts
+    right, wrong  (T, M) whether each of M predictions is right or wrong at each of T thresholds; ignored if
+                  neither
+    photo         (M,) index of the prediction's photo
+    people        (P,) number of counted people in each photo
     """
 
     right: Bools
@@ -38,14 +40,14 @@ class Matches:
 
 
 def range_of(score: str) -> str:
-    """Return the range of areas of the people whom a score counts: all, medium or large."""
+    """Return the range of areas that a score covers: all, medium or large."""
     return _RANGE_OF.get(score, "all")
 
 
 def matched(evaluator: Any) -> dict[str, Matches]:
-    """Read who was matched with whom, by range of areas, from an evaluator that has evaluated one category.
+    """Read the matches for each range of areas from an evaluator that has evaluated one category.
 
-    Any that has pycocotools' names will do: photos are found by their id and range, wherever they lie.
+    It may be any object with the attributes of pycocotools' COCOeval; its photos may be in any order.
     """
     photos, thresholds = evaluator.params.imgIds, len(evaluator.params.iouThrs)
     evaluated = {(each["image_id"], *each["aRng"]): each for each in evaluator.evalImgs if each is not None}
@@ -58,7 +60,7 @@ def matched(evaluator: Any) -> dict[str, Matches]:
         for row, each in seen.items():
             people[row] = np.count_nonzero(np.asarray(each["gtIgnore"]) == 0)
         scores = np.concatenate([np.zeros(0), *(each["dtScores"] for each in seen.values())])
-        order = np.argsort(-scores, kind="mergesort")  # as officially: equal scores stay in the order of the file
+        order = np.argsort(-scores, kind="mergesort")  # as in COCOeval: equal scores keep the order of the file
         none = np.zeros((thresholds, 0))
         match = np.concatenate([none, *(each["dtMatches"] for each in seen.values())], axis=1)[:, order] > 0
         ignored = np.concatenate([none, *(each["dtIgnore"] for each in seen.values())], axis=1)[:, order] > 0
@@ -73,7 +75,7 @@ def matched(evaluator: Any) -> dict[str, Matches]:
 
 
 def summary(found: Mapping[str, Matches], weights: Floats) -> dict[str, Floats]:
-    """Return the ten official scores (D,) in percent, each photo taken weights (D, P) times; NaN: undefined."""
+    """Return the ten official scores (D,) in percent, with photos weighted by (D, P); NaN where undefined."""
     by_range = {name: accumulate(matches, weights) for name, matches in found.items()}
     scores: dict[str, Floats] = {}
     for name in (*AP, *AR):
@@ -86,14 +88,14 @@ def summary(found: Mapping[str, Matches], weights: Floats) -> dict[str, Floats]:
 
 
 def accumulate(matches: Matches, weights: Floats) -> tuple[Floats, Floats]:
-    """Return precision (D, T, 101) at recalls 0, 0.01, ..., 1, and the recall reached (D, T); NaN without people.
+    """Return precision (D, T, 101) at recalls 0, 0.01, ..., 1, and the final recall (D, T); NaN without people.
 
-    COCOeval.accumulate's arithmetic, with each photo taken weights (D, P) times.
+    The arithmetic of COCOeval.accumulate, with photos weighted by (D, P).
     """
     thresholds, answers = matches.right.shape
     precision = np.full((len(weights), thresholds, len(_RECALLS)), np.nan)
     recall = np.full((len(weights), thresholds), np.nan)
-    best = np.zeros((thresholds, answers + 1))  # beyond the recall that is reached, precision is 0
+    best = np.zeros((thresholds, answers + 1))  # beyond the final recall, precision is 0
     for draw, weight in enumerate(weights):
         people = weight @ matches.people
         if people == 0:

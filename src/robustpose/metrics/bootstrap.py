@@ -1,8 +1,8 @@
-"""Scores with 95% bootstrap intervals, of any metric.
+"""Scores with 95% bootstrap intervals, for any metric.
 
-A metric says what is redrawn with replacement: people, each with all their keypoints, or photos, each with all
-their people. A clean and an attacked table redraw the same units, so the interval of a relative score is that of
-the paired ratio. Percentile intervals: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13.
+A metric states the unit that is redrawn with replacement: people, each with all keypoints, or photos, each with
+all people. Clean and attacked tables redraw the same units, so the interval of a relative score is that of the
+paired ratio. Percentile intervals: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13.
 """
 
 from collections.abc import Mapping
@@ -22,8 +22,10 @@ Unit = Literal["people", "photos"]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number in percent, its 95% interval, and the number of people behind it; NaN where undefined,
-    which for the interval of one person it is."""
+    """A number in percent, its 95% interval, and its number of people.
+
+    NaN where undefined; the interval is undefined for one person.
+    """
 
     value: float
     low: float
@@ -35,9 +37,9 @@ class Estimate:
 class Scores:
     """The numbers of a table by name, NaN where undefined.
 
-    draws   (D,) of each number, units redrawn
-    people  how many people each number counts
-    units   how many of the redrawn units they are in
+    draws   (D,) bootstrap samples of each number
+    people  number of people that each number counts
+    units   number of redrawn units with such people
     """
 
     values: Mapping[str, float]
@@ -47,15 +49,15 @@ class Scores:
 
 
 class Metric(Protocol):
-    """A function of a table: named numbers, NaN where undefined.
+    """A function of a table that returns named numbers, NaN where undefined.
 
-    name     what tables and results.csv call it
-    redraws  the unit of its bootstrap: people; or photos, where the people of a photo depend on each other
+    name     name in tables and results.csv
+    redraws  unit of the bootstrap: people, or photos where the predictions of a photo affect each other
     """
 
     @property
     def name(self) -> str:
-        """The field's name for it."""
+        """The usual name of the metric."""
         ...
 
     @property
@@ -74,18 +76,18 @@ class Metric(Protocol):
 
 @runtime_checkable
 class ScoresRedraws(Protocol):
-    """A metric that scores all redraws at once, which is faster than table by table."""
+    """A metric that scores all bootstrap samples at once, which is faster than one by one."""
 
     def scores(self, table: Table, /, *, seed: int = 0) -> Scores:
-        """Return the numbers of a table and of its redraws."""
+        """Return the numbers of a table and of its bootstrap samples."""
         ...
 
 
 def scores_of(metric: Metric, table: Table, *, seed: int = 0) -> Scores:
-    """Score a table and its redraws.
+    """Score a table and its bootstrap samples.
 
-    Without a method of the metric's own, every redraw is a table: a photo drawn twice is two photos of the same
-    people. n is then the number of people with a keypoint that counts.
+    If the metric is no ScoresRedraws, it is called on one table per sample, in which a photo drawn twice is two
+    photos. n is then the number of people with a counted keypoint.
     """
     if isinstance(metric, ScoresRedraws):
         return metric.scores(table, seed=seed)
@@ -103,18 +105,18 @@ def scores_of(metric: Metric, table: Table, *, seed: int = 0) -> Scores:
 
 
 def score(table: Table, metric: Metric, *, seed: int = 0) -> dict[str, Estimate]:
-    """Score a table: each number of the metric with its interval."""
+    """Score a table: return each number of the metric with its interval."""
     return with_intervals(scores_of(metric, table, seed=seed))
 
 
 def relative(clean: Table, attacked: Table, metric: Metric, *, seed: int = 0) -> dict[str, Estimate]:
-    """Score an attack: 100 x attacked / clean, over the people that both tables hold."""
+    """Score an attack: return 100 x attacked / clean over the people that both tables share."""
     before, after = (scores_of(metric, table, seed=seed) for table in pair(clean, attacked))
     return relative_scores(before, after)
 
 
 def difference(before: Table, after: Table, metric: Metric, *, seed: int = 0) -> dict[str, Estimate]:
-    """Score a change of models: after - before in percentage points, over the people that both tables hold."""
+    """Compare two models: return after - before in percentage points over the people that both tables share."""
     old, new = (scores_of(metric, table, seed=seed) for table in pair(before, after))
     return {
         name: _estimate(old, name, np.asarray(new.values[name] - value), new.draws[name] - old.draws[name])
@@ -123,7 +125,7 @@ def difference(before: Table, after: Table, metric: Metric, *, seed: int = 0) ->
 
 
 def with_intervals(scores: Scores) -> dict[str, Estimate]:
-    """Return each number with its interval; n is the number of people that it counts."""
+    """Return each number with its interval and its number of people n."""
     return {
         name: _estimate(scores, name, np.asarray(value), scores.draws[name])
         for name, value in scores.values.items()
@@ -131,7 +133,7 @@ def with_intervals(scores: Scores) -> dict[str, Estimate]:
 
 
 def relative_scores(clean: Scores, attacked: Scores) -> dict[str, Estimate]:
-    """Return 100 x attacked / clean, of two tables of the same people redrawn with the same seed."""
+    """Return 100 x attacked / clean for two tables of the same people, redrawn with the same seed."""
     return {
         name: _estimate(
             clean,
@@ -144,7 +146,7 @@ def relative_scores(clean: Scores, attacked: Scores) -> dict[str, Estimate]:
 
 
 def gathered(numbers: Mapping[str, tuple[Scores, str]]) -> Scores:
-    """Make scores of numbers of others: new name -> (scores, name there)."""
+    """Collect numbers of other scores under new names: new name -> (scores, name there)."""
     return Scores(
         values={name: found.values[there] for name, (found, there) in numbers.items()},
         draws={name: found.draws[there] for name, (found, there) in numbers.items()},
@@ -154,7 +156,7 @@ def gathered(numbers: Mapping[str, tuple[Scores, str]]) -> Scores:
 
 
 def redraws(n: int, *, seed: int) -> Floats:
-    """Draw how often each unit takes part (DRAWS, N); the rows sum to N."""
+    """Draw how often each unit occurs in each bootstrap sample (DRAWS, N); rows sum to N."""
     if n == 0:
         return np.zeros((DRAWS, 0))
     generator = np.random.default_rng(seed)
@@ -162,11 +164,11 @@ def redraws(n: int, *, seed: int) -> Floats:
 
 
 def from_draws(value: Floats, draws: Floats, n: int) -> Estimate:
-    """Make an estimate of a value and its bootstrap draws."""
+    """Return the estimate of a value and its bootstrap samples."""
     draws = draws[np.isfinite(draws)]
     if not np.isfinite(value):
         return Estimate(value=float("nan"), low=float("nan"), high=float("nan"), n=n)
-    if n < 2 or len(draws) == 0:  # redrawing one person says nothing of others
+    if n < 2 or len(draws) == 0:  # one person gives no interval
         return Estimate(value=float(value), low=float("nan"), high=float("nan"), n=n)
     tail = (100.0 - LEVEL) / 2
     low, high = np.percentile(draws, [tail, 100.0 - tail])
@@ -174,7 +176,7 @@ def from_draws(value: Floats, draws: Floats, n: int) -> Estimate:
 
 
 def _estimate(scores: Scores, name: str, value: Floats, draws: Floats) -> Estimate:
-    enough = scores.units[name] > 1  # redrawing one photo says nothing of others
+    enough = scores.units[name] > 1  # one unit gives no interval
     return from_draws(value, draws if enough else draws[:0], scores.people[name])
 
 
@@ -185,16 +187,16 @@ def _ratio(after: Floats, before: Floats) -> Floats:
 
 
 def _members(table: Table, unit: Unit) -> list[NDArray[np.intp]]:
-    """Return the rows of each unit; ValueError where the photos are not known."""
+    """Return the rows of each unit; ValueError where photos are unknown."""
     if unit == "people":
         return [np.array([row]) for row in range(len(table))]
     if table.photo is None:
-        raise ValueError("photos cannot be redrawn: the table does not say which photos people are in")
+        raise ValueError("photos cannot be redrawn: the table does not say which photo each person is in")
     return [np.flatnonzero(table.photo == name) for name in dict.fromkeys(table.photo.tolist())]
 
 
 def _taken(table: Table, members: list[NDArray[np.intp]], times: NDArray[np.int_]) -> Table:
-    """Return the table with each unit taken some number of times; a photo's copies have names of their own."""
+    """Return the table with each unit repeated `times`; copies of a photo get new names."""
     taken = [(rows, copy) for rows, number in zip(members, times, strict=True) for copy in range(number)]
     made = table.take([row for rows, _ in taken for row in rows.tolist()])
     if made.photo is None:

@@ -1,36 +1,34 @@
-"""COCO's keypoint scores as pycocotools gives them: OKS, and average precision and recall over its thresholds.
+"""COCO's keypoint scores, equal to pycocotools': OKS, and average precision (AP) and recall (AR).
 
 Lin et al. 2014, "Microsoft COCO: Common Objects in Context", arXiv 1405.0312; cocodataset.org/#keypoints-eval;
 Ronchi and Perona 2017, "Benchmarking and Error Diagnosis in Multi-Instance Pose Estimation", arXiv 1707.05388.
 
-**OKS**, object keypoint similarity, says how near a predicted pose is to the true one, from 0 to 1:
+**OKS**, object keypoint similarity, measures from 0 to 1 how close a predicted pose is to the true one:
 
     OKS = mean over the labelled keypoints i of exp(-d_i^2 / (2 * s^2 * k_i^2)),   k_i = 2 * sigma_i
 
-d_i is the distance between prediction and truth, s^2 the area of the annotation: COCO's field `area`, which is
-that of the person's segmentation and not of the box. The sigmas are COCO's constants, a tenth of .26 nose, .25
-eyes, .35 ears, .79 shoulders, .72 elbows, .62 wrists, 1.07 hips, .87 knees and .89 ankles: skeletons.COCO_17.
-The mean OKS is the mean over people of the OKS of the answer given for them: no ranking and no matching.
+d_i is the distance between prediction and truth. s^2 is the annotation's field `area`: the area of the person's
+segmentation, not of the box. The sigmas are COCO's constants (skeletons.COCO_17). The mean OKS is the mean over
+people of the OKS of their own predictions, without ranking or matching.
 
-**True boxes** (`oks`). A model is asked once for each person that takes part, in the crop of that person's true
-box, and the answer is ranked by the mean of its keypoints' scores. The truth is exactly these people. Crowds and
-people without a labelled keypoint are not asked for, so they are no truth; an answer that fits one of them is
-wrong, where the official code would ignore it. People without an area do not take part.
+**True boxes** (`oks`). The model predicts one pose per person, in the crop of the true box. Predictions are ranked
+by the mean of their keypoints' scores. The ground truth is exactly these people: those with an area and a labelled
+keypoint. A prediction that matches a crowd or an unlabelled person is wrong; the official code would ignore it.
 
-**A detector's boxes** (`oks_detected`). The official evaluation, of all annotations of the photos. The answer of a
-detection is ranked by the detector's score times the mean of its keypoints' scores. Nothing is suppressed after
-the model (no OKS-NMS), and no answer is averaged with that of the mirrored crop. Crowds and people without a
-labelled keypoint are ignored as officially: an answer that fits one is neither right nor wrong. People whom no
-detection found are missed. The photos are those of which every detection was asked, and, up to the last of them
-by name, those without any.
+**A detector's boxes** (`oks_detected`). The official evaluation on all annotations of the photos. Predictions are
+ranked by the detector's score times the mean of their keypoints' scores. There is no OKS-NMS and no flip test. As
+in the official code, predictions that match crowds or unlabelled people are ignored, and people whom the detector
+missed count as missed. The photos are those with every detection predicted, and those without detections up to the
+last of these by name.
 
-**Matching is the official code's.** Precision and recall are summed in average_precision.py, so that photos can be
-redrawn; tests require the ten scores to equal COCOeval's own. AP is no mean over people: the answers of one photo
-compete for the same people, and all answers are ranked together, so the bootstrap redraws photos. The scores are
-over the keypoints that the data and every model of a study share; only with all 17 are they those of COCO's tool.
+**Matching** is pycocotools'. average_precision.py sums precision and recall, so that the bootstrap can redraw
+photos; tests require the ten scores to equal COCOeval's. AP is not a mean over people: the predictions in a photo
+compete for the same people, and all predictions are ranked together. So the bootstrap redraws photos. The scores
+are over the keypoints that the data and every model of a study share; they equal those of COCO's tool only with
+all 17.
 
-**A model without scores has no ranking.** AP depends on which answer is trusted more; where all scores are equal
-(DeepPose, which gives coordinates only) the official code ranks by the order of the file. AR hardly depends on it.
+**A model without scores has no ranking.** Where all scores are equal (DeepPose, which predicts only coordinates),
+the official code ranks by the order of the file, and AP depends on it. AR hardly does.
 """
 
 import contextlib
@@ -54,27 +52,26 @@ if TYPE_CHECKING:
 MEAN = "mean"
 
 _PERSON = 1
-_UNSURE = "is equally sure of everyone, so OKS AP ranks its answers by the order of the file"
+_UNSURE = "has equal scores for everyone, so OKS AP ranks its predictions by the order of the file"
 
 
 def sigmas_of(skeleton: Skeleton) -> Floats:
-    """Return each keypoint's constant (K,): the skeleton's own, else COCO's by name, NaN where it has none."""
+    """Return each keypoint's OKS constant (K,): the skeleton's own, else COCO's by name, else NaN."""
     named = dict(zip(COCO_17.keypoints, COCO_17.sigmas, strict=True))
     return np.array(skeleton.sigmas or [named.get(name, np.nan) for name in skeleton.keypoints])
 
 
 def oks(predicted: Floats, truth: Floats, visible: Bools, *, area: Floats, sigmas: Floats) -> Floats:
-    """Return the similarity (N,) of poses (N, K, 2) to the truth, over the keypoints labelled `visible` (N, K).
+    """Return the OKS (N,) of poses (N, K, 2), over the keypoints labelled `visible` (N, K).
 
-    area (N,) in the square of the points' unit, sigmas (K,). A broken prediction (NaN or infinite) is as far as
-    can be. NaN for people without a labelled keypoint (the official code ignores them by their box; here nobody is
-    asked to find them) or an area; a keypoint without a sigma does not count.
+    area (N,) in the square of the points' unit, sigmas (K,). A prediction that is NaN or infinite has similarity
+    0. NaN for people without an area or a labelled keypoint. Keypoints without a sigma do not count.
     """
     counts = visible & np.isfinite(sigmas)
     with np.errstate(invalid="ignore", over="ignore"):
         squares = ((predicted - truth) ** 2).sum(axis=2)
     squares = np.where(np.isnan(squares), np.inf, squares)
-    # the area cannot be 0 in the official code either
+    # as in the official code, the area is never 0
     exponents = squares / (2 * sigmas) ** 2 / (area + np.spacing(1))[:, None] / 2
     similar = np.where(counts, np.exp(-exponents), 0.0)
     with np.errstate(invalid="ignore"):
@@ -84,13 +81,13 @@ def oks(predicted: Floats, truth: Floats, visible: Bools, *, area: Floats, sigma
 
 @dataclass(frozen=True)
 class Oks:
-    """COCO's AP, AR and mean OKS of people in their true boxes; beside the main metric where people have areas."""
+    """COCO's AP, AR and mean OKS with true boxes; reported beside the main metric where people have areas."""
 
     name: str = "OKS"
     redraws: Literal["photos"] = "photos"
 
     def defined(self, table: Table) -> bool:
-        """Say whether the boxes are true ones and anyone who counts has an area."""
+        """Say whether the boxes are true ones and anyone has an area and a labelled keypoint."""
         needed = (table.area, table.crops, table.score, table.photo)
         known = all(array is not None for array in needed)
         return table.detected is None and known and len(counted(table)) > 0
@@ -100,7 +97,7 @@ class Oks:
         return self.scores(table).values
 
     def scores(self, table: Table, *, seed: int = 0) -> Scores:
-        """Score a table and its redraws; ValueError where it lacks areas, crops, scores or photos."""
+        """Score a table and its bootstrap samples; ValueError without areas, crops, scores or photos."""
         people = counted(table)
         names, photo = photos_of(people)
         found = _scores(matched(evaluated(people)), seed=seed)
@@ -113,17 +110,17 @@ class Oks:
         )
 
     def facts(self, table: Table) -> dict[str, object]:
-        """Return what --json says beside the scores."""
+        """Return the facts that --json shows beside the scores."""
         return _facts(table, "true")
 
     def remarks(self, table: Table) -> tuple[str, ...]:
-        """Say what weakens the scores of a table."""
+        """Return caveats about the scores of a table."""
         return () if is_ranked(table) else (_UNSURE,)
 
 
 @dataclass(frozen=True)
 class DetectedOks:
-    """COCO's AP and AR with a detector's boxes; beside the main metric with --detections."""
+    """COCO's AP and AR with a detector's boxes; reported beside the main metric with --detections."""
 
     name: str = "OKS"
     redraws: Literal["photos"] = "photos"
@@ -137,31 +134,31 @@ class DetectedOks:
         return self.scores(table).values
 
     def scores(self, table: Table, *, seed: int = 0) -> Scores:
-        """Score a table and its redraws; ValueError where it lacks detections, crops, scores or photos."""
+        """Score a table and its bootstrap samples; ValueError without detections, crops, scores or photos."""
         return _scores(matched(evaluated_detections(table)), seed=seed)
 
     def facts(self, table: Table) -> dict[str, object]:
-        """Return what --json says beside the scores."""
+        """Return the facts that --json shows beside the scores."""
         return _facts(table, "detected")
 
     def remarks(self, table: Table) -> tuple[str, ...]:
-        """Say what weakens the scores of a table."""
+        """Return caveats about the scores of a table."""
         return () if is_ranked(table) else (_UNSURE,)
 
 
 def is_ranked(table: Table) -> bool:
-    """Say whether the model's scores put its answers in an order: not where all are equal."""
+    """Say whether the model's scores rank its predictions, that is, are not all equal."""
     return len(np.unique(_known(counted(table).score))) > 1
 
 
 def counted(table: Table) -> Table:
-    """Return who takes part: people with an area and a labelled keypoint that COCO has a constant for."""
+    """Return the people who count: those with an area and a labelled keypoint with an OKS constant."""
     labelled = (table.visible & np.isfinite(sigmas_of(table.skeleton))).any(axis=1)
     return table.take(np.flatnonzero(labelled & np.isfinite(_known(table.area))).tolist())
 
 
 def similarities(table: Table) -> Floats:
-    """Return the OKS (N,) of each person's own answer, in photo pixels."""
+    """Return the OKS (N,) of each person's own prediction, in photo pixels."""
     return oks(
         in_photo(table.predicted, table),
         in_photo(table.keypoints, table),
@@ -173,19 +170,19 @@ def similarities(table: Table) -> Floats:
 
 def in_photo(points: Floats, table: Table) -> Floats:
     """Map points (N, K, 2) of a table back to photo pixels."""
-    with np.errstate(invalid="ignore"):  # broken answers and unlabelled truth may be NaN
+    with np.errstate(invalid="ignore"):  # predictions and unlabelled truth may be NaN
         return uncrop_points(points, _known(table.crops))
 
 
 def photos_of(table: Table) -> tuple[list[str], NDArray[np.intp]]:
-    """Return the photos in the table's order, and the row (N,) of each person's."""
+    """Return the photos in the table's order, and the index (N,) of each person's photo."""
     names = _known(table.photo).tolist()
     rows = {name: row for row, name in enumerate(dict.fromkeys(names))}
     return list(rows), np.array([rows[name] for name in names], dtype=np.intp)
 
 
 def evaluated(table: Table) -> Any:
-    """Let the official code match a table's people with the model's answers, in photo pixels."""
+    """Match a table's people with the model's predictions by the official code, in photo pixels."""
     sigmas = sigmas_of(table.skeleton)
     constant = np.isfinite(sigmas)
     area, score = _known(table.area), _known(table.score)
@@ -210,7 +207,7 @@ def evaluated(table: Table) -> Any:
 
 
 def photos_asked(table: Table, detected: "Detected") -> list[str]:
-    """Return the photos that are scored with a detector's boxes, by name: see the module."""
+    """Return the names of the photos that are scored with a detector's boxes: see the module."""
     names, numbers = np.unique(_known(table.photo), return_counts=True)
     whole = {str(name) for name, number in zip(names, numbers, strict=True) if detected.rows[str(name)] == number}
     last = max(whole, default="")
@@ -218,10 +215,10 @@ def photos_asked(table: Table, detected: "Detected") -> list[str]:
 
 
 def evaluated_detections(table: Table) -> Any:
-    """Let the official code match all people of the photos with the answers of detections, in photo pixels."""
+    """Match all people of the photos with the predictions for detections by the official code, in photo pixels."""
     detected = table.detected
     if detected is None:
-        raise ValueError("scores with a detector's boxes need the detections; this table has none")
+        raise ValueError("scores with a detector's boxes need detections; this table has none")
     kept = [
         name
         for name in COCO_17.keypoints
@@ -242,7 +239,7 @@ def evaluated_detections(table: Table) -> Any:
 
 
 def _scores(found: Mapping[str, Matches], *, seed: int) -> Scores:
-    """Sum the ten official scores once, and with the photos redrawn."""
+    """Return the ten official scores and their bootstrap samples over photos."""
     photos = len(found["all"].people)
     values = summary(found, np.ones((1, photos)))
     counts = {name: found[range_of(name)].people for name in values}
@@ -255,7 +252,7 @@ def _scores(found: Mapping[str, Matches], *, seed: int) -> Scores:
 
 
 def _mean(each: Floats, weights: Floats) -> Floats:
-    """Return the mean (D,) in percent of values (N,) taken weights (D, N) times."""
+    """Return the mean (D,) in percent of values (N,) with weights (D, N)."""
     with np.errstate(invalid="ignore"):
         mean: Floats = 100.0 * (weights @ each) / weights.sum(axis=1)
     return mean
@@ -273,7 +270,7 @@ def _facts(table: Table, boxes: str) -> dict[str, object]:
 def _evaluator(
     people: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]], *, photos: int, sigmas: Floats
 ) -> Any:
-    """Return pycocotools' COCOeval of annotations and answers of photos 0 to `photos` - 1, evaluated."""
+    """Return pycocotools' COCOeval, evaluated on annotations and predictions of photos 0 to `photos` - 1."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -295,7 +292,7 @@ def _evaluator(
 
 
 def _answer(row: int, photo: int, points: Floats, score: float) -> dict[str, Any]:
-    """Return an answer in photo pixels as the official code takes it; its area is that of the points' box."""
+    """Return a prediction in photo pixels in the official format; its area is that of the keypoints' box."""
     there = points[np.isfinite(points).all(axis=1)]
     return {
         "id": row + 1,
@@ -309,7 +306,7 @@ def _answer(row: int, photo: int, points: Floats, score: float) -> dict[str, Any
 
 
 def _annotation(given: Mapping[str, Any], photo: int, chosen: list[int], number: int) -> dict[str, Any]:
-    """Return an annotation of a file as the official code takes it, with the chosen keypoints."""
+    """Return an annotation of a file in the official format, with the chosen keypoints."""
     keypoints = np.array(given["keypoints"], dtype=np.float64).reshape(-1, 3)[chosen]
     return {
         "id": number,
@@ -325,7 +322,7 @@ def _annotation(given: Mapping[str, Any], photo: int, chosen: list[int], number:
 
 def _known(array: NDArray[Any] | None) -> NDArray[Any]:
     if array is None:
-        raise ValueError("COCO's scores need areas, crops, scores and photos; this table lacks one of them")
+        raise ValueError("COCO's scores need areas, crops, scores and photos; the table lacks one of them")
     return array
 
 

@@ -1,12 +1,12 @@
-"""LSP's scores: PCK@0.2 of the torso's diagonal by part, and strict PCP by limb.
+"""LSP's scores: PCK@0.2 by body part, and strict PCP by limb.
 
-PCK@0.2  a joint is correct within 0.2 of the distance from left shoulder to right hip, the torso's diagonal;
-         Head pools head top and neck, the other parts left and right; PCK@0.2 alone pools all labelled joints
-PCP      a limb is correct if both of its ends lie within half of its true length (Ferrari et al. 2008; strict as
-         Pishchulin et al. 2012 define it); the torso reaches from the middle of the shoulders to that of the hips
+PCK@0.2  a joint is correct within 0.2 of the torso diagonal, the distance from left shoulder to right hip. Head
+         pools head top and neck, other parts left and right; plain PCK@0.2 pools all labelled joints
+PCP      a limb is correct if both ends are within half of its true length (Ferrari et al. 2008; strict as defined
+         by Pishchulin et al. 2012). The torso goes from the centre of the shoulders to the centre of the hips
 
-Joints without a label, and everybody whose torso has no length, do not count. Published tables average left and
-right; on LSP, where everything is labelled, that is the pooled share.
+Unlabelled joints and people with a torso of length 0 do not count. Published tables average left and right; on
+LSP, where every joint is labelled, this equals pooling.
 """
 
 from collections.abc import Mapping
@@ -32,13 +32,13 @@ _JOINTS = frozenset(
 
 @dataclass(frozen=True)
 class LspScores:
-    """PCK@0.2 and strict PCP, in percent, of the people of LSP and LSP Extended."""
+    """PCK@0.2 and strict PCP in percent, for LSP and LSP Extended."""
 
     name: str = "LSP"
     redraws: Literal["people"] = "people"
 
     def defined(self, table: Table) -> bool:
-        """Say whether the people are LSP's, and the model has all of its joints."""
+        """Say whether the data are LSP or LSP Extended and the skeleton has all of its joints."""
         return table.data.partition("[")[0] in ("lsp", "lspet") and {*table.skeleton.keypoints} >= _JOINTS
 
     def __call__(self, table: Table) -> Mapping[str, float]:
@@ -46,7 +46,7 @@ class LspScores:
         return self.scores(table).values
 
     def scores(self, table: Table, *, seed: int = 0) -> Scores:
-        """Score a table and its redraws."""
+        """Score a table and its bootstrap samples."""
         weights = redraws(len(table), seed=seed)
         found = {**_pck(table), **_pcp(table)}
         people = {name: int(np.isfinite(hits).any(axis=1).sum()) for name, hits in found.items()}
@@ -59,7 +59,7 @@ class LspScores:
 
 
 def _pck(table: Table) -> dict[str, Floats]:
-    """Say of each part's joints (N, J) whether they are correct, NaN where they do not count."""
+    """Return for each part the hits of its joints (N, J): 1, 0, or NaN where they do not count."""
     (left, _), (right, _) = _truth(table, "left_shoulder"), _truth(table, "right_hip")
     radius = 0.2 * np.linalg.norm(left - right, axis=1)
     known = _labelled(table, "left_shoulder") & _labelled(table, "right_hip") & (radius > 0)
@@ -74,7 +74,7 @@ def _pck(table: Table) -> dict[str, Floats]:
 
 
 def _pcp(table: Table) -> dict[str, Floats]:
-    """Say of each kind of limb (N, L) whether it is correct, NaN where an end is not labelled."""
+    """Return for each kind of limb its hits (N, L): 1, 0, or NaN where an end is not labelled."""
     limbs = {"Torso": [("shoulders", "hips")], "Head": [("upper_neck", "head_top")]}
     limbs |= {
         name: [(f"{side}_{a}", f"{side}_{b}") for side in ("left", "right")] for name, (a, b) in _LIMBS.items()
@@ -85,7 +85,7 @@ def _pcp(table: Table) -> dict[str, Floats]:
 
 
 def _limb(table: Table, a: str, b: str) -> Floats:
-    """Say of everybody's limb whether both ends are within half of its length."""
+    """Return the hits (N,) of a limb: whether both ends are within half of its length."""
     length = np.linalg.norm(_truth(table, a)[0] - _truth(table, b)[0], axis=1)
     known = _labelled(table, a) & _labelled(table, b) & (length > 0)
     first, second = (_hit(table, end, length / 2, known) for end in (a, b))
@@ -93,19 +93,19 @@ def _limb(table: Table, a: str, b: str) -> Floats:
 
 
 def _hit(table: Table, place: str, radius: Floats, counts: Bools) -> Floats:
-    """Return 1 where a place is predicted within the radius (N,), else 0; NaN where it does not count."""
+    """Return the hits (N,) of a place: 1 within the radius (N,), else 0; NaN where it does not count."""
     truth, predicted = _truth(table, place)
     return np.where(counts, (np.linalg.norm(predicted - truth, axis=1) <= radius).astype(float), np.nan)
 
 
 def _rows(table: Table, place: str) -> list[int]:
-    """Return the rows of a joint, or of the two whose middle 'shoulders' and 'hips' are."""
+    """Return the index of a joint, or both indices for 'shoulders' and 'hips', which are centres of two joints."""
     names = [f"left_{place[:-1]}", f"right_{place[:-1]}"] if place in ("shoulders", "hips") else [place]
     return [table.skeleton.index(name) for name in names]
 
 
 def _truth(table: Table, place: str) -> tuple[Floats, Floats]:
-    """Return where a place is and where it is predicted, (N, 2) each."""
+    """Return the true and the predicted position of a place, (N, 2) each."""
     rows = _rows(table, place)
     return table.keypoints[:, rows].mean(axis=1), table.predicted[:, rows].mean(axis=1)
 
@@ -115,7 +115,7 @@ def _labelled(table: Table, place: str) -> Bools:
 
 
 def _share(hits: Floats, weights: Floats) -> Floats:
-    """Return the share of correct ones in percent (D,), each person weights (D, N) times; NaN of none."""
+    """Return the percentage of hits (D,), with people weighted by (D, N); NaN where there are none."""
     known = np.isfinite(hits)
     with np.errstate(invalid="ignore", divide="ignore"):
         share: Floats = (

@@ -1,11 +1,12 @@
 """MPII's official table: PCKh@0.5 of seven parts, their mean, PCKh@0.1, and the area under the curve.
 
-Andriluka et al. 2014; with the conventions of the tools that published numbers come from (SimpleBaseline, HRNet):
+Andriluka et al. 2014, with the conventions of the tools behind published numbers (SimpleBaseline, HRNet):
 
-Head          the head's top alone; Shoulder to Ankle: the mean of left and right
-Mean          over all labelled joints but pelvis and thorax, upper neck included: weighted by each joint's labels
-Mean@0.1      the same at a tenth of the head size
-AUC           of Mean over the thresholds 0, 0.01, ..., 0.50 by the trapezoid rule, in percent of the whole
+Head               the head top alone
+Shoulder to Ankle  mean of left and right
+Mean               over all labelled joints except pelvis and thorax, so each joint is weighted by its labels
+Mean@0.1           the same at a tenth of the head size
+AUC                area under Mean over the thresholds 0, 0.01, ..., 0.50 by the trapezoid rule, in percent
 """
 
 from collections.abc import Mapping
@@ -33,7 +34,7 @@ _STEPS = 50
 
 @dataclass(frozen=True)
 class Area(Pck):
-    """The area under a keypoint's curve from threshold 0 to `threshold`; a metric as Pck is one."""
+    """The area under the PCK curve from threshold 0 to `threshold`, as a Pck metric."""
 
     @property
     def name(self) -> str:
@@ -41,7 +42,7 @@ class Area(Pck):
         return f"{super().name.partition('@')[0]} AUC"
 
     def hits(self, table: Table) -> Floats:
-        """Return the share of thresholds that each keypoint (N, K) is correct at, NaN where it does not count."""
+        """Return the share of thresholds at which each keypoint (N, K) is correct; NaN where it does not count."""
         area = np.zeros(table.visible.shape)
         for step in range(_STEPS + 1):
             weight = (0.5 if step in (0, _STEPS) else 1.0) / _STEPS
@@ -55,7 +56,7 @@ PCKH_TENTH = Pck(unit="head_size", threshold=0.1)
 
 @dataclass(frozen=True)
 class MpiiTable:
-    """MPII's official table: PCKh as the benchmark publishes it; beside PCKh on MPII."""
+    """MPII's official table of PCKh; reported beside PCKh on MPII."""
 
     name: str = "MPII"
     redraws: Literal["people"] = "people"
@@ -63,15 +64,15 @@ class MpiiTable:
     title: str = "MPII's PCKh"
 
     def defined(self, table: Table) -> bool:
-        """Say whether the people are MPII's, with head sizes."""
+        """Say whether the data are MPII with head sizes."""
         return table.data.partition("[")[0] == "mpii" and PCKH.defined(table)
 
     def __call__(self, table: Table) -> Mapping[str, float]:
-        """Return Head to Mean@0.1 and AUC; NaN where nothing is labelled."""
+        """Return the columns of the table; NaN where nothing is labelled."""
         return self.scores(table).values
 
     def scores(self, table: Table, *, seed: int = 0) -> Scores:
-        """Score a table and its redraws."""
+        """Score a table and its bootstrap samples."""
         by_part = PCKH.scores(table, seed=seed)
         parts = {name: (by_part, part) for name, part in PARTS.items() if part in by_part.values}
         tenth, area = (metric.scores(table, seed=seed) for metric in (PCKH_TENTH, AUC))

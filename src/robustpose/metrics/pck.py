@@ -1,14 +1,13 @@
-"""Percentage of correct keypoints: a keypoint is correct when it lies within a share of a unit length.
+"""Percentage of correct keypoints: a keypoint is correct if its distance is at most threshold x a unit length.
 
-PCKh@0.5   unit = head size, MPII's rule: 0.6 x the head box's diagonal (Andriluka et al. 2014); pelvis and thorax
-           are left out; left and right of a joint are averaged; the total pools all labelled keypoints, which is
-           the official tool's mean weighted by each joint's number of labels
-PCK@0.1    unit = the longer side of the person's box; for models and data sets that share only some keypoints, or
-           that have no head size
-KS@0.5     within the distance at which a keypoint's own term of COCO's OKS (metrics/coco.py) is 0.5: under it
-           Ronchi and Perona 2017 (arXiv 1707.05388) call a keypoint missed, or swapped; it grows with the person's
-           area and with COCO's constant of the keypoint, so hips have more room than eyes
-The threshold's edge is correct (distance <= threshold x unit), as in the official tools.
+PCKh@0.5   the unit is MPII's head size, 0.6 x the diagonal of the head box (Andriluka et al. 2014). Pelvis and
+           thorax do not count. Left and right of a joint are averaged. The total pools all labelled keypoints,
+           which equals the official tool's mean weighted by each joint's number of labels
+PCK@0.1    the unit is the longer side of the person's box; for data without head sizes, and for models and data
+           that share only some keypoints
+KS@0.5     correct where the keypoint's own term of COCO's OKS (metrics/coco.py) is at least 0.5; below it Ronchi
+           and Perona 2017 (arXiv 1707.05388) call a keypoint missed or swapped. The radius grows with the person's
+           area and with COCO's constant of the keypoint: it is larger for hips than for eyes
 """
 
 from collections.abc import Mapping
@@ -34,7 +33,7 @@ class Pck:
 
     With the unit 'similarity' the threshold is a keypoint similarity, in (0, 1].
 
-    summary  what `robustpose list metrics` says of it
+    summary  one line for `robustpose list metrics`
     """
 
     redraws: ClassVar[Literal["people"]] = "people"
@@ -46,12 +45,12 @@ class Pck:
 
     @property
     def name(self) -> str:
-        """The field's name for it: PCKh@0.5, target PCKh@0.5, PCK@0.1."""
+        """The usual name: PCKh@0.5, target PCKh@0.5, PCK@0.1."""
         base = f"{_NAMES[self.unit]}@{self.threshold:g}"
         return base if self.against == "truth" else f"target {base}"
 
     def lacks(self, people: PoseDataset) -> str:
-        """Name what a data set needs for this unit and has not of everyone; empty where nothing."""
+        """Name what the unit needs and the data set does not have for everyone; '' if nothing is missing."""
         if self.unit == "head_size" and not people.has_head_sizes:
             return "head sizes"
         if self.unit == "similarity" and not getattr(people, "has_areas", False):
@@ -59,7 +58,7 @@ class Pck:
         return ""
 
     def defined(self, table: Table) -> bool:
-        """Say whether the unit is known of anyone."""
+        """Say whether the unit is known for anyone."""
         return bool(np.isfinite(self.radius_of(table)).any())
 
     def __call__(self, table: Table) -> Mapping[str, float]:
@@ -68,7 +67,7 @@ class Pck:
         return {part: float(value) for part, value in values.items()}
 
     def scores(self, table: Table, *, seed: int = 0) -> Scores:
-        """Score a table and its redraws."""
+        """Score a table and its bootstrap samples."""
         hits = self.hits(table)
         weights = redraws(len(table), seed=seed)
         values = percentages(*totals(hits), table.skeleton)
@@ -89,7 +88,7 @@ class Pck:
         area: Floats | None,
         crops: Floats | None,
     ) -> Floats:
-        """Return the distance (N, K) within which a keypoint is correct, input pixels; NaN where it is unknown.
+        """Return the distance (N, K) in input pixels within which a keypoint is correct; NaN where unknown.
 
         Sizes (N,) in input pixels, area (N,) in photo pixels squared, crops (N, 2, 3) from photo to input pixels.
         """
@@ -114,19 +113,19 @@ class Pck:
         )
 
     def hits(self, table: Table) -> Floats:
-        """Say of each keypoint (N, K) whether it is correct: 1 or 0, NaN where it does not count.
+        """Return 1 for each correct keypoint (N, K), 0 for wrong ones, NaN where it does not count.
 
-        ValueError where the table has no target poses to be held against.
+        ValueError where the metric needs target poses and the table has none.
         """
         truth, visible = table.keypoints, table.visible
         if self.against == "target":
             if table.target is None or table.target_visible is None:
-                raise ValueError(f"{self.name} needs the targets of a targeted attack; the table has none")
+                raise ValueError(f"{self.name} needs target poses; the table has none")
             truth, visible = table.target, table.target_visible
         radius = self.radius_of(table)
         distance = np.linalg.norm(table.predicted - truth, axis=2)
         counts = visible & np.asarray(table.skeleton.counted) & np.isfinite(radius)
-        # A broken prediction (NaN or infinite) is wrong, not missing: the comparison is then False.
+        # A prediction that is NaN or infinite is wrong, not missing: the comparison is then False.
         return np.where(counts, (distance <= radius).astype(float), np.nan)
 
 
@@ -136,13 +135,13 @@ def totals(hits: Floats) -> tuple[Floats, Floats]:
 
 
 def weighted_totals(hits: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Count correct and labelled keypoints (D, K) of hits (N, K), each person weights (D, N) times."""
+    """Count correct and labelled keypoints (D, K) of hits (N, K), with people weighted by (D, N)."""
     known = np.isfinite(hits)
     return weights @ np.where(known, hits, 0.0), weights @ known
 
 
 def percentages(correct: Floats, labelled: Floats, skeleton: Skeleton) -> dict[str, Floats]:
-    """Turn counts (..., K) into percent (...) for 'all' and for each body part, left and right averaged.
+    """Return percentages (...) from counts (..., K) for 'all' and each body part, left and right averaged.
 
     NaN where nothing is labelled.
     """
@@ -157,7 +156,7 @@ def percentages(correct: Floats, labelled: Floats, skeleton: Skeleton) -> dict[s
 
 
 def _people(hits: Floats, skeleton: Skeleton) -> dict[str, int]:
-    """Count the people with a keypoint that counts: of all, and of each body part."""
+    """Count the people with a counted keypoint: overall and for each body part."""
     known = np.isfinite(hits)
     parts = {part: known[:, list(rows)] for part, rows in skeleton.groups.items()}
     return {part: int(each.any(axis=1).sum()) for part, each in {ALL: known, **parts}.items()}

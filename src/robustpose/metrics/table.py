@@ -1,4 +1,4 @@
-"""The artefact of every experiment: what a model predicted for each person, beside the truth.
+"""The table of predictions: what a model predicted for each person, with the truth.
 
 Every number and figure is a pure function of such tables, so a new metric never needs a GPU.
 """
@@ -21,24 +21,24 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Table:
-    """N people, one row each; everything in input pixels of the crop that the model saw.
+    """N people, one row each, in input pixels of the model's crop.
 
     predicted         (N, K, 2)
     keypoints         (N, K, 2) the truth
     visible           (N, K) labelled, so it counts
     head_size         (N,) NaN where the data set gives none
     box_side          (N,) the longer side of the person's box
-    target            (N, K, 2) the pose that a targeted attack asked for; None for other cells
+    target            (N, K, 2) the pose that a targeted attack asked for; None without targets
     target_visible    (N, K)
     score             (N,) the model's confidence: the mean of its keypoints' scores; NaN where unknown
     area              (N,) the person's area in PHOTO pixels squared; NaN where the data set gives none
     crops             (N, 2, 3) the affine map from photo pixels to input pixels
-    photo             (N,) the photo that the person is in, by name
-    joints            the keypoints that count, by name; None for all that the skeleton counts
+    photo             (N,) name of the person's photo
+    joints            names of the keypoints that count; None for all that the skeleton counts
     data              the data set's name; empty where it does not matter
-    detected          what a file says of the photos, where the boxes are a detector's
+    detected          annotations and detections of the photos, where the boxes are a detector's
 
-    score, area, crops and photo may be None in a table that no model answered; stored tables have them.
+    score, area, crops and photo may be None in tables that are not stored.
     """
 
     ids: tuple[str, ...]
@@ -72,7 +72,7 @@ class Table:
         return replace(self, ids=tuple(self.ids[i] for i in index), **arrays)
 
     def over(self, joints: frozenset[str]) -> "Table":
-        """Return the table with only these keypoints counting."""
+        """Return the table with only these keypoints counted."""
         chosen = np.array([name in joints for name in self.skeleton.keypoints])
         asked = None if self.target_visible is None else self.target_visible & chosen
         kept = joints if self.joints is None else self.joints & joints
@@ -80,7 +80,7 @@ class Table:
 
 
 def join(tables: Sequence[Table]) -> Table:
-    """Stack tables of one skeleton, in order; ValueError where they differ in skeleton or in targets."""
+    """Concatenate tables of one skeleton; ValueError where they differ in skeleton or some have no targets."""
     first = tables[0]
     if any(t.skeleton != first.skeleton or (t.target is None) != (first.target is None) for t in tables):
         raise ValueError("tables to join must share their skeleton, and all or none must have targets")
@@ -93,7 +93,7 @@ def join(tables: Sequence[Table]) -> Table:
 
 
 def pair(clean: Table, attacked: Table) -> tuple[Table, Table]:
-    """Return both tables cut to the people they share, in the clean table's order."""
+    """Return both tables restricted to the people they share, in the clean table's order."""
     rows = {name: row for row, name in enumerate(attacked.ids)}
     shared = [row for row, name in enumerate(clean.ids) if name in rows]
     return clean.take(shared), attacked.take([rows[clean.ids[row]] for row in shared])

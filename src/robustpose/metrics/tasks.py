@@ -1,8 +1,8 @@
 """Scores of other tasks, in percent with 95% bootstrap intervals over people.
 
-accuracy   share of people whose class is right
+accuracy   share of people whose class is correct
 mean_iou   mean over classes of intersection over union, both summed over people first: Everingham et al. 2010,
-           "The Pascal Visual Object Classes (VOC) Challenge"; a class neither true nor predicted does not count
+           "The Pascal Visual Object Classes (VOC) Challenge". Classes neither true nor predicted do not count
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from robustpose.metrics.table import Bools, Floats
 
 
 def accuracy(correct: Bools, *, seed: int = 0) -> Estimate:
-    """Score N answers, each right or wrong."""
+    """Score N predicted classes, each correct or not."""
     hits = np.asarray(correct, dtype=float)
     weights = redraws(len(hits), seed=seed)
     with np.errstate(invalid="ignore"):
@@ -25,7 +25,7 @@ def accuracy(correct: Bools, *, seed: int = 0) -> Estimate:
 
 
 def mean_iou(intersections: Floats, unions: Floats, *, seed: int = 0) -> Estimate:
-    """Score segmentations from each person's pixels (N, C) in the intersection and the union of each class."""
+    """Score segmentations from the pixel counts (N, C) of each person's intersections and unions per class."""
     weights = redraws(len(unions), seed=seed)
     value = _mean_ratio(intersections.sum(axis=0), unions.sum(axis=0))
     draws = _mean_ratio(weights @ intersections, weights @ unions)
@@ -33,7 +33,7 @@ def mean_iou(intersections: Floats, unions: Floats, *, seed: int = 0) -> Estimat
 
 
 def overlaps(predicted: NDArray[Any], truth: NDArray[Any], *, classes: int) -> tuple[Floats, Floats]:
-    """Count pixels of maps (N, H, W): the intersection and the union (N, C) of each class."""
+    """Count the pixels of intersection and union (N, C) of each class in label maps (N, H, W)."""
     hits = [(predicted == c) & (truth == c) for c in range(classes)]
     either = [(predicted == c) | (truth == c) for c in range(classes)]
     return (
@@ -43,7 +43,7 @@ def overlaps(predicted: NDArray[Any], truth: NDArray[Any], *, classes: int) -> t
 
 
 def _mean_ratio(intersections: Floats, unions: Floats) -> Floats:
-    """Return 100 x the mean over the classes (..., C) that are there."""
+    """Return 100 x the mean ratio over the classes (..., C) with a union."""
     there = unions > 0
     ratios = np.where(there, intersections / np.where(there, unions, 1.0), 0.0)
     with np.errstate(invalid="ignore"):

@@ -172,7 +172,7 @@ def _spec(path: str, values: dict[str, Any]) -> ModelSpec:
     scaling = [key for key in ("scale", "mean", "std") if key in values]
     if not importer.scales and scaling:
         raise RobustPoseError(
-            f"{path}: {scaling[0]} is for models; a callable is given pictures (N, H, W, 3) of 8 bits and scales "
+            f"{path}: {scaling[0]} is for models; a callable is given images (N, H, W, 3) of 8 bits and scales "
             "them"
         )
     chosen = values["skeleton"]

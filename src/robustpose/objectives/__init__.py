@@ -1,9 +1,11 @@
-"""What an attacker raises, per person. An attack sees only this number: it knows nothing of pose.
+"""Objectives: the loss per person that an attack raises.
 
-training_loss  what the model was trained on: the paper's choice; it goes on rising on keypoints that are lost
-margin         the decision itself: how far each keypoint is from being wrong, and nothing once it is
-soft_margin    the same, with a gradient for every place that may come to win, not for the highest alone
-keypoints      the margin of the keypoints alone, for models that say nothing else
+training_loss      the loss that the model was trained on, at its last stage; the paper's choice. It keeps rising
+                   for keypoints that are already lost
+training_loss_all  the same, summed over all stages
+margin             how close each keypoint is to being wrong; constant once it is wrong
+soft_margin        the margin, with a gradient for every competing location instead of the highest one only
+keypoints          the margin of the decoded keypoints, for models that return nothing else
 """
 
 from robustpose.objectives.aim import Aim, ListedObjective, Objective, correct_radius

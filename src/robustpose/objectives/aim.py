@@ -1,4 +1,4 @@
-"""What an attack is to bring about: the pose to leave or to reach, and within which distance it counts."""
+"""The aim of an attack: a pose to move away from or towards, and the radius within which keypoints are correct."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,11 +13,11 @@ from robustpose.types import Batch, PoseModel
 
 @dataclass(frozen=True)
 class Aim:
-    """The pose that an attack leaves, or, targeted, wants the model to see.
+    """The pose that an untargeted attack moves away from and a targeted one moves towards.
 
     keypoints  (N, K, 2) input pixels
-    visible    (N, K) bool: the keypoints that are asked for
-    radius     (N, K) input pixels: a keypoint is correct within it; (N,) is the same for all of a person's
+    visible    (N, K) bool: the keypoints that count
+    radius     (N, K) input pixels, within which a keypoint is correct; (N,) is one radius per person
     """
 
     keypoints: Tensor
@@ -30,7 +30,7 @@ class Aim:
 
 
 class Objective(Protocol):
-    """Makes the loss of a batch out of a model and an aim."""
+    """Makes the loss of a batch from a model and an aim."""
 
     def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
         """Return the loss to raise: away from the aim, or towards it when targeted."""
@@ -38,28 +38,28 @@ class Objective(Protocol):
 
 
 class ListedObjective(Objective, Protocol):
-    """An objective of OBJECTIVES, with what is known of it."""
+    """An objective of OBJECTIVES, with its facts."""
 
     @property
     def version(self) -> int:
-        """To be raised when it computes another loss; part of the keys of stored results."""
+        """Raised when it computes another loss; part of the keys of stored results."""
         ...
 
     @property
     def phrase(self) -> str:
-        """What it raises, for people: 'the model's own training loss'."""
+        """Its description for users: 'the model's own training loss'."""
         ...
 
     @property
     def needs_radius(self) -> bool:
-        """Whether its loss depends on what the metric takes for correct, and says so of each keypoint."""
+        """Whether its loss depends on the metric's radius and has a value per keypoint."""
         ...
 
 
 def correct_radius(batch: Batch, metric: Pck | None = None) -> Tensor:
-    """Return the distance (N, K) within which a metric takes a keypoint for correct; NaN where it is unknown.
+    """Return the distance (N, K) within which a metric counts a keypoint as correct; NaN where it is unknown.
 
-    By default that of PCKh@0.5 where everyone has a head size, else that of PCK@0.1.
+    The default is the radius of PCKh@0.5 where everyone has a head size, else of PCK@0.1.
     """
     chosen = metric or (PCKH if bool(torch.isfinite(batch.head_size).all()) else PCK)
     radius = chosen.radius(
@@ -73,9 +73,9 @@ def correct_radius(batch: Batch, metric: Pck | None = None) -> Tensor:
 
 
 def counting(model: PoseModel, aim: Aim) -> Aim:
-    """Return an aim of which only what the score counts is visible, without a NaN.
+    """Return the aim with only the counted keypoints visible, and without NaN.
 
-    What does not count may be NaN, and a NaN that is multiplied by 0 on the way back is still NaN.
+    Keypoints that do not count may be NaN, and 0 x NaN would be NaN in the backward pass.
     """
     scored = torch.tensor(model.skeleton.counted, device=aim.visible.device)
     counted = aim.visible & scored & torch.isfinite(aim.radius)

@@ -1,4 +1,4 @@
-"""The decision itself, as what an attacker raises: how far each keypoint is from being wrong."""
+"""Margins as objectives: how close each keypoint is to being wrong."""
 
 import math
 from dataclasses import dataclass
@@ -16,17 +16,20 @@ from robustpose.types import Head, MarginHead, PoseModel
 
 @dataclass(frozen=True)
 class Margin:
-    """How near each keypoint is to being wrong, on one scale for heatmaps and coordinates: -1 right, 0 the edge.
+    """How close each keypoint is to being wrong: -1 at the truth, 0 at the metric's radius, positive beyond.
 
-    Of a heatmap: its highest cell outside the radius less its highest cell inside, in peaks of the training bump.
-    Of heatmaps with offsets the same, a cell being inside where it says that the keypoint is inside.
-    Of coordinates: the distance in radii, less 1. Of classes for x and y: as of the heatmap whose cells are pairs
-    of bins, each the sum of its two logits, in the margin that the training target has. Targeted, the other way
-    round: 0 is where the keypoint comes to lie within the target's radius. Keypoints that the score leaves out
-    (pelvis, thorax) are left out.
+    Heatmaps        the highest cell outside the radius minus the highest cell inside, in units of the target's
+                    peak
+    with offsets    the same; a cell is inside where the keypoint that it predicts is inside
+    Coordinates     the distance in radii, minus 1
+    Classes (x, y)  as for a heatmap whose cells are pairs of bins with the sum of their logits, in units of the
+                    training target's margin
 
-    enough  a margin above it counts no more, so no gradient is spent on keypoints that are lost; it is above 0 so
-            that rounding to 8 bits and the other keypoints' steps do not bring one back
+    In a targeted attack the sign is reversed: 0 is where the keypoint enters the target's radius. Keypoints that
+    the metric does not count (pelvis, thorax) are ignored.
+
+    enough  margins are clipped here, so that no gradient is spent on lost keypoints; above 0, so that neither
+            8-bit rounding nor steps for other keypoints make a lost keypoint correct again
     """
 
     version: ClassVar[int] = 1
@@ -41,36 +44,36 @@ class Margin:
         return isinstance(head, MarginHead)
 
     def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> LossOfParts:
-        """Return the mean margin of the visible keypoints; RobustPoseError for a head that has none."""
+        """Return the mean margin of the visible keypoints; RobustPoseError for a head without margins."""
         return _of_the_last_stage(model, aim, targeted=targeted, enough=self.enough)
 
 
 @dataclass(frozen=True)
 class SoftMargin:
-    """The margin, with a gradient for every place that may come to win instead of the highest alone.
+    """The margin, with a gradient for every competing location instead of the highest one only.
 
-    Under a small budget the place outside the radius that is highest now is often not one that can be raised above
-    the true one, and a step that raises it alone is lost. Here a place outside gets a share of the gradient that
-    falls by e for each `softness` that it lies below the highest: the gradient of a log-sum-exp. What is compared,
-    stepped by and kept is the margin as it is. On coordinates, where no places compete, it is Margin.
+    Under a small budget, the location outside the radius that is highest now often cannot be raised above the true
+    one. Here the maximum has the gradient of a log-sum-exp: the weight of a location falls by a factor e for each
+    `softness` that it is below the highest. The value remains the margin. For coordinates, where no locations
+    compete, this is Margin.
 
-    softness  in peaks of the training bump
-    enough    as of Margin, and less: the sooner a keypoint counts no more, the more is spent on the others
+    softness  in units of the target's peak
+    enough    as in Margin, but smaller, to spend more gradient on the keypoints that are not lost
     """
 
     version: ClassVar[int] = 1
     needs_radius: ClassVar[bool] = True
-    phrase: ClassVar[str] = "the margin of the keypoints that are not lost yet, raising all places that compete"
+    phrase: ClassVar[str] = "the margin of the keypoints that are not lost yet, over all competing locations"
 
     softness: float = 0.05
     enough: float = 0.02
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.softness) and self.softness > 0):
-            raise RobustPoseError(f"soft_margin: softness must be above 0, got {self.softness}; 0 is margin")
+            raise RobustPoseError(f"soft_margin: softness must be > 0, got {self.softness}; for 0 use margin")
 
     def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> LossOfParts:
-        """Return the mean margin of the visible keypoints; RobustPoseError for a head that has none."""
+        """Return the mean margin of the visible keypoints; RobustPoseError for a head without margins."""
         if isinstance(model.head, MarginHead) and not model.head.places_compete:
             return Margin().bind(model, aim, targeted=targeted)
         return _of_the_last_stage(model, aim, targeted=targeted, enough=self.enough, softness=self.softness)
@@ -78,17 +81,16 @@ class SoftMargin:
 
 @dataclass(frozen=True)
 class Keypoints:
-    """The margin of the keypoints that a model answers with: their distance in radii, less 1.
+    """The margin of the decoded keypoints: their distance in radii, minus 1.
 
-    It asks for nothing else, so it serves every model, also one that can only be called; and every attack that
-    takes no gradients. Where keypoints are read off a map by its highest cell no gradient comes through.
+    It works for every model, and for every attack without gradients. Keypoints decoded by argmax have no gradient.
 
-    enough  as of Margin
+    enough  as in Margin
     """
 
     version: ClassVar[int] = 1
     needs_radius: ClassVar[bool] = True
-    phrase: ClassVar[str] = "the distance of the answered keypoints that are not lost yet"
+    phrase: ClassVar[str] = "the distance of the decoded keypoints that are not lost yet"
 
     enough: float = 0.1
 
@@ -105,9 +107,9 @@ class Keypoints:
 
 @dataclass(frozen=True)
 class MeanMargin:
-    """The mean over a person's counted keypoints of what `of` says, up to `enough` each.
+    """The mean over a person's counted keypoints of the margins `of`, each clipped at `enough`.
 
-    It is both a attack_types.LossOfParts and a types.CappedLoss.
+    It is both a LossOfParts and a CappedLoss.
     """
 
     of: Loss
@@ -116,13 +118,13 @@ class MeanMargin:
     sign: float
 
     def __call__(self, adv: Tensor, rows: Tensor, /) -> Tensor:
-        """Return the mean (M,); 0 for a person of whom nothing counts."""
+        """Return the mean (M,); 0 for people without a counted keypoint."""
         margin = self.parts(adv, rows).clamp(max=self.enough)
         return margin.sum(dim=1) / self.counted[rows].sum(dim=1).clamp(min=1)
 
     @property
     def cap(self) -> Tensor:
-        """`enough` (N,); 0 for a person of whom nothing counts."""
+        """The largest value (N,): `enough`, or 0 for people without a counted keypoint."""
         most = torch.where(self.counted, self.enough, 0.0)
         return most.sum(dim=1) / self.counted.sum(dim=1).clamp(min=1)
 
@@ -136,7 +138,7 @@ def _of_the_last_stage(
 ) -> MeanMargin:
     if not isinstance(model.head, MarginHead):
         raise RobustPoseError(
-            f"margins need heatmaps, coordinates or classes, this model has a {type(model.head).__name__}; "
+            f"margins need a head with heatmaps, coordinates or classes, got {type(model.head).__name__}; "
             "use training_loss, or keypoints for an attack without gradients"
         )
     known = counting(model, aim)

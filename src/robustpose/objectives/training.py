@@ -1,4 +1,4 @@
-"""What a model was trained on, as what an attacker raises."""
+"""The training loss as an objective."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -12,9 +12,9 @@ from robustpose.types import PoseModel
 
 @dataclass(frozen=True)
 class TrainingLoss:
-    """The model's own training loss, as in the paper studied: heatmap MSE or coordinate MSE.
+    """The model's own training loss, as in the paper: heatmap MSE or coordinate MSE.
 
-    stages  'last' attacks the model's final output; 'all' the sum over all supervised stages (the suffix -ALL)
+    stages  'last' attacks the final stage; 'all' the sum over all supervised stages (the paper's suffix -ALL)
     """
 
     version: ClassVar[int] = 1
@@ -24,11 +24,11 @@ class TrainingLoss:
 
     @property
     def phrase(self) -> str:
-        """For people."""
+        """Its description for users."""
         return "the model’s own training loss" + (" summed over all stages" if self.stages == "all" else "")
 
     def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
-        """Return the training loss against the truth, or minus the training loss against the target pose."""
+        """Return the training loss against the truth, or its negative against the target pose."""
         target = model.head.encode(aim.keypoints)
         sign = -1.0 if targeted else 1.0
 

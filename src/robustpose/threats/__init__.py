@@ -1,6 +1,6 @@
-"""The allowed perturbations: of pixel values (Threat), or motions of the whole picture (motion.Motion).
+"""Threats: bounds on the change of pixel values (attack_types.Threat) or on motions of the image (motion.Motion).
 
-Each file holds all that is known of a threat, as a ThreatSpec.
+One file per threat, with its ThreatSpec.
 """
 
 from typing import Literal
@@ -47,7 +47,7 @@ __all__ = [
 
 
 def threats_of(kind: Literal["values", "motion"]) -> tuple[str, ...]:
-    """Return the names of the threats of a kind: those that bound pixel values, or those that move the picture."""
+    """Return the names of the threats that bound pixel values, or of those that bound motions."""
     return tuple(name for name, spec in THREATS.items() if spec.kind == kind)
 
 
@@ -59,7 +59,7 @@ def known_threat(name: str) -> str:
 
 
 def make_motion(name: str, eps: float) -> Motion:
-    """Make a threat that moves the picture; RobustPoseError for an unknown name or a wrong budget."""
+    """Make a threat that bounds motions; RobustPoseError for an unknown name or a wrong budget."""
     made = THREATS[known_threat(name)].make(eps)
     if not isinstance(made, Motion):
         raise unknown_name("threat", name, threats_of("motion"))
@@ -67,16 +67,16 @@ def make_motion(name: str, eps: float) -> Motion:
 
 
 def make_threat(name: str, eps: float) -> Threat:
-    """Make a threat to pixel values; RobustPoseError for an unknown name or a wrong budget."""
+    """Make a threat that bounds pixel values; RobustPoseError for an unknown name or a wrong budget."""
     if name not in threats_of("values"):
         raise unknown_name("threat", name, threats_of("values"))
     made = THREATS[name].make(eps)
-    assert not isinstance(made, Motion), f"threat {name} says that it bounds pixel values"
+    assert not isinstance(made, Motion), f"the spec of threat {name} says that it bounds pixel values"
     return made
 
 
 def parse_eps(text: str, threat: str = "linf") -> float:
-    """Read eps as people write it: '8/255' or '0.031'; of other threats '2', '12', '100'.
+    """Parse eps as users write it: '8/255' or '0.031'; for other threats '2', '12', '100'.
 
     >>> parse_eps("8/255") == 8 / 255
     True
@@ -87,10 +87,9 @@ def parse_eps(text: str, threat: str = "linf") -> float:
 
 
 def read_eps(given: float | str | None, threat: str = "linf") -> float:
-    """Return the budget of an attack, as people give it; None or '' is the threat's default, 8/255 of linf.
+    """Return the budget of an attack as users give it; None or '' is the threat's default, 8/255 for linf.
 
-    RobustPoseError for what the threat cannot have, for nothing where it has no default, and for 0, under which
-    nothing is attacked.
+    RobustPoseError for an invalid budget, for a missing one where the threat has no default, and for 0.
     """
     spec = THREATS[threat]
     if given is None or given == "":
@@ -103,12 +102,12 @@ def read_eps(given: float | str | None, threat: str = "linf") -> float:
         eps = float(given)
         spec.make(eps)
     if eps == 0:
-        raise RobustPoseError("a budget of 0 is no attack")
+        raise RobustPoseError("eps must be above 0, got 0")
     return eps
 
 
 def format_eps(eps: float, threat: str = "linf") -> str:
-    """Write eps as people read it: 8/255, 0.25/255; 2 in L2, 12 in L1, 100 pixels, 30 degrees.
+    """Format eps for users: 8/255, 0.25/255; 2 in L2, 12 in L1, 100 pixels, 30 degrees.
 
     >>> format_eps(0.5, "l2")
     '0.5 in L2'

@@ -1,4 +1,4 @@
-"""L0: eps pixels may change, each in all its channels and by any amount.
+"""L0: at most eps pixels may change, in all channels and by any amount.
 
 Counted in pixels, not in values: Croce, Hein, "Sparse and Imperceivable Adversarial Attacks", ICCV 2019, arXiv
 1909.05040.
@@ -9,32 +9,32 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from robustpose.threats.levels import Replacing, per_picture
+from robustpose.threats.levels import Replacing, per_image
 from robustpose.threats.spec import Floats, ThreatSpec
 
 
 @dataclass(frozen=True)
 class L0(Replacing):
-    """At most eps pixels change; RobustPoseError unless eps is a whole number from 0."""
+    """At most eps pixels change; RobustPoseError unless eps is an integer >= 0."""
 
     @property
     def name(self) -> str:
-        """As it stands in results."""
+        """The name in results."""
         return "l0"
 
     def chosen(self, worth: Tensor, eps: float | Tensor, /) -> Tensor:
-        """Mark the eps pixels (N, 1, H, W) of the highest worth (N, H, W)."""
+        """Mark the eps pixels (N, 1, H, W) with the highest worth (N, H, W)."""
         flat = worth.flatten(1)
         place = flat.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
-        return (place < per_picture(flat, eps)).reshape(worth.shape)[:, None]
+        return (place < per_image(flat, eps)).reshape(worth.shape)[:, None]
 
     def size(self, images: Tensor, adv: Tensor, /) -> Tensor:
-        """Return the number of pixels that differ in each picture (N,)."""
+        """Return the number of changed pixels of each image (N,)."""
         return (adv != images).any(dim=1).flatten(1).sum(dim=1).to(images.dtype)
 
 
 def _best_move(eps: float, room: Floats, slope: Floats) -> Floats:
-    """Move the pixels that gain most as far as they can go."""
+    """Move the pixels with the largest gain to the end of their room."""
     move = np.zeros_like(room)
     worth = (slope * room).sum(axis=0)
     for place in np.argsort(-worth, axis=None)[: int(eps)]:
@@ -45,7 +45,7 @@ def _best_move(eps: float, room: Floats, slope: Floats) -> Floats:
 
 L0_SPEC = ThreatSpec(
     make=L0,
-    rule="may change eps pixels",
+    rule="may change at most eps pixels",
     example="100 (pixels)",
     unit="pixels",
     best_move=_best_move,

@@ -1,8 +1,8 @@
-"""L1: the changes of a picture's values may add up to eps: few values, each by much.
+"""L1: the absolute changes of an image's values sum to at most eps. Attacks change few values, each by much.
 
 After Croce, Hein, "Mind the Box: l1-APGD for Sparse Adversarial Attacks on Image Classifiers", ICML 2021, arXiv
-2103.01208: the ball and [0, 1] are projected onto together, and a step goes to as many values as it takes to spend
-the budget, for none can move by more than its room.
+2103.01208: `project` projects onto the intersection of the ball and [0, 1], and `step` changes as many values as
+it takes to spend the budget, each up to the end of [0, 1].
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from robustpose.threats.levels import LEVELS, per_picture, room_towards, round_in_ball
+from robustpose.threats.levels import LEVELS, per_image, room_towards, round_in_ball
 from robustpose.threats.spec import Floats, ThreatSpec, check_budget
 
 
 @dataclass(frozen=True)
 class L1:
-    """The sum of the changes of all values is at most eps, with pixel values in [0, 1].
+    """The sum of the absolute changes of all values is at most eps, with pixel values in [0, 1].
 
     RobustPoseError for an eps that is negative or not finite.
     """
@@ -29,28 +29,28 @@ class L1:
 
     @property
     def name(self) -> str:
-        """As it stands in results."""
+        """The name in results."""
         return "l1"
 
     @property
     def holds_8bit(self) -> bool:
-        """Whether one value may move by a level."""
+        """Whether one value may change by an 8-bit level."""
         return self.eps * LEVELS >= 1 - 1e-9
 
     def project(self, images: Tensor, adv: Tensor, /, *, eps: Tensor | None = None) -> Tensor:
-        """Return the nearest allowed pictures: every change is made smaller by the same amount, then clipped."""
+        """Return the nearest allowed images: every change shrinks by the same amount and is clipped."""
         change = adv - images
         size, room = change.abs().flatten(1).double(), room_towards(images, change).flatten(1).double()
-        budget = per_picture(images, self.eps if eps is None else eps).double()
+        budget = per_image(images, self.eps if eps is None else eps).double()
         less = _shrinkage(size, room, budget)
         kept = torch.minimum((size - less).clamp(min=0.0), room).to(images.dtype).reshape(images.shape)
         untouched = (less == 0)[:, :, None, None]
         nearest = torch.where(untouched, adv, images + change.sign() * kept).clamp(0.0, 1.0)
-        # Room of less than 1e-16 of a change is lost in the sums; without a budget that still is no change.
+        # Rounding in the sums could leave a tiny change even with a budget of 0.
         return torch.where((budget > 0)[:, :, None, None], nearest, images)
 
     def step(self, grad: Tensor, images: Tensor, /) -> Tensor:
-        """Return the steepest values, each as far as its room, until the budget is spent."""
+        """Return the step that moves the steepest values to the end of [0, 1] until the budget is spent."""
         slope, order = grad.abs().flatten(1).sort(dim=1, descending=True)
         room = room_towards(images, grad).flatten(1).gather(1, order).double()
         room = torch.where(slope > 0, room, 0.0)
@@ -60,7 +60,7 @@ class L1:
         return grad.sign() * spread.to(grad.dtype).reshape(grad.shape)
 
     def sample(self, images: Tensor, /, generator: Generator | None = None) -> Tensor:
-        """Draw uniformly from the ball, then go to the nearest allowed picture."""
+        """Draw uniformly from the ball, then project."""
         uniform = torch.rand(images.shape, generator=generator, dtype=torch.float64).flatten(1)
         sign = torch.rand(images.shape, generator=generator, dtype=torch.float64).flatten(1) < 0.5
         rest = torch.rand(len(images), 1, generator=generator, dtype=torch.float64)
@@ -69,26 +69,25 @@ class L1:
         return self.project(images, images + noise.to(images).reshape(images.shape))
 
     def size(self, images: Tensor, adv: Tensor, /) -> Tensor:
-        """Return the sum of each picture's changes (N,)."""
+        """Return the sum of each image's absolute changes (N,)."""
         return (adv.double() - images.double()).abs().flatten(1).sum(dim=1).to(images.dtype)
 
     def round_to_8bit(self, images: Tensor, adv: Tensor, /) -> Tensor:
-        """Round to levels inside the ball, of the same size as far as it goes: see levels.round_in_ball."""
+        """Round to 8-bit levels inside the ball, with about the same norm: see levels.round_in_ball."""
         return round_in_ball(images, adv, eps=self.eps, power=1)
 
 
 def _shrinkage(size: Tensor, room: Tensor, eps: Tensor) -> Tensor:
-    """Return the smallest s >= 0 (N, 1) for which the sum of min(size - s, room), where above 0, is at most eps.
+    """Return the smallest s >= 0 (N, 1) for which the sum of clip(size - s, 0, room) is at most eps.
 
-    As s falls, a value begins to count at s = size and is full at s = size - room: between two such knots the sum
-    is linear.
+    As a function of s the sum is piecewise linear, with knots at s = size and s = size - room.
     """
     starts, ends = size, (size - room).clamp(min=0.0)
     counts = torch.cat([torch.ones_like(starts), -torch.ones_like(ends), torch.zeros_like(eps)], dim=1)
     knots, order = torch.cat([starts, ends, torch.zeros_like(eps)], dim=1).sort(dim=1, descending=True)
     rising = counts.gather(1, order).cumsum(dim=1)[:, :-1]
     sums = torch.cat([torch.zeros_like(eps), (rising * (knots[:, :-1] - knots[:, 1:])).cumsum(dim=1)], dim=1)
-    # The first knot at which the sum is above eps; s lies between it and the knot before.
+    # s lies between the first knot at which the sum exceeds eps and the knot before it.
     beyond = sums > eps
     place = beyond.to(torch.uint8).argmax(dim=1, keepdim=True).clamp(min=1)
     surplus = sums.gather(1, place) - eps
@@ -97,7 +96,7 @@ def _shrinkage(size: Tensor, room: Tensor, eps: Tensor) -> Tensor:
 
 
 def _best_move(eps: float, room: Floats, slope: Floats) -> Floats:
-    """Move the steepest values first, each as far as it can go."""
+    """Move the steepest values first, each to the end of its room."""
     move = np.zeros_like(room)
     left = eps
     for place in np.argsort(-slope, axis=None):
@@ -108,7 +107,7 @@ def _best_move(eps: float, room: Floats, slope: Floats) -> Floats:
 
 L1_SPEC = ThreatSpec(
     make=L1,
-    rule="may change pixel values by eps together, in units of the whole range (in L1)",
+    rule="may change the image by at most eps in the L1 norm, with pixel values in [0, 1]",
     example="12 or 0.5",
     unit="L1",
     format=lambda eps: f"{eps:g} in L1",

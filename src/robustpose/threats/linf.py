@@ -1,4 +1,4 @@
-"""Linf: every pixel value may move by at most eps."""
+"""Linf: every pixel value may change by at most eps."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,9 @@ from robustpose.threats.spec import Floats, ThreatSpec, parse_number
 
 @dataclass(frozen=True)
 class Linf:
-    """Every pixel value may move by at most eps.
+    """Every pixel value may change by at most eps.
 
-    eps is in [0, 1] units, 8/255 say; RobustPoseError outside.
+    eps is in [0, 1] units, such as 8/255; RobustPoseError outside.
     """
 
     eps: float
@@ -27,12 +27,12 @@ class Linf:
 
     @property
     def name(self) -> str:
-        """As it stands in results."""
+        """The name in results."""
         return "linf"
 
     @property
     def holds_8bit(self) -> bool:
-        """Whether a budget of at least one level is left."""
+        """Whether eps is at least one 8-bit level."""
         return self.eps * LEVELS >= 1 - 1e-9
 
     def project(self, images: Tensor, adv: Tensor, /, *, eps: Tensor | None = None) -> Tensor:
@@ -50,7 +50,7 @@ class Linf:
         return self.project(images, images + self.eps * (2 * noise - 1))
 
     def size(self, images: Tensor, adv: Tensor, /) -> Tensor:
-        """Return the largest change of each picture (N,)."""
+        """Return the largest change of each image (N,)."""
         return (adv - images).abs().flatten(1).amax(dim=1)
 
     def round_to_8bit(self, images: Tensor, adv: Tensor, /) -> Tensor:
@@ -62,21 +62,23 @@ class Linf:
 
 
 def _parse(text: str) -> float:
-    """Read '8/255' or '0.03'; RobustPoseError for '0.5', which may have been meant as 0.5/255."""
+    """Parse '8/255' or '0.03'; RobustPoseError for '0.5', which may have been meant as 0.5/255."""
     eps = parse_number(text, example="8/255 or 0.03")
     if "/" not in text and 0.25 <= eps <= 1.0:
-        raise RobustPoseError(f"eps {text} of [0, 1] is {eps * 255:g}/255; write {text}/255 or {eps * 255:g}/255")
+        raise RobustPoseError(
+            f"eps {text} is ambiguous: as a share of [0, 1] it is {eps * 255:g}/255; write that or {text}/255"
+        )
     return eps
 
 
 def _best_move(eps: float, room: Floats, slope: Floats) -> Floats:
-    """Move every value by eps."""
+    """Change every value by eps."""
     return np.minimum(eps, room)
 
 
 LINF_SPEC = ThreatSpec(
     make=Linf,
-    rule="may move every pixel value, 0 to 255, by at most eps",
+    rule="may change every pixel value, 0 to 255, by at most eps",
     example="8/255 or 0.03",
     unit="255ths",
     scale=255,

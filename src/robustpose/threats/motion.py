@@ -1,9 +1,9 @@
-"""Motion: the picture is turned, shifted and made larger or smaller, and the truth moves along.
+"""Motion: the image is rotated, shifted or scaled, and its truth moves with it.
 
 Engstrom, Tran, Tsipras, Schmidt, Madry, "Exploring the Landscape of Spatial Robustness", ICML 2019, arXiv
-1712.02779: turns of up to 30 degrees and shifts of up to a tenth of the picture. There the label stays; a pose
-moves with the person. Their budgets are two numbers; here `spatial` is one, its shifts growing with its degrees,
-so that strength is an axis, and `rotation` and `translation` are each alone. `scaling` is ours.
+1712.02779, use rotations of up to 30 degrees and shifts of up to a tenth of the image. A class label is unchanged
+by a motion; a pose moves with the image. Their budget has two numbers. Here `spatial` has one, with shifts in
+proportion to the degrees, and `rotation` and `translation` are separate threats. `scaling` is our addition.
 """
 
 import math
@@ -16,21 +16,21 @@ from robustpose import geometry
 from robustpose.threats.spec import ThreatSpec, check_budget
 
 PARTS = ("degrees", "right", "down", "zoom")
-"""Of a motion: degrees clockwise, shifts in shares of the picture's width and height, natural log of the zoom."""
+"""Parts of a motion: degrees clockwise, shifts as shares of the image's width and height, log of the zoom."""
 
 FINE_SHIFTS = 775
-"""Motions of a lattice from which shifts get five places an axis: the paper's 31 turns and 5 x 5 shifts."""
+"""Lattices of at least this size have five shifts per axis: the paper's 31 rotations and 5 x 5 shifts."""
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Which motions are allowed: every part within its own reach, about the picture's centre.
+    """The allowed motions about the image's centre: every part within its own bound (`reach`).
 
-    eps      the budget as `name` has it, for people
-    degrees  to either side
-    shift    to either side, as a share of the picture's width and height
-    zoom     up to 1 + zoom times as large, and as small
-    largest  budget that `name` can have; RobustPoseError for a larger one, or one that is no number from 0
+    eps      the budget in the units of `name`
+    degrees  largest rotation to either side
+    shift    largest shift to either side, as a share of the image's width and height
+    zoom     the image may become 1 + zoom times larger or smaller
+    largest  largest eps of `name`; RobustPoseError for a larger or negative one
     """
 
     name: str
@@ -45,12 +45,12 @@ class Motion:
 
     @property
     def reach(self) -> Tensor:
-        """The largest motion (4,), part by part, float64: see PARTS."""
+        """The bound of each part (4,), float64: see PARTS."""
         parts = (self.degrees, self.shift, self.shift, math.log1p(self.zoom))
         return torch.tensor(parts, dtype=torch.float64)
 
     def size(self, motions: Tensor, /) -> Tensor:
-        """Return the share (M,) of its reach that the furthest part of motions (M, 4) takes; 0 is no motion."""
+        """Return the largest part (M,) of motions (M, 4), each as a share of its reach; 0 for the identity."""
         parts = motions.abs() / self.reach.clamp_min(1e-30).to(motions.device)
         return torch.where(motions == 0, 0.0, parts).amax(dim=1)
 
@@ -60,14 +60,14 @@ class Motion:
         return torch.minimum(torch.maximum(motions, -reach), reach)
 
     def sample(self, count: int, /, generator: Generator) -> Tensor:
-        """Draw motions (count, 4), uniformly in the reach of every part."""
+        """Draw motions (count, 4), each part uniform within its reach."""
         return (2 * torch.rand(count, len(PARTS), generator=generator, dtype=torch.float64) - 1) * self.reach
 
     def lattice(self, count: int, /) -> Tensor:
-        """Return the finest lattice (M, 4) of at most `count` motions, no motion among them, small ones first.
+        """Return the finest lattice (M, 4) of at most `count` motions, sorted by size, the identity first.
 
-        Every part has an odd number of places from one end of its reach to the other. Shifts get three, or five
-        where there are FINE_SHIFTS motions, turns the rest; a part that is alone gets all.
+        Every part has an odd number of values across its reach. Each shift axis has three, or five from
+        FINE_SHIFTS motions on; rotations have the rest. A single part has all of them.
         """
         halves = [places // 2 for places in self._places(count)]
         sides = [torch.arange(-half, half + 1, dtype=torch.float64) / max(half, 1) for half in halves]
@@ -75,7 +75,7 @@ class Motion:
         return motions[self.size(motions).argsort(stable=True)]
 
     def _places(self, count: int) -> tuple[int, int, int, int]:
-        """Return how many places each part has."""
+        """Return the number of lattice values of each part."""
         turns, shifts, zooms = self.degrees > 0, self.shift > 0, self.zoom > 0
         left, across, sizes = count, 1, 1
         if shifts:
@@ -89,31 +89,31 @@ class Motion:
 
 
 def moved_maps(motions: Tensor, *, size: tuple[int, int]) -> Tensor:
-    """Return the affine maps (N, 2, 3) of motions (N, 4) of pictures of size (H, W)."""
+    """Return the affine maps (N, 2, 3) of motions (N, 4) of images of size (H, W)."""
     degrees, right, down, zoom = motions.unbind(dim=-1)
     shift = torch.stack([right * size[1], down * size[0]], dim=-1)
     return geometry.turning(degrees=degrees, shift=shift, zoom=zoom.exp(), size=size)
 
 
 def _odd(number: float) -> int:
-    """Return the largest odd number that is not above a number from 1."""
+    """Return the largest odd number up to `number` >= 1."""
     whole = int(number + 1e-9)
     return max(whole - (whole + 1) % 2, 1)
 
 
 SHIFT_OF_A_DEGREE = 0.1 / 30
-"""Of the picture's side, in a spatial budget: a tenth with 30 degrees, as Engstrom et al.'s 3 of 32 pixels."""
+"""Shift per degree in a spatial budget, as a share of the side; Engstrom et al.: 3 of 32 pixels, 30 degrees."""
 
 
 def _spatial(eps: float) -> Motion:
-    """Turns of up to eps degrees, with shifts of a tenth of the picture for every 30 of them."""
+    """Return rotations of up to eps degrees with shifts of up to a tenth of the image per 30 degrees."""
     return Motion("spatial", eps, degrees=eps, shift=eps * SHIFT_OF_A_DEGREE, largest=180.0)
 
 
 SPATIAL_SPEC = ThreatSpec(
     kind="motion",
     make=_spatial,
-    rule="may turn the picture by eps degrees and shift it by a tenth for every 30, the truth moving along",
+    rule="may rotate the image by eps degrees and shift it by a tenth per 30 degrees; the truth moves with it",
     example="30 (degrees)",
     unit="degrees",
     format=lambda eps: f"{eps:g} degrees and {eps * SHIFT_OF_A_DEGREE:.3g} of the side",
@@ -122,7 +122,7 @@ SPATIAL_SPEC = ThreatSpec(
 ROTATION_SPEC = ThreatSpec(
     kind="motion",
     make=lambda eps: Motion("rotation", eps, degrees=eps, largest=180.0),
-    rule="may turn the picture by eps degrees, the truth moving along",
+    rule="may rotate the image by eps degrees; the truth moves with it",
     example="30 (degrees)",
     unit="degrees",
 )
@@ -130,7 +130,7 @@ ROTATION_SPEC = ThreatSpec(
 TRANSLATION_SPEC = ThreatSpec(
     kind="motion",
     make=lambda eps: Motion("translation", eps, shift=eps, largest=1.0),
-    rule="may shift the picture by a share eps of it, the truth moving along",
+    rule="may shift the image by the share eps of its side; the truth moves with it",
     example="0.1 (share of the image)",
     unit="of the side",
 )
@@ -138,7 +138,7 @@ TRANSLATION_SPEC = ThreatSpec(
 SCALING_SPEC = ThreatSpec(
     kind="motion",
     make=lambda eps: Motion("scaling", eps, zoom=eps, largest=1.0),
-    rule="may make the picture 1 + eps times as large or as small, the truth moving along",
+    rule="may scale the image up or down by 1 + eps; the truth moves with it",
     example="0.1 (a tenth larger or smaller)",
     unit="of the size",
 )

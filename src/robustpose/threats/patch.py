@@ -1,7 +1,7 @@
-"""Patch: everything inside one square may change, wherever the square is.
+"""Patch: everything inside one square may change.
 
-As Brown, Mane, Roy, Abadi, Gilmer, "Adversarial Patch", 2017, arXiv 1712.09665, but digital and made for one
-picture: the attack also chooses where the square lies, and nothing asks it to hold elsewhere.
+As in Brown, Mane, Roy, Abadi, Gilmer, "Adversarial Patch", 2017, arXiv 1712.09665, but digital and made for one
+image: the attack also chooses the place of the square and need not work at any other.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from robustpose.threats.levels import Replacing, per_picture
+from robustpose.threats.levels import Replacing, per_image
 from robustpose.threats.spec import Floats, ThreatSpec
 
 
@@ -19,26 +19,26 @@ from robustpose.threats.spec import Floats, ThreatSpec
 class Patch(Replacing):
     """A square of side eps may change, in all channels and by any amount.
 
-    eps is a whole number of pixels; RobustPoseError otherwise. A square that is larger than the picture covers it.
+    eps is a whole number of pixels; RobustPoseError otherwise. A square larger than the image covers all of it.
     """
 
     @property
     def name(self) -> str:
-        """As it stands in results."""
+        """The name in results."""
         return "patch"
 
     def chosen(self, worth: Tensor, eps: float | Tensor, /) -> Tensor:
-        """Mark the square (N, 1, H, W) of side eps that holds the most worth (N, H, W)."""
-        return _best_squares(worth, per_picture(worth, eps))
+        """Mark the square (N, 1, H, W) of side eps with the largest total worth (N, H, W)."""
+        return _best_squares(worth, per_image(worth, eps))
 
     def size(self, images: Tensor, adv: Tensor, /) -> Tensor:
-        """Return the side of the smallest square that holds every change (N,)."""
+        """Return the side of the smallest square that contains every change (N,)."""
         differs = (adv != images).any(dim=1)
         return torch.maximum(_extent(differs.any(dim=2)), _extent(differs.any(dim=1))).to(images.dtype)
 
 
 def _best_squares(worth: Tensor, side: Tensor) -> Tensor:
-    """Mark of each picture the square of its side (N, 1) that holds the most worth (N, H, W), as (N, 1, H, W)."""
+    """Mark for each image the square of side (N, 1) with the largest total worth (N, H, W), as (N, 1, H, W)."""
     marks = torch.zeros_like(worth, dtype=torch.bool)
     height, width = worth.shape[1:]
     for row, length in enumerate(side.flatten().tolist()):
@@ -54,7 +54,7 @@ def _best_squares(worth: Tensor, side: Tensor) -> Tensor:
 
 
 def _extent(lines: Tensor) -> Tensor:
-    """Return from the first to the last marked line (N, L) how many there are (N,); 0 where none is marked."""
+    """Return the number of lines (N,) from the first to the last marked one (N, L); 0 where none is marked."""
     place = torch.arange(lines.shape[1], device=lines.device)
     first = torch.where(lines, place, lines.shape[1]).amin(dim=1)
     last = torch.where(lines, place, -1).amax(dim=1)
@@ -62,7 +62,7 @@ def _extent(lines: Tensor) -> Tensor:
 
 
 def _best_move(eps: float, room: Floats, slope: Floats) -> Floats:
-    """Move the square that gains most as far as it can go."""
+    """Move all pixels of the square with the largest gain to the end of their room."""
     move = np.zeros_like(room)
     worth = (slope * room).sum(axis=0)
     tall, wide = (min(int(eps), side) for side in worth.shape)
@@ -74,9 +74,9 @@ def _best_move(eps: float, room: Floats, slope: Floats) -> Floats:
 
 PATCH_SPEC = ThreatSpec(
     make=Patch,
-    rule="may change a square of eps by eps pixels, wherever it lies",
+    rule="may change one square of eps x eps pixels at any place",
     example="32 (side in pixels)",
-    unit="pixels of its side",
+    unit="pixels (side)",
     format=lambda eps: f"{eps:g} x {eps:g} pixels",
     best_move=_best_move,
     budgets=(2, 3, 5),

@@ -1,4 +1,4 @@
-"""ThreatSpec: all that is known of a threat; and how budgets are usually checked, read and written."""
+"""ThreatSpec: the facts about a threat; default functions to check, parse and format budgets."""
 
 import math
 from collections.abc import Callable
@@ -14,26 +14,26 @@ Floats = NDArray[np.float64]
 Made = TypeVar("Made", covariant=True)
 
 BestMove = Callable[[float, Floats, Floats], Floats]
-"""(eps, room (3, H, W), slope (3, H, W)) -> the change within eps and `room` for which slope x change, summed, is
-largest; slope >= 0. It does not use the threat's own `project` and `step`: tests compare those with it."""
+"""(eps, room (3, H, W), slope (3, H, W) >= 0) -> the change within eps and `room` that maximises sum(slope x
+change). It does not use the threat's `project` and `step`, because tests compare them with it."""
 
 
 @dataclass(frozen=True)
 class ThreatSpec(Generic[Made]):
-    """How a threat is made, and how its budget eps is read and written. Its name is its key in THREATS.
+    """How a threat is made, and how its budget eps is parsed and formatted. Its name is its key in THREATS.
 
-    make         returns the threat of a budget; RobustPoseError for a budget that it cannot have
-    rule         what the attacker may do within eps: completes 'The attacker ...'
-    example      budgets as people write them, for messages
-    unit         of eps x `scale`: stands at the axis of a table, and after a number unless `format` is given
-    scale        people read eps times this
-    kind         'values': bounds the change of pixel values; 'motion': moves the picture, and the truth along
+    make         returns the threat for a budget; RobustPoseError for an invalid budget
+    rule         what the attacker may do within eps; completes 'The attacker ...'
+    example      budgets as users write them, for messages
+    unit         of eps x `scale`; labels table axes, and follows the number unless `format` is given
+    scale        factor by which eps is multiplied for display
+    kind         'values': bounds the change of pixel values; 'motion': bounds motions of the image and its truth
     version      raised when the same eps allows or computes something else; part of the keys of stored results
-    default_eps  the budget at which everybody compares; None: one must be given
-    parse        reads eps from text; parse_number unless given
-    format       writes eps for people; number and unit unless given
-    best_move    the best change for a linear loss in closed form, for tests; None: unknown
-    budgets      values of eps at which tests run every attack that serves the threat, small to large
+    default_eps  the usual budget of the field; None: the user must give one
+    parse        parses eps; parse_number by default
+    format       formats eps for users; number and unit by default
+    best_move    the best change for a linear loss in closed form, for tests; None where unknown
+    budgets      values of eps, small to large, at which tests run every attack that supports the threat
     """
 
     make: Callable[[float], Made]
@@ -51,17 +51,17 @@ class ThreatSpec(Generic[Made]):
 
 
 def check_budget(eps: float, threat: str, *, largest: float = math.inf, whole: bool = False) -> None:
-    """Raise RobustPoseError unless eps is a number from 0 to `largest`, and of pixels a whole one."""
+    """Raise RobustPoseError unless eps is a number from 0 to `largest`; with `whole`, an integer."""
     if not (math.isfinite(eps) and eps >= 0):
-        raise RobustPoseError(f"eps of {threat} must be a number from 0, got {eps:g}")
+        raise RobustPoseError(f"eps of {threat} must be a number >= 0, got {eps:g}")
     if eps > largest:
-        raise RobustPoseError(f"eps of {threat} must be {largest:g} at most, got {eps:g}")
+        raise RobustPoseError(f"eps of {threat} must be at most {largest:g}, got {eps:g}")
     if whole and eps != int(eps):
-        raise RobustPoseError(f"eps of {threat} is a whole number of pixels, got {eps:g}")
+        raise RobustPoseError(f"eps of {threat} must be a whole number of pixels, got {eps:g}")
 
 
 def parse_number(text: str, *, example: str) -> float:
-    """Read a number or a fraction, such as '0.031' or '8/255'; RobustPoseError names the example."""
+    """Parse a number or a fraction, such as '0.031' or '8/255'; RobustPoseError names the example."""
     numerator, slash, denominator = text.partition("/")
     try:
         return float(numerator) / float(denominator) if slash else float(numerator)
@@ -70,14 +70,14 @@ def parse_number(text: str, *, example: str) -> float:
 
 
 def parse_budget(spec: ThreatSpec[object], text: str) -> float:
-    """Read a budget of a threat as people write it; RobustPoseError for one that the threat cannot have."""
+    """Parse a budget of a threat as users write it; RobustPoseError for an invalid one."""
     eps = spec.parse(text) if spec.parse else parse_number(text, example=spec.example)
     spec.make(eps)
     return eps
 
 
 def format_budget(spec: ThreatSpec[object], eps: float) -> str:
-    """Write a budget of a threat for people."""
+    """Format a budget of a threat for users."""
     if spec.format:
         return spec.format(eps)
     number = eps * spec.scale

@@ -240,7 +240,7 @@ def test_a_keypoint_that_is_not_found_is_wrong(functions: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("too_few", "must return an answer for each of 2 pictures, returned shape (1, 2, 3)"),
+        ("too_few", "must return an answer for each of 2 images, returned shape (1, 2, 3)"),
         ("words", "must return one array of numbers"),
         ("breaks", "failed: AttributeError: 'numpy.ndarray' object has no attribute 'no_such_thing'"),
     ],

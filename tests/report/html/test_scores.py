@@ -162,7 +162,7 @@ def test_ensembles_and_motions_are_told_as_what_they_are() -> None:
         return how(Family(attack, (Setting(attack, eps, threat=ATTACKS[attack].default_threat, **more),)))
 
     assert said("autopose", 2 / 255) == (
-        "the worst picture of 6 attacks away from the true pose, 500 gradients a person at most"
+        "the worst image of 6 attacks away from the true pose, at most 500 gradients per person"
     )
     assert said("spatial", 30.0) == "the worst of 99 motions of a lattice at most, by how many keypoints are lost"
     assert said("worst_of_k", 30.0, steps=1) == (
@@ -205,12 +205,12 @@ def test_the_first_sentence_names_the_least_and_the_most_robust_model(monkeypatc
 @pytest.mark.parametrize(
     ("setting", "budget", "rule"),
     [
-        (Setting("fgsm", 8 / 255), "8/255", "may move every pixel value, 0 to 255, by at most eps"),
-        (Setting("fgsm", 100.0, threat="l0"), "100 pixels", "may change eps pixels"),
+        (Setting("fgsm", 8 / 255), "8/255", "may change every pixel value, 0 to 255, by at most eps"),
+        (Setting("fgsm", 100.0, threat="l0"), "100 pixels", "may change at most eps pixels"),
         (
             Setting("fgsm", 2.0, threat="l2"),
             "2 in L2",
-            "may change the picture by a vector of at most eps, in units of the whole range (in L2)",
+            "may change the image by at most eps in the L2 norm, with pixel values in [0, 1]",
         ),
     ],
 )

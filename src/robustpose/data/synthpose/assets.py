@@ -108,9 +108,9 @@ def load_body() -> BodyAssets:
 
 
 def _decoded(webp: Pixels) -> Pixels:
-    """Return the picture (H, W, 3), RGB, of a compressed one."""
-    picture = np.asarray(cv2.imdecode(webp, cv2.IMREAD_COLOR), dtype=np.uint8)
-    return np.ascontiguousarray(picture[..., ::-1])
+    """Return the image (H, W, 3), RGB, of a compressed one."""
+    image = np.asarray(cv2.imdecode(webp, cv2.IMREAD_COLOR), dtype=np.uint8)
+    return np.ascontiguousarray(image[..., ::-1])
 
 
 @cache

@@ -79,7 +79,7 @@ class Floor(NamedTuple):
 
 @dataclass(frozen=True)
 class Backdrop:
-    """A picture (S, S, 3), display values in [0, 1], and the floor drawn over it."""
+    """An image (S, S, 3), display values in [0, 1], and the floor drawn over it."""
 
     image: Floats
     floor: Floor

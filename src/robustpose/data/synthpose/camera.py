@@ -1,6 +1,6 @@
 """Cameras: where the photographer stands, where the photo ends, and the crop around the person that is rendered.
 
-Camera axes are x right, y down, z forward. A point of a picture is (x, y) in pixels, (0, 0) the CENTRE of the
+Camera axes are x right, y down, z forward. A point of an image is (x, y) in pixels, (0, 0) the CENTRE of the
 top-left pixel; a box (x, y, w, h) is measured between pixel edges: its x is one half more than its left point's.
 """
 
@@ -28,7 +28,7 @@ class View(NamedTuple):
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera; focal length and principal point in pixels of its picture."""
+    """A pinhole camera; focal length and principal point in pixels of its image."""
 
     position: Floats  # (3,) world, metres
     rotation: Floats  # (3, 3) rows: right, down, forward
@@ -49,7 +49,7 @@ class Camera:
         return seen, depth
 
     def finer(self, factor: int) -> "Camera":
-        """Return the camera of the same picture with `factor` times the pixels each way."""
+        """Return the camera of the same image with `factor` times the pixels each way."""
         centre = (factor - 1) / 2  # of pixel 0, in finer pixels
         return replace(self, focal=self.focal * factor, cx=self.cx * factor + centre, cy=self.cy * factor + centre)
 

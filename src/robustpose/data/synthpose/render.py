@@ -1,4 +1,4 @@
-"""One rendered person: the scene drawn from its seeds, the picture, and its truth."""
+"""One rendered person: the scene drawn from its seeds, the image, and its truth."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ _GREATEST_PADDING = 10
 Factors = dict[str, float | str]
 
 Buffers = tuple[Floats, Ints, Floats]
-"""Depth, triangle and weights of the fine picture; see raster.rasterise."""
+"""Depth, triangle and weights of the fine image; see raster.rasterise."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ def _draw_clutter(rotation: Floats, split: Split, rng: Generator) -> list[Mesh]:
 
 
 def rasterise_scene(scene: Scene, size: int) -> Buffers:
-    """Return the buffers of the fine picture."""
+    """Return the buffers of the fine image."""
     screen, depth = scene.framing.camera.finer(_FACTOR).project(scene.surfaces.points)
     corners = np.column_stack([screen, depth])
     return rasterise(corners, scene.surfaces.faces, scene.surfaces.alpha, size=_FACTOR * size)
@@ -217,7 +217,7 @@ def _textures(split: Split) -> Floats32:
 
 
 def _develop(scene: Scene, buffers: Buffers, size: int, split: Split) -> Floats32:
-    """Return the picture (size, size, 3) as a perfect camera takes it, display values."""
+    """Return the image (size, size, 3) as a perfect camera takes it, display values."""
     low, high = bounds(scene.person.skin)
     radius = 0.6 * float((high - low).max()) + 0.6
     lighting = cast_light(scene.light, scene.surfaces, (low + high) / 2, radius)
@@ -233,7 +233,7 @@ def _develop(scene: Scene, buffers: Buffers, size: int, split: Split) -> Floats3
 
 
 def _sensor(image: Floats32, rng: Generator) -> Floats32:
-    """Return the picture as a plain camera takes it: slightly blurred, tinted, noisy and compressed."""
+    """Return the image as a plain camera takes it: slightly blurred, tinted, noisy and compressed."""
     if rng.random() < 0.2:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.3, 0.7))), dtype=np.float32)
     image = image * np.float32(rng.uniform(0.88, 1.08)) + rng.normal(0, 0.008, 3).astype(np.float32)

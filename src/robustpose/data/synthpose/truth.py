@@ -68,7 +68,7 @@ _ANY = frozenset(range(1, len(PARTS)))
 
 @dataclass(frozen=True)
 class Seen:
-    """What is at every pixel of the fine picture (S, S)."""
+    """What is at every pixel of the fine image (S, S)."""
 
     depth: Floats
     owner: Ints  # 0 a thing or nothing, 1 the person, 2 another

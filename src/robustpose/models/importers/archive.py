@@ -93,7 +93,7 @@ def _check_names(entries: list[str], *, file: str) -> None:
         kind = "a state dict or a pickled model (torch.save)" if "data.pkl" in names else "a zip"
         raise RobustPoseError(
             f"{file}: is {kind}, not TorchScript, and pickles run code; save it with "
-            "torch.jit.trace(model, picture).save, or open it as torch:module:factory"
+            "torch.jit.trace(model, image).save, or open it as torch:module:factory"
         )
     seen: set[str] = set()
     for entry in entries:

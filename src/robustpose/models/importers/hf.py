@@ -107,9 +107,9 @@ def _experts(config: Any) -> int:
 def _spec(transformers: Any, name: str, model: nn.Module, spec: str) -> ModelSpec:
     """Write the spec of a model out of its processor and a look at its answer."""
     numbers = processor_numbers(_processor(transformers, name, spec), where=spec)
-    picture = torch.zeros((1, 3, *numbers["input_size"]))
+    image = torch.zeros((1, 3, *numbers["input_size"]))
     with torch.no_grad():
-        found = named_outputs(_read(lambda: model(picture), spec))
+        found = named_outputs(_read(lambda: model(image), spec))
     maps = found.get(HEATMAPS)
     if maps is None or maps.ndim != 4:
         raise RobustPoseError(f"{spec}: {type(model).__name__} gives no {HEATMAPS} (it gives {', '.join(found)})")

@@ -63,7 +63,7 @@ class Node:
         """Return an input that must be known at load."""
         value = self.value(position)
         if value.constant is None:
-            raise self.refuse(f"needs {value.name!r} at load, but the model computes it from the picture")
+            raise self.refuse(f"needs {value.name!r} at load, but the model computes it from the image")
         return value.constant
 
     def numbers(self, position: int) -> list[int]:

@@ -62,27 +62,27 @@ def open_model(model: ModelFile, *, card: Path | ModelSpec | None) -> ImportedPo
             "with --spec: TOML with name, format, skeleton, input_size, channels, stages, head and what the head "
             f"needs; the file's input is {model.inputs.listed()}, its outputs are {model.outputs.listed()}"
         )
-    graph = model.read(_picture(chosen, model), chosen.stages)
+    graph = model.read(_image_shape(chosen, model), chosen.stages)
     made = ImportedPose(graph, chosen, fingerprint=fingerprint_of(chosen, sha256=model.sha256)).eval()
     check_model(made, file=model.file)
     return made
 
 
-def _picture(card: ModelSpec, model: ModelFile) -> tuple[int, ...]:
-    """Return the shape (1, ...) of the spec's picture, which the model must take."""
+def _image_shape(card: ModelSpec, model: ModelFile) -> tuple[int, ...]:
+    """Return the shape (1, ...) of the spec's image, which the model must take."""
     height, width = card.input_size
-    picture = (1, height, width, 3) if card.layout == "NHWC" else (1, 3, height, width)
+    shape = (1, height, width, 3) if card.layout == "NHWC" else (1, 3, height, width)
     taken = model.inputs.shapes[0]
     sides = (1, 2) if card.layout == "NHWC" else (2, 3)
     free = [size == -1 or (model.resizable and axis in sides) for axis, size in enumerate(taken)]
     if len(taken) != 4 or any(
-        size != ours and not any_ for size, ours, any_ in zip(taken, picture, free, strict=True)
+        size != ours and not any_ for size, ours, any_ in zip(taken, shape, free, strict=True)
     ):
         raise RobustPoseError(
             f"{model.file}: takes {model.inputs.listed()}, but spec {card.name!r} says input_size = "
-            f"[{height}, {width}] in {card.layout}, which is {list(picture)}"
+            f"[{height}, {width}] in {card.layout}, which is {list(shape)}"
         )
-    return picture
+    return shape
 
 
 _SAME = 1e-3
@@ -108,7 +108,7 @@ def check_model(model: ImportedPose, *, file: str) -> None:
         raise RobustPoseError(f"{file}: cannot be run: {_one_line(error)}") from None
     if not all(reached):
         raise RobustPoseError(
-            f"{file}: no gradient reaches the picture from {model.card.stages[reached.index(False)]!r} (an "
+            f"{file}: no gradient reaches the image from {model.card.stages[reached.index(False)]!r} (an "
             "argmax, a cast to whole numbers or a detach is between them); name a tensor before it as stage "
             "in the spec"
         )

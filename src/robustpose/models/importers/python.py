@@ -68,7 +68,7 @@ def opened_module(model: nn.Module, *, name: str, card: Path | ModelSpec | None 
 
 
 class CallablePose(ImportedPose):
-    """A Python function under a spec: answers, but has no gradient. The function is given 8-bit pictures.
+    """A Python function under a spec: answers, but has no gradient. The function is given 8-bit images.
 
     differentiable  False, so that attacks which need gradients are refused
     """
@@ -76,7 +76,7 @@ class CallablePose(ImportedPose):
     differentiable = False
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Turn images (N, 3, H, W) in [0, 1] into pictures (N, H, W, 3) of levels 0 to 255, as uint8."""
+        """Turn images (N, 3, H, W) in [0, 1] into images (N, H, W, 3) of levels 0 to 255, as uint8."""
         levels = (images.detach() * _LEVELS).round().to(torch.uint8)
         if self.card.channels == "BGR":
             levels = levels.flip(1)
@@ -86,7 +86,7 @@ class CallablePose(ImportedPose):
 def open_callable(place: str, card: Path | ModelSpec | None = None) -> OpenedModel:
     """Open a Python function of the user's as a black box: 'module:function', with a spec of format "callable".
 
-    It is given uint8 pictures (N, H, W, 3) and returns what its spec says: rows of keypoints (N, K, columns), or
+    It is given uint8 images (N, H, W, 3) and returns what its spec says: rows of keypoints (N, K, columns), or
     heatmaps (N, h, w, K); NaN where it finds no keypoint. RobustPoseError as open_torch.
     """
     return opened_callable(_found(place, "callable"), name=place, card=card)
@@ -110,23 +110,23 @@ def opened_callable(function: Callable[..., Any], *, name: str, card: Path | Mod
 
 
 class _Answers:
-    """Calls a function on pictures and reads what it returns as float tensors."""
+    """Calls a function on images and reads what it returns as float tensors."""
 
     def __init__(self, function: Callable[..., Any], card: ModelSpec, where: str) -> None:
         self.function, self.card, self.where = function, card, where
 
-    def __call__(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        answer = _run(lambda: self.function(pictures.cpu().numpy()), self.where)
+    def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
+        answer = _run(lambda: self.function(images.cpu().numpy()), self.where)
         try:
-            stage = torch.as_tensor(np.asarray(answer, dtype=np.float32), device=pictures.device)
+            stage = torch.as_tensor(np.asarray(answer, dtype=np.float32), device=images.device)
         except (TypeError, ValueError) as error:
             raise RobustPoseError(f"{self.where}: must return one array of numbers: {error}") from None
-        if stage.ndim < 2 or len(stage) != len(pictures):
+        if stage.ndim < 2 or len(stage) != len(images):
             raise RobustPoseError(
-                f"{self.where}: must return an answer for each of {len(pictures)} pictures, returned shape "
+                f"{self.where}: must return an answer for each of {len(images)} images, returned shape "
                 f"{tuple(stage.shape)}"
             )
-        # A keypoint that was not found is wrong, not missing: it is put far outside the picture.
+        # A keypoint that was not found is wrong, not missing: it is put far outside the image.
         far = -float(max(self.card.input_size)) if self.card.head_keys.get("unit", "pixels") == "pixels" else -1.0
         return (torch.where(torch.isfinite(stage), stage, far),)
 

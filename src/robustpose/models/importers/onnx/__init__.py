@@ -184,7 +184,7 @@ def _input(model: Any, weights: dict[str, Tensor], *, file: str) -> tuple[str, l
     inputs = [value for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1:
         names = ", ".join(repr(value.name) for value in inputs)
-        raise RobustPoseError(f"{file}: must have one input, the picture; has {len(inputs)}: {names or 'none'}")
+        raise RobustPoseError(f"{file}: must have one input, the image; has {len(inputs)}: {names or 'none'}")
     axes = inputs[0].type.tensor_type.shape.dim
     return inputs[0].name, [axis.dim_value or axis.dim_param or "?" for axis in axes]
 

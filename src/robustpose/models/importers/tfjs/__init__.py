@@ -26,13 +26,13 @@ def load_tfjs(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
     files = read_files(path)
     inputs, outputs = inputs_and_outputs(files)
 
-    def read(picture: tuple[int, ...], stages: Sequence[str]) -> PlannedGraph:
-        return read_graph(files, picture, outputs=stages)
+    def read(image: tuple[int, ...], stages: Sequence[str]) -> PlannedGraph:
+        return read_graph(files, image, outputs=stages)
 
     def check() -> None:
         check_operators(files)
 
-    # Only the picture's size is written down, and convolutions take any; each layer is planned for the spec's.
+    # Only the image's size is written down, and convolutions take any; each layer is planned for the spec's.
     return open_model(ModelFile(files.file, "tfjs", files.sha256, inputs, outputs, True, check, read), card=card)
 
 

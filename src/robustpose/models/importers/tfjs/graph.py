@@ -1,7 +1,7 @@
 """The graph of a TF.js model as a differentiable module, planned once at load.
 
-The file says no shapes but the picture's, so each operator is planned with the shapes that those before it gave
-for one picture, computed on torch's meta device, which has shapes and no memory. What depends on constants only is
+The file says no shapes but the image's, so each operator is planned with the shapes that those before it gave
+for one image, computed on torch's meta device, which has shapes and no memory. What depends on constants only is
 computed, and what the asked outputs do not depend on is left out: a model is usable up to the last tensor whose
 operators are known.
 """
@@ -31,7 +31,7 @@ _GIVEN = ("Const", "Placeholder")
 
 
 def inputs_and_outputs(files: TfjsFiles) -> tuple[Tensors, Tensors]:
-    """Return the picture's name and shape (-1 where it is free) and the outputs' names, without shapes."""
+    """Return the image's name and shape (-1 where it is free) and the outputs' names, without shapes."""
     with damage_named(files.file):
         source, outputs = _source(files), _outputs(files)
         size = files.nodes[source].get("attr", {}).get("shape", {}).get("shape", {}).get("dim") or []
@@ -45,20 +45,20 @@ def check_operators(files: TfjsFiles, outputs: Sequence[str] = ()) -> None:
         _needed(files, [_asked(files, name)[0] for name in outputs or _outputs(files)])
 
 
-def read_graph(files: TfjsFiles, picture: tuple[int, ...], *, outputs: Sequence[str] = ()) -> PlannedGraph:
-    """Plan the graph for a picture of this shape (1, ...) up to the tensors named, by default its outputs.
+def read_graph(files: TfjsFiles, image: tuple[int, ...], *, outputs: Sequence[str] = ()) -> PlannedGraph:
+    """Plan the graph for an image of this shape (1, ...) up to the tensors named, by default its outputs.
 
     RobustPoseError names the file and what in it cannot be used: damaged, several inputs, unknown operators.
     """
     with damage_named(files.file):
-        return _Planner(files, picture).plan(outputs or _outputs(files))
+        return _Planner(files, image).plan(outputs or _outputs(files))
 
 
 def _source(files: TfjsFiles) -> str:
     names = [name for name, node in files.nodes.items() if node.get("op") == "Placeholder"]
     if len(names) != 1:
         raise RobustPoseError(
-            f"{files.file}: must have one input, the picture; has {len(names)}"
+            f"{files.file}: must have one input, the image; has {len(names)}"
             + (f": {', '.join(map(repr, names))}" if names else "")
         )
     return names[0]
@@ -120,11 +120,11 @@ def _needed(files: TfjsFiles, asked: Sequence[str]) -> list[str]:
 class _Planner:
     """Plans one file: gives each tensor an index, a shape, and a value where it is known at load."""
 
-    def __init__(self, files: TfjsFiles, picture: tuple[int, ...]) -> None:
+    def __init__(self, files: TfjsFiles, image: tuple[int, ...]) -> None:
         self.files, self.source = files, _source(files)
         self.indices: dict[tuple[str, int], int] = {}
         self.constants: dict[int, Tensor] = {}
-        self.seen: dict[int, Tensor] = {self._index(self.source, 0): torch.empty(picture, device="meta")}
+        self.seen: dict[int, Tensor] = {self._index(self.source, 0): torch.empty(image, device="meta")}
         self.planned: list[Planned] = []
 
     def plan(self, outputs: Sequence[str]) -> PlannedGraph:

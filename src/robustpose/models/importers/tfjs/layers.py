@@ -127,7 +127,7 @@ def _window(node: TfjsNode) -> dict[str, Any]:
 def plan_matmul(node: TfjsNode) -> Plan:
     """MatMul and _FusedMatMul: rows of input 0 times weights known at load."""
     if node.flag("transpose_a"):
-        raise node.refuse("transposes what it computes from the picture")
+        raise node.refuse("transposes what it computes from the image")
     weight = node.known(1) if node.flag("transpose_b") else node.known(1).T
     bias, activation, slope = _fused(node)
     run = partial(layers.fully_connected, keep_axes=True, activation=activation)

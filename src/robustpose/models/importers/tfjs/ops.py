@@ -43,7 +43,7 @@ def _plan_cast(node: TfjsNode) -> Plan:
 
 def _plan_floor_div(node: TfjsNode) -> Plan:
     if node.value(0).constant is None or node.value(1).constant is None:
-        raise node.refuse("rounds what it computes from the picture, which has no gradient")
+        raise node.refuse("rounds what it computes from the image, which has no gradient")
     return binary(partial(torch.div, rounding_mode="floor"))(node)
 
 

@@ -100,7 +100,7 @@ class _Reader:
         inputs = [int(index) for index in self.graph.InputsAsNumpy()]
         if len(inputs) != 1:
             names = ", ".join(repr(_name(self.graph, index)) for index in inputs)
-            raise RobustPoseError(f"{file}: must have one input, the picture; has {len(inputs)}: {names}")
+            raise RobustPoseError(f"{file}: must have one input, the image; has {len(inputs)}: {names}")
         self.source = inputs[0]
         self.count: int = self.graph.TensorsLength()
         self.operators = [self.graph.Operators(row) for row in range(self.graph.OperatorsLength())]
