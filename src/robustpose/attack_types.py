@@ -1,7 +1,4 @@
-"""What attacks are given and what they return: losses, threats, and the protocols of attacks.
-
-An attack sees only a loss per person and a threat, and knows nothing of poses; see types.py for people and models.
-"""
+"""The protocols of attacks, losses and threats. An attack sees only a loss per person and a threat, not poses."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,26 +8,26 @@ from torch import Generator, Tensor
 
 
 class Threat(Protocol):
-    """The set of allowed perturbations; every attack is written once, over this."""
+    """The set of allowed perturbations. Attacks use only this interface."""
 
     @property
     def name(self) -> str: ...
     @property
     def eps(self) -> float:
-        """The budget: linf's in [0, 1] units, l2's and l1's a norm of changes in those units, l0's in pixels."""
+        """The budget: for linf, l2 and l1 the norm of the change in [0, 1] units, for l0 a number of pixels."""
         ...
 
     @property
     def holds_8bit(self) -> bool:
-        """Whether any image of 8 bits is allowed but the one it is around."""
+        """Whether the budget allows any 8-bit image other than the clean one."""
         ...
 
     def project(self, images: Tensor, adv: Tensor, /, *, eps: Tensor | None = None) -> Tensor:
-        """Return the nearest allowed images: inside the budget, or of each image its own (N,), and in [0, 1]."""
+        """Return the nearest allowed images: in [0, 1] and within the budget, or within one `eps` (N,) per image."""
         ...
 
     def step(self, grad: Tensor, images: Tensor, /) -> Tensor:
-        """Return the steepest ascent: eps times it is the best allowed change of `images` for a linear loss."""
+        """Return the steepest ascent; eps times it is the best allowed change of `images` for a linear loss."""
         ...
 
     def sample(self, images: Tensor, /, generator: Generator | None = None) -> Tensor:
@@ -47,30 +44,30 @@ class Threat(Protocol):
 
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""(adversarial images, rows of the batch they belong to) -> (N,) for the attack to RAISE."""
+"""(adversarial images, their rows in the batch) -> losses (N,), which the attack RAISES."""
 
 
 @runtime_checkable
 class CappedLoss(Protocol):
-    """A loss that saturates: no image of person i has more than cap[i], and the gradient there is 0."""
+    """A loss that saturates: for person i it never exceeds cap[i], and its gradient there is 0."""
 
     @property
     def cap(self) -> Tensor:
-        """(N,) the most that each person of the batch can reach."""
+        """(N,) the largest loss that each person of the batch can reach."""
         ...
 
     def __call__(self, adv: Tensor, rows: Tensor, /) -> Tensor:
-        """Return the losses, as Loss does."""
+        """Return the losses; see Loss."""
         ...
 
 
 @runtime_checkable
 class LossOfParts(Protocol):
-    """A loss that also tells of each part, a keypoint say, whether the attacker has what he wants of it."""
+    """A loss with parts, such as keypoints, that also says for each part whether the attack succeeded."""
 
     @property
     def counted(self) -> Tensor:
-        """(N, K) bool: the parts that count, of every person of the batch."""
+        """(N, K) bool: the parts that count for each person of the batch."""
         ...
 
     def __call__(self, adv: Tensor, rows: Tensor, /) -> Tensor:
@@ -78,17 +75,17 @@ class LossOfParts(Protocol):
         ...
 
     def parts(self, adv: Tensor, rows: Tensor, /) -> Tensor:
-        """Return a margin (M, K) of each part: above 0 where the attacker has it; any where it does not count."""
+        """Return the margins (M, K): above 0 where the attack succeeded; undefined where a part does not count."""
         ...
 
 
 @dataclass(frozen=True)
 class MinimumNorms:
-    """What a minimum-norm attack found.
+    """The result of a minimum-norm attack.
 
     images        (N, 3, H, W) within the threat
-    minimum_norm  (N, K) the smallest size seen at which each part was lost, in the threat's unit: 0 where it
-                  is lost without an attack, infinite where no size up to eps did it, NaN where it does not count
+    minimum_norm  (N, K) the smallest size found at which each part was lost, in the threat's unit: 0 where it is
+                  lost without an attack, infinite where it was never lost, NaN where it does not count
     """
 
     images: Tensor
@@ -97,7 +94,7 @@ class MinimumNorms:
 
 @runtime_checkable
 class Attack(Protocol):
-    """An attack on pixel values: a frozen dataclass of hyper-parameters with one verb."""
+    """An attack on pixel values: a frozen dataclass of hyper-parameters with one method."""
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
         """Return images within the threat that raise the loss; the caller checks them."""
@@ -106,9 +103,9 @@ class Attack(Protocol):
 
 @runtime_checkable
 class StopsAtCap(Protocol):
-    """An attack that says whether it is done with a person once an image of theirs reached the loss's cap.
+    """An attack that declares whether it needs no further passes for a person whose image reached the loss's cap.
 
-    Every image that it could still return for that person is as good. Other attacks get every pass.
+    True only if no later image could be better. Other attacks get every pass.
     """
 
     @property
@@ -117,17 +114,17 @@ class StopsAtCap(Protocol):
 
 @runtime_checkable
 class MinimumNormAttack(Protocol):
-    """An attack that looks for the smallest perturbation, and so answers for every eps up to the threat's."""
+    """An attack that searches for the smallest perturbation, so its result covers every eps up to the threat's."""
 
     def search(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> MinimumNorms:
-        """Return images within the threat, and the smallest size that each part took."""
+        """Return images within the threat, and the smallest size at which each part was lost."""
         ...
 
 
 @runtime_checkable
 class TrajectoryAttack(Protocol):
-    """An attack that goes step by step: one trajectory of N steps holds the attack of every k <= N steps."""
+    """An iterated attack: the trajectory of N steps contains the result of every k <= N steps."""
 
     def iterates(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Iterator[Tensor]:
-        """Yield the images after each step: the k-th are what the attack of k steps returns."""
+        """Yield the images after each step; the k-th are the result of the attack with k steps."""
         ...

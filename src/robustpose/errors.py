@@ -1,8 +1,8 @@
-"""The one error that the command line turns into a line of text, and its did-you-mean form.
+"""RobustPoseError, which the command line prints as one line, and helpers that raise it.
 
-RobustPoseError(ValueError)    something the user gave is wrong: names the thing, the expected and the given
-at_work                        says which model and attack an error is of
-writing_to                     what the file system refuses in a folder, as a RobustPoseError
+RobustPoseError(ValueError)    wrong user input: names the thing, the expected and the given
+at_work                        prefixes an error with the model and attack that were running
+writing_to                     turns file system errors into a RobustPoseError
 """
 
 import difflib
@@ -12,11 +12,11 @@ from pathlib import Path
 
 
 class RobustPoseError(ValueError):
-    """What the user gave cannot be used; the message is one readable line."""
+    """The user's input cannot be used; the message is one readable line."""
 
 
 def unknown_name(kind: str, given: str, known: Iterable[str]) -> RobustPoseError:
-    """Make the error for a name that no registry holds, with the nearest known one.
+    """Return the error for an unknown name, with the most similar known one.
 
     >>> str(unknown_name("attack", "igms", ["fgsm", "igsm"]))
     "unknown attack 'igms'; did you mean 'igsm'? known: fgsm, igsm"
@@ -29,7 +29,7 @@ def unknown_name(kind: str, given: str, known: Iterable[str]) -> RobustPoseError
 
 @contextmanager
 def at_work(title: str) -> Iterator[None]:
-    """Begin the message of a RobustPoseError with what was computed: a model under an attack."""
+    """Prefix the message of a RobustPoseError with a title, such as the model and attack."""
     try:
         yield
     except RobustPoseError as error:
@@ -38,7 +38,7 @@ def at_work(title: str) -> Iterator[None]:
 
 @contextmanager
 def writing_to(folder: Path, advice: str) -> Iterator[None]:
-    """Turn what the file system refuses (no space, no permission, a file in the way) into a RobustPoseError."""
+    """Turn an OSError (no space, no permission, a file in the way) into a RobustPoseError."""
     try:
         yield
     except OSError as error:

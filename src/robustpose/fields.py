@@ -1,4 +1,4 @@
-"""Checks what was read from a file: JSON and TOML say nothing of types."""
+"""Type checks for values read from JSON and TOML files."""
 
 import math
 import types
@@ -7,23 +7,23 @@ from typing import Any, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 
 def finite_number(value: object) -> TypeGuard[float]:
-    """Say whether a value is a finite number; true and false are none."""
+    """Say whether a value is a finite number; booleans are not."""
     try:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # a whole number beyond the largest float
+    except OverflowError:  # an integer beyond the largest float
         return False
 
 
 def whole_number(value: object) -> TypeGuard[int]:
-    """Say whether a value is a whole number; true and false are none."""
+    """Say whether a value is an integer; booleans are not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def wrong_field(record: Any) -> str:
-    """Name the first field of a dataclass whose value is not of the declared type, and what it holds; '' for none.
+    """Describe the first field of a dataclass whose value is not of the declared type; '' if all are.
 
-    Known are plain types (for float an int will do), dataclasses, unions, and tuples of them; of a dict and other
-    containers only that it is one.
+    Checks plain types (an int passes as float), dataclasses, unions, and tuples of these. The contents of dicts
+    and other containers are not checked.
     """
     hints = get_type_hints(type(record))
     for field in fields(record):

@@ -1,4 +1,4 @@
-"""Where the package keeps things on the user's machine."""
+"""Folders of the package on the user's machine."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,6 @@ import platformdirs
 
 
 def cache_folder(name: str) -> Path:
-    """Return a folder for what can be made or fetched anew: under ROBUSTPOSE_CACHE, or in the user's cache."""
+    """Return a cache folder, under ROBUSTPOSE_CACHE if set, else in the user's cache."""
     root = os.environ.get("ROBUSTPOSE_CACHE")
     return (Path(root) if root else platformdirs.user_cache_path("robustpose")) / name

@@ -1,8 +1,8 @@
-"""Where things are: photo to crop and back, mirror images, heatmap cells to pixels.
+"""Coordinates: photo to crop and back, mirroring, heatmap cells to pixels.
 
-Every +0.5 of the project lives in this file. A pixel's integer coordinate is its CENTRE, so an image of width W
-spans [-0.5, W - 0.5]. A box (x, y, w, h) is measured between pixel EDGES, as COCO's and MPII's boxes are:
-x = 0 is the left edge of the photo, which is the coordinate -0.5 of a point.
+Every +0.5 of the project is in this file. Integer coordinates are pixel CENTRES, so an image of width W spans
+[-0.5, W - 0.5]. A box (x, y, w, h) is measured between pixel EDGES, as in COCO and MPII: its x = 0 is the left
+edge of the photo, where a point has x = -0.5.
 """
 
 from typing import Literal
@@ -25,8 +25,8 @@ def box_crop(
 ) -> Floats:
     """Return the affine map (2, 3), photo pixels to input pixels, of the top-down crop around a box.
 
-    The crop keeps the box's centre and has input_size's aspect; it is the smallest such rectangle that holds the
-    box, times `padding` (SimpleBaseline's 1.25: Xiao et al. 2018, arXiv 1804.06208).
+    The crop is the smallest rectangle with the box's centre and input_size's aspect ratio that contains the box,
+    enlarged by `padding` (1.25 as in SimpleBaseline: Xiao et al. 2018, arXiv 1804.06208).
     """
     x, y, w, h = box
     if not (w > 0 and h > 0):
@@ -37,7 +37,7 @@ def box_crop(
 
 
 def centre_crop(centre: tuple[float, float], *, crop_width: float, input_size: tuple[int, int]) -> Floats:
-    """Return the affine map (2, 3) of the crop of `crop_width` photo pixels around a point of the photo."""
+    """Return the affine map (2, 3) of a crop that is `crop_width` photo pixels wide and centred at a point."""
     height, width = input_size
     scale = width / crop_width
     return np.array(
@@ -49,7 +49,7 @@ def centre_crop(centre: tuple[float, float], *, crop_width: float, input_size: t
 
 
 def crop_image(photo: Pixels, crop: Floats, *, input_size: tuple[int, int]) -> Pixels:
-    """Cut a crop (H, W, 3) out of a photo; what lies beyond the photo is black."""
+    """Cut a crop (H, W, 3) out of a photo; pixels beyond the photo are black."""
     height, width = input_size
     cut = cv2.warpAffine(photo, crop, (width, height), flags=cv2.INTER_LINEAR)
     return np.asarray(cut, dtype=np.uint8)
@@ -58,10 +58,10 @@ def crop_image(photo: Pixels, crop: Floats, *, input_size: tuple[int, int]) -> P
 def crop_sources(
     crop: Floats, *, photo_size: tuple[int, int], input_size: tuple[int, int]
 ) -> tuple[NDArray[np.int64], Floats]:
-    """Say which photo pixels `crop_image` reads: rows and columns (4, H, W, 2), their weights (4, H, W).
+    """Return the photo pixels that `crop_image` reads: rows and columns (4, H, W, 2), weights (4, H, W).
 
-    A crop's pixel is the weighted sum of its four sources, so the cut can be written as a differentiable function
-    of the photo. What lies beyond the photo has weight 0, and the place of the nearest pixel.
+    Each pixel of the crop is the weighted sum of its four sources, so the crop is a differentiable function of the
+    photo. Sources beyond the photo have weight 0 and the position of the nearest pixel.
     """
     height, width = input_size
     y, x = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
@@ -96,19 +96,19 @@ def uncrop_points(points: Floats, crop: Floats) -> Floats:
 
 
 def box_around(points: Floats, *, margin: float) -> tuple[float, float, float, float]:
-    """Return the box (x, y, w, h), between pixel edges, around points (K, 2) and their pixels.
+    """Return the box (x, y, w, h), between pixel edges, around the pixels of points (K, 2).
 
-    Each side is moved out by `margin` x the longer side of the points' extent.
+    Each side is moved outwards by `margin` x the longer side of the points' extent.
     """
     low, high = points.min(axis=0), points.max(axis=0)
     out = margin * float((high - low).max())
-    x, y = low - out  # a point is its pixel's centre, so the pixel's edges are at x and x + 1 of a box
+    x, y = low - out  # a point is its pixel's centre; in box coordinates the pixel's edges are x and x + 1
     w, h = high - low + 1 + 2 * out
     return float(x), float(y), float(w), float(h)
 
 
 def inside(points: Floats, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Say which points (..., 2) lie within an image of size (H, W), its outer pixel edges included."""
+    """Say which points (..., 2) lie inside an image of size (H, W), up to the outer edges of its pixels."""
     height, width = size
     x, y = points[..., 0], points[..., 1]
     return (x >= -0.5) & (y >= -0.5) & (x <= width - 0.5) & (y <= height - 0.5)
@@ -120,10 +120,10 @@ def flip_images(images: Tensor) -> Tensor:
 
 
 def turning(*, degrees: Tensor, shift: Tensor, zoom: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the affine maps (N, 2, 3), float64, that turn, enlarge and shift images of size (H, W).
+    """Return the affine maps (N, 2, 3), float64, that rotate, scale and shift images of size (H, W).
 
-    degrees (N,) clockwise and zoom (N,) are about the image's centre; shift (N, 2) is in pixels, to the right
-    and down. A point goes where the map sends it, and so does what the image shows there.
+    degrees (N,), clockwise, and zoom (N,) are about the image's centre; shift (N, 2) is in pixels to the right and
+    down. The maps send positions in the original image to positions in the moved one.
     """
     angle, zoom, shift = torch.deg2rad(degrees.double()), zoom.double(), shift.double()
     cos, sin = zoom * angle.cos(), zoom * angle.sin()
@@ -133,13 +133,13 @@ def turning(*, degrees: Tensor, shift: Tensor, zoom: Tensor, size: tuple[int, in
 
 
 Beyond = Literal["black", "edge"]
-"""What lies beyond an image: black, or its nearest pixel."""
+"""How pixels beyond an image are filled: with black, or with the nearest pixel."""
 
 
 def warp_images(images: Tensor, maps: Tensor, *, beyond: Beyond = "black") -> Tensor:
-    """Move images (N, C, H, W), each by its map (N, 2, 3), reading between pixels bilinearly.
+    """Warp images (N, C, H, W) by maps (N, 2, 3) with bilinear sampling.
 
-    Differentiable in the images and in the maps. `crop_image` is the same for photos.
+    Differentiable in the images and in the maps. `crop_image` does the same for photos.
     """
     height, width = images.shape[2:]
     rows, columns = torch.arange(height, dtype=torch.float64), torch.arange(width, dtype=torch.float64)
@@ -153,16 +153,16 @@ def warp_images(images: Tensor, maps: Tensor, *, beyond: Beyond = "black") -> Te
 
 
 def warp_points(points: Tensor, maps: Tensor) -> Tensor:
-    """Move points (N, K, 2) with their images, each by its map (N, 2, 3)."""
+    """Move points (N, K, 2) with their images by maps (N, 2, 3)."""
     moved = points.double() @ maps[..., :2].transpose(1, 2) + maps[:, None, :, 2]
     return moved.to(points.dtype)
 
 
 def lay_squares(images: Tensor, squares: Tensor, *, top: Tensor, left: Tensor, side: Tensor) -> Tensor:
-    """Lay squares (N, C, S, S) over images (N, C, H, W), each made `side` pixels wide and high.
+    """Paste squares (N, C, S, S), resized to `side` pixels, into images (N, C, H, W).
 
-    top, left, side (N,) are whole pixels: the first row and column that it covers, and how many. Read bilinearly,
-    differentiable in the squares; every pixel beside them stays bit for bit.
+    top, left, side (N,) are whole pixels: first row, first column and size. Bilinear, and differentiable in the
+    squares. All other pixels stay bit-identical.
     """
     height, width = images.shape[2:]
     y = torch.arange(height, device=images.device) - top[:, None]
@@ -176,11 +176,11 @@ def lay_squares(images: Tensor, squares: Tensor, *, top: Tensor, left: Tensor, s
 
 
 Lattice = Literal["centres", "corners", "ends"]
-"""Where a model's heatmap cells lie in its image, in pixels, S being the stride:
+"""The pixel position of heatmap cell i, for stride S:
 
-centres  cell i covers a square of S pixels and lies at its centre, (i + 0.5) S - 0.5: cell 0 of stride 4 at 1.5
-corners  cell i lies at i S, as in models trained on truth divided by the stride (HRNet's code; MMPose without UDP)
-ends     the first and last cells lie on the first and last pixels: i (W - 1) / (w - 1) (UDP, Huang et al. 2020,
+centres  (i + 0.5) S - 0.5, the centre of the square of S pixels that the cell covers: cell 0 of stride 4 is at 1.5
+corners  i S, for models trained on keypoints divided by the stride (HRNet's code; MMPose without UDP)
+ends     i (W - 1) / (w - 1): the first and last cells are at the first and last pixels (UDP, Huang et al. 2020,
          arXiv 1911.07524; ViTPose)
 """
 
@@ -188,7 +188,7 @@ ends     the first and last cells lie on the first and last pixels: i (W - 1) / 
 def cells_to_pixels(
     cells: Tensor, *, heatmap_size: tuple[int, int], input_size: tuple[int, int], lattice: Lattice = "centres"
 ) -> Tensor:
-    """Map heatmap cell coordinates (..., 2) to input pixels: cell 0 of stride 4 lies at pixel 1.5."""
+    """Map heatmap cell coordinates (..., 2) to input pixels; by default cell 0 of stride 4 is at pixel 1.5."""
     stride, shift = _lattice(heatmap_size, input_size, lattice)
     return torch.stack([(cells[..., at] + shift) * stride[at] - shift for at in (0, 1)], dim=-1)
 
@@ -204,9 +204,9 @@ def pixels_to_cells(
 def _lattice(
     heatmap_size: tuple[int, int], input_size: tuple[int, int], lattice: Lattice
 ) -> tuple[tuple[float, float], float]:
-    """Return a cell's stride (x, y) in pixels, and what is added to coordinates before scaling them.
+    """Return the stride (x, y) in pixels, and the shift added to coordinates before scaling.
 
-    Plain numbers, which no GPU has to wait for.
+    Python numbers, which need no GPU synchronisation.
     """
     less = 1 if lattice == "ends" else 0
     x, y = ((input_size[axis] - less) / max(heatmap_size[axis] - less, 1) for axis in (1, 0))
@@ -214,7 +214,7 @@ def _lattice(
 
 
 def pixels_to_unit(pixels: Tensor, *, input_size: tuple[int, int]) -> Tensor:
-    """Map input pixels (..., 2) to [-0.5, 0.5], the image's outer edges being the ends."""
+    """Map input pixels (..., 2) to [-0.5, 0.5]; the ends are the image's outer edges."""
     return torch.stack([(pixels[..., at] + 0.5) / input_size[1 - at] - 0.5 for at in (0, 1)], dim=-1)
 
 

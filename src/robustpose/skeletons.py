@@ -1,7 +1,7 @@
-"""The keypoints that people, data sets and models agree on: names, order, limbs, what does not count. Data only.
+"""Keypoint sets of data sets and models: names, order, limbs, uncounted keypoints.
 
-A keypoint's name says what it is, so two skeletons share exactly the names they have in common. `left` and
-`right` are the person's own. Sources: MPII (Andriluka et al. 2014), COCO (Lin et al. 2014; OKS sigmas as in the
+Keypoints of two skeletons are the same if their names are the same. `left` and `right` are the person's own.
+Sources: MPII (Andriluka et al. 2014), COCO (Lin et al. 2014; OKS sigmas as in the
 official evaluation code), AI Challenger (Wu et al. 2017), EfficientPose (Groos et al. 2020, arXiv 2004.12186),
 CrowdPose (Li et al. 2019, with the sigmas of its evaluation code), OCHuman (Zhang et al. 2019),
 BlazePose (Bazarevsky et al. 2020, arXiv 2006.10204).
@@ -15,8 +15,8 @@ from functools import cached_property
 class Skeleton:
     """An ordered set of named keypoints.
 
-    `limbs` are pairs of names to draw; `uncounted` are names that the data set's own score leaves out;
-    `sigmas` are COCO's per-keypoint OKS constants, empty where none are published.
+    `limbs` are pairs of names to draw; `uncounted` are names that the data set's own score ignores;
+    `sigmas` are OKS constants per keypoint, empty where none are published.
     """
 
     name: str
@@ -29,12 +29,12 @@ class Skeleton:
         return len(self.keypoints)
 
     def index(self, keypoint: str) -> int:
-        """Return the row of a keypoint; ValueError where the skeleton lacks it."""
+        """Return the index of a keypoint; ValueError where the skeleton lacks it."""
         return self.keypoints.index(keypoint)
 
     @cached_property
     def flip_pairs(self) -> tuple[tuple[int, int], ...]:
-        """Rows that change places when the image is mirrored: (left, right)."""
+        """Pairs of indices (left, right) that swap when the image is mirrored."""
         names = self.keypoints
         return tuple(
             (i, names.index("right_" + name.removeprefix("left_")))
@@ -44,7 +44,7 @@ class Skeleton:
 
     @cached_property
     def flip_order(self) -> tuple[int, ...]:
-        """The row that each keypoint is read from in a mirrored image."""
+        """For each keypoint, its index in the output for a mirrored image."""
         order = list(range(len(self)))
         for left, right in self.flip_pairs:
             order[left], order[right] = right, left
@@ -52,7 +52,7 @@ class Skeleton:
 
     @cached_property
     def groups(self) -> dict[str, tuple[int, ...]]:
-        """Rows by body part, left and right together: {'ankle': (0, 5), ..., 'head_top': (9,)}."""
+        """Indices by body part, left and right together: {'ankle': (0, 5), ..., 'head_top': (9,)}."""
         groups: dict[str, tuple[int, ...]] = {}
         for i, name in enumerate(self.keypoints):
             part = name.removeprefix("left_").removeprefix("right_")
@@ -61,11 +61,11 @@ class Skeleton:
 
     @cached_property
     def counted(self) -> tuple[bool, ...]:
-        """Whether each keypoint takes part in the data set's own score."""
+        """Whether each keypoint counts in the data set's own score."""
         return tuple(name not in self.uncounted for name in self.keypoints)
 
     def rows_in(self, other: "Skeleton") -> tuple[int | None, ...]:
-        """Return, for each keypoint of this skeleton, its row in `other`, or None where `other` lacks it."""
+        """Return for each keypoint its index in `other`, or None where `other` lacks it."""
         return tuple(other.keypoints.index(name) if name in other.keypoints else None for name in self.keypoints)
 
 
@@ -211,7 +211,7 @@ BLAZEPOSE_33 = Skeleton(
 )
 
 FACE = frozenset({"nose", "left_eye", "right_eye", "left_ear", "right_ear"})
-"""Keypoints that say little of a pose: a close-up of a face has all five."""
+"""Keypoints that say little about a pose: a close-up of a face shows all five."""
 
 SKELETONS = {
     s.name: s for s in (MPII_16, LSP_14, EFFICIENTPOSE_16, COCO_17, AIC_14, CROWDPOSE_14, OCHUMAN_19, BLAZEPOSE_33)

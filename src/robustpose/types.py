@@ -1,4 +1,4 @@
-"""The values that flow from room to room, and the protocols that let anyone take part without inheriting.
+"""The values that flow between folders, and the protocols that models and data sets satisfy without inheriting.
 
 One coordinate convention for the whole project: points are (x, y) in pixels and (0, 0) is the CENTRE of the
 top-left pixel; sizes are (H, W); images are NCHW, RGB, float in [0, 1]; eps is in the same [0, 1] units.
@@ -27,10 +27,11 @@ class Batch:
     head_size   (N,) PCKh's unit, input pixels; NaN where the data set gives none
     box_side    (N,) the longer side of the person's box, input pixels
     crops       (N, 2, 3) float64, the affine map from photo pixels to input pixels
-    ids         stable across runs; joins every table
+    ids         stable across runs; all tables are joined by them
     unreadable  one line for each person whose photo could not be read; they are not among the N
-    area        (N,) float64, the person's area in photo pixels squared, NaN where unknown; None: the data has none
-    photos      the photo each person is in, stable as ids are; empty where a person is an image of their own
+    area        (N,) float64, the person's area in photo pixels squared, NaN where unknown; None for data without
+                areas
+    photos      name of each person's photo, stable across runs; empty where every person has an image of their own
     """
 
     images: Tensor
@@ -74,7 +75,7 @@ class Batch:
         return (int(self.images.shape[2]), int(self.images.shape[3]))
 
     def in_skeleton(self, skeleton: Skeleton) -> "Batch":
-        """Return the same people in another keypoint order; keypoints the data lacks are not visible."""
+        """Return the same people in another skeleton; keypoints that this one lacks are not visible."""
         if skeleton == self.skeleton:
             return self
         keypoints = self.keypoints.new_zeros((len(self), len(skeleton), 2))
@@ -108,11 +109,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class PoseOutput:
-    """What a model says of N crops.
+    """A model's output for N crops.
 
     keypoints  (N, K, 2) decoded, input pixels
     scores     (N, K) the model's own confidence; 1 where it has none
-    stages     raw supervised outputs, first to last, as its head encodes: heatmaps (N, K, h, w), coordinates
+    stages     raw supervised outputs, first to last, in the head's format: heatmaps (N, K, h, w), coordinates
                (N, K, 2), classes (N, K, bins)
     """
 
@@ -122,14 +123,14 @@ class PoseOutput:
 
 
 class Head(Protocol):
-    """How a model writes keypoints: one interface for heatmaps and coordinates."""
+    """Encodes and decodes keypoints: one interface for heatmaps, coordinates and classes."""
 
     def encode(self, keypoints: Tensor, /) -> Tensor:
-        """Turn keypoints (N, K, 2) in input pixels into the raw output a perfect model would give."""
+        """Return the training target (raw output of a perfect model) of keypoints (N, K, 2) in input pixels."""
         ...
 
     def decode(self, raw: Tensor, /) -> tuple[Tensor, Tensor]:
-        """Turn raw outputs into keypoints (N, K, 2) in input pixels and scores (N, K)."""
+        """Return keypoints (N, K, 2) in input pixels and scores (N, K) from raw outputs."""
         ...
 
     def loss(self, raw: Tensor, target: Tensor, visible: Tensor, /) -> Tensor:
@@ -139,7 +140,7 @@ class Head(Protocol):
 
 @runtime_checkable
 class MirroringHead(Head, Protocol):
-    """A head that knows how its raw output looks of the mirrored image: what a flip test needs."""
+    """A head that can mirror its raw output, as a flip test needs."""
 
     def mirrored(self, raw: Tensor, order: Sequence[int], /) -> Tensor:
         """Mirror a raw output from left to right; keypoint k is then read from row order[k]."""
@@ -147,62 +148,62 @@ class MirroringHead(Head, Protocol):
 
 
 Margins = Callable[[Tensor, Tensor], Tensor]
-"""(raw output of M people, their rows of the batch) -> margins (M, K), above 0 where the keypoint is wrong."""
+"""(raw output of M people, their rows in the batch) -> margins (M, K), above 0 where the keypoint is wrong."""
 
 
 @runtime_checkable
 class MarginHead(Head, Protocol):
-    """A head that says of its raw output how near each keypoint is to being wrong."""
+    """A head with margins: from its raw output, how close each keypoint is to being wrong."""
 
     @property
     def places_compete(self) -> bool:
-        """Whether a margin compares places of a map, so that a softness changes its gradient."""
+        """Whether margins compare locations of a map, so that `softness` changes their gradient."""
         ...
 
     def margins(self, keypoints: Tensor, radius: Tensor, /, *, softness: float = 0.0) -> Margins:
-        """Return what turns raw outputs into margins; a keypoint is right within radius (N, K) of its (N, K, 2).
+        """Return the function from raw outputs to margins; correct is within radius (N, K) of keypoints (N, K, 2).
 
-        softness  in peaks of the training bump: how far below the highest place outside the radius another one may
-                  lie and still get a share of the gradient; 0 gives all to the highest. The margins are the same.
+        softness  in units of the target's peak: locations outside the radius that are at most about this far below
+                  the highest one share its gradient; with 0 the highest gets all. The margins do not change.
         """
         ...
 
 
 @runtime_checkable
 class DescribedHead(Head, Protocol):
-    """A head that says what it is."""
+    """A head that describes its output."""
 
     @property
     def kind(self) -> str:
-        """What it writes: 'heatmaps', 'offsets' (heatmaps with offsets), 'coordinates', 'integral', 'classes'."""
+        """Its output: 'heatmaps', 'offsets' (heatmaps with offsets), 'coordinates', 'integral', 'classes'."""
         ...
 
     @property
     def loss_name(self) -> str:
-        """Its training loss for people: 'the mean squared error of its heatmaps'."""
+        """Its training loss in words: 'the mean squared error of its heatmaps'."""
         ...
 
     @property
     def decodes_scores(self) -> bool:
-        """Whether its raw output holds the scores; if not, a flip test averages those that the model gives."""
+        """Whether scores are decoded from its raw output; if not, a flip test averages the model's scores."""
         ...
 
 
 @runtime_checkable
 class SignallingHead(Head, Protocol):
-    """A head whose raw output says more of each keypoint than its place and score."""
+    """A head whose raw output has further quantities per keypoint beside position and score."""
 
     def signals(self, raw: Tensor, keypoints: Tensor, /) -> dict[str, Tensor]:
-        """Return signals (N, K) by name, of raw outputs and the keypoints (N, K, 2) read from them."""
+        """Return named quantities (N, K) of raw outputs and the keypoints (N, K, 2) decoded from them."""
         ...
 
 
 @runtime_checkable
 class PoseModel(Protocol):
-    """Anything that finds keypoints in crops; an nn.Module with these three attributes is one.
+    """A top-down pose model: any callable with these three attributes, such as an nn.Module.
 
-    One that takes other crops than box x 1.25 says so as `padding`. A model that answers without a gradient says
-    `differentiable = False`: attacks that need one then refuse it.
+    Optional attributes: `padding`, if its crops are not the box x 1.25; `differentiable = False`, if it has no
+    gradient, so that attacks that need one refuse it.
     """
 
     @property
@@ -213,7 +214,7 @@ class PoseModel(Protocol):
     def head(self) -> Head: ...
 
     def __call__(self, images: Tensor, /) -> PoseOutput:
-        """Find keypoints in images (N, 3, H, W) in [0, 1]; normalisation happens inside."""
+        """Predict keypoints in images (N, 3, H, W) in [0, 1]; the model normalises them itself."""
         ...
 
 
@@ -226,7 +227,7 @@ class PoseDataset(Protocol):
     def skeleton(self) -> Skeleton: ...
     @property
     def fingerprint(self) -> str:
-        """A hash of what defines the people and their truth; part of every result's key."""
+        """A hash of the people and their truth; part of the key of every result."""
         ...
 
     @property
@@ -235,36 +236,33 @@ class PoseDataset(Protocol):
         ...
 
     def content(self, rows: Sequence[int]) -> str:
-        """Return a hash of the images of `rows`; empty where the fingerprint says it all."""
+        """Return a hash of the images of `rows`; empty where the fingerprint determines them."""
         ...
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """One line for each reason people of the file do not take part, with their number."""
+        """One line for each reason why people of the file are excluded, with their number."""
         ...
 
     def __len__(self) -> int: ...
 
     def load(self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25) -> Batch:
-        """Crop the people of `rows`, box x `padding`; unreadable photos are left out and named."""
+        """Crop the people of `rows`, box x `padding`; people in unreadable photos are excluded and listed."""
         ...
 
 
 @runtime_checkable
 class HasFactors(Protocol):
-    """A data set that knows how its images came about, so that scores can be read by factor.
-
-    It can show everyone: nobody of it is ever unreadable.
-    """
+    """A data set that knows factors of its images, such as camera and light; its people are always readable."""
 
     def factors(self, rows: Sequence[int], /, *, input_size: tuple[int, int]) -> dict[str, list[float | str]]:
-        """Return what is known of each person of `rows`, by name: numbers or words."""
+        """Return the factors of the people of `rows` by name: numbers or words."""
         ...
 
 
 @dataclass(frozen=True)
 class TaskLabels:
-    """Truth of other tasks for N people: what they do, and which part of the body each pixel shows.
+    """Truth of other tasks for N people: actions, and the body part at each pixel.
 
     actions          (N,) int64
     parts            (N, H, W) uint8; 0 is the background
@@ -278,15 +276,15 @@ class TaskLabels:
 
 @runtime_checkable
 class HasTaskLabels(Protocol):
-    """A data set that knows the truth of other tasks; nobody of it is ever unreadable."""
+    """A data set with the truth of other tasks; its people are always readable."""
 
     def task_labels(self, rows: Sequence[int], /, *, input_size: tuple[int, int], padding: float) -> TaskLabels:
-        """Return the labels of the people of `rows`, cropped as `load` crops them."""
+        """Return the labels of the people of `rows`, cropped as in `load`."""
         ...
 
 
 def versioned(fingerprint: str, version: int) -> str:
-    """Name a version beside a fingerprint; the first adds nothing, for results are older than versions.
+    """Append a version to a fingerprint; version 1 adds nothing, because results older than versions have none.
 
     >>> versioned("4d02", 1), versioned("4d02", 2)
     ('4d02', '4d02.2')

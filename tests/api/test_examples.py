@@ -16,7 +16,7 @@ NEEDS = {"onnx_file": ("onnx", "onnxscript"), "huggingface": ("transformers",)}
 SAYS = {
     "torch_module": "my_net on synthpose:val",
     "own_pose_model": "FGSM-U  8/255  attacked PCKh@0.5",
-    "python_function": "centre gives answers and no gradient, which this attack needs",
+    "python_function": "centre has no gradient, which this attack needs",
     "onnx_file": "exported on synthpose:val",
     "torchscript_file": "scripted on synthpose:val",
     "huggingface": "vitpose on synthpose:val",

@@ -82,5 +82,5 @@ def test_the_runner_refuses_what_is_missing_or_too_much() -> None:
         run(FirstOrder(), model, batch, threat=make_motion("rotation", 10.0), target=aim)
     with pytest.raises(AttackError, match="Autopose has no trajectory"):
         run_along(Autopose(), model, batch, at=(1,), threat=Linf(8 / 255))
-    with pytest.raises(RobustPoseError, match="'autopose' needs people with truth"):
+    with pytest.raises(RobustPoseError, match="'autopose' needs people with true keypoints"):
         make_perturbing("autopose", targeted=False)

@@ -208,7 +208,7 @@ def test_an_attack_on_coco_gives_official_scores(
     shown = capsys.readouterr()
     assert "PCK@0.1, 95% intervals over 10 people" in shown.out
     assert "OKS AP, 95% intervals over photos" in shown.out
-    assert "deeppose is equally sure of everyone" in shown.err
+    assert "deeppose has equal scores for everyone" in shown.err
 
 
 def test_a_file_in_the_way_of_the_folder_is_an_error(

@@ -49,7 +49,7 @@ def coco_file(folder: Path, **change: object) -> Path:
         (["attack", "--model", "shg2", "--attack", "eot_patch"], "patch needs eps, such as 32 (side in pixels)"),
         (
             ["attack", "--model", "shg2", "--attack", "eot_patch", "--threat", "l2", "--eps", "2"],
-            "'eot_patch' serves patch, got l2",
+            "'eot_patch' supports patch, got l2",
         ),
         (
             ["attack", "--model", "shg2", "--attack", "spatial"],
@@ -57,11 +57,11 @@ def coco_file(folder: Path, **change: object) -> Path:
         ),
         (
             ["attack", "--model", "shg2", "--attack", "igsm", "--threat", "rotation", "--eps", "30"],
-            "attack 'igsm' changes pixel values, threat 'rotation' moves the picture",
+            "attack 'igsm' changes pixel values, threat 'rotation' moves the image",
         ),
         (
             ["attack", "--model", "shg2", "--attack", "spatial", "--threat", "l2", "--eps", "2"],
-            "attack 'spatial' serves spatial, rotation, translation, scaling, got l2",
+            "attack 'spatial' supports spatial, rotation, translation, scaling, got l2",
         ),
         (
             ["attack", "--model", "shg2", "--attack", "spatial", "--eps", "200"],

@@ -54,5 +54,5 @@ def test_nobody_left_is_an_error() -> None:
 
 
 def test_rendered_people_are_not_chosen_so() -> None:
-    with pytest.raises(RobustPoseError, match="choose people in photos"):
+    with pytest.raises(RobustPoseError, match="select people in photos"):
         open_dataset("synthpose", min_box=10)

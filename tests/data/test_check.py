@@ -66,7 +66,7 @@ def test_without_any_photo_it_says_where_it_looked(tmp_path: Path) -> None:
     found = checked(of_coco(tmp_path, coco_annotation(1, 7), photos=()))
     (finding,) = found.findings
     assert (finding.kind, finding.number) == ("missing", 2)
-    assert "none of its first 2 photos is in" in finding.what
+    assert "none of its first 2 photos" in finding.what
     assert found.counts["photos there"] == 0
 
 
@@ -124,7 +124,7 @@ def test_boxes_and_keypoints_are_held_against_the_photo(tmp_path: Path) -> None:
     )
     found = checked(path)
     assert found.findings == (
-        Finding("wrong", "people's boxes lie outside of their photo", 1, ("coco:000007:1",)),
+        Finding("wrong", "people's boxes lie outside their photo", 1, ("coco:000007:1",)),
         Finding("note", "people's boxes reach beyond their photo", 1, ("coco:000007:2",)),
         Finding("note", "people have labelled keypoints beyond their photo", 1, ("coco:000007:4",)),
     )
@@ -170,7 +170,7 @@ def test_where_nothing_lies_the_error_says_where_to_get_it(tmp_path: Path, name:
     assert source is not None
     for spec, what in [
         (f"{name}:{tmp_path}/none", "no such file or folder"),
-        (f"{name}:{tmp_path}", f"holds none of {source.files[0]}"),
+        (f"{name}:{tmp_path}", f"contains none of {source.files[0]}"),
         (name, "which file?"),
     ]:
         with pytest.raises(RobustPoseError) as caught:

@@ -195,8 +195,8 @@ def test_a_wrong_file_is_named(tmp_path: Path) -> None:
             "must have the keypoints nose, left_eye, right_eye.*got nose, right_eye, left_eye",
         ),
         (json.dumps(content | {"images": [{"id": 7}]}), "an image must have"),
-        (json.dumps(content | {"annotations": []}), "no person takes part: it names nobody"),
-        (json.dumps(coco_content([coco_annotation(1, 7, iscrowd=1)])), "no person takes part: a crowd: 1"),
+        (json.dumps(content | {"annotations": []}), "no person can be used: it has none"),
+        (json.dumps(coco_content([coco_annotation(1, 7, iscrowd=1)])), "no person can be used: a crowd: 1"),
     ]
     file = _written(tmp_path, content)
     for given, message in wrong:

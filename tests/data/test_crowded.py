@@ -153,7 +153,7 @@ def test_ochumans_coco_form_has_cocos_keypoints(tmp_path: Path) -> None:
         ({"keypoints": [1, 2]}, "person 0: keypoints must be 57 numbers, got [1, 2]"),
         ({"bbox": [1, 2]}, "person 0: bbox must be 4 numbers (x1, y1, x2, y2), got [1, 2]"),
         ({"keypoints": [1, 1, 4] + [0] * 54}, "person 0: v of right_shoulder must be 0 to 3, got 4"),
-        ({"bbox": [9, 9, 9, 9]}, "no person takes part: an empty box: 1"),
+        ({"bbox": [9, 9, 9, 9]}, "no person can be used: an empty box: 1"),
     ],
 )
 def test_what_is_wrong_with_an_ochuman_file_is_named(tmp_path: Path, change: dict[str, Any], line: str) -> None:

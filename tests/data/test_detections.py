@@ -101,7 +101,7 @@ def test_what_the_official_scores_need_is_kept(tmp_path: Path) -> None:
         ([3], "detection 0: expected an object, got 3"),
         ([{"score": 1}], "detection 0: bbox must be 4 numbers, got None"),
         ([{"bbox": [1, 2, 3, 4]}], "detection 0: score must be a number, got None"),
-        ([], "holds no detection of a person in the photos of"),
+        ([], "has no detection of a person in the photos of"),
     ],
 )
 def test_what_is_wrong_with_a_results_file_is_named(tmp_path: Path, content: Any, line: str) -> None:
@@ -115,9 +115,9 @@ def test_what_is_wrong_with_a_results_file_is_named(tmp_path: Path, content: Any
 
 def test_detections_are_for_coco_and_need_no_choice_by_labels(tmp_path: Path) -> None:
     path, found = files(tmp_path, detection([4, 2, 20, 40], 0.5))
-    with pytest.raises(RobustPoseError, match="boxes of a detector are for coco:PATH, not mpii"):
+    with pytest.raises(RobustPoseError, match="works with coco:PATH only, got mpii"):
         open_dataset(f"mpii:{path}", detections=found)
-    with pytest.raises(RobustPoseError, match="choose people by their labels, not detections"):
+    with pytest.raises(RobustPoseError, match="select annotated people, not detections"):
         open_dataset(f"coco:{path}", detections=found, min_keypoints=2)
     with pytest.raises(RobustPoseError, match=r"none\.json: no such file"):
         open_dataset(f"coco:{path}", detections=tmp_path / "none.json")

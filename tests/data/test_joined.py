@@ -75,10 +75,10 @@ def test_joined_people_are_the_parts_people_in_the_largest_skeleton(lsp: Path, t
 def test_what_cannot_be_joined(lsp: Path, tmp_path: Path) -> None:
     with pytest.raises(RobustPoseError, match=r"lsp is named twice; give it a weight instead, 2\*lsp"):
         open_dataset(f"lsp:{lsp}+lsp:{lsp}")
-    with pytest.raises(RobustPoseError, match="rendered people are chosen by their number"):
+    with pytest.raises(RobustPoseError, match="choose the number of rendered people"):
         open_dataset("synthpose:val[1-3]")
     coco = write_coco_people(tmp_path / "coco", area=1e6)
-    with pytest.raises(RobustPoseError, match="not for joined data sets"):
+    with pytest.raises(RobustPoseError, match="not with joined data sets"):
         open_dataset(f"coco:{coco}+lsp:{lsp}", detections=coco)
 
 

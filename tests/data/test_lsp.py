@@ -76,10 +76,10 @@ def test_lspet_counts_labelled_joints_alone(tmp_path: Path) -> None:
 def test_a_file_of_the_other_form_says_which(tmp_path: Path) -> None:
     lsp, lspet = write_lsp(tmp_path / "a", [standing()] * 2), write_lspet(tmp_path / "b", [standing()] * 2)
     for spec, told in [
-        (f"lspet:{lsp}", rf"\(14, 3, N\), got \(3, 14, 2\); that is LSP's form: open it as lsp:{lsp}$"),
+        (f"lspet:{lsp}", rf"\(14, 3, N\), got \(3, 14, 2\); that is LSP's format: open it as lsp:{lsp}$"),
         (
             f"lsp:{lspet}",
-            rf"\(3, 14, N\), got \(14, 3, 2\); that is LSP Extended's form: open it as lspet:{lspet}$",
+            rf"\(3, 14, N\), got \(14, 3, 2\); that is LSP Extended's format: open it as lspet:{lspet}$",
         ),
     ]:
         with pytest.raises(RobustPoseError, match=told):
@@ -88,7 +88,7 @@ def test_a_file_of_the_other_form_says_which(tmp_path: Path) -> None:
 
 def test_what_else_is_wrong_is_one_line(tmp_path: Path) -> None:
     from_zero = write_lsp(tmp_path / "zero", [standing() - 1])
-    with pytest.raises(RobustPoseError, match=r"count from 1 in LSP; those of person 1 go down to 0"):
+    with pytest.raises(RobustPoseError, match=r"of LSP count from 1, but person 1 has 0"):
         open_dataset(f"lsp:{from_zero}")
     renumbered = write_lspet(tmp_path / "few", [standing()] * 3)
     (renumbered / "images" / "im00003.jpg").unlink()

@@ -127,7 +127,7 @@ def test_a_truth_of_other_people_or_damaged_is_an_error(tmp_path: Path) -> None:
     truth = tmp_path / "gt_valid.mat"
     _truth(truth, 2, joints=(111, 31), missing=(15,))
     with pytest.raises(
-        RobustPoseError, match=r"gt_valid.mat: holds other people than valid.json.* 100 pixels apart"
+        RobustPoseError, match=r"gt_valid.mat: holds other people than valid.json.* differ by 100 pixels"
     ):
         open_mpii(file)
     truth.write_bytes(truth.read_bytes()[:300])
@@ -171,10 +171,10 @@ def test_a_wrong_list_is_named(tmp_path: Path) -> None:
     lacking = {key: value for key, value in mpii_person().items() if key != "joints"}
     for content, message in [
         ({"images": []}, r"expected a list of people, got an object; is it a COCO file\?"),
-        ([], "no person takes part: it names nobody"),
+        ([], "no person can be used: it has none"),
         ([3], "person 000000: expected an object, got 3"),
         ([mpii_person(), lacking], "person 000001: has no 'joints'"),
-        ([mpii_person(joints_vis=[0] * 16)], "no person takes part: no labelled joint: 1"),
+        ([mpii_person(joints_vis=[0] * 16)], "no person can be used: no labelled joint: 1"),
     ]:
         write_json(file, content)
         with pytest.raises(RobustPoseError, match=message):
@@ -211,10 +211,10 @@ def test_the_release_is_read_with_all_its_irregularities(tmp_path: Path) -> None
     people = open_mpii(file)
     assert [person.id for person in people.people] == ["mpii:a:1", "mpii:a:3", "mpii:headless:1"]
     assert people.left_out == (
-        "in a test image, whose truth is not published: 2",
+        "in a test image, without published truth: 2",
         "no centre or scale > 0: 1",
         "no labelled joint: 2",
-        "too near to other people: 1",
+        "too close to other people: 1",
     )
     for person in people.people[:2]:  # seen or occluded, both are labelled
         assert person.visible.nonzero()[0].tolist() == [0, 15]
@@ -246,7 +246,7 @@ def test_the_release_and_the_list_give_the_same_people(tmp_path: Path) -> None:
         (annorect([ANKLE], x1=5, x2=5, y1=7, y2=7), "person a:1: head size must be > 0, got 0.0"),
         (annorect([ANKLE | {"id": 16}]), "person a:1: a joint's id must be 0 to 15, got 16"),
         (annorect([{"id": 3, "x": 4.0}]), "person a:1: a joint must have id, x and y"),
-        (annorect(None), "no person takes part: no labelled joint: 1"),
+        (annorect(None), "no person can be used: no labelled joint: 1"),
     ],
 )
 def test_a_wrong_person_of_the_release_is_named(tmp_path: Path, rect: dict[str, Any], message: str) -> None:

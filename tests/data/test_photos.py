@@ -123,7 +123,7 @@ def test_a_named_folder_is_the_only_one_looked_in(tmp_path: Path) -> None:
     with pytest.raises(RobustPoseError) as caught:
         photo_folder(tmp_path / "p.json", ["a.png"] * 30, images=empty)
     assert str(caught.value) == (
-        f"{tmp_path / 'p.json'}: none of its first 1 photos is in {empty}; expected for one 'a.png'; "
+        f"{tmp_path / 'p.json'}: none of its first 1 photos, such as 'a.png', is in {empty}; "
         "give their folder with --images DIR"
     )
     with pytest.raises(RobustPoseError, match=r"nowhere \(no such folder\)"):
@@ -185,7 +185,7 @@ def test_transparent_and_turned_at_once_is_refused_in_a_line(tmp_path: Path) -> 
     transparent = np.dstack([noise(), np.full((HEIGHT, WIDTH), 128, np.uint8)])
     images.fromarray(transparent).save(tmp_path / "a.png", exif=exif)
     with pytest.raises(
-        UnreadablePhoto, match=r"a\.png: is transparent and turned by its EXIF data; save it without"
+        UnreadablePhoto, match=r"a\.png: has both transparency and an EXIF rotation; save it without"
     ):
         read_upright(tmp_path / "a.png")
 

@@ -88,7 +88,7 @@ def test_splits_are_named_and_numbered(renderer: StubRenderer) -> None:
 
 def test_what_cannot_be_rendered_is_an_error(renderer: StubRenderer) -> None:
     people = open_rendered("val")
-    with pytest.raises(RobustPoseError, match=r"synthpose:val: pictures are square.*got 256 x 192"):
+    with pytest.raises(RobustPoseError, match=r"synthpose:val: input_size must be square, got 256 x 192"):
         people.load([0], input_size=(256, 192))
     for row in (1000, -1):
         with pytest.raises(RobustPoseError, match=f"synthpose:val: rows are 0 to 999, got {row}"):

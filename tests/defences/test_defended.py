@@ -144,5 +144,5 @@ def test_a_defence_that_changes_sizes_is_refused(monkeypatch: pytest.MonkeyPatch
         defended(tiny(), "grow")
     nothing = DefenceSpec(lambda model: None, "")  # type: ignore[arg-type,return-value]
     monkeypatch.setitem(DEFENCES, "none", nothing)
-    with pytest.raises(RobustPoseError, match=r"none:tiny: a defence returns a model .*, got NoneType"):
+    with pytest.raises(RobustPoseError, match=r"none:tiny: a defence must return a model .*, got NoneType"):
         defended(tiny(), "none")

@@ -134,7 +134,7 @@ def test_a_head_that_cannot_be_mirrored_is_named() -> None:
         decode: Callable[[Tensor], tuple[Tensor, Tensor]]
         loss: Callable[[Tensor, Tensor, Tensor], Tensor]
 
-    with pytest.raises(RobustPoseError, match=r"flip:loud: its head, Odd, .* mirrored\(raw, order\)"):
+    with pytest.raises(RobustPoseError, match=r"flip:loud: .* mirrored\(raw, order\), which Odd lacks"):
         defended(OpenedModel("loud", Loud(Odd()), "f"), "flip")  # type: ignore[arg-type]
 
 
@@ -143,7 +143,7 @@ def test_opened_by_name() -> None:
     assert (flipped.name, flipped.module.skeleton, flipped.module.input_size) == ("flip:shg2", MPII_16, (128, 128))
     assert flipped.fingerprint != plain.fingerprint
     assert not any(module.training for module in flipped.module.modules())  # type: ignore[attr-defined]
-    with pytest.raises(RobustPoseError, match="flip needs to be told which model"):
+    with pytest.raises(RobustPoseError, match="flip needs a model to defend"):
         open_defended("flip:")
     with pytest.raises(RobustPoseError, match="nonesuch"):
         open_defended("flip:nonesuch")

@@ -101,7 +101,7 @@ def test_a_curve_from_python(tmp_path: Path) -> None:
     turned = rp.attack(model, tiny_batch(4), attack="worst_of_k", threat="rotation", eps=15)
     assert "15 degrees" in str(turned)
     with pytest.raises(
-        RobustPoseError, match="'spatial' serves spatial, rotation, translation, scaling, got linf"
+        RobustPoseError, match="'spatial' supports spatial, rotation, translation, scaling, got linf"
     ):
         rp.attack(model, tiny_batch(2), attack="spatial", threat="linf")
 

@@ -44,7 +44,7 @@ def test_main_metrics_are_those_that_the_option_names() -> None:
 
 
 def test_another_cannot_be_the_main_one() -> None:
-    with pytest.raises(RobustPoseError, match=r"metric 'oks' is no mean over keypoints.*known: ks, pck, pckh"):
+    with pytest.raises(RobustPoseError, match=r"metric 'oks' is not a mean over keypoints.*known: ks, pck, pckh"):
         main_metric("oks")
     with pytest.raises(RobustPoseError, match=r"'pkch'; did you mean 'pckh'\? known: ks, pck, pckh"):
         main_metric("pkch")

@@ -146,7 +146,7 @@ def test_target_pckh_is_against_the_target_alone() -> None:
 
 
 def test_target_pckh_needs_targets() -> None:
-    with pytest.raises(ValueError, match=r"target PCKh@0\.5 needs the targets"):
+    with pytest.raises(ValueError, match=r"target PCKh@0\.5 needs target poses"):
         replace(PCKH, against="target").hits(at_the_truth(1))
 
 

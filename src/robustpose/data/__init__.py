@@ -1,4 +1,4 @@
-"""Data sets: people with truth, whatever they come from. A new one is one file and one line of DATASETS."""
+"""Data sets: people with true keypoints. A new one is one file and one line of DATASETS."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -36,21 +36,20 @@ def open_dataset(
     detections: Path | None = None,
     to_learn: bool = False,
 ) -> PoseDataset:
-    """Open a data set by its spec: synthpose, synthpose:test, or NAME:PATH of a data set of photos.
+    """Open a data set by its spec: synthpose, synthpose:test, or NAME:PATH for photos.
 
-    NAME:PATH[1001-1500] takes the people of these numbers, counted from 1. A+B joins data sets in one skeleton,
-    and 3*A+B shows the people of A three times as often in training: see data.joined. Of people in photos, only
-    those with min_keypoints labelled keypoints and a box of min_box photo pixels take part. `detections` is COCO's
-    results JSON of a detector, whose boxes are then shown. Where nine of ten people have a head size, the others
-    take no part, unless a model is to learn from them (`to_learn`). Raises RobustPoseError for an unknown name and
-    for whatever is wrong with the file.
+    NAME:PATH[1001-1500] selects people by number, counted from 1. A+B joins data sets in one skeleton; 3*A+B draws
+    people of A three times as often in training: see data.joined. min_keypoints and min_box (photo pixels) exclude
+    people in photos with fewer labelled keypoints or a smaller box. `detections` is a detector's results JSON in
+    COCO's format; its boxes replace the true ones. If at least 90% of the people have a head size, the others are
+    excluded, except for training (`to_learn`). RobustPoseError for an unknown name or an invalid file.
     """
     if detections is not None and spec.partition(":")[0] != "coco":
         name = spec.partition(":")[0]
-        raise RobustPoseError(f"--detections: boxes of a detector are for coco:PATH, not {name}")
+        raise RobustPoseError(f"--detections works with coco:PATH only, got {name}")
     parts = parts_of(spec, names=tuple(DATASETS))
     if detections is not None and len(parts) > 1:
-        raise RobustPoseError("--detections: boxes of a detector are for one coco:PATH, not for joined data sets")
+        raise RobustPoseError("--detections works with a single coco:PATH, not with joined data sets")
     opened = []
     for part in parts:
         name, _, rest = part.spec.partition(":")
@@ -67,12 +66,10 @@ def open_dataset(
         if min_keypoints or min_box:
             if not isinstance(dataset, PhotoPeople):
                 raise RobustPoseError(
-                    f"--min-keypoints and --min-box choose people in photos; {dataset.name} has none"
+                    f"--min-keypoints and --min-box select people in photos; {dataset.name} has none"
                 )
             dataset = dataset.at_least(keypoints=min_keypoints, box_side=min_box)
         opened.append(dataset)
     if len(parts) == 1 and isinstance(opened[0], SlicedPeople):
-        raise RobustPoseError(
-            f"{spec}: rendered people are chosen by their number, --n; a range is for joined sets"
-        )
+        raise RobustPoseError(f"{spec}: choose the number of rendered people with --n; ranges are for joined sets")
     return joined(opened, weights=[part.weight for part in parts])

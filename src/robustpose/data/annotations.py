@@ -1,7 +1,7 @@
-"""What annotation files say, and what is wrong with them: the same for COCO's form, MPII's and OCHuman's.
+"""The content of annotation files and their faults, for all formats (COCO, MPII, OCHuman, ...).
 
-A reader turns a file into Annotations. It hands each fault that concerns one person or photo to `wrong`: opening a
-data set refuses the first (`refuse`), checking one gathers them all.
+A reader returns Annotations. It passes each fault of a single person or photo to `wrong`. Opening a data set
+raises the first one (`refuse`); `data check` collects all.
 """
 
 import json
@@ -24,7 +24,7 @@ Wrong = Callable[[RobustPoseError], None]
 
 
 def refuse(error: RobustPoseError) -> None:
-    """Let nothing wrong pass."""
+    """Raise the error."""
     raise error
 
 
@@ -33,12 +33,12 @@ class Person:
     """One person of an annotation file, in photo pixels.
 
     id         stable across runs and machines
-    photo      the file's name as the annotations give it
+    photo      the file name in the annotations
     box        (x, y, w, h) between pixel edges
     keypoints  (K, 2), (0, 0) = centre of the top-left pixel
     visible    (K,) labelled, so it counts
     head_size  PCKh's unit; NaN where the data set gives none
-    area       of the person, photo pixels squared, which OKS is measured by; NaN where the data set gives none
+    area       the person's area for OKS, photo pixels squared; NaN where the data set gives none
     """
 
     id: str
@@ -52,14 +52,14 @@ class Person:
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """What a file says.
+    """The content of an annotation file.
 
-    people    who takes part, in the data set's order
-    left_out  the others, counted by reason
-    photos    every photo that it names, with its size (H, W) where it says one
-    named     how many people it holds, whoever takes part
-    guesses   folders where the official tree keeps the photos
-    boxes     whether the file gives boxes, or they are derived from other numbers and may leave the photo
+    people    the people that are used, in the data set's order
+    left_out  number of excluded people by reason
+    photos    every photo that the file names, with its size (H, W) if given
+    named     number of people in the file, including excluded ones
+    guesses   folders where the official layout has the photos
+    boxes     'given' in the file, or 'derived' from other numbers; derived boxes may reach beyond the photo
     """
 
     name: str
@@ -74,11 +74,11 @@ class Annotations:
 
 @dataclass(frozen=True, eq=False)
 class Detected:
-    """What the official evaluation needs beside a model's answers.
+    """What the official evaluation needs beside a model's predictions.
 
-    annotations  of each photo of the file, as the file has them: people, crowds, people without keypoints
-    scores       the detector's, by the id of the row
-    rows         how many detections each photo has
+    annotations  the file's annotations by photo, including crowds and people without keypoints
+    scores       the detector's scores by the id of the row
+    rows         number of detections in each photo
     """
 
     annotations: Mapping[str, tuple[dict[str, Any], ...]]
@@ -87,7 +87,7 @@ class Detected:
 
 
 def annotation_file(path: str | Path, kind: str) -> Path:
-    """Return the path of an annotation file that exists; RobustPoseError where it does not."""
+    """Return the path of an annotation file; RobustPoseError where it does not exist."""
     if not str(path):
         raise RobustPoseError(f"data set '{kind}' needs an annotation file: {kind}:PATH")
     file = Path(path)
@@ -98,7 +98,7 @@ def annotation_file(path: str | Path, kind: str) -> Path:
 
 
 def read_json(path: Path) -> Any:
-    """Parse a JSON file; RobustPoseError names the file and where it stops being JSON."""
+    """Parse a JSON file; RobustPoseError names the file and the place of the syntax error."""
     try:
         return json.loads(path.read_bytes())
     except OSError as error:
@@ -106,7 +106,7 @@ def read_json(path: Path) -> Any:
     except UnicodeDecodeError:
         raise RobustPoseError(f"{path}: not JSON: it is not text") from None
     except (ValueError, RecursionError) as error:
-        # What is no JSON and a number too long to read are ValueErrors; brackets may lie too deep.
+        # ValueError for invalid JSON and for overlong numbers, RecursionError for deep nesting.
         raise RobustPoseError(f"{path}: not JSON, or truncated: {str(error).splitlines()[0]}") from None
 
 
@@ -116,12 +116,12 @@ def finite_numbers(value: object, count: int) -> TypeGuard[list[float]]:
 
 
 def shown(value: object) -> str:
-    """Return what a value was, short enough for one line: a list by its length."""
+    """Return a value as text short enough for one line; long lists by their length."""
     if isinstance(value, list) and len(value) > 4:
         return f"a list of {len(value)}"
     return repr(value)[:60]
 
 
 def counted(left_out: Counter[str]) -> tuple[str, ...]:
-    """Write one line for each reason that people were left out, with their number."""
+    """Return one line per reason for exclusion, with the number of people."""
     return tuple(f"{reason}: {number}" for reason, number in sorted(left_out.items()) if number)

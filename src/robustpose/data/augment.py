@@ -1,9 +1,9 @@
 """Training augmentation of person crops: scale, rotation, shift, flip, colour, half bodies.
 
-The ranges are those of the public code of the paper studied: scale 2 ** (+-0.25), rotation +-30 degrees on 40% of
-the samples, flip, each colour channel times 0.6 to 1.0; a shift of a few percent is ours. Half bodies, off unless
-asked for, as in the training of HRNet (Sun et al. 2019, arXiv 1902.09212): the crop closes in on the upper or the
-lower body of someone whose keypoints are mostly seen.
+The ranges are those of the paper's public code: scale 2 ** (+-0.25), rotation +-30 degrees on 40% of the samples,
+flip, each colour channel times 0.6 to 1.0. A shift of a few percent is our addition. Half-body crops, off by
+default, are as in the training of HRNet (Sun et al. 2019, arXiv 1902.09212): the crop shows the upper or the lower
+body of a person with more than half of the keypoints visible.
 """
 
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ from robustpose.types import HasTaskLabels, PoseDataset, TaskLabels
 
 PADDING = 1.25
 MARGIN = 1.25
-"""A training crop is the box x PADDING x MARGIN, so that augmentation has real surroundings to turn in."""
+"""Training crops are the box x PADDING x MARGIN, so that rotations and shifts show real surroundings."""
 _HALF_PADDING = 1.5
 _AT_ONCE = 500
 _LARGEST_ZOOM = 2.0
-"""Half a body fills a crop as HRNet's does, but is not blown up further than this."""
+"""Half-body crops are as in HRNet, but never enlarge the image by more than this."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class TrainingPeople:
     keypoints  (N, K, 2) pixels of these images
     visible    (N, K) bool
     unreadable one line for each person whose photo could not be read; they are not among the N
-    labels     of other tasks, where the data set has them and they were asked for
-    weights    (N,) how often each person is shown, beside one of weight 1; None: all alike
+    labels     of other tasks, if requested
+    weights    (N,) sampling weight of each person; None: all equal
     """
 
     images: Pixels
@@ -62,7 +62,7 @@ def training_people(
     margin: float = MARGIN,
     with_labels: bool = False,
 ) -> TrainingPeople:
-    """Load the people of `rows` with a margin around each crop; RobustPoseError for labels that are not there."""
+    """Load the people of `rows` with a margin around each crop; RobustPoseError if labels are missing."""
     size = (round(input_size[0] * margin), round(input_size[1] * margin))
     images, keypoints, visible = [], [], []
     weights: list[Floats] = []
@@ -70,7 +70,7 @@ def training_people(
     labels = None
     if with_labels:
         if not isinstance(dataset, HasTaskLabels):
-            raise RobustPoseError(f"{dataset.name} has no labels of actions and parts; rendered people have")
+            raise RobustPoseError(f"{dataset.name} has no action and part labels; rendered people have them")
         labels = dataset.task_labels(rows, input_size=size, padding=PADDING * margin)
     for piece, weight in _pieces(dataset, rows):
         batch = dataset.load(piece, input_size=size, padding=PADDING * margin)
@@ -92,7 +92,7 @@ def training_people(
 
 
 def _pieces(dataset: PoseDataset, rows: range) -> list[tuple[range, float]]:
-    """Cut rows into what is loaded at once, each piece of one weight."""
+    """Split rows into pieces that are loaded at once, each with one weight."""
     weighted = dataset.weighted(rows) if isinstance(dataset, JoinedPeople) else [(rows, 1.0)]
     return [
         (range(start, min(start + _AT_ONCE, of_weight.stop)), weight)
@@ -111,8 +111,8 @@ def augmented(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw one augmented crop for each row: images (N, 3, H, W), keypoints (N, K, 2), visible (N, K).
 
-    Keypoints that leave the crop are no longer visible: a model cannot learn them. half_body is the share of crops
-    that close in on half a body, where most of a body is seen.
+    Keypoints outside the crop become invisible. half_body is the probability of a half-body crop for people with
+    more than half of the keypoints visible.
     """
     height, width = input_size
     images = np.empty((len(rows), height, width, 3), np.float32)
@@ -139,11 +139,11 @@ def augmented_with_labels(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw one augmented crop for each row: images (N, 3, H, W), actions (N,), parts (N, H, W).
 
-    ValueError where the people carry no labels.
+    ValueError where the people have no labels.
     """
     labels = people.labels
     if labels is None:
-        raise ValueError("these training people carry no labels of other tasks")
+        raise ValueError("these training people have no labels of other tasks")
     height, width = input_size
     images = np.empty((len(rows), height, width, 3), np.float32)
     parts = np.empty((len(rows), height, width), np.int64)
@@ -162,7 +162,7 @@ def augmented_with_labels(
 
 @dataclass(frozen=True)
 class _View:
-    """One augmented crop: the affine map (2, 3) from the source, whether it mirrors, the image in [0, 1]."""
+    """One augmented crop: the affine map (2, 3) from the source, whether it is mirrored, the image in [0, 1]."""
 
     crop: Floats
     flip: bool
@@ -171,14 +171,14 @@ class _View:
 
 @dataclass(frozen=True)
 class _Half:
-    """Half a body in the source: the centre (x, y) and the side of the square that a crop shows of it."""
+    """A half body in the source image: centre (x, y) and side of the square around it."""
 
     centre: Floats
     side: float
 
 
 def lower_body(skeleton: Skeleton) -> NDArray[np.bool_]:
-    """Tell the keypoints from the pelvis down (K,)."""
+    """Return a mask (K,) of the keypoints from the pelvis down."""
     parts = {"pelvis", "hip", "knee", "ankle"}
     return np.array([name.rpartition("_")[2] in parts for name in skeleton.keypoints])
 
@@ -186,7 +186,7 @@ def lower_body(skeleton: Skeleton) -> NDArray[np.bool_]:
 def _draw_half(
     skeleton: Skeleton, keypoints: Floats, visible: NDArray[np.bool_], *, generator: np.random.Generator
 ) -> _Half | None:
-    """Draw the upper or the lower body; None where no more than half of the keypoints are visible."""
+    """Draw the upper or the lower body; None where at most half of the keypoints are visible."""
     lower = lower_body(skeleton)
     halves = [visible & lower, visible & ~lower]
     if 2 * visible.sum() <= len(skeleton) or min(half.sum() for half in halves) < 3:

@@ -1,4 +1,4 @@
-"""People that are in memory already, as a data set."""
+"""A Batch in memory as a data set."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from robustpose.types import Batch
 
 @dataclass(frozen=True, eq=False)
 class BatchPeople:
-    """The people of a batch; satisfies PoseDataset for models that take crops of the batch's size."""
+    """The people of a batch; satisfies PoseDataset for models with the batch's input size."""
 
     batch: Batch
     name: str = "batch"
@@ -39,18 +39,18 @@ class BatchPeople:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Nobody."""
+        """Nobody is excluded."""
         return ()
 
     def content(self, rows: Sequence[int]) -> str:
-        """Nothing: the fingerprint says it all."""
+        """Return '': the fingerprint determines the images."""
         return ""
 
     def __len__(self) -> int:
         return len(self.batch)
 
     def load(self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25) -> Batch:
-        """Return the people of `rows`; RobustPoseError where a model takes crops of another size."""
+        """Return the people of `rows`; RobustPoseError for another input size."""
         if self.batch.input_size != input_size:
             raise RobustPoseError(f"the batch has crops of {self.batch.input_size}, the model takes {input_size}")
         index = list(rows)

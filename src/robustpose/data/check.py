@@ -1,7 +1,7 @@
-"""Whether a downloaded data set is whole: its file, its photos, and whether the one fits the other.
+"""Checks whether a downloaded data set is complete: annotation file, photos, and whether they fit together.
 
-Three kinds of findings: `missing` is what has to be fetched, `wrong` is what has to be mended or fetched anew, and
-a `note` is what official files have, too, or what may be meant (a keypoint beyond the photo, a part of the set).
+Findings are `missing` (must be downloaded), `wrong` (must be repaired or downloaded again) or a `note` (may be
+intended or occurs in official files, such as a keypoint outside the photo or a subset of the data).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,12 +20,12 @@ from robustpose.geometry import inside
 
 _SHOWN = 3
 _SLACK = 1.0
-"""Photo pixels by which a box may reach beyond its photo: rounding in the official files."""
+"""Photo pixels by which a box may reach beyond its photo, because official files are rounded."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing about a data set, how often it was seen, and the first that show it."""
+    """One observation about a data set, the number of cases, and the first examples."""
 
     kind: Literal["missing", "wrong", "note"]
     what: str
@@ -35,11 +35,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found of one annotation file.
+    """The findings for one annotation file.
 
-    photos    the folder that holds its photos; empty where there is none
-    counts    photos named and there, people named and who take part
-    left_out  who does not take part, by reason
+    photos    the folder with its photos; empty if none was found
+    counts    number of photos named and found, of people named and used
+    left_out  excluded people by reason
     """
 
     data: str
@@ -52,14 +52,14 @@ class Checked:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is missing and nothing wrong."""
+        """Whether nothing is missing or wrong."""
         return all(finding.kind == "note" for finding in self.findings)
 
 
 def files_to_check(spec: str) -> tuple[str, list[Path]]:
     """Return the data set's name and the annotation files of NAME:FILE or NAME:FOLDER.
 
-    RobustPoseError for an unknown data set, and where there is no official file: it says where to get one.
+    RobustPoseError for an unknown data set; without an official file, it says where to get one.
     """
     name, _, path = spec.partition(":")
     if name not in DATASETS:
@@ -77,16 +77,15 @@ def check_data(
     open_photos: bool = True,
     on_photo: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Checked]:
-    """Check annotation files of a data set, and the photos that they name.
+    """Check annotation files of a data set and the photos that they name.
 
-    open_photos  decode each photo, which finds damaged ones and other sizes than the file says; else only look
-                 whether it is there
+    open_photos  decode each photo to find damaged ones and wrong sizes; otherwise only check that it exists
     """
     return [_check_file(name, file, images, open_photos, on_photo) for file in files]
 
 
 def annotation_files(name: str, path: str) -> list[Path]:
-    """Return the file, or the official ones in a folder; RobustPoseError where there is none."""
+    """Return the file, or the official files in a folder; RobustPoseError where there is none."""
     source = _official(name)[1]
     where = f"get {source.title} {source.get}. Licence: {source.licence}"
     if not path:
@@ -98,12 +97,12 @@ def annotation_files(name: str, path: str) -> list[Path]:
         raise RobustPoseError(f"{given}: no such file or folder; {where}")
     found = sorted({file for pattern in source.files for file in given.rglob(pattern) if file.is_file()})
     if not found:
-        raise RobustPoseError(f"{given}: holds none of {', '.join(source.files)}; {where}")
+        raise RobustPoseError(f"{given}: contains none of {', '.join(source.files)}; {where}")
     return found
 
 
 def _official(name: str) -> tuple[Callable[..., Annotations], Source]:
-    """Return how a data set of photos is read, and where it comes from."""
+    """Return the reader and the source of a data set of photos."""
     read, source = DATASETS[name].read, DATASETS[name].source
     assert read is not None
     assert source is not None
@@ -144,7 +143,7 @@ def _photos(
     open_photos: bool,
     on_photo: Callable[[int, int], None],
 ) -> tuple[str, dict[str, tuple[int, int] | None], list[Finding]]:
-    """Look at the photos: the folder that holds them, those that are there with their sizes, and what is wrong."""
+    """Check the photos: return their folder, the sizes of those that exist, and the findings."""
     names = list(annotations.photos)
     try:
         folder = photo_folder(file, names, images=images, guesses=annotations.guesses)
@@ -179,12 +178,12 @@ def _photos(
 
 
 def _of_people(annotations: Annotations, sizes: dict[str, tuple[int, int] | None]) -> Iterator[Finding]:
-    """Hold keypoints and boxes against the photos that they are in."""
+    """Check keypoints and boxes against the sizes of their photos."""
     there = [(person, size) for person in annotations.people if (size := sizes.get(person.photo)) is not None]
     keypoints = [person.id for person, size in there if not inside(person.keypoints[person.visible], size).all()]
     outside = [person.id for person, size in there if _beyond(person, size) == "wholly"]
     partly = [person.id for person, size in there if _beyond(person, size) == "partly"]
-    yield from _gathered("wrong", "people's boxes lie outside of their photo", outside)
+    yield from _gathered("wrong", "people's boxes lie outside their photo", outside)
     if annotations.boxes == "given":
         yield from _gathered("note", "people's boxes reach beyond their photo", partly)
     yield from _gathered("note", "people have labelled keypoints beyond their photo", keypoints)
@@ -208,7 +207,7 @@ def _beyond(person: Person, size: tuple[int, int]) -> Literal["", "partly", "who
 
 
 def _of_counts(file: Path, counts: dict[str, int], source: Source) -> Iterator[Finding]:
-    """Hold the numbers of a file of an official name against the official ones."""
+    """Compare the counts of a file with an official name with the official counts."""
     for what, known in (("photos", source.photos), ("people", source.people)):
         number = counts[f"{what} named"]
         if file.name in known and number != known[file.name]:
@@ -217,6 +216,6 @@ def _of_counts(file: Path, counts: dict[str, int], source: Source) -> Iterator[F
 
 
 def _gathered(kind: Literal["missing", "wrong", "note"], what: str, found: Sequence[str]) -> Iterator[Finding]:
-    """Make one finding of many of a kind; none of none."""
+    """Yield one finding for all cases of a kind, if there are any."""
     if found:
         yield Finding(kind, what, len(found), tuple(found[:_SHOWN]))

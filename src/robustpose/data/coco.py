@@ -1,6 +1,6 @@
 """COCO: person keypoints in the official JSON (Lin et al. 2014, Microsoft COCO, arXiv 1405.0312).
 
-A person's area is the annotation's `area`, that of the segmentation; NaN where a file lacks it.
+A person's area is the annotation's `area`, the area of the segmentation; NaN where a file lacks it.
 """
 
 from pathlib import Path
@@ -15,19 +15,19 @@ COCO = Layout(
     name="coco",
     official="a COCO person_keypoints file",
     skeleton=COCO_17,
-    # the official tree: annotations/person_keypoints_val2017.json beside val2017/
+    # the official layout: annotations/person_keypoints_val2017.json beside val2017/
     guesses=lambda file: [file.parent.parent / file.stem.removeprefix("person_keypoints_")],
 )
 
 
 def open_coco(path: str | Path, images: Path | None = None) -> PhotoPeople:
-    """Read a person_keypoints JSON; RobustPoseError names the file and the thing that is wrong with it."""
+    """Read a person_keypoints JSON; RobustPoseError names the file and the fault."""
     file = annotation_file(path, "coco")
     return opened(read_coco(file), file, images)
 
 
 def read_coco(file: Path, *, wrong: Wrong = refuse) -> Annotations:
-    """Read what the file says: see coco_like.read_layout."""
+    """Read the annotations: see coco_like.read_layout."""
     return read_layout(COCO, file, wrong=wrong)
 
 
@@ -39,7 +39,7 @@ COCO_DATA = DataSpec(
         title="COCO 2017 person keypoints",
         files=("person_keypoints_*.json",),
         get="from the COCO site's download page: 2017 Train/Val annotations (annotations_trainval2017.zip), and "
-        "2017 Val images (val2017.zip); unpacked, annotations/ lies beside val2017/",
+        "2017 Val images (val2017.zip); unpack them so that annotations/ is beside val2017/",
         licence="annotations CC BY 4.0; photos under Flickr's terms, each with the licence that the file names",
         photos={"person_keypoints_val2017.json": 5000, "person_keypoints_train2017.json": 118_287},
     ),

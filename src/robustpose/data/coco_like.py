@@ -1,9 +1,9 @@
-"""JSON files of COCO's form: images, annotations, categories (Lin et al. 2014, arXiv 1405.0312).
+"""JSON files in COCO's format: images, annotations, categories (Lin et al. 2014, arXiv 1405.0312).
 
-A person takes part who is not a crowd, has a labelled keypoint and a box that is not empty; the others are
-counted by reason. v > 0 (occluded or visible) counts as visible, as in the official OKS. Keypoints are taken as
-0-indexed pixel centres, boxes as measured between pixel edges. No head size is given, so it is NaN.
-Photos: `images/` beside the file, its own folder, or where the layout guesses them.
+People are used if they are not a crowd, have a labelled keypoint and a non-empty box; the others are counted by
+reason. v > 0 (occluded or visible) counts as visible, as in the official OKS. Keypoints are read as 0-indexed
+pixel centres, boxes as measured between pixel edges. There are no head sizes, so they are NaN. Photos are searched
+in `images/` beside the file, in the file's folder, and in the folders of the layout.
 """
 
 import math
@@ -31,14 +31,14 @@ from robustpose.skeletons import Skeleton
 
 @dataclass(frozen=True)
 class Layout:
-    """How one data set fills COCO's form.
+    """How one data set uses COCO's format.
 
     name       of the data set, as in NAME:PATH
-    official   what its people call the file
+    official   description of the official file
     skeleton   its keypoints, in the file's order
-    spelled    the names that the file's category gives keypoints, where they are not the skeleton's
-    box_area   a person's area as a share of the box, where that is the data set's rule; else the field `area`
-    guesses    folders where the official tree keeps the photos
+    spelled    pairs (name in the file, name in the skeleton) for keypoints whose names differ
+    box_area   the person's area as a share of the box's, if the data set defines it so; else the field `area`
+    guesses    folders where the official layout has the photos
     """
 
     name: str
@@ -57,10 +57,10 @@ class Layout:
 
 
 def read_layout(layout: Layout, file: Path, *, wrong: Wrong = refuse) -> Annotations:
-    """Read a file of a layout; people come in the order of photo name, then annotation id.
+    """Read a file of a layout; people are sorted by photo name, then annotation id.
 
-    Raises RobustPoseError for a file of another form; what is wrong with one person or photo goes to `wrong`. Each
-    error names the file and the thing.
+    RobustPoseError for a file in another format. Faults of single people or photos go to `wrong`. Each error names
+    the file and the entry.
     """
     return read_content(layout, read_json(file), file, wrong=wrong)
 
@@ -120,7 +120,7 @@ def person_category_of(categories: list[Any], file: Path, layout: Layout) -> int
 
 
 def _photos(images: list[Any], file: Path, wrong: Wrong) -> dict[int, tuple[str, tuple[int, int] | None]]:
-    """Return photos by image id: their names, and sizes (H, W) where the file says them."""
+    """Return photos by image id: names, and sizes (H, W) where the file gives them."""
     photos: dict[int, tuple[str, tuple[int, int] | None]] = {}
     for image in images:
         if not (
@@ -139,7 +139,7 @@ def _photos(images: list[Any], file: Path, wrong: Wrong) -> dict[int, tuple[str,
 
 
 def size_of(image: dict[str, Any]) -> tuple[int, int] | None:
-    """Return the size (H, W) that an entry gives a photo, or None."""
+    """Return a photo's size (H, W) from its entry, or None."""
     height, width = image.get("height"), image.get("width")
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
@@ -147,7 +147,7 @@ def size_of(image: dict[str, Any]) -> tuple[int, int] | None:
 def _read_annotation(
     annotation: Any, names: dict[int, str], file: Path, *, layout: Layout, person_category: int
 ) -> Person | str:
-    """Return the person of an annotation that has an id, or the reason it does not take part."""
+    """Return the person of an annotation, which must have an id, or the reason for exclusion."""
     annotation_id = annotation.get("id") if isinstance(annotation, dict) else None
     if not whole_number(annotation_id):
         raise RobustPoseError(f"{file}: an annotation has no whole number 'id': {shown(annotation)}")
@@ -158,7 +158,7 @@ def _read_annotation(
 def _read_person(
     annotation: dict[str, Any], names: dict[int, str], of_file: str, *, layout: Layout, person_category: int
 ) -> Person | str:
-    """Return the person of an annotation, or the reason it does not take part."""
+    """Return the person of an annotation, or the reason for exclusion."""
     if annotation.get("category_id") != person_category:
         return "not of category person"
     if annotation.get("iscrowd", 0):
@@ -193,7 +193,7 @@ def _read_person(
 
 
 def _area(annotation: dict[str, Any], box_size: tuple[float, float], of_file: str, layout: Layout) -> float:
-    """Return a person's area: a share of the box, or the annotation's own; NaN where it has none."""
+    """Return a person's area: a share of the box's, or the annotation's; NaN where it has none."""
     if layout.box_area is not None:
         return layout.box_area * box_size[0] * box_size[1]
     area = annotation.get("area")
@@ -203,7 +203,7 @@ def _area(annotation: dict[str, Any], box_size: tuple[float, float], of_file: st
 
 
 def _what_keypoints(given: object) -> str:
-    """Say what came in the place of keypoints."""
+    """Describe a value that is not a valid list of keypoints."""
     if not isinstance(given, list):
         return shown(given)
     wrong = [value for value in given if not finite_number(value)]

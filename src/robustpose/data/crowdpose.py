@@ -1,7 +1,7 @@
 """CrowdPose: people in crowds, 14 keypoints (Li et al. 2019, "CrowdPose", arXiv 1812.00324).
 
-Its files have COCO's form. They carry no area: the official evaluation takes 0.53 x the box's, so this does, too.
-The file's `head` is the top of the head. The official scores by crowding (easy, medium, hard) are not split here.
+Its files are in COCO's format, without areas; as in the official evaluation, the area is 0.53 x the box's. The
+file's `head` is the top of the head. The official split by crowding (easy, medium, hard) is not reported.
 """
 
 from pathlib import Path
@@ -18,19 +18,19 @@ CROWDPOSE = Layout(
     skeleton=CROWDPOSE_14,
     spelled=(("head", "head_top"), ("top_head", "head_top")),
     box_area=0.53,
-    # the usual trees: json/ or annotations/ beside images/
+    # the usual layouts: json/ or annotations/ beside images/
     guesses=lambda file: [file.parent.parent / "images"],
 )
 
 
 def open_crowdpose(path: str | Path, images: Path | None = None) -> PhotoPeople:
-    """Read crowdpose_{train,val,test}.json; RobustPoseError names the file and what is wrong with it."""
+    """Read crowdpose_{train,val,test}.json; RobustPoseError names the file and the fault."""
     file = annotation_file(path, "crowdpose")
     return opened(read_crowdpose(file), file, images)
 
 
 def read_crowdpose(file: Path, *, wrong: Wrong = refuse) -> Annotations:
-    """Read what the file says: see coco_like.read_layout."""
+    """Read the annotations: see coco_like.read_layout."""
     return read_layout(CROWDPOSE, file, wrong=wrong)
 
 
@@ -43,6 +43,6 @@ CROWDPOSE_DATA = DataSpec(
         files=("crowdpose_*.json",),
         get="from the links in the authors' repository, Jeff-sjtu/CrowdPose: images, and "
         "crowdpose_{train,val,test}.json",
-        licence="the repository states none; its photos come from COCO, MPII and AI Challenger, whose terms hold",
+        licence="the repository states none; its photos come from COCO, MPII and AI Challenger, whose terms apply",
     ),
 )

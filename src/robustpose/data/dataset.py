@@ -1,4 +1,4 @@
-"""What is known of each data set: how it opens, what its files say, where they come from and on which terms."""
+"""DataSpec and Source: how a data set is opened and read, where it comes from, and its licence."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ from robustpose.types import PoseDataset
 
 @dataclass(frozen=True)
 class Source:
-    """Where an official data set comes from. Nothing is downloaded: its authors' terms may have changed.
+    """The source of an official data set. Nothing is downloaded, because the authors' terms may have changed.
 
-    title    as its authors call it
-    files    annotation files, as published, by glob pattern
-    get      how to come by it
-    licence  its terms; where none is known to be stated, that is said
-    photos   how many photos an official file names, by file name; people likewise
+    title    the authors' name for it
+    files    glob patterns of the published annotation files
+    get      how to get it
+    licence  its terms, or a statement that none are known
+    photos   number of photos in official files, by file name; people likewise
     """
 
     title: str
@@ -31,9 +31,9 @@ class Source:
 class DataSpec:
     """One entry of DATASETS.
 
-    open     takes what follows the name's colon, and the photo folder that the user named
+    open     opens the data set, given the text after the colon and the user's photo folder
     summary  one line for lists
-    read     reads an annotation file whole, for `data check`; None for people who are made on this machine
+    read     reads a whole annotation file, for `data check`; None for rendered people
     source   of official files; None likewise
     version  of what a person becomes (box, keypoints, head size): another version makes other results;
              of rendered people the renderer's own version says it

@@ -1,10 +1,9 @@
-"""People as a detector found them: boxes with scores, in COCO's official results JSON, instead of the true boxes.
+"""A detector's boxes, from COCO's official results JSON, instead of the true boxes.
 
-Each detection of a person is a row: the model sees the detected box. Its truth, which the attack leaves and PCK is
-held against, is the annotated person whose box it overlaps most, by half at least (intersection over union);
-detections choose in the order of their scores, each person once. A detection of nobody has no truth: no attack
-moves it. OKS AP knows nothing of these pairs: it holds all answers against all annotations, crowds and people
-without labels included.
+Each detection of a person is a row, and the model sees the detected box. Its truth, for attacks and PCK, is the
+annotated person with the largest IoU of at least 0.5. Detections are matched in order of score, each person at
+most once. An unmatched detection has no truth, so no attack changes it. OKS AP does not use these matches: it
+compares all predictions with all annotations, including crowds and people without labels.
 """
 
 from collections import Counter
@@ -34,12 +33,12 @@ Box = tuple[float, float, float, float]
 
 
 def open_detected(path: str | Path, detections: Path, images: Path | None = None) -> PhotoPeople:
-    """Read a COCO person_keypoints JSON and the detections in its photos; rows by photo, then place in it.
+    """Read a COCO person_keypoints JSON and the detections in its photos; rows are sorted by photo.
 
-    Raises RobustPoseError that names the file and the thing that is wrong with it.
+    RobustPoseError names the file and the fault.
     """
     people = open_coco(path, images)
-    content = read_json(Path(path))  # which open_coco has checked
+    content = read_json(Path(path))  # open_coco has checked it
     category = person_category_of(content["categories"], Path(path), COCO)
     names = {image["id"]: image["file_name"] for image in content["images"]}
     annotations: dict[str, list[dict[str, Any]]] = {name: [] for name in names.values()}
@@ -50,7 +49,7 @@ def open_detected(path: str | Path, detections: Path, images: Path | None = None
     found = _read(detections, names, category, left_out)
     rows = [row for name in sorted(found) for row in _matched(name, found[name], people)]
     if not rows:
-        raise RobustPoseError(f"{detections}: holds no detection of a person in the photos of {path}")
+        raise RobustPoseError(f"{detections}: has no detection of a person in the photos of {path}")
     nobody = sum(not person.visible.any() for person, _ in rows)
     left_out["detections of nobody, asked all the same"] = nobody
     return PhotoPeople(
@@ -68,7 +67,7 @@ def open_detected(path: str | Path, detections: Path, images: Path | None = None
 
 
 def _scorable(annotation: dict[str, Any], keypoints: int, *, file: str | Path) -> dict[str, Any]:
-    """Return an annotation with all that the official evaluation asks; a crowd without keypoints has none."""
+    """Return an annotation with every field of the official evaluation; missing keypoints become zeros."""
     of_file = f"{file}: annotation {shown(annotation.get('id'))}"
     for key, count in (("bbox", 4), ("keypoints", 3 * keypoints)):
         held = annotation.get(key, [0] * count if key == "keypoints" else None)
@@ -87,7 +86,7 @@ def _scorable(annotation: dict[str, Any], keypoints: int, *, file: str | Path) -
 def _read(
     file: Path, names: Mapping[int, str], category: int, left_out: Counter[str]
 ) -> dict[str, list[tuple[int, Box, float]]]:
-    """Return detections by photo: place in the file, box, score."""
+    """Return detections by photo: index in the file, box, score."""
     content = read_json(annotation_file(file, "coco"))
     if not isinstance(content, list):
         raise RobustPoseError(f"{file}: expected a list of detections, got {shown(content)}")
@@ -115,10 +114,10 @@ def _read(
 
 
 def _matched(name: str, found: list[tuple[int, Box, float]], people: PhotoPeople) -> list[tuple[Person, float]]:
-    """Return a photo's detections as people, each with its score and the truth of the person it fits."""
+    """Return a photo's detections as people, each with its score and the truth of the matched person."""
     open_ = [person for person in people.people if person.photo == name]
     truth: dict[int, Person] = {}
-    for place, box, _ in sorted(found, key=lambda each: -each[2]):  # stable: equal scores stay in the file's order
+    for place, box, _ in sorted(found, key=lambda each: -each[2]):  # stable: equal scores keep the file's order
         best = max(open_, key=lambda person: overlap(box, person.box), default=None)
         if best is not None and overlap(box, best.box) >= OVERLAP:
             truth[place] = best

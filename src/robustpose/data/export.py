@@ -1,7 +1,7 @@
-"""Writes a data set's crops to a folder, with their truth in MPII's JSON form, so that others can read them.
+"""Writes a data set's crops to a folder, with their truth as a JSON list in MPII's format.
 
-MPII counts pixels from 1. Each image is one person's crop, so centre and scale describe the image's middle:
-read again (robustpose.data.mpii), the crop is the image itself.
+MPII counts pixels from 1. Each image is one person's crop. Centre and scale are such that robustpose.data.mpii
+reads the whole image as the crop.
 """
 
 import json
@@ -32,7 +32,7 @@ _AT_ONCE = 50
 _PADDING = 1.25
 _SHARDS = ".robustpose-shards-"
 _OURS = ".made-by-robustpose"
-"""A file in a folder of shards: what holds none was not made here, and is never removed."""
+"""A file that marks folders of shards as ours; folders without it are never removed."""
 
 
 def export_people(
@@ -45,8 +45,8 @@ def export_people(
 ) -> tuple[str, ...]:
     """Write the first n people as images/*.png and annotations.json; return a line for each unreadable photo.
 
-    Joints that MPII does not have are left out, those that the data does not have are not visible. The annotations
-    come last, in one atomic act: a folder that has them is complete. RobustPoseError where it exists already, or
+    Keypoints that MPII lacks are dropped; those that the data lack are not visible. The annotations are written
+    last and atomically, so a folder with annotations is complete. RobustPoseError where they already exist, or
     where no photo could be read.
     """
     with _writing(folder):
@@ -73,10 +73,10 @@ def _export_people(
 
 @dataclass(frozen=True)
 class Rendering:
-    """How a rendering went: a hash of all pixels and truth, and how fast people were rendered and kept.
+    """Statistics of a rendering: speed, and a hash of all pixels and truth.
 
-    People are rendered fifty at a time, so a few more than were asked for may have been; the start of the
-    processes counts, compiling does not.
+    People are rendered fifty at a time, so a few more than requested may have been rendered. The time includes the
+    start of the processes but not compilation.
     """
 
     people: int
@@ -95,11 +95,11 @@ def export_rendered(
     processes: int,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Rendering:
-    """Render the first n people anew and write them with all their truth.
+    """Render the first n people and write them with all their truth.
 
-    Beside what export_people writes: segmentation/*.png, whose values are the renderer's PARTS, and truth.csv with
-    the action, the box, COCO's and MPII's keypoints with their three-valued visibility, and the factors of every
-    scene. RobustPoseError as there.
+    Beside the files of export_people: segmentation/*.png with indices of the renderer's PARTS, and truth.csv with
+    the action, box, COCO's and MPII's keypoints with three-valued visibility, and the factors of the scene.
+    RobustPoseError as in export_people.
     """
     with _writing(folder):
         return _export_rendered(dataset, folder, n=n, size=size, processes=processes, on_progress=on_progress)
@@ -151,10 +151,10 @@ def _export_rendered(
 
 
 def _truth_frame(ids: tuple[str, ...], people: "RenderedSet") -> pl.DataFrame:
-    """Return a row a person: id, action, the scene's factors, head size, box, keypoints; in pixels.
+    """Return one row per person: id, action, the scene's factors, head size, box, keypoints; in pixels.
 
-    Every keypoint has x, y and visibility: 0 beyond the photo, 1 occluded, 2 visible. COCO's carry their own
-    names, MPII's theirs after 'mpii_'. Those beyond the photo lie where they would be seen.
+    Every keypoint has x, y and visibility: 0 outside the image, 1 occluded, 2 visible. Names of MPII's keypoints
+    start with 'mpii_'. Keypoints outside the image have their projected position.
     """
     from robustpose.data.synthpose import ACTIONS
 
@@ -177,11 +177,11 @@ def _truth_frame(ids: tuple[str, ...], people: "RenderedSet") -> pl.DataFrame:
 
 
 def _writing(folder: Path) -> AbstractContextManager[None]:
-    return writing_to(folder, "name a folder with room that you may write to, as --out")
+    return writing_to(folder, "give a writable folder with free space as --out")
 
 
 def _begin(folder: Path) -> Path:
-    """Make the folder, free of what a killed rendering left; return where its annotations will lie."""
+    """Make the folder, remove the shards of a killed rendering, and return the path of the annotations."""
     annotations = folder / "annotations.json"
     if annotations.exists():
         raise RobustPoseError(f"{annotations} exists already; choose another folder")
@@ -200,7 +200,7 @@ def _finish(annotations: Path, entries: list[dict[str, object]]) -> None:
 
 def _write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
     if not cv2.imwrite(str(path), np.ascontiguousarray(pixels)):
-        raise RobustPoseError(f"{path} cannot be written; is the disk full, or the folder another's?")
+        raise RobustPoseError(f"{path} cannot be written; is the disk full, or the folder not yours?")
 
 
 def _write_person(batch: Batch, row: int, folder: Path) -> dict[str, object]:

@@ -1,7 +1,7 @@
-"""Data sets joined and sliced by their spec: lsp:A[1-1000]+3*mpii:B, as one data set in one skeleton.
+"""Joined and sliced data sets: lsp:A[1-1000]+3*mpii:B is one data set in one skeleton.
 
-A joined set is in the skeleton of its part with the most keypoints, the first of equals. Keypoints that a part
-lacks are not visible: they are neither learned nor scored.
+The skeleton is that of the first part with the most keypoints. Keypoints that a part lacks are not visible, so
+they are neither trained nor scored.
 """
 
 import re
@@ -29,8 +29,8 @@ class Part:
     """One data set of a joined spec.
 
     spec         NAME or NAME:PATH
-    weight       how often its people are shown in training, beside one of weight 1
-    first, last  the people to take, counted from 1, both among them; None for all
+    weight       sampling weight of its people in training
+    first, last  range of people, counted from 1, both included; None for all
     """
 
     spec: str
@@ -39,7 +39,7 @@ class Part:
     last: int | None = None
 
     def chosen(self, dataset: PoseDataset) -> PoseDataset:
-        """Return the people of the range; RobustPoseError where it does not exist."""
+        """Return the people of the range; RobustPoseError for a range beyond the data set."""
         if self.first is None or self.last is None:
             return dataset
         if not 1 <= self.first <= self.last <= len(dataset):
@@ -50,7 +50,7 @@ class Part:
             return SlicedPeople(dataset, self.first, self.last)
         if dataset.detected is not None:
             raise RobustPoseError(
-                f"{dataset.name}: a range such as [1-100] chooses annotated people, not detections"
+                f"{dataset.name}: a range such as [1-100] selects annotated people, not detections"
             )
         return replace(
             dataset,
@@ -60,9 +60,9 @@ class Part:
 
 
 def parts_of(spec: str, *, names: Sequence[str]) -> list[Part]:
-    """Split a spec at each + that a data set's name follows: paths may hold a +, too.
+    """Split a spec at each + that is followed by a data set's name, because paths may contain a + too.
 
-    RobustPoseError for a range or a weight that cannot be.
+    RobustPoseError for an invalid range or weight.
 
     >>> parts_of("2*lsp:a+b[1-10]+mpii:c", names=("lsp", "mpii"))
     [Part(spec='lsp:a+b', weight=2.0, first=1, last=10), Part(spec='mpii:c', weight=1.0, first=None, last=None)]
@@ -90,7 +90,7 @@ def _part(text: str) -> Part:
 
 @dataclass(frozen=True, eq=False)
 class SlicedPeople:
-    """Rendered people first to last, counted from 1; satisfies PoseDataset. It does not tell their factors."""
+    """Rendered people from first to last, counted from 1, without factors; satisfies PoseDataset."""
 
     whole: PoseDataset
     first: int
@@ -137,7 +137,7 @@ class SlicedPeople:
 class JoinedPeople:
     """Several data sets as one, in one skeleton; satisfies PoseDataset.
 
-    weights  of the parts; all 1 unless the spec says otherwise. Training reads them, scores do not
+    weights  sampling weights of the parts in training, 1 by default; scores do not use them
     """
 
     parts: tuple[PoseDataset, ...]
@@ -168,11 +168,11 @@ class JoinedPeople:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """The parts' lines, each after its part's name."""
+        """The parts' lines, each prefixed with the name of its part."""
         return tuple(f"{part.name}: {line}" for part in self.parts for line in part.left_out)
 
     def weighted(self, rows: range) -> list[tuple[range, float]]:
-        """Cut rows where the part changes, each with the weight that training gives its people."""
+        """Split rows by part, each with its sampling weight."""
         ends = [0, *np.cumsum([len(part) for part in self.parts]).tolist()]
         cut = [range(max(rows.start, a), min(rows.stop, b)) for a, b in pairwise(ends)]
         return [(piece, weight) for piece, weight in zip(cut, self.weights, strict=True) if len(piece)]
@@ -194,7 +194,7 @@ class JoinedPeople:
         return _stacked(batches) if batches else self.parts[0].load((), input_size=input_size, padding=padding)
 
     def _runs(self, rows: Sequence[int]) -> list[tuple[int, list[int]]]:
-        """Cut rows where the part changes: (part, its own rows)."""
+        """Split rows where the part changes: (part, rows within the part)."""
         ends = np.cumsum([len(part) for part in self.parts])
         runs: list[tuple[int, list[int]]] = []
         for row in rows:
@@ -208,9 +208,9 @@ class JoinedPeople:
 
 
 def joined(parts: Sequence[PoseDataset], *, weights: Sequence[float]) -> PoseDataset:
-    """Join data sets; one alone of weight 1 is returned as it is.
+    """Join data sets; a single one of weight 1 is returned unchanged.
 
-    RobustPoseError where a part shares no keypoint with the joint skeleton, or is named twice.
+    RobustPoseError where a part shares no keypoint with the joined skeleton, or occurs twice.
     """
     if len(parts) == 1 and weights[0] == 1:
         return parts[0]
@@ -230,7 +230,7 @@ def joined(parts: Sequence[PoseDataset], *, weights: Sequence[float]) -> PoseDat
 
 
 def people_named(dataset: PoseDataset) -> set[str]:
-    """Return the ids of people in photos; of rendered people, whom nobody lists, the name of their whole set."""
+    """Return the ids of people in photos; for rendered people, the name of their whole data set."""
     if isinstance(dataset, JoinedPeople):
         return set().union(*map(people_named, dataset.parts))
     if isinstance(dataset, SlicedPeople):

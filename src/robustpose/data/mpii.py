@@ -1,14 +1,14 @@
-"""MPII: single people in the release's .mat, or in the JSON lists made from it.
+"""MPII: single people, from the release's .mat or from JSON lists made from it.
 
 Andriluka, Pishchulin, Gehler, Schiele 2014, "2D Human Pose Estimation: New Benchmark and State of the Art
 Analysis". The crop is the usual top-down one (Newell et al. 2016, arXiv 1603.06937; Xiao et al. 2018, arXiv
 1804.06208): the person's centre moved down by 15 * scale, a square of 200 * scale photo pixels, times 1.25.
-Both forms count pixels from 1, MATLAB's way (Xiao et al. subtract 1 too); we subtract 1. The head size is 0.6 x
-the diagonal of the head box, as in the official PCKh. A joint counts where the release has it, seen or occluded:
-the official PCKh does not read is_visible, so neither do we.
+Both formats count pixels from 1, as in MATLAB; like Xiao et al. we subtract 1. The head size is 0.6 x the diagonal
+of the head box, as in the official PCKh. Labelled joints count whether visible or occluded, because the official
+PCKh ignores is_visible.
 
-The JSON lists have one object per person, as SimpleBaseline and its successors share them. mpii_release.py reads
-the release.
+The JSON lists, from SimpleBaseline and its successors, have one object per person. mpii_release.py reads the
+release.
 """
 
 from collections import Counter
@@ -51,27 +51,26 @@ _HEAD_BOX_FILES = ("gt_valid.mat", "mpii_gt_val.mat")
 def open_mpii(path: str | Path, images: Path | None = None) -> PhotoPeople:
     """Read the release's .mat, or a JSON list of {image, joints, joints_vis, center, scale}.
 
-    Of the release, the people of training images take part that stand apart from others (its `single_person`).
-    A JSON's head sizes come from its people's "head_size" or "headbox" (x1, y1, x2, y2), or from gt_valid.mat
-    or mpii_gt_val.mat beside it where that holds as many people; else they are NaN.
-    Raises RobustPoseError that names the file and the thing that is wrong with it.
+    From the release, separated people (`single_person`) of training images are used. Head sizes of a JSON list are
+    each person's "head_size" or "headbox" (x1, y1, x2, y2), or come from gt_valid.mat or mpii_gt_val.mat beside it
+    if that has as many people; else they are NaN. RobustPoseError names the file and the fault.
     """
     file = annotation_file(path, "mpii")
     return opened(read_mpii(file), file, images)
 
 
 def read_mpii(file: Path, *, wrong: Wrong = refuse) -> Annotations:
-    """Read what the file says, in its order; what is wrong with one person goes to `wrong`. See open_mpii."""
+    """Read the annotations in the file's order; faults of single people go to `wrong`. See open_mpii."""
     left_out: Counter[str] = Counter()
     read = read_release if file.suffix == ".mat" else read_list
     people, photos, named = read(file, left_out, wrong)
-    names: dict[str, tuple[int, int] | None] = dict.fromkeys(photos)  # neither form says how large they are
+    names: dict[str, tuple[int, int] | None] = dict.fromkeys(photos)  # neither format has the photos' sizes
     guesses = (file.parent.parent / "images",)
     return Annotations("mpii", MPII_16, tuple(people), left_out, names, named, guesses, boxes="derived")
 
 
 def read_list(file: Path, left_out: Counter[str], wrong: Wrong) -> tuple[list[Person], list[str], int]:
-    """Read the people of a JSON list, numbered from 0 in its order; their photos, and how many they are."""
+    """Return the people of a JSON list, numbered from 0, their photos, and the number of entries."""
     content = read_json(file)
     if not isinstance(content, list):
         kind = "an object; is it a COCO file?" if isinstance(content, dict) else shown(content)
@@ -82,7 +81,7 @@ def read_list(file: Path, left_out: Counter[str], wrong: Wrong) -> tuple[list[Pe
             entries[number] = _read_entry(given, f"{file}: person {number:06d}")
         except RobustPoseError as error:
             wrong(error)
-    if len(entries) == len(content):  # else they cannot be laid beside the others' truth
+    if len(entries) == len(content):  # otherwise rows of the .mat would not match
         entries = dict(enumerate(_with_truth_beside(file, list(entries.values()))))
     people = []
     for number, entry in entries.items():
@@ -123,7 +122,7 @@ def _read_entry(given: Any, of_file: str) -> Entry:
 
 
 def _numbers(value: object, shape: tuple[int, ...], what: str) -> Floats:
-    """Return a JSON value as an array of finite numbers of that shape."""
+    """Return a JSON value as an array of finite numbers of the given shape."""
     rows = value if len(shape) == 2 and isinstance(value, list) else [value]
     if len(rows) != (shape[0] if len(shape) == 2 else 1) or not all(finite_numbers(r, shape[-1]) for r in rows):
         raise RobustPoseError(f"{what} must be {' x '.join(map(str, shape))} numbers, got {shown(value)}")
@@ -131,7 +130,7 @@ def _numbers(value: object, shape: tuple[int, ...], what: str) -> Floats:
 
 
 def _given_head_size(entry: dict[str, Any], of_file: str) -> float | None:
-    """Return the head size that the person itself carries, or None."""
+    """Return the head size of the person's own entry, or None."""
     if "head_size" in entry:
         if not finite_number(entry["head_size"]):
             raise RobustPoseError(f"{of_file}: head size must be a number, got {shown(entry['head_size'])}")
@@ -142,9 +141,9 @@ def _given_head_size(entry: dict[str, Any], of_file: str) -> float | None:
 
 
 def _with_truth_beside(file: Path, entries: list[Entry]) -> list[Entry]:
-    """Add head sizes, and joints to leave out, of the .mat beside a JSON list, where it holds as many people.
+    """Add head sizes and missing joints from the .mat beside a JSON list, if it has as many people.
 
-    That they are the same people is checked by where their joints are.
+    RobustPoseError where its joints are elsewhere, so that it holds other people.
     """
     beside = next((file.parent / name for name in _HEAD_BOX_FILES if (file.parent / name).is_file()), None)
     if beside is None or not entries:
@@ -163,7 +162,7 @@ def _with_truth_beside(file: Path, entries: list[Entry]) -> list[Entry]:
     apart = np.linalg.norm(np.array([entry.joints for entry in entries]) - places, axis=2)[labelled]
     if apart.size and np.median(apart) > 2:
         raise RobustPoseError(
-            f"{beside}: holds other people than {file.name}: their joints lie {np.median(apart):.0f} pixels apart"
+            f"{beside}: holds other people than {file.name}: joints differ by {np.median(apart):.0f} pixels"
         )
     return [
         entry._replace(
@@ -176,7 +175,7 @@ def _with_truth_beside(file: Path, entries: list[Entry]) -> list[Entry]:
 
 MPII_DATA = DataSpec(
     open=open_mpii,
-    summary="MPII: mpii:PATH of the release's .mat or of a JSON list made from it",
+    summary="MPII: mpii:PATH of the release's .mat or a JSON list made from it",
     read=read_mpii,
     source=Source(
         title="MPII Human Pose",
@@ -184,8 +183,7 @@ MPII_DATA = DataSpec(
         get="from the MPII Human Pose site of the Max Planck Institute for Informatics: images "
         "(mpii_human_pose_v1.tar.gz) and annotations (mpii_human_pose_v1_u12_2.zip); the JSON lists valid.json "
         "and train.json, with gt_valid.mat, come with SimpleBaseline's and HRNet's code",
-        licence="annotations under the Simplified BSD licence that lies in their archive; frames of videos, for "
-        "research",
+        licence="annotations: Simplified BSD, see their archive; images are video frames, for research",
         people={"valid.json": 2958, "train.json": 22_246, "trainval.json": 25_204},
     ),
 )

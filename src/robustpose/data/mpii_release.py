@@ -1,6 +1,6 @@
-"""MPII's people: what it says of one, the crop and head size that follow, and the release's .mat that has them.
+"""MPII's official release, mpii_human_pose_v1_u12_1.mat: a MATLAB struct of images, people and joints.
 
-The release is mpii_human_pose_v1_u12_1.mat, a MATLAB struct of images, people and joints.
+Also the crop and head size of a person, which the JSON lists share.
 """
 
 import math
@@ -22,7 +22,7 @@ NO_JOINT, NO_PLACE = "no labelled joint", "no centre or scale > 0"
 
 
 class Entry(NamedTuple):
-    """What MPII says of a person, coordinates still counted from 1; head_size None where unknown."""
+    """MPII's annotation of a person, with coordinates counted from 1; head_size None where unknown."""
 
     photo: str
     centre: Floats
@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 
 
 def person_of(of_file: str, person_id: str, entry: Entry) -> Person:
-    """Make a person of what MPII says of it."""
+    """Convert an entry to a Person."""
     if entry.head_size is not None and not entry.head_size > 0:
         raise RobustPoseError(f"{of_file}: head size must be > 0, got {entry.head_size}")
     side = 200 * entry.scale
@@ -49,27 +49,27 @@ def person_of(of_file: str, person_id: str, entry: Entry) -> Person:
 
 
 def is_place(joints: Floats) -> NDArray[np.bool_]:
-    """Say which joints (16, 2) are places: (0, 0) and (-1, -1) stand for no joint."""
+    """Say which joints (16, 2) are positions: (0, 0) and (-1, -1) mean no joint."""
     nowhere: NDArray[np.bool_] = (joints == 0).all(axis=1) | (joints == -1).all(axis=1)
     return ~nowhere
 
 
 def head_size_of(corners: Floats) -> float:
-    """Return PCKh's unit of a head box (2 corners, 2)."""
+    """Return the head size for PCKh from a head box (2 corners, 2)."""
     return float(0.6 * np.linalg.norm(corners[1] - corners[0]))
 
 
 def load_mat(file: Path, *, squeeze: bool) -> dict[str, Any]:
-    """Read a .mat; every fault of scipy's reader becomes one line."""
+    """Read a .mat file; RobustPoseError for every failure of scipy's reader."""
     try:
         content: dict[str, Any] = loadmat(str(file), struct_as_record=False, squeeze_me=squeeze)
-    except Exception as error:  # the reader raises a dozen kinds for a damaged file
+    except Exception as error:  # the reader raises many types for a damaged file
         raise RobustPoseError(f"{file}: not a MATLAB file that can be read, or truncated: {error}") from None
     return content
 
 
 def read_release(file: Path, left_out: Counter[str], wrong: Wrong) -> tuple[list[Person], list[str], int]:
-    """Read the training people of the release, in its order; the training photos; how many people they hold."""
+    """Return the training people of the release in its order, the training photos, and their number of people."""
     release = load_mat(file, squeeze=True).get("RELEASE")
     if release is None:
         raise RobustPoseError(f"{file}: has no 'RELEASE'; is it mpii_human_pose_v1_u12_1.mat?")
@@ -90,7 +90,7 @@ def read_release(file: Path, left_out: Counter[str], wrong: Wrong) -> tuple[list
     for number, (photo, trains, singles) in enumerate(zip(photos, in_training, apart, strict=True), start=1):
         rects = _items(getattr(photo, "annorect", None))
         if not trains:
-            left_out["in a test image, whose truth is not published"] += len(rects)
+            left_out["in a test image, without published truth"] += len(rects)
             continue
         count += len(rects)
         try:
@@ -99,7 +99,7 @@ def read_release(file: Path, left_out: Counter[str], wrong: Wrong) -> tuple[list
             wrong(error)
             continue
         named.append(name)
-        left_out["too near to other people"] += len(rects) - len(chosen)
+        left_out["too close to other people"] += len(rects) - len(chosen)
         for rect in chosen:
             try:
                 of_file = f"{file}: person {Path(name).stem}:{rect}"
@@ -115,7 +115,7 @@ def read_release(file: Path, left_out: Counter[str], wrong: Wrong) -> tuple[list
 
 
 def _of_image(photo: Any, singles: Any, people: int, number: int, file: Path) -> tuple[str, list[int]]:
-    """Return an image's name, and which of its people, counted from 1, stand apart."""
+    """Return an image's name, and the numbers, from 1, of its separated people."""
     name = getattr(getattr(photo, "image", None), "name", None)
     if not isinstance(name, str):
         raise RobustPoseError(f"{file}: image {number} of annolist has no name")
@@ -126,7 +126,7 @@ def _of_image(photo: Any, singles: Any, people: int, number: int, file: Path) ->
 
 
 def _release_person(annorect: Any, of_file: str, photo: str, rect: int) -> Person | str:
-    """Return a person of the release, or the reason it does not take part."""
+    """Return a person of the release, or the reason for exclusion."""
     joints = np.zeros((JOINTS, 2))
     listed = np.zeros(JOINTS, dtype=np.bool_)
     for point in _items(getattr(getattr(annorect, "annopoints", None), "point", None)):
@@ -152,7 +152,7 @@ def _release_person(annorect: Any, of_file: str, photo: str, rect: int) -> Perso
 
 
 def _items(value: Any) -> list[Any]:
-    """Return none, one or many things as a list, whichever of them scipy's squeeze left."""
+    """Return a value that scipy squeezed (none, one or many) as a list."""
     if value is None:
         return []
     return list(value.flat) if isinstance(value, np.ndarray) else [value]

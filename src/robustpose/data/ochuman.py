@@ -1,9 +1,9 @@
-"""OCHuman: people whom others hide (Zhang et al. 2019, "Pose2Seg", arXiv 1803.10683).
+"""OCHuman: people occluded by others (Zhang et al. 2019, "Pose2Seg", arXiv 1803.10683).
 
-Two forms are published. ochuman.json has 19 keypoints, images with their annotations inside, boxes of two corners,
-and people without keypoints, who are left out and counted. ochuman_coco_format_{val,test}_*.json are the subset
-that published scores are on, in COCO's form with COCO's 17. In both, a person's area is the box's, as officially.
-Keypoints that the person or others hide (2, 3) count as the visible ones (1) do; 0 is missing.
+There are two formats. ochuman.json has 19 keypoints, annotations inside the images, boxes as two corners, and
+people without keypoints, who are excluded. ochuman_coco_format_{val,test}_*.json is the subset of published
+scores, in COCO's format with COCO's 17 keypoints. In both, a person's area is the box's, as in the official code.
+Keypoints occluded by the person (2) or by others (3) count like visible ones (1); 0 is missing.
 """
 
 from collections import Counter
@@ -39,13 +39,13 @@ _FLAGS = (0, 1, 2, 3)
 
 
 def open_ochuman(path: str | Path, images: Path | None = None) -> PhotoPeople:
-    """Read ochuman.json or a file of its COCO form; RobustPoseError names the file and what is wrong with it."""
+    """Read ochuman.json or a file in COCO's format; RobustPoseError names the file and the fault."""
     file = annotation_file(path, "ochuman")
     return opened(read_ochuman(file), file, images)
 
 
 def read_ochuman(file: Path, *, wrong: Wrong = refuse) -> Annotations:
-    """Read what a file says; of ochuman.json people come in the order of photo name, then place in it."""
+    """Read the annotations; people of ochuman.json are sorted by photo name."""
     content = read_json(file)
     if not (isinstance(content, dict) and "keypoint_names" in content):
         return read_content(OCHUMAN_COCO, content, file, wrong=wrong)
@@ -76,7 +76,7 @@ def read_ochuman(file: Path, *, wrong: Wrong = refuse) -> Annotations:
                 left_out[person] += 1
             else:
                 people.append(person)
-    people.sort(key=lambda person: person.photo)  # stable: those of one photo keep their order
+    people.sort(key=lambda person: person.photo)  # stable: people of one photo keep their order
     return Annotations("ochuman", OCHUMAN_19, tuple(people), left_out, photos, named)
 
 
@@ -90,7 +90,7 @@ def _of_image(image: Any, file: Path) -> tuple[str, list[Any]]:
 
 
 def keypoint_order(names: object, file: Path) -> list[int]:
-    """Return where in the file's keypoints each of ours is; RobustPoseError where they are not the same names."""
+    """Return the index in the file of each of our keypoints; RobustPoseError where the names differ."""
     given = [_SPELLED.get(name, name) for name in names] if isinstance(names, list) else []
     if sorted(map(str, given)) != sorted(OCHUMAN_19.keypoints):
         raise RobustPoseError(
@@ -100,7 +100,7 @@ def keypoint_order(names: object, file: Path) -> list[int]:
 
 
 def _read_person(annotation: Any, photo: str, number: int, of_file: str, order: list[int]) -> Person | str:
-    """Return the person of an annotation, or the reason it does not take part."""
+    """Return the person of an annotation, or the reason for exclusion."""
     if not isinstance(annotation, dict):
         raise RobustPoseError(f"{of_file}: expected an object, got {shown(annotation)}")
     if annotation.get("keypoints") is None:
@@ -133,14 +133,14 @@ def _read_person(annotation: Any, photo: str, number: int, of_file: str, order: 
 
 OCHUMAN_DATA = DataSpec(
     open=open_ochuman,
-    summary="OCHuman: ochuman:PATH of ochuman.json or of its files in COCO's form",
+    summary="OCHuman: ochuman:PATH of ochuman.json or its files in COCO's format",
     read=read_ochuman,
     source=Source(
         title="OCHuman",
         files=("ochuman.json", "ochuman_coco_format_*.json"),
         get="through the form that the authors' repository, liruilong940607/OCHumanApi, links to: images and "
-        "annotations, with the val and test files of COCO's form",
-        licence="of photos and annotations none is stated in the repository, whose code is MIT; see the form",
+        "annotations, with the val and test files in COCO's format",
+        licence="the repository states none for photos and annotations, its code is MIT; see the form",
         photos={"ochuman.json": 5081},
         people={"ochuman.json": 13_360},
     ),

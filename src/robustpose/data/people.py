@@ -1,4 +1,4 @@
-"""People in photos: what annotation files become, and how they become a Batch."""
+"""PhotoPeople: people in photos as a data set, and how they become a Batch."""
 
 import json
 import math
@@ -24,8 +24,8 @@ from robustpose.types import Batch, versioned
 class PhotoPeople:
     """A data set of people in photos; satisfies PoseDataset.
 
-    detected  where the boxes are a detector's, what the official scores need beside the answers
-    version   of what reads them: see DataSpec
+    detected  for a detector's boxes: what the official scores need beside the predictions
+    version   of the reader: see DataSpec
     """
 
     name: str
@@ -41,7 +41,7 @@ class PhotoPeople:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of who takes part and their truth; where the files lie does not enter."""
+        """A hash of the people and their truth, independent of the files' location."""
         digest = sha256(f"{self.name} {self.skeleton.name}\n".encode())
         for person in self.people:
             sizes = float(person.head_size), float(person.area)
@@ -60,7 +60,7 @@ class PhotoPeople:
         return all(math.isfinite(person.area) for person in self.people)
 
     def content(self, rows: Sequence[int]) -> str:
-        """Return a hash of the photos of `rows`: other images, or a mended one, make other results."""
+        """Return a hash of the photos of `rows`, because changed photos change results."""
         digest = sha256()
         for name in dict.fromkeys(self.people[row].photo for row in rows):
             try:
@@ -71,7 +71,7 @@ class PhotoPeople:
         return digest.hexdigest()
 
     def with_head_sizes(self) -> "PhotoPeople":
-        """Leave out the few people who have no head size, where nine of ten have one: PCKh is then defined."""
+        """Exclude people without a head size if at least 90% have one, so that PCKh is defined."""
         few = [person for person in self.people if not math.isfinite(person.head_size)]
         if not 0 < len(few) <= 0.1 * len(self.people):
             return self
@@ -80,13 +80,13 @@ class PhotoPeople:
         return replace(self, people=people, left_out=(*self.left_out, *reason))
 
     def at_least(self, *, keypoints: int, box_side: float) -> "PhotoPeople":
-        """Return the people with so many labelled keypoints and so long a box, in photo pixels.
+        """Return the people with at least `keypoints` labelled keypoints and `box_side` photo pixels.
 
-        Keypoints of the face do not count: many people are all face. The others are counted in left_out.
+        Face keypoints do not count, because many people are only a face. Excluded people are counted in left_out.
         RobustPoseError where nobody remains.
         """
         if self.detected is not None:
-            raise RobustPoseError("--min-keypoints and --min-box choose people by their labels, not detections")
+            raise RobustPoseError("--min-keypoints and --min-box select annotated people, not detections")
         body = np.array([name not in FACE for name in self.skeleton.keypoints])
         few = [person for person in self.people if (person.visible & body).sum() < keypoints]
         small = [person for person in self.people if max(person.box[2:]) < box_side]
@@ -103,7 +103,7 @@ class PhotoPeople:
         return replace(self, people=people, left_out=(*self.left_out, *counted(reasons)))
 
     def load(self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25) -> Batch:
-        """Crop the people of `rows`, box x `padding`; unreadable photos are left out and named."""
+        """Crop the people of `rows`, box x `padding`; people in unreadable photos are excluded and listed."""
         chosen = [self.people[row] for row in rows]
         return load_crops(chosen, self.folder, skeleton=self.skeleton, input_size=input_size, padding=padding)
 
@@ -116,10 +116,10 @@ def load_crops(
     input_size: tuple[int, int],
     padding: float,
 ) -> Batch:
-    """Cut each person's crop out of their photo and map their truth into it.
+    """Crop each person and map their truth into the crop.
 
-    Keypoints that are not visible become (0, 0). People whose photo cannot be read are named in
-    Batch.unreadable, one line each, and are not among the N. Neighbours of one photo decode it once.
+    Invisible keypoints become (0, 0). People whose photo cannot be read are excluded and listed in
+    Batch.unreadable. Consecutive people of one photo decode it once.
     """
     read: list[Person] = []
     crops: list[Floats] = []
@@ -164,10 +164,10 @@ def load_crops(
 
 
 def opened(annotations: Annotations, file: Path, images: Path | None) -> PhotoPeople:
-    """Make a data set of what a file says; RobustPoseError where nobody takes part or the photos are not found."""
+    """Make a data set from annotations; RobustPoseError where there is nobody or the photos are not found."""
     left_out = counted(annotations.left_out)
     if not annotations.people:
-        raise RobustPoseError(f"{file}: no person takes part: {'; '.join(left_out) or 'it names nobody'}")
+        raise RobustPoseError(f"{file}: no person can be used: {'; '.join(left_out) or 'it has none'}")
     names = [person.photo for person in annotations.people]
     folder = photo_folder(file, names, images=images, guesses=annotations.guesses)
     return PhotoPeople(annotations.name, annotations.skeleton, annotations.people, folder, left_out)

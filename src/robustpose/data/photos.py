@@ -1,9 +1,8 @@
-"""Read photos: which pixels annotations are made on, and what is wrong with a file that cannot be read.
+"""Reads photos, and says what is wrong with a file that cannot be read.
 
-Annotations of COCO and MPII are made on the pixels as stored, so `read_photo` does NOT apply an EXIF orientation.
-One's own photos have no annotations, so `read_upright` turns them as every viewer shows them. libjpeg
-fills the missing part of a truncated JPEG with grey, and cv2 may pass that on as a photo; so a JPEG or PNG must
-hold its format's end marker.
+COCO and MPII annotate the pixels as stored, so `read_photo` does NOT apply an EXIF orientation. The user's own
+photos have no annotations, so `read_upright` rotates them as viewers do. libjpeg fills the missing part of a
+truncated JPEG with grey without an error, so a JPEG or PNG must contain its end marker.
 """
 
 from collections.abc import Sequence
@@ -20,8 +19,8 @@ from robustpose.geometry import Pixels
 _PHOTOS_TRIED = 20
 
 
-class UnreadablePhoto(RobustPoseError):  # noqa: N818 - it is the photo's state, and reads so where it is caught
-    """A photo is missing, empty, truncated or not an image; the message names the file and which."""
+class UnreadablePhoto(RobustPoseError):  # noqa: N818 - names the state of the photo
+    """A photo is missing, empty, truncated or not an image; the message names the file and the fault."""
 
 
 def read_photo(path: Path) -> Pixels:
@@ -33,7 +32,7 @@ def read_photo(path: Path) -> Pixels:
 
 
 def read_upright(path: Path) -> Pixels:
-    """Read a photo as viewers show it, uint8 RGB (H, W, 3): turned as its EXIF data say, transparency on white.
+    """Read a photo as viewers show it, uint8 RGB (H, W, 3): with its EXIF orientation, transparency on white.
 
     Grey becomes three equal channels, 16 bits become 8, CMYK becomes RGB without its colour profile. Raises
     UnreadablePhoto.
@@ -48,7 +47,7 @@ def read_upright(path: Path) -> Pixels:
         return shown
     if not np.array_equal(shown, _rgb(_decoded(content, path, _AS_STORED))):
         raise UnreadablePhoto(
-            f"{path}: is transparent and turned by its EXIF data; save it without one of the two"
+            f"{path}: has both transparency and an EXIF rotation; save it without one of the two"
         )
     return np.asarray((shown * alpha + 255 * (1 - alpha)).round(), dtype=np.uint8)
 
@@ -57,14 +56,14 @@ _AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def _content(path: Path) -> bytes:
-    """Return a photo file's bytes, all of them there."""
+    """Return a photo file's bytes; UnreadablePhoto if it is missing, empty or truncated."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         raise UnreadablePhoto(f"{path}: missing") from None
     except OSError as error:
         raise UnreadablePhoto(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:  # no name of a file: a NUL is in it
+    except ValueError as error:  # an invalid file name, with a NUL
         raise UnreadablePhoto(f"{str(path)!r}: cannot be read: {error}") from None
     if not content:
         raise UnreadablePhoto(f"{path}: empty")
@@ -74,7 +73,7 @@ def _content(path: Path) -> bytes:
 
 
 def _decoded(content: bytes, path: Path, how: int) -> NDArray[Any]:
-    """Decode an image as cv2 does."""
+    """Decode an image with cv2."""
     try:
         decoded = cv2.imdecode(np.frombuffer(content, np.uint8), how)
     except cv2.error:  # too large for cv2
@@ -89,7 +88,7 @@ def _rgb(bgr: NDArray[Any]) -> Pixels:
 
 
 def _truncated(content: bytes) -> bool:
-    """Say whether a JPEG or PNG lacks its end marker; False for what is neither."""
+    """Say whether a JPEG or PNG lacks its end marker; False for other formats."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return b"IEND\xaeB`\x82" not in content
     if content.startswith(b"\xff\xd8"):
@@ -99,7 +98,7 @@ def _truncated(content: bytes) -> bool:
 
 
 def _first_scan(content: bytes) -> int | None:
-    """Return where a JPEG's pixels begin: an end marker before it belongs to a thumbnail in the header."""
+    """Return the start of a JPEG's pixels; an end marker before it belongs to a thumbnail in the header."""
     at = 2
     while at + 4 <= len(content) and content[at] == 0xFF:
         if content[at + 1] == 0xFF:  # a fill byte before the marker
@@ -114,10 +113,10 @@ def _first_scan(content: bytes) -> int | None:
 def photo_folder(
     annotations: Path, names: Sequence[str], *, images: Path | None, guesses: Sequence[Path] = ()
 ) -> Path:
-    """Return the folder that holds the photos of an annotation file.
+    """Return the folder with the photos of an annotation file.
 
-    It is `images` where given; else the first of `images/` beside the file, the file's own folder and `guesses`
-    that holds at least one of the first 20 photos named. Raises RobustPoseError where none does.
+    Candidates are `images` if given, else `images/` beside the file, the file's own folder and `guesses`. The
+    first one with any of the first 20 photos is returned. RobustPoseError where there is none.
     """
     own = annotations.parent
     folders = [images] if images is not None else [own / "images", own, *guesses]
@@ -127,6 +126,6 @@ def photo_folder(
             return folder
     looked = ", ".join(str(folder) + ("" if folder.is_dir() else " (no such folder)") for folder in folders)
     raise RobustPoseError(
-        f"{annotations}: none of its first {len(first)} photos is in {looked}; expected for one {first[0]!r}; "
+        f"{annotations}: none of its first {len(first)} photos, such as {first[0]!r}, is in {looked}; "
         "give their folder with --images DIR"
     )

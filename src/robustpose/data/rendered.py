@@ -1,7 +1,7 @@
-"""The embedded benchmark as a data set: rendered people, made on demand, the same on every machine.
+"""SynthPose as a data set: people rendered on demand, the same on every machine.
 
-An image is rendered at the size that is asked for and is the crop itself, so `crops` are identities and photo
-pixels are input pixels. A keypoint counts where it lies in the image, seen or occluded.
+An image is rendered at the requested size and is the crop itself, so `crops` are identities and photo pixels are
+input pixels. Keypoints inside the image count, visible or occluded.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
     from robustpose.data.synthpose import RenderedSet
 
 PEOPLE = {"train": 1_000_000, "val": 1000, "test": 1000}
-"""The splits and how many people each has; train goes on for as long as anyone asks."""
+"""The splits and their numbers of people; the number of train is arbitrary."""
 
 SAME_TRAINING_PEOPLE = frozenset({"synthpose:train:cffe1bdd303ae8e0"})
-"""Fingerprints of train by earlier renderers whose training people are today's: their models stay valid.
+"""Fingerprints of train by earlier renderers with the same training people, so that their models remain valid.
 
-cffe1bdd303ae8e0 is renderer 3, which used BLAS. Of 200 people of 160 pixels, 0.16% of the channel values differ,
-in 50 images, and no keypoint does. Its head sizes, on which nothing is trained, were measured on the bare head.
+cffe1bdd303ae8e0 is renderer 3, which used BLAS. For 200 people of 160 pixels, 0.16% of the channel values differ,
+in 50 images, and no keypoint does. Its head sizes, which training does not use, were measured on the bare head.
 """
 
 _PLAIN = "plain"
 
-_AHEAD = 1000  # people held in memory while rendering ahead
-_SHARD = 50  # the renderer keeps as many in a file; only speed would suffer from another number
+_AHEAD = 1000  # people in memory while pre-rendering
+_SHARD = 50  # people per file of the renderer; another number would only be slower
 
 
 @dataclass(frozen=True)
 class RenderedPeople:
     """Rendered people of a split; satisfies PoseDataset.
 
-    nuisance  with the camera's blur, tint, noise and JPEG, all mild
-    without   the renderer's INGREDIENTS to leave out
+    nuisance  whether to add mild blur, tint, noise and JPEG compression
+    without   the renderer's INGREDIENTS to omit
     """
 
     split: str
@@ -54,26 +54,26 @@ class RenderedPeople:
 
     @property
     def name(self) -> str:
-        """The data set as on the command line: its split, and what it was told to leave out."""
+        """The data set as on the command line: its split and omitted ingredients."""
         words = ["without-" + name for name in self.without] + ([] if self.nuisance else [_PLAIN])
         return ",".join([f"synthpose:{self.split}", *words])
 
     @property
     def fingerprint(self) -> str:
-        """What is rendered, and the version of the renderer."""
+        """The name and the version of the renderer."""
         from robustpose.data.synthpose import (
-            RENDERER_VERSION,  # its numba takes a second that others need not wait
+            RENDERER_VERSION,  # imported here because numba takes a second to load
         )
 
         return f"{self.name}:{RENDERER_VERSION}"
 
     @property
     def has_head_sizes(self) -> bool:
-        """Every rendered person has one."""
+        """Always True."""
         return True
 
     def content(self, rows: Sequence[int]) -> str:
-        """Nothing: what is rendered follows from the fingerprint."""
+        """Return '': the fingerprint determines the images."""
         return ""
 
     def __len__(self) -> int:
@@ -87,10 +87,10 @@ class RenderedPeople:
         padding: float = 1.25,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        """Render the first n people ahead, on all processors, so that `load` finds them on disk.
+        """Render the first n people on all processors, so that `load` finds them on disk.
 
         It starts processes, so a script that calls it needs an `if __name__ == "__main__"` guard; `load` alone
-        renders in its own process and needs none. on_progress is told (done, all).
+        does not. on_progress is called with (done, total).
         """
         size = self._side(input_size)
         for start in range(0, n, _AHEAD):
@@ -107,7 +107,7 @@ class RenderedPeople:
         processes: int | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> "RenderedSet":
-        """Render the first n people with all their truth, keeping shards in `folder` and not in the cache."""
+        """Render the first n people with all their truth, with shards in `folder` instead of the cache."""
         from robustpose.data.synthpose import rendered_set
 
         return rendered_set(
@@ -123,7 +123,7 @@ class RenderedPeople:
         )
 
     def warm_up(self, *, size: int) -> None:
-        """Render one person and throw it away, so that nothing is compiled or loaded while others are timed."""
+        """Render one person, so that compilation and loading do not count in timings."""
         from robustpose.data.synthpose import render_person
 
         render_person(self.split, 0, size=size, nuisance=self.nuisance, without=self.without)
@@ -157,9 +157,9 @@ class RenderedPeople:
     def factors(
         self, rows: Sequence[int], /, *, input_size: tuple[int, int], padding: float = 1.25
     ) -> dict[str, list[float | str]]:
-        """Return the action, the head size in input pixels and the scene's factors of each person of `rows`.
+        """Return the action, the head size in input pixels and the scene's factors of the people of `rows`.
 
-        input_size and padding are those that `load` was given. Garments come kind by kind.
+        input_size and padding must be those of `load`. There is one factor per kind of garment.
         """
         from robustpose.data.synthpose import ACTIONS
 
@@ -199,14 +199,11 @@ class RenderedPeople:
     def _side(self, input_size: tuple[int, int]) -> int:
         height, width = input_size
         if height != width:
-            raise RobustPoseError(f"{self.name}: images are square, so input_size must be; got {height} x {width}")
+            raise RobustPoseError(f"{self.name}: input_size must be square, got {height} x {width}")
         return height
 
     def load(self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25) -> Batch:
-        """Render the people of `rows`, box x `padding`, or read them where they were rendered before.
-
-        input_size must be square.
-        """
+        """Render the people of `rows`, box x `padding`, or read them from the cache. input_size must be square."""
         size = self._side(input_size)
         for row in rows:
             if not 0 <= row < len(self):
@@ -241,7 +238,7 @@ class RenderedPeople:
         head_size: NDArray[Any],
         box: NDArray[Any],
     ) -> Batch:
-        """Make a Batch of rendered arrays: images (N, S, S, 3) of 8 bits, MPII's keypoints, boxes (N, 4)."""
+        """Make a Batch from rendered arrays: 8-bit images (N, S, S, 3), MPII's keypoints, boxes (N, 4)."""
         visible = torch.from_numpy(visibility) > 0
         return Batch(
             images=torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(torch.float32) / 255,
@@ -256,12 +253,12 @@ class RenderedPeople:
 
 
 def whole_shards(n: int) -> int:
-    """Return how many people are rendered where the first n are asked for."""
+    """Return the number of people that are rendered when the first n are requested."""
     return -(-n // _SHARD) * _SHARD
 
 
 def _flip_order(parts: Sequence[str]) -> tuple[int, ...]:
-    """Return the class that each part becomes in a mirrored image: left and right change places."""
+    """Return the class that each part becomes in a mirrored image: left and right swap."""
 
     def mirrored(name: str) -> str:
         if name.startswith("left_"):
@@ -277,9 +274,9 @@ def _report(on_progress: Callable[[int, int], None] | None, start: int, n: int, 
 
 
 def open_rendered(spec: str = "", images: Path | None = None) -> RenderedPeople:
-    """Return the rendered people of 'SPLIT[,plain][,without-INGREDIENT...]': val where no split is named.
+    """Return the rendered people of 'SPLIT[,plain][,without-INGREDIENT...]'; the default split is val.
 
-    'plain' leaves out the camera's blur, tint, noise and JPEG.
+    'plain' omits blur, tint, noise and JPEG compression.
     """
     from robustpose.data.synthpose.ingredients import left_out
 
@@ -291,7 +288,7 @@ def open_rendered(spec: str = "", images: Path | None = None) -> RenderedPeople:
     for word in words:
         if word != _PLAIN and not word.startswith("without-"):
             raise RobustPoseError(
-                f"synthpose:{split},{word}: after the split come 'plain' and 'without-INGREDIENT'"
+                f"synthpose:{split},{word}: expected 'plain' or 'without-INGREDIENT' after the split"
             )
     without = left_out([word.removeprefix("without-") for word in words if word != _PLAIN])
     return RenderedPeople(split, nuisance=_PLAIN not in words, without=tuple(sorted(without)))

@@ -66,7 +66,7 @@ def _parse(text: str) -> float:
     eps = parse_number(text, example="8/255 or 0.03")
     if "/" not in text and 0.25 <= eps <= 1.0:
         raise RobustPoseError(
-            f"eps {text} is ambiguous: as a share of [0, 1] it is {eps * 255:g}/255; write that or {text}/255"
+            f"eps {text} is ambiguous, it may mean {text} levels: write {text}/255 or {eps * 255:g}/255"
         )
     return eps
 

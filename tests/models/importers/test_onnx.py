@@ -247,7 +247,7 @@ def test_a_model_of_two_inputs(tmp_path: Path) -> None:
     onnx = onnx_package()
     model = model_of([node("Add", ["picture", "other"])])
     model.graph.input.append(onnx.helper.make_tensor_value_info("other", 1, [1]))
-    assert "must have one input, the picture; has 2: 'picture', 'other'" in refusal(
+    assert "must have one input, the image; has 2: 'picture', 'other'" in refusal(
         written(model, tmp_path / "net.onnx")
     )
 

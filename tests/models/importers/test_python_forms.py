@@ -181,7 +181,7 @@ def test_what_no_factory_is(models: str, place: str, message: str) -> None:
 
 
 def test_a_model_that_cuts_the_gradient(models: str) -> None:
-    with pytest.raises(RobustPoseError, match="no gradient reaches the picture from 'output'"):
+    with pytest.raises(RobustPoseError, match="no gradient reaches the image from 'output'"):
         open_model(f"{models}:cut", card=card())
 
 
@@ -252,7 +252,7 @@ def test_what_no_function_is(functions: str, name: str, message: str) -> None:
 
 
 def test_a_function_scales_itself() -> None:
-    with pytest.raises(RobustPoseError, match="scale is for models; a callable is given pictures"):
+    with pytest.raises(RobustPoseError, match="scale is for models; a callable is given images"):
         card({"scale": 255}, POINTS)
 
 
@@ -290,7 +290,7 @@ def test_white_box_attacks_refuse_a_function_and_black_box_attacks_do_not(functi
     threat, objective = Linf(eps=10 / 255), TrainingLoss("last")
     with pytest.raises(
         RobustPoseError,
-        match=r"points gives answers and no gradient, which this attack needs; take one.*\(square;",
+        match=r"points has no gradient, which this attack needs; use one.*\(square;",
     ):
         attacks.run(attacks.FGSM(), model, people(), threat=threat, objective=objective)
     found = attacks.run(Corner(), model, people(), threat=threat, objective=objective)

@@ -235,7 +235,7 @@ DAMAGE: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda model: model["modelTopology"]["node"][2].update(input=["picture:3", "constant_0"]), "'picture:3'"),
     (
         lambda model: model["modelTopology"]["node"][0].update(op="Const"),
-        "must have one input, the picture; has 0",
+        "must have one input, the image; has 0",
     ),
     (lambda model: model["modelTopology"]["node"][1].update(op="Placeholder"), "has 2: 'picture', 'constant_0'"),
     (lambda model: model["modelTopology"]["node"].append(model["modelTopology"]["node"][1]), "two nodes have one"),

@@ -270,7 +270,7 @@ def test_several_inputs() -> None:
         inputs=("picture", "other"),
         shapes={"out": (1, SIDE, SIDE, 3)},
     )
-    assert "must have one input, the picture; has 2: 'picture', 'other'" in refusal(content)
+    assert "must have one input, the image; has 2: 'picture', 'other'" in refusal(content)
 
 
 def test_several_graphs() -> None:

@@ -164,9 +164,9 @@ def test_ensembles_and_motions_are_told_as_what_they_are() -> None:
     assert said("autopose", 2 / 255) == (
         "the worst image of 6 attacks away from the true pose, at most 500 gradients per person"
     )
-    assert said("spatial", 30.0) == "the worst of 99 motions of a lattice at most, by how many keypoints are lost"
+    assert said("spatial", 30.0) == "the worst of at most 99 motions of a lattice, by the number of lost keypoints"
     assert said("worst_of_k", 30.0, steps=1) == (
-        "the worst of 1 random motions, or none, by how many keypoints are lost"
+        "the worst of 1 random motions and the identity, by the number of lost keypoints"
     )
 
 
