@@ -23,7 +23,7 @@ class Threat(Protocol):
         ...
 
     def project(self, images: Tensor, adv: Tensor, /, *, eps: Tensor | None = None) -> Tensor:
-        """Return the nearest allowed images: in [0, 1] and within the budget, or within one `eps` (N,) per image."""
+        """Return the nearest allowed images: in [0, 1] and within the budget, or `eps` (N,) per image."""
         ...
 
     def step(self, grad: Tensor, images: Tensor, /) -> Tensor:

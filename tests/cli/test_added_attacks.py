@@ -74,7 +74,7 @@ def test_a_threat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "mine         may repaint eps columns on the left" in capsys.readouterr().out
 
     assert run(monkeypatch, *attack, "--eps", "65") == 2
-    assert "eps of mine must be 64 at most, got 65" in capsys.readouterr().err
+    assert "eps of mine must be at most 64, got 65" in capsys.readouterr().err
     assert run(monkeypatch, *attack) == 2
     assert "threat mine needs eps, such as 3" in capsys.readouterr().err
 

@@ -315,4 +315,4 @@ def test_a_metric_that_redraws_photos(
     assert run(monkeypatch, "attack", *data[:4], "--attack", "fgsm", "--n", "1", "--out", "one") == 0
     assert "per photo" not in (tmp_path / "one" / "results.csv").read_text()
     assert run(monkeypatch, "attack", *data, "--metric", "per_photo") == 2
-    assert "'per_photo' is no mean over keypoints" in capsys.readouterr().err
+    assert "'per_photo' is not a mean over keypoints" in capsys.readouterr().err
