@@ -186,7 +186,7 @@ def test_a_wrong_list_is_named(tmp_path: Path) -> None:
 
 def test_a_missing_photo_folder_is_named_with_a_file_expected_in_it(tmp_path: Path) -> None:
     file = write_json(tmp_path / "valid.json", [mpii_person(image="060111501.jpg")])
-    with pytest.raises(RobustPoseError, match=r"images \(no such folder\).*'060111501.jpg'.*--images DIR"):
+    with pytest.raises(RobustPoseError, match=r"'060111501.jpg'.*images \(no such folder\).*--images DIR"):
         open_mpii(file)
     write_photo(tmp_path / "photos" / "060111501.jpg")
     assert len(open_mpii(file, tmp_path / "photos").load([0], input_size=(16, 16))) == 1
