@@ -2,9 +2,9 @@
 
 import shlex
 
+from robustpose.analysis.headline import main_settings
 from robustpose.attacks import ATTACKS, default_attack
 from robustpose.jobs.setting import Setting
-from robustpose.report.html.scores import main_settings
 from robustpose.study.definition import Study
 
 FROM_PYTHON = "rp.attack"

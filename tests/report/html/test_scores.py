@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from robustpose.analysis.headline import main_settings, measure_of
 from robustpose.analysis.scores import Row
 from robustpose.attacks import ATTACKS
 from robustpose.jobs.setting import Setting
@@ -16,8 +17,6 @@ from robustpose.report.html.scores import (
     Model,
     families,
     half_gone,
-    main_settings,
-    measure_of,
     panels,
     pictured,
     strongest,

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from robustpose.alarms import ALARMS
 from robustpose.analysis.alarms import watch_study
 from robustpose.analysis.doubts import doubts_of
+from robustpose.analysis.headline import main_settings, measure_of
 from robustpose.analysis.scores import outcome
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store, write_atomically
@@ -20,8 +21,6 @@ from robustpose.report.html.scores import (
     Family,
     Model,
     families,
-    main_settings,
-    measure_of,
     models,
     panels,
     pictured,

@@ -7,14 +7,12 @@ from typing import Literal
 import numpy as np
 
 from robustpose.analysis.doubts import Doubts
+from robustpose.analysis.headline import MAIN_EPS, is_same_eps, main_settings, measure_of
 from robustpose.analysis.scores import Row, result_rows
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.metrics import ALL
 from robustpose.study.plan import Plan
-
-MAIN_EPS = 8 / 255
-"""The usual budget in the literature."""
 
 
 @dataclass(frozen=True)
@@ -116,24 +114,6 @@ def panels(found: Sequence[Family]) -> tuple[tuple[Family, ...], ...]:
     return tuple(tuple(group) for group in groups if len(group[0].settings) > 1)
 
 
-def measure_of(setting: Setting) -> str:
-    """Return the measure of a setting's strength."""
-    return "target" if setting.targeted else "relative"
-
-
-def main_settings(settings: Sequence[Setting]) -> tuple[Setting, ...]:
-    """Return the settings of the headline: the untargeted ones at 8/255, or else at the largest eps.
-
-    If all settings are targeted, they are used instead. If there are several threats, the first is used.
-    """
-    pool = [setting for setting in settings if not setting.targeted] or list(settings)
-    if not pool:
-        return ()
-    pool = [setting for setting in pool if setting.threat == pool[0].threat]
-    eps = MAIN_EPS if any(_same(setting.eps, MAIN_EPS) for setting in pool) else max(s.eps for s in pool)
-    return tuple(setting for setting in pool if _same(setting.eps, eps))
-
-
 def strongest(found: Sequence[Model], settings: Sequence[Setting]) -> Setting:
     """Return the setting with the most damage, averaged over models; the first if tied."""
     return min(settings, key=lambda setting: _mean_damage(found, setting))
@@ -151,7 +131,7 @@ def pictured(settings: Sequence[Setting], *, targeted: bool) -> Setting | None:
     return max(
         pool,
         key=lambda s: (
-            _same(s.eps, MAIN_EPS),
+            is_same_eps(s.eps, MAIN_EPS),
             s.eps,
             int(s.numbers.get("steps", 1)),
             s.objective == "training_loss",
@@ -173,7 +153,3 @@ def _mean_damage(found: Sequence[Model], setting: Setting) -> float:
     if len(values) == 0:
         return float("inf")
     return float(-values.mean() if setting.targeted else values.mean())
-
-
-def _same(eps: float, other: float) -> bool:
-    return abs(eps - other) < 1e-9

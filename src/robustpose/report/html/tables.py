@@ -4,10 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from robustpose.analysis.headline import main_settings, measure_of
 from robustpose.analysis.scores import Row
 from robustpose.jobs.setting import Setting
 from robustpose.report.html.gallery import Outcomes
-from robustpose.report.html.scores import Family, Model, half_gone, main_settings, measure_of
+from robustpose.report.html.scores import Family, Model, half_gone
 from robustpose.report.html.words import how, why_undefined
 
 DASH = "–"

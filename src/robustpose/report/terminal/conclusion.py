@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 
 from robustpose.analysis.doubts import Doubts
+from robustpose.analysis.headline import main_settings, measure_of
 from robustpose.analysis.scores import Row
 from robustpose.jobs.setting import Setting
 from robustpose.metrics import ALL
-from robustpose.report.html.scores import main_settings, measure_of
 from robustpose.report.html.words import listed, spoken
 from robustpose.report.stronger import attack_command, weakness
 from robustpose.study.definition import Study
