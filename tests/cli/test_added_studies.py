@@ -9,6 +9,7 @@ import pytest
 from robustpose.data import open_dataset
 from robustpose.findings import FINDINGS
 from robustpose.metrics import METRICS
+from robustpose.objectives import correct_radius
 from robustpose.studies import STUDIES
 from tests.cli.adding import in_a_new_folder as in_a_new_folder
 from tests.cli.adding import module_of
@@ -316,3 +317,89 @@ def test_a_metric_that_redraws_photos(
     assert "per photo" not in (tmp_path / "one" / "results.csv").read_text()
     assert run(monkeypatch, "attack", *data, "--metric", "per_photo") == 2
     assert "'per_photo' is not a mean over keypoints" in capsys.readouterr().err
+
+
+MAIN_METRIC = '''
+"""PCK within a fixed number of pixels."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from robustpose.metrics.hits import hits_within, percent_of_hits, scores_of_hits
+
+
+@dataclass(frozen=True)
+class WithinPixels:
+    pixels: float
+    aimed: bool = False
+    redraws = "people"
+    summary = "Keypoints within some pixels"
+
+    @property
+    def name(self):
+        return f"{'target ' if self.aimed else ''}within {self.pixels:g} px"
+
+    @property
+    def rule(self):
+        return f"a keypoint is correct if it lies within {self.pixels:g} input pixels of the ground truth"
+
+    def lacks(self, people, /):
+        return ""
+
+    def defined(self, table, /):
+        return True
+
+    def radius(self, skeleton, /, *, head_size, box_side, area, crops):
+        return np.full((len(head_size), len(skeleton)), self.pixels)
+
+    def hits(self, table, /):
+        return hits_within(self, table, targets=self.aimed)
+
+    def __call__(self, table, /):
+        return percent_of_hits(self.hits(table), table.skeleton)
+
+    def scores(self, table, /, *, seed=0):
+        return scores_of_hits(self.hits(table), table.skeleton, seed=seed)
+
+    def against_target(self):
+        return replace(self, aimed=True)
+
+    def within(self, share, /):
+        return replace(self, pixels=share * self.pixels)
+
+
+METRIC = WithinPixels(PIXELS)
+'''
+
+
+def test_a_main_metric(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Studies are scored by it, attacks on the margin use its radius, and targets are drawn by it."""
+    attack = ("attack", "--model", "deeppose", "--attack", "pgd", "--n", "3", "--steps", "3", "--json")
+    found = {}
+    for pixels in (8, 500):
+        metric = module_of(MAIN_METRIC.replace("PIXELS", str(pixels)), tmp_path).METRIC
+        monkeypatch.setitem(METRICS, "mine", metric)
+        out = ("--metric", "mine", "--out", f"out{pixels}")
+        assert run(monkeypatch, *attack, "--objective", "margin", *out) == 0
+        found[pixels] = json.loads(capsys.readouterr().out)
+        page = (tmp_path / f"out{pixels}" / "report" / "index.html").read_text()
+        assert f"within {pixels} px: a keypoint is correct if it lies within {pixels} input pixels" in page
+    assert {each["metric"] for each in found.values()} == {"within 8 px", "within 500 px"}
+    assert found[8]["attacked"]["value"] < found[8]["clean"]["value"] < 100
+    # In images of 128 pixels nothing is 500 pixels off.
+    assert found[500]["attacked"]["value"] == found[500]["clean"]["value"] == 100
+    metric = module_of(MAIN_METRIC.replace("PIXELS", "8"), tmp_path).METRIC
+    people = open_dataset("synthpose:val").load(range(2), input_size=(128, 128))
+    assert bool((correct_radius(people, metric) == 8).all())
+    monkeypatch.setitem(METRICS, "mine", metric)
+    assert run(monkeypatch, *attack, "--targeted", "--metric", "mine", "--out", "targeted") == 0
+    aimed = json.loads(capsys.readouterr().out)
+    assert aimed["target"]["value"] > 0
+    rows = list(csv.DictReader((tmp_path / "targeted" / "results.csv").read_text().splitlines()))
+    assert "target within 8 px" in {row["metric"] for row in rows}
+    study = ("study", "quick", "--models", "deeppose", "--n", "2", "--eps", "8", "--out", "study")
+    assert run(monkeypatch, *study, "--metric", "mine", "--findings", "table2", "--tasks", "none") == 0
+    assert "within 8 px" in (tmp_path / "study" / "results.csv").read_text()

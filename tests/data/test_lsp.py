@@ -93,7 +93,8 @@ def test_what_else_is_wrong_is_one_line(tmp_path: Path) -> None:
     renumbered = write_lspet(tmp_path / "few", [standing()] * 3)
     (renumbered / "images" / "im00003.jpg").unlink()
     with pytest.raises(
-        RobustPoseError, match=r"photos 1 to 2, but joints\.mat has 3 people: photos are missing, or were renumbered"
+        RobustPoseError,
+        match=r"photos 1 to 2, but joints\.mat has 3 people: photos are missing, or were renumbered",
     ):
         open_dataset(f"lspet:{renumbered}")
     savemat(tmp_path / "joints.mat", {"release": np.zeros(3)})

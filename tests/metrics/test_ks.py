@@ -9,6 +9,7 @@ import torch
 
 from robustpose.metrics import KS, Table
 from robustpose.metrics.coco import oks, sigmas_of
+from robustpose.metrics.hits import radius_of
 from robustpose.objectives import Aim, Keypoints, correct_radius
 from robustpose.skeletons import COCO_17, MPII_16
 from tests.conftest import LinearPose, tiny_batch
@@ -37,7 +38,7 @@ def person(*, off: float, keypoint: int) -> Table:
 def test_the_edge_by_hand(keypoint: int, k: float) -> None:
     edge = 50 * k * math.sqrt(2 * math.log(2))  # the area is 2,500 input pixels, so s is 50
     assert KS.name == "KS@0.5"
-    assert KS.radius_of(person(off=0, keypoint=keypoint))[0, keypoint] == pytest.approx(edge)
+    assert radius_of(KS, person(off=0, keypoint=keypoint))[0, keypoint] == pytest.approx(edge)
     assert KS.hits(person(off=edge - 1e-6, keypoint=keypoint))[0, keypoint] == 1
     assert KS.hits(person(off=edge + 1e-6, keypoint=keypoint))[0, keypoint] == 0
 

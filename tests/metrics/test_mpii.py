@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from robustpose.metrics import METRICS, Estimate, score
+from robustpose.metrics.hits import percentages, totals
 from robustpose.metrics.mpii import AUC
-from robustpose.metrics.pck import Pck, percentages, totals
+from robustpose.metrics.pck import Pck
 from robustpose.metrics.table import Table
 from robustpose.skeletons import MPII_16
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from robustpose.metrics import ALL, PCK, PCKH, Pck, Table, score
-from robustpose.metrics.pck import percentages, totals
+from robustpose.metrics.hits import percentages, totals
 from robustpose.metrics.table import Floats
 from robustpose.skeletons import COCO_17, MPII_16
 

@@ -1,7 +1,7 @@
 """The checks that raise alarms: of a model under an objective, and of tables of predictions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from robustpose import attacks
 from robustpose.attack_types import CappedLoss, Loss, Threat
 from robustpose.attacks import IGSM
 from robustpose.attacks.contract import untouched
-from robustpose.metrics import ALL, Pck, Table
+from robustpose.metrics import ALL, KeypointMetric, Table
 from robustpose.metrics.bootstrap import difference
 from robustpose.objectives import Aim, Objective, correct_radius
 from robustpose.types import Batch, PoseModel
@@ -47,7 +47,7 @@ def probe(
     *,
     objective: Objective,
     threat: Threat,
-    metric: Pck | None = None,
+    metric: KeypointMetric | None = None,
 ) -> list[Alarm]:
     """Probe a model with a small batch in its skeleton and input size; four people are enough.
 
@@ -158,7 +158,12 @@ def _zero_gradient(loss: Loss, batch: Batch) -> list[Alarm]:
 
 
 def _loss_without_score(
-    model: PoseModel, batch: Batch, objective: Objective, threat: Threat, metric: Pck | None, radius: Tensor
+    model: PoseModel,
+    batch: Batch,
+    objective: Objective,
+    threat: Threat,
+    metric: KeypointMetric | None,
+    radius: Tensor,
 ) -> list[Alarm]:
     found = attacks.run(IGSM(steps=10), model, batch, threat=threat, objective=objective, metric=metric)
     clean = attacks.predict(model, batch.images, ids=batch.ids)
@@ -189,14 +194,14 @@ def _apart(one: Tensor, other: Tensor) -> Tensor:
     return (one - other).abs().flatten(1).amax(dim=1) / one.abs().max().clamp_min(1e-12)
 
 
-def more_hurts_less(tables: Sequence[tuple[str, Table]], metric: Pck) -> list[Alarm]:
+def more_hurts_less(tables: Sequence[tuple[str, Table]], metric: KeypointMetric) -> list[Alarm]:
     """Compare attacks of increasing strength, weakest first, each with its label; clean may be the first.
 
     Raises an alarm for each attack with a higher score than a weaker one or, with targets, a lower target score,
     beyond the 95% interval of the paired difference over people: one alarm, against the most different one.
     """
     targeted = all(table.target is not None for _, table in tables)
-    metric = replace(metric, against="target") if targeted else metric
+    metric = metric.against_target() if targeted else metric
     alarms = []
     for position, (label, stronger) in enumerate(tables):
         worst, said = 0.0, ""
@@ -214,7 +219,7 @@ def more_hurts_less(tables: Sequence[tuple[str, Table]], metric: Pck) -> list[Al
     return alarms
 
 
-def black_box_beats(white: tuple[str, Table], black: tuple[str, Table], metric: Pck) -> list[Alarm]:
+def black_box_beats(white: tuple[str, Table], black: tuple[str, Table], metric: KeypointMetric) -> list[Alarm]:
     """Compare a gradient attack with a gradient-free one at the same budget."""
     change = difference(black[1], white[1], metric)[ALL]
     if not change.low > 0:

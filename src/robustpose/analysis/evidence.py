@@ -13,7 +13,7 @@ from robustpose.jobs.results import CellResult, Floats, Pictures
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.jobs.task import TaskResult
-from robustpose.metrics import Pck, Table, join, main_metric
+from robustpose.metrics import KeypointMetric, Table, join, main_metric
 from robustpose.study.definition import Learn, On, View
 from robustpose.study.plan import Plan, choose_metric
 
@@ -88,11 +88,11 @@ class Evidence:
         return tuple(task.name for task in self.plan.tasks)
 
     @property
-    def metric(self) -> Pck:
+    def metric(self) -> KeypointMetric:
         """The study's metric, against the ground truth."""
         return main_metric(self.plan.metric)
 
-    def metric_on(self, on: On) -> Pck:
+    def metric_on(self, on: On) -> KeypointMetric:
         """Return the metric for the people of a view; not all data sets have head sizes."""
         return main_metric(choose_metric(self.plan.models, self.plan.dataset_of(on)))
 

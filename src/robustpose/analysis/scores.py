@@ -141,11 +141,11 @@ def estimates(
     each_joint = None if each_joint is None else _attacked_people(each_joint)
     scores = {"attacked": score(attacked, metric), "relative": relative(clean, attacked, metric)}
     if attacked.target is not None:
-        scores["target"] = score(attacked, replace(metric, against="target"))
+        scores["target"] = score(attacked, metric.against_target())
     if each_joint is not None:
         aimed = each_joint.target is not None
         scores["joints"] = (
-            score(each_joint, replace(metric, against="target")) if aimed else relative(clean, each_joint, metric)
+            score(each_joint, metric.against_target()) if aimed else relative(clean, each_joint, metric)
         )
     return scores
 
@@ -214,7 +214,7 @@ def headlines(plan: Plan, rows: Sequence[Row]) -> dict[str, Metric]:
 def main_names(plan: Plan) -> tuple[str, str]:
     """Return the names of the main metric in rows: against the ground truth, and against the target pose."""
     metric = metric_of(plan)
-    return metric.name, replace(metric, against="target").name
+    return metric.name, metric.against_target().name
 
 
 def remarks(plan: Plan, store: Store) -> tuple[str, ...]:
@@ -276,7 +276,7 @@ def _rows(
             model,
             setting,
             measure=measure,
-            metric=replace(metric, against="target").name if measure == "target" else metric.name,
+            metric=metric.against_target().name if measure == "target" else metric.name,
             part=part,
             estimate=estimate,
         )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robustpose.attack_types import Attack
 from robustpose.attacks.contract import Attacked, Target, predict
-from robustpose.metrics import Pck
+from robustpose.metrics import KeypointMetric
 from robustpose.objectives import Objective, correct_radius
 from robustpose.types import Batch, Head, PoseModel
 
@@ -60,7 +60,7 @@ def run_moves(
     *,
     threat: str,
     target: Target | None,
-    metric: Pck | None,
+    metric: KeypointMetric | None,
 ) -> Attacked:
     """Run the moves of an ensemble with `run` (attacks.run), each on the people who still have a correct keypoint.
 

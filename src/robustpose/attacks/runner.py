@@ -26,7 +26,7 @@ from robustpose.attacks.contract import Attacked, AttackError, Target, check_inp
 from robustpose.attacks.ensemble import Ensemble, run_moves
 from robustpose.attacks.spatial import SpatialAttack, search_motions
 from robustpose.errors import RobustPoseError
-from robustpose.metrics import Pck
+from robustpose.metrics import KeypointMetric
 from robustpose.objectives import Aim, Objective, correct_radius
 from robustpose.threats import Motion
 from robustpose.types import Batch, PoseModel
@@ -53,7 +53,7 @@ def run(
     threat: Threat | Motion,
     objective: Objective | None = None,
     target: Target | None = None,
-    metric: Pck | None = None,
+    metric: KeypointMetric | None = None,
     seed: int = 0,
     round_to_8bit: bool = True,
     search: str = "fp32",
@@ -90,7 +90,7 @@ def run_along(
     threat: Threat | Motion,
     objective: Objective | None = None,
     target: Target | None = None,
-    metric: Pck | None = None,
+    metric: KeypointMetric | None = None,
     seed: int = 0,
     round_to_8bit: bool = True,
     search: str = "fp32",

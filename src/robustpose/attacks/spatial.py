@@ -18,7 +18,7 @@ from robustpose import geometry
 from robustpose.attacks.contract import Attacked, AttackError, Moved, predict, untouched
 from robustpose.attacks.gradient import check_differentiable, no_gradient
 from robustpose.errors import RobustPoseError
-from robustpose.metrics import Pck
+from robustpose.metrics import KeypointMetric
 from robustpose.objectives import Aim, TrainingLoss, correct_radius
 from robustpose.threats.levels import LEVELS
 from robustpose.threats.motion import PARTS, Motion, moved_maps
@@ -72,7 +72,13 @@ def move(batch: Batch, motions: Tensor, *, beyond: geometry.Beyond = "black") ->
 
 
 def search_motions(
-    attack: SpatialAttack, model: PoseModel, batch: Batch, *, threat: Motion, metric: Pck | None, seed: int
+    attack: SpatialAttack,
+    model: PoseModel,
+    batch: Batch,
+    *,
+    threat: Motion,
+    metric: KeypointMetric | None,
+    seed: int,
 ) -> Attacked:
     """Find the motion of each person under which a model loses most keypoints by the metric.
 
@@ -95,7 +101,9 @@ def search_motions(
 class _Search:
     """The worst motion of each person so far, and the passes that the search used."""
 
-    def __init__(self, model: PoseModel, batch: Batch, metric: Pck | None, beyond: geometry.Beyond) -> None:
+    def __init__(
+        self, model: PoseModel, batch: Batch, metric: KeypointMetric | None, beyond: geometry.Beyond
+    ) -> None:
         self.model, self.batch, self.metric, self.beyond = model, batch, metric, beyond
         self.worst = torch.zeros(len(batch), len(PARTS), dtype=torch.float64)
         self.most = torch.full((len(batch),), -1)
@@ -150,7 +158,7 @@ class _Search:
             raise RobustPoseError(f"person {self.batch.ids[broken[0]]}: {what} is NaN or infinite")
 
 
-def _lost(output: PoseOutput, batch: Batch, metric: Pck | None) -> Tensor:
+def _lost(output: PoseOutput, batch: Batch, metric: KeypointMetric | None) -> Tensor:
     """Count for each person (N,) the keypoints that count and are predicted beyond the metric's radius."""
     apart = torch.linalg.vector_norm(output.keypoints.double() - batch.keypoints.double(), dim=-1)
     within = apart <= correct_radius(batch, metric).double()
@@ -158,7 +166,7 @@ def _lost(output: PoseOutput, batch: Batch, metric: Pck | None) -> Tensor:
     return lost.cpu()
 
 
-def _counted(batch: Batch, metric: Pck | None) -> Tensor:
+def _counted(batch: Batch, metric: KeypointMetric | None) -> Tensor:
     """Say which keypoints (N, K) count."""
     scored = torch.tensor(batch.skeleton.counted, device=batch.visible.device)
     return batch.visible & scored & torch.isfinite(correct_radius(batch, metric))

@@ -7,11 +7,12 @@ with less than half of the counted keypoints labelled cannot be a target.
 
 import numpy as np
 
-from robustpose.metrics import Pck
+from robustpose.metrics import KeypointMetric
+from robustpose.metrics.hits import radius_of
 from robustpose.metrics.table import Bools, Floats, Table
 
 
-def draw_targets(clean: Table, pool: Table, *, metric: Pck, seed: int) -> tuple[Floats, Bools]:
+def draw_targets(clean: Table, pool: Table, *, metric: KeypointMetric, seed: int) -> tuple[Floats, Bools]:
     """Draw a target for each person of `clean` from the true poses of `pool`.
 
     Returns keypoints (N, K, 2) in input pixels and a mask (N, K) of those that the target sets. It is all False
@@ -21,7 +22,7 @@ def draw_targets(clean: Table, pool: Table, *, metric: Pck, seed: int) -> tuple[
     n, k = len(clean), len(clean.skeleton)
     keypoints, visible = np.zeros((n, k, 2)), np.zeros((n, k), bool)
     counted = np.asarray(clean.skeleton.counted)
-    radius = metric.radius_of(clean)
+    radius = radius_of(metric, clean)
     others, names = np.arange(len(pool)), np.asarray(pool.ids)
     for i, name in enumerate(clean.ids):
         generator = np.random.default_rng([seed, *name.encode()])

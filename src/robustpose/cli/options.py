@@ -12,13 +12,8 @@ from robustpose.errors import RobustPoseError
 from robustpose.study.options import GridOptions
 
 
-def completing(
-    kind: str, *, several: bool = False, only: Collection[str] = ()
-) -> Callable[[str], list[tuple[str, str]]]:
-    """Make a shell completion of a kind's names, up to the colon; comma-separated names if `several`.
-
-    only  the names that the option accepts; empty for all
-    """
+def completing(kind: str, *, several: bool = False) -> Callable[[str], list[tuple[str, str]]]:
+    """Make a shell completion of a kind's names, up to the colon; comma-separated names if `several`."""
 
     def complete(incomplete: str) -> list[tuple[str, str]]:
         before, comma, last = incomplete.rpartition(",") if several else ("", "", incomplete)
@@ -26,9 +21,7 @@ def completing(
             name.partition(":")[0] + (":" if ":" in name else ""): line for name, line in known(kind).items()
         }
         return [
-            (f"{before}{comma}{name}", line)
-            for name, line in sorted(written.items())
-            if name.startswith(last) and (not only or name in only)
+            (f"{before}{comma}{name}", line) for name, line in sorted(written.items()) if name.startswith(last)
         ]
 
     return complete
@@ -38,8 +31,7 @@ def as_option(field: Field[Any]) -> OptionInfo:
     """Make a command-line option from a field of an options dataclass: see study/options.py."""
     about, name = field.metadata, field.name.replace("_", "-")
     written = f"--{name}/--no-{name}" if field.type in (bool, "bool") else f"--{name}"
-    several, only = about["several"], about["only"]
-    complete = completing(about["names"], several=several, only=only) if about["names"] else None
+    complete = completing(about["names"], several=about["several"]) if about["names"] else None
     made: OptionInfo = typer.Option(written, help=about["help"], min=about["min"], autocompletion=complete)
     return made
 

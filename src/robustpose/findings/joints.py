@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from robustpose.findings.statistics import Sample, redraws
-from robustpose.metrics import ALL, Pck, Table
-from robustpose.metrics.pck import percentages, totals, weighted_totals
+from robustpose.metrics import ALL, KeypointMetric, Table
+from robustpose.metrics.hits import percentages, radius_of, totals, weighted_totals
 from robustpose.metrics.table import Bools, Floats
 
 PAPER_ORDER = ("ankle", "knee", "hip", "neck", "head", "shoulder", "elbow", "wrist")
@@ -61,13 +61,13 @@ def by_part(hits: Floats, table: Table, *, seed: int = 0) -> dict[str, Sample]:
     }
 
 
-def places(table: Table, metric: Pck) -> dict[str, Floats]:
+def places(table: Table, metric: KeypointMetric) -> dict[str, Floats]:
     """Return where each prediction lies: {part, twin or nowhere: (N, K)}, 1 or 0, NaN for uncounted joints.
 
     A joint's own part means its own place; other parts join the left and right of other joints.
     """
     own = metric.hits(table)
-    radius = metric.radius_of(table)
+    radius = radius_of(metric, table)
     known = table.visible & np.asarray(table.skeleton.counted)
     apart = np.linalg.norm(table.predicted[:, :, None] - table.keypoints[:, None], axis=3)  # (N, asked, found)
     near = (apart <= radius[:, :, None]) & known[:, None, :]

@@ -24,10 +24,10 @@ from functools import lru_cache
 import numpy as np
 
 from robustpose.findings.finding import Holds, Verdict
-from robustpose.metrics import ALL, Estimate, Pck, Table, pair
+from robustpose.metrics import ALL, Estimate, KeypointMetric, Table, pair
 from robustpose.metrics.bootstrap import from_draws
 from robustpose.metrics.bootstrap import redraws as new_redraws
-from robustpose.metrics.pck import percentages, totals, weighted_totals
+from robustpose.metrics.hits import percentages, totals, weighted_totals
 from robustpose.metrics.table import Floats
 
 FEWEST = 20
@@ -76,7 +76,7 @@ def redraws(n: int, *, seed: int) -> Floats:
     return weights
 
 
-def scored(table: Table, metric: Pck, *, part: str = ALL, seed: int = 0) -> Sample:
+def scored(table: Table, metric: KeypointMetric, *, part: str = ALL, seed: int = 0) -> Sample:
     """Score a table; n counts the people who can be scored, under targeted attacks those with a target pose."""
     hits = metric.hits(table)
     weights = redraws(len(table), seed=seed)
@@ -89,7 +89,7 @@ def scored(table: Table, metric: Pck, *, part: str = ALL, seed: int = 0) -> Samp
     )
 
 
-def kept(clean: Table, attacked: Table, metric: Pck, *, part: str = ALL, seed: int = 0) -> Sample:
+def kept(clean: Table, attacked: Table, metric: KeypointMetric, *, part: str = ALL, seed: int = 0) -> Sample:
     """Score an attack: 100 x attacked / clean."""
     clean, attacked = pair(clean, attacked)
     return ratio(scored(attacked, metric, part=part, seed=seed), scored(clean, metric, part=part, seed=seed))

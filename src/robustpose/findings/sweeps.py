@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from robustpose.analysis.evidence import Ask, Evidence, ModelAsk
 from robustpose.findings.finding import Curve
 from robustpose.findings.statistics import Sample, kept, lost, mean, scored
 from robustpose.jobs.setting import Setting
-from robustpose.metrics import Estimate, Pck
+from robustpose.metrics import Estimate, KeypointMetric
 from robustpose.models import OpenedModel
 from robustpose.study.definition import CLEAN, View
 from robustpose.study.described import stages_of
@@ -54,11 +54,11 @@ class Sweep:
         sample = self.sample(evidence, model, setting)
         return lost(sample) if self.targeted else sample
 
-    def score_name(self, metric: Pck) -> str:
+    def score_name(self, metric: KeypointMetric) -> str:
         """Name the score of `sample`."""
         return f"{'target' if self.targeted else 'relative'} {metric.name}"
 
-    def robust_name(self, metric: Pck) -> str:
+    def robust_name(self, metric: KeypointMetric) -> str:
         """Name the score of `robust`."""
         return f"{'100 minus ' if self.targeted else ''}{self.score_name(metric)}"
 
@@ -129,9 +129,9 @@ def mean_relative(evidence: Evidence, models: Sequence[str], view: View) -> Samp
     return mean([relative_sample(evidence, model, view) for model in models])
 
 
-def as_target(metric: Pck) -> Pck:
+def as_target(metric: KeypointMetric) -> KeypointMetric:
     """Return a metric that scores against the target pose."""
-    return replace(metric, against="target")
+    return metric.against_target()
 
 
 def curve(

@@ -18,7 +18,7 @@ from robustpose.findings.reported import paper_name, reported
 from robustpose.findings.statistics import Sample, mean, ratio, verdict, verdict_of_all
 from robustpose.findings.sweeps import EPS8, as_target, asks_of
 from robustpose.jobs.setting import Setting
-from robustpose.metrics import ALL, Estimate, Pck, Table, pair
+from robustpose.metrics import ALL, Estimate, KeypointMetric, Table, pair
 from robustpose.study.definition import CLEAN, View
 from robustpose.study.plan import Plan
 
@@ -119,7 +119,7 @@ def _shared(samples: Mapping[str, Mapping[str, Sample]]) -> list[str]:
     return [part for part in first if part != ALL and all(part in each for each in others)]
 
 
-def _judged(claim: Claim, samples: Mapping[str, Mapping[str, Sample]], metric: Pck) -> list[Verdict]:
+def _judged(claim: Claim, samples: Mapping[str, Mapping[str, Sample]], metric: KeypointMetric) -> list[Verdict]:
     """Compare the claim's joints with the others, averaged over models; empty if joints are missing."""
     parts = _shared(samples)
     if not set(claim.joints) < set(parts):
@@ -231,7 +231,7 @@ def _summary(evidence: Evidence) -> Tabular:
     )
 
 
-def _four(table: Table, metric: Pck) -> list[Sample]:
+def _four(table: Table, metric: KeypointMetric) -> list[Sample]:
     """Score the shares of all joints that lie at their own place, twin, another joint and nowhere."""
     found, own = places(table, metric), metric.hits(table)
     another = 1.0 - own - found[TWIN] - found[NOWHERE]

@@ -184,7 +184,7 @@ def _leniency_table(evidence: Evidence, pose: str, tasks: Mapping[str, str]) -> 
     rows: list[tuple[str, Values]] = []
     clean = evidence.table(pose, CLEAN)
     for share in _STRICTNESS:
-        metric = replace(evidence.metric, threshold=round(share * evidence.metric.threshold, 6))
+        metric = evidence.metric.within(share)
         left = [kept(clean, evidence.table(pose, View(each)), metric).estimate for each in settings.values()]
         rows.append((f"{pose}: {metric.name}", (scored(clean, metric).estimate, *left)))
     for design, task in tasks.items():

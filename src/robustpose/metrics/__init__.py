@@ -15,9 +15,10 @@ from robustpose.metrics.bootstrap import (
     with_intervals,
 )
 from robustpose.metrics.coco import DetectedOks, Oks
+from robustpose.metrics.hits import ALL, KeypointMetric
 from robustpose.metrics.lsp import LspScores
 from robustpose.metrics.mpii import MpiiTable
-from robustpose.metrics.pck import ALL, KS, PCK, PCKH, Pck
+from robustpose.metrics.pck import KS, PCK, PCKH, Pck
 from robustpose.metrics.perceptual import gmsd, psnr, ssim
 from robustpose.metrics.table import Table, join, pair
 from robustpose.metrics.tasks import accuracy, mean_iou, overlaps
@@ -58,12 +59,12 @@ class HasRemarks(Protocol):
         ...
 
 
-def main_metrics() -> dict[str, Pck]:
+def main_metrics() -> dict[str, KeypointMetric]:
     """Return the metrics that can be a study's main metric: those in which a radius decides what is correct."""
-    return {name: metric for name, metric in METRICS.items() if isinstance(metric, Pck)}
+    return {name: metric for name, metric in METRICS.items() if isinstance(metric, KeypointMetric)}
 
 
-def main_metric(name: str) -> Pck:
+def main_metric(name: str) -> KeypointMetric:
     """Return a study's main metric by name; RobustPoseError for an unknown or unsuitable one."""
     known = main_metrics()
     if name in METRICS and name not in known:
@@ -81,7 +82,7 @@ def metrics_beside(main: str, table: Table) -> dict[str, Metric]:
     return {
         name: metric
         for name, metric in METRICS.items()
-        if not isinstance(metric, Pck)
+        if not isinstance(metric, KeypointMetric)
         and not (isinstance(metric, TableOf) and metric.table_of != main)
         and metric.defined(table)
     }
@@ -102,6 +103,7 @@ __all__ = [
     "PCKH",
     "Estimate",
     "HasRemarks",
+    "KeypointMetric",
     "Metric",
     "Pck",
     "Scores",

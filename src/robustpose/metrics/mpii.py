@@ -16,7 +16,8 @@ from typing import Literal
 import numpy as np
 
 from robustpose.metrics.bootstrap import Scores, gathered
-from robustpose.metrics.pck import ALL, PCKH, Pck
+from robustpose.metrics.hits import ALL
+from robustpose.metrics.pck import PCKH, Pck
 from robustpose.metrics.table import Floats, Table
 
 PARTS = {

@@ -11,20 +11,21 @@ KS@0.5     correct where the keypoint's own term of COCO's OKS (metrics/coco.py)
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from robustpose.metrics.bootstrap import Scores, redraws
+from robustpose.metrics.bootstrap import Scores
 from robustpose.metrics.coco import sigmas_of
+from robustpose.metrics.hits import hits_within, percent_of_hits, radius_of, scores_of_hits
 from robustpose.metrics.table import Floats, Table
 from robustpose.skeletons import Skeleton
 from robustpose.types import PoseDataset
 
-ALL = "all"
-
 _NAMES = {"head_size": "PCKh", "box_side": "PCK", "similarity": "KS"}
+_SIMILAR = "a keypoint is correct if its object keypoint similarity (COCO) is at least"
+_UNITS = {"head_size": "head sizes", "box_side": "of the longer side of the person’s box"}
 
 
 @dataclass(frozen=True)
@@ -57,27 +58,35 @@ class Pck:
             return "areas of people"
         return ""
 
+    @property
+    def rule(self) -> str:
+        """When a keypoint is correct."""
+        if self.unit == "similarity":
+            return f"{_SIMILAR} {self.threshold:g}"
+        if self.unit == "head_size" and self.threshold == 0.5:
+            return "a keypoint is correct if it lies within half a head size of the ground truth"
+        within = f"{self.threshold:g} {_UNITS[self.unit]}"
+        return f"a keypoint is correct if it lies within {within} of the ground truth"
+
+    def against_target(self) -> "Pck":
+        """Return the metric held against the target pose of a targeted attack."""
+        return replace(self, against="target")
+
+    def within(self, share: float) -> "Pck":
+        """Return the metric at a share of the threshold."""
+        return replace(self, threshold=round(share * self.threshold, 6))
+
     def defined(self, table: Table) -> bool:
-        """Say whether the unit is known for anyone."""
-        return bool(np.isfinite(self.radius_of(table)).any())
+        """Say whether the unit is known of anyone."""
+        return bool(np.isfinite(radius_of(self, table)).any())
 
     def __call__(self, table: Table) -> Mapping[str, float]:
         """Return the score of all keypoints and of each body part, in percent."""
-        values = percentages(*totals(self.hits(table)), table.skeleton)
-        return {part: float(value) for part, value in values.items()}
+        return percent_of_hits(self.hits(table), table.skeleton)
 
     def scores(self, table: Table, *, seed: int = 0) -> Scores:
-        """Score a table and its bootstrap samples."""
-        hits = self.hits(table)
-        weights = redraws(len(table), seed=seed)
-        values = percentages(*totals(hits), table.skeleton)
-        people = _people(hits, table.skeleton)
-        return Scores(
-            values={part: float(value) for part, value in values.items()},
-            draws=percentages(*weighted_totals(hits, weights), table.skeleton),
-            people=people,
-            units=people,
-        )
+        """Score a table and its redraws."""
+        return scores_of_hits(self.hits(table), table.skeleton, seed=seed)
 
     def radius(
         self,
@@ -102,64 +111,12 @@ class Pck:
         radius: Floats = scale[:, None] * 2 * sigmas_of(skeleton) * np.sqrt(-2 * np.log(self.threshold))
         return radius
 
-    def radius_of(self, table: Table) -> Floats:
-        """Return the radius (N, K) for the people of a table."""
-        return self.radius(
-            table.skeleton,
-            head_size=table.head_size,
-            box_side=table.box_side,
-            area=table.area,
-            crops=table.crops,
-        )
-
     def hits(self, table: Table) -> Floats:
         """Return 1 for each correct keypoint (N, K), 0 for wrong ones, NaN where it does not count.
 
         ValueError where the metric needs target poses and the table has none.
         """
-        truth, visible = table.keypoints, table.visible
-        if self.against == "target":
-            if table.target is None or table.target_visible is None:
-                raise ValueError(f"{self.name} needs target poses; the table has none")
-            truth, visible = table.target, table.target_visible
-        radius = self.radius_of(table)
-        distance = np.linalg.norm(table.predicted - truth, axis=2)
-        counts = visible & np.asarray(table.skeleton.counted) & np.isfinite(radius)
-        # A prediction that is NaN or infinite is wrong, not missing: the comparison is then False.
-        return np.where(counts, (distance <= radius).astype(float), np.nan)
-
-
-def totals(hits: Floats) -> tuple[Floats, Floats]:
-    """Count per keypoint: correct (K,) and labelled (K,)."""
-    return np.nansum(hits, axis=0), np.isfinite(hits).sum(axis=0).astype(float)
-
-
-def weighted_totals(hits: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Count correct and labelled keypoints (D, K) of hits (N, K), with people weighted by (D, N)."""
-    known = np.isfinite(hits)
-    return weights @ np.where(known, hits, 0.0), weights @ known
-
-
-def percentages(correct: Floats, labelled: Floats, skeleton: Skeleton) -> dict[str, Floats]:
-    """Return percentages (...) from counts (..., K) for 'all' and each body part, left and right averaged.
-
-    NaN where nothing is labelled.
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        each = 100.0 * correct / labelled
-        scores = {ALL: 100.0 * correct.sum(axis=-1) / labelled.sum(axis=-1)}
-        for part, rows in skeleton.groups.items():
-            sides = each[..., list(rows)]
-            known = np.isfinite(sides)
-            scores[part] = np.where(known, sides, 0.0).sum(axis=-1) / known.sum(axis=-1)
-    return scores
-
-
-def _people(hits: Floats, skeleton: Skeleton) -> dict[str, int]:
-    """Count the people with a counted keypoint: overall and for each body part."""
-    known = np.isfinite(hits)
-    parts = {part: known[:, list(rows)] for part, rows in skeleton.groups.items()}
-    return {part: int(each.any(axis=1).sum()) for part, each in {ALL: known, **parts}.items()}
+        return hits_within(self, table, targets=self.against == "target")
 
 
 PCKH = Pck("head_size", 0.5, summary="PCKh@0.5: keypoints within half a head size of the truth")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from robustpose.attack_types import Loss
-from robustpose.metrics import PCK, PCKH, Pck
+from robustpose.metrics import PCK, PCKH, KeypointMetric
 from robustpose.types import Batch, PoseModel
 
 
@@ -56,7 +56,7 @@ class ListedObjective(Objective, Protocol):
         ...
 
 
-def correct_radius(batch: Batch, metric: Pck | None = None) -> Tensor:
+def correct_radius(batch: Batch, metric: KeypointMetric | None = None) -> Tensor:
     """Return the distance (N, K) within which a metric counts a keypoint as correct; NaN where it is unknown.
 
     The default is the radius of PCKh@0.5 where everyone has a head size, else of PCK@0.1.

@@ -15,8 +15,9 @@ from robustpose import attacks
 from robustpose.alarms import Alarm, useless
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.workbench import as_table
-from robustpose.metrics import ALL, Estimate, Pck, Table, difference, join, main_metric, score
+from robustpose.metrics import ALL, Estimate, KeypointMetric, Table, difference, join, main_metric, score
 from robustpose.metrics.bootstrap import from_draws, redraws
+from robustpose.metrics.hits import radius_of
 from robustpose.metrics.table import Floats, pair
 from robustpose.models import OpenedModel
 from robustpose.models.importers.imported import ImportedPose
@@ -162,7 +163,7 @@ class _Bench:
         model: ImportedPose,
         dataset: PoseDataset,
         n: int,
-        metric: Pck,
+        metric: KeypointMetric,
         on_progress: Callable[[int, str], None],
     ) -> None:
         self.model, self.dataset, self.n, self.metric, self.on_progress = model, dataset, n, metric, on_progress
@@ -206,7 +207,7 @@ class _Bench:
         )
 
 
-def _distances(before: Table, after: Table, metric: Pck) -> tuple[Estimate, Estimate]:
+def _distances(before: Table, after: Table, metric: KeypointMetric) -> tuple[Estimate, Estimate]:
     """Return by how many percent keypoints are nearer, and how far they are in percent of the metric's radius.
 
     Over the keypoints that either finds; one that is not found counts as if it lay on the edge of the radius.
@@ -227,8 +228,8 @@ def _distances(before: Table, after: Table, metric: Pck) -> tuple[Estimate, Esti
     return closer, distance
 
 
-def _share_of_radius(table: Table, metric: Pck) -> Floats:
+def _share_of_radius(table: Table, metric: KeypointMetric) -> Floats:
     """Return each keypoint's distance from its truth (N, K) in radii; NaN where it does not count."""
     counts = np.isfinite(metric.hits(table))
     distance = np.linalg.norm(table.predicted - table.keypoints, axis=2)
-    return np.where(counts, distance / metric.radius_of(table), np.nan)
+    return np.where(counts, distance / radius_of(metric, table), np.nan)

@@ -16,7 +16,7 @@ from robustpose.jobs.task import TaskCell
 from robustpose.jobs.transfer import Replay
 from robustpose.jobs.universal import UniversalCell
 from robustpose.jobs.workbench import Workbench
-from robustpose.metrics import Pck, main_metric
+from robustpose.metrics import KeypointMetric, main_metric
 from robustpose.models import OpenedModel, OpenedTask, open_task
 from robustpose.objectives import OBJECTIVES
 from robustpose.skeletons import Skeleton
@@ -269,7 +269,7 @@ def choose_metric(models: Sequence[OpenedModel], dataset: PoseDataset) -> str:
     return "pckh" if dataset.has_head_sizes else "pck"
 
 
-def metric_of(plan: Plan) -> Pck:
+def metric_of(plan: Plan) -> KeypointMetric:
     """Return the plan's metric, against the ground truth."""
     return main_metric(plan.metric)
 

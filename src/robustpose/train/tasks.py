@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from robustpose.data.augment import PADDING, TrainingPeople, augmented, augmented_with_labels
 from robustpose.errors import RobustPoseError
-from robustpose.metrics import ALL, PCK, PCKH, Estimate, Pck, Table, accuracy, mean_iou, overlaps, score
+from robustpose.metrics import ALL, PCK, PCKH, Estimate, KeypointMetric, Table, accuracy, mean_iou, overlaps, score
 from robustpose.models.architectures.tasks import task_loss
 from robustpose.types import Batch, HasTaskLabels, PoseDataset, PoseModel
 
@@ -59,7 +59,7 @@ class PoseTask:
     """Keypoints. Loss: the head's loss, summed over the stages. Score: PCKh@0.5, or another PCK."""
 
     input_size: tuple[int, int]
-    measure: Pck = PCKH
+    measure: KeypointMetric = PCKH
     needs_labels: bool = False
 
     @property
@@ -180,7 +180,7 @@ def training_task_of(architecture: str, model: nn.Module, *, head_sizes: bool = 
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, people: Batch, *, batch: int = _AT_ONCE, measure: Pck = PCKH
+    model: nn.Module, people: Batch, *, batch: int = _AT_ONCE, measure: KeypointMetric = PCKH
 ) -> dict[str, Estimate]:
     """Score a model on people that are loaded already, by PCKh@0.5 where nothing else is asked."""
     assert isinstance(model, PoseModel)

@@ -2,14 +2,14 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from robustpose.analysis.scores import Outcome, Shown
 from robustpose.findings.drawing import Pixels
 from robustpose.jobs.setting import Setting
-from robustpose.metrics import Pck, Table
+from robustpose.metrics import KeypointMetric, Table
 from robustpose.report.html.pictures import amplify, draw_pose, jpeg, png
 from robustpose.report.html.scores import Model
 
@@ -46,7 +46,9 @@ class Portrait:
     models: tuple[tuple[Model, tuple[Tile, ...]], ...]
 
 
-def portraits(models: Sequence[Model], outcomes: Outcomes, setting: Setting, metric: Pck) -> tuple[Portrait, ...]:
+def portraits(
+    models: Sequence[Model], outcomes: Outcomes, setting: Setting, metric: KeypointMetric
+) -> tuple[Portrait, ...]:
     """Show each person with stored images: clean prediction, attacked prediction, perturbation, for each model."""
     found = []
     for number, person in enumerate(_kept(models, outcomes, setting)[:MAX_PEOPLE], start=1):
@@ -64,7 +66,7 @@ def portraits(models: Sequence[Model], outcomes: Outcomes, setting: Setting, met
 
 
 def targeted_tiles(
-    models: Sequence[Model], outcomes: Outcomes, setting: Setting, metric: Pck
+    models: Sequence[Model], outcomes: Outcomes, setting: Setting, metric: KeypointMetric
 ) -> tuple[tuple[Model, tuple[Tile, ...]], ...]:
     """Show a few people who have a target pose, for each model: that pose, and the prediction under attack."""
     people = [
@@ -82,7 +84,7 @@ def targeted_tiles(
     return tuple(rows) if people else ()
 
 
-def correct(table: Table, row: int, metric: Pck) -> str:
+def correct(table: Table, row: int, metric: KeypointMetric) -> str:
     """Say how many of a person's counted keypoints are correct."""
     hits = metric.hits(table)[row]
     labelled = int(np.isfinite(hits).sum())
@@ -90,7 +92,7 @@ def correct(table: Table, row: int, metric: Pck) -> str:
 
 
 def _before_after(
-    stem: str, person: str, clean: Shown, attacked: Shown, setting: Setting, metric: Pck
+    stem: str, person: str, clean: Shown, attacked: Shown, setting: Setting, metric: KeypointMetric
 ) -> tuple[Tile, ...]:
     i, j = clean.table.ids.index(person), attacked.table.ids.index(person)
     before, after = clean.pictures.clean[i], attacked.pictures.adversarial[j]
@@ -118,12 +120,14 @@ def _before_after(
     )
 
 
-def _aim_and_reached(stem: str, person: str, clean: Shown, attacked: Shown, metric: Pck) -> tuple[Tile, ...]:
+def _aim_and_reached(
+    stem: str, person: str, clean: Shown, attacked: Shown, metric: KeypointMetric
+) -> tuple[Tile, ...]:
     i, j = clean.table.ids.index(person), attacked.table.ids.index(person)
     table = attacked.table
     assert table.target is not None
     assert table.target_visible is not None
-    reached = correct(table, j, replace(metric, against="target")).replace("correct", "on target")
+    reached = correct(table, j, metric.against_target()).replace("correct", "on target")
     aim = draw_pose(clean.pictures.clean[i], table.target[j], table.skeleton, shown=table.target_visible[j])
     return (
         _tile(f"{stem}-target", "target pose", aim),

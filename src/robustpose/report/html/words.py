@@ -12,9 +12,6 @@ from robustpose.study.plan import Plan, metric_of
 from robustpose.threats import THREATS
 from robustpose.types import DescribedHead, Head
 
-_UNITS = {"head_size": "head sizes", "box_side": "of the longer side of the person’s box"}
-_SIMILAR = "a keypoint is correct if its object keypoint similarity (COCO) is at least"
-
 
 def listed(names: Sequence[str]) -> str:
     """Join names with commas and 'and'.
@@ -53,16 +50,9 @@ def lede(plan: Plan, models: Sequence[str], *, people: int) -> str:
 def score_rule(plan: Plan) -> str:
     """State when a keypoint is correct, and which keypoints are not counted."""
     metric = metric_of(plan)
-    if metric.unit == "similarity":
-        correct = f"{_SIMILAR} {metric.threshold:g}"
-    elif metric.unit == "head_size" and metric.threshold == 0.5:
-        correct = "a keypoint is correct if it lies within half a head size of the ground truth"
-    else:
-        within = f"{metric.threshold:g} {_UNITS[metric.unit]}"
-        correct = f"a keypoint is correct if it lies within {within} of the ground truth"
     skeletons = [plan.dataset.skeleton, *(model.module.skeleton for model in plan.models)]
     uncounted = list(dict.fromkeys(spoken(name) for skeleton in skeletons for name in skeleton.uncounted))
-    rule = f"{metric.name}: {correct}"
+    rule = f"{metric.name}: {metric.rule}"
     if not uncounted:
         return f"{rule}."
     return f"{rule}; {listed(uncounted)} {'is' if len(uncounted) == 1 else 'are'} not counted."

@@ -13,7 +13,7 @@ from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store, write_atomically
 from robustpose.metrics import ALL, Table, main_metric
 from robustpose.metrics.bootstrap import from_draws, redraws
-from robustpose.metrics.pck import percentages, totals, weighted_totals
+from robustpose.metrics.hits import percentages, totals, weighted_totals
 from robustpose.metrics.table import Floats
 from robustpose.studies.validity.agreement import Agreement, Pair, Scores, agreement
 from robustpose.studies.validity.offsets import FOUND, WAYS, Offset, Sampled, distances, medians, offset

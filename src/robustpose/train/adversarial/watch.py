@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from robustpose.attacks import FGSM, PGD, run
-from robustpose.metrics import ALL, Pck, score
+from robustpose.metrics import ALL, KeypointMetric, score
 from robustpose.objectives import TrainingLoss
 from robustpose.threats import Linf
 from robustpose.train.tasks import as_table
@@ -41,7 +41,7 @@ class Watch:
         )
 
 
-def watched(model: nn.Module, people: Batch, *, eps: float, measure: Pck) -> Watch:
+def watched(model: nn.Module, people: Batch, *, eps: float, measure: KeypointMetric) -> Watch:
     """Score a pose model under FGSM and under PGD with 10 steps, on people that are loaded already."""
     assert isinstance(model, PoseModel)
     fgsm, strong = (
