@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from robustpose.alarms.checks import Alarm
-from robustpose.metrics import ALL, Pck, Table, score
+from robustpose.metrics import ALL, KeypointMetric, Table, score
 from robustpose.metrics.bootstrap import Estimate, difference
 
 ENOUGH = 10
@@ -28,7 +28,7 @@ def mean_pose(table: Table) -> Table:
     return replace(table, predicted=others)
 
 
-def useless(table: Table, metric: Pck, *, expected: tuple[str, float] | None = None) -> list[Alarm]:
+def useless(table: Table, metric: KeypointMetric, *, expected: tuple[str, float] | None = None) -> list[Alarm]:
     """Check the clean predictions of a model: not one keypoint right, chance level, far below its spec.
 
     expected  the metric and the clean score that the model's spec states
@@ -53,12 +53,12 @@ def useless(table: Table, metric: Pck, *, expected: tuple[str, float] | None = N
     return alarms
 
 
-def is_far_below(clean: Estimate, metric: Pck, expected: tuple[str, float]) -> bool:
+def is_far_below(clean: Estimate, metric: KeypointMetric, expected: tuple[str, float]) -> bool:
     """Say whether a clean score is certainly far below the one that a model spec states by the same metric."""
     return expected[0] == metric.name and clean.n >= ENOUGH and clean.high < expected[1] - FAR
 
 
-def _at_chance(table: Table, metric: Pck, clean: Estimate) -> list[Alarm]:
+def _at_chance(table: Table, metric: KeypointMetric, clean: Estimate) -> list[Alarm]:
     if clean.n < 2:
         return []  # one person has no others
     guess = mean_pose(table)
