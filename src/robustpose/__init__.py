@@ -1,6 +1,7 @@
 """robustpose: how robust is a human pose estimator?
 
-From Python, `import robustpose as rp`: rp.load_model, rp.load_data, rp.attack, rp.check_spec; see robustpose.api.
+From Python, `import robustpose as rp`: rp.load_model, rp.load_data, rp.attack, rp.corrupt, rp.check_spec; see
+robustpose.api.
 Importing robustpose imports nothing else until one of them is asked for.
 """
 
@@ -8,11 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from robustpose.api import AttackResult, attack, check_card, check_spec, load_data, load_model
+    from robustpose.api import AttackResult, attack, check_card, check_spec, corrupt, load_data, load_model
 
 __version__ = "0.1.0"
 
-__all__ = ["AttackResult", "__version__", "attack", "check_card", "check_spec", "load_data", "load_model"]
+__all__ = [
+    "AttackResult",
+    "__version__",
+    "attack",
+    "check_card",
+    "check_spec",
+    "corrupt",
+    "load_data",
+    "load_model",
+]
 
 
 def __getattr__(name: str) -> object:

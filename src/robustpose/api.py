@@ -17,18 +17,22 @@ from dataclasses import asdict, dataclass, field
 from numbers import Integral
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, overload
 
+import numpy as np
 from matplotlib.figure import Figure
 from torch import nn
 
 from robustpose.analysis.doubts import doubts_of
 from robustpose.analysis.scores import Outcome, Row, all_rows, outcome, write_results
 from robustpose.attacks import attack_spec, default_attack
+from robustpose.corruptions import corrupt_image, generator_for, known_severity
+from robustpose.corruptions.people import corrupt_batch
 from robustpose.data import open_dataset
 from robustpose.data.batches import BatchPeople
 from robustpose.defences import open_defended
 from robustpose.errors import RobustPoseError
+from robustpose.geometry import Pixels
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.metrics import ALL, Estimate
@@ -164,6 +168,33 @@ def attack(
     if out is None:  # delete the stored results together with the result object
         weakref.finalize(result, shutil.rmtree, folder, ignore_errors=True)
     return result
+
+
+@overload
+def corrupt(images: Batch, name: str, *, severity: int = 3, seed: int = 0) -> Batch: ...
+
+
+@overload
+def corrupt(images: Pixels, name: str, *, severity: int = 3, seed: int = 0) -> Pixels: ...
+
+
+def corrupt(images: Batch | Pixels, name: str, *, severity: int = 3, seed: int = 0) -> Batch | Pixels:
+    """Return corrupted copies of a batch's people, or of one image, uint8 (H, W, 3) RGB.
+
+    name      a name in robustpose.corruptions.CORRUPTIONS
+    severity  1 to 5
+    seed      of the random numbers, which also depend on the person's id, or on the image's pixels
+
+    RobustPoseError for an unknown name, another severity, and an image that cannot be corrupted.
+    """
+    if isinstance(images, Batch):
+        return corrupt_batch(images, name, severity=severity, seed=_whole("seed", seed, least=0) or 0)
+    if not isinstance(images, np.ndarray):
+        raise RobustPoseError(f"images to corrupt must be a Batch or an array, got {type(images).__name__}")
+    generator = generator_for(
+        images, name, severity=known_severity(severity), seed=_whole("seed", seed, least=0) or 0
+    )
+    return corrupt_image(images, name, severity=severity, generator=generator)
 
 
 def check_spec(model: AnyModel, data: AnyData = "synthpose", *, spec: AnySpec = None, n: int = 50) -> Checked:

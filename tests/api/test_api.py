@@ -127,7 +127,9 @@ def test_a_batch_is_people(linear: LinearPose) -> None:
 
 
 def test_names_of_the_package() -> None:
-    assert {"attack", "load_model", "load_data", "check_card", "check_spec", "AttackResult"} <= {*dir(rp)}
+    assert {"attack", "load_model", "load_data", "check_card", "check_spec", "corrupt", "AttackResult"} <= {
+        *dir(rp)
+    }
     with pytest.raises(AttributeError, match="has no attribute 'atack'"):
         _ = rp.atack
 

@@ -9,6 +9,7 @@ import pytest
 
 from robustpose.attacks import ATTACKS
 from robustpose.cli import catalogue
+from robustpose.corruptions import CORRUPTIONS
 from robustpose.data import DATASETS
 from robustpose.defences import DEFENCES
 from robustpose.findings import FINDINGS
@@ -115,6 +116,7 @@ def test_names_read_from_the_source_are_those_of_the_registries() -> None:
         "tasks": TASKS,
         "datasets": DATASETS,
         "attacks": ATTACKS,
+        "corruptions": CORRUPTIONS,
         "threats": THREATS,
         "defences": DEFENCES,
         "adversarial_training": ADVERSARIAL_TRAINING,

@@ -10,6 +10,7 @@ import typer
 
 from robustpose.cli.attack import attack
 from robustpose.cli.certify import certify
+from robustpose.cli.corrupt import corrupt
 from robustpose.cli.data import check_files, render_people, show_people
 from robustpose.cli.listing import list_names
 from robustpose.cli.pull import pull_models
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command("list")(list_names)
 app.command("attack")(attack)
 app.command("certify")(certify)
+app.command("corrupt")(corrupt)
 app.command("pull")(pull_models)
 app.add_typer(
     typer.Typer(

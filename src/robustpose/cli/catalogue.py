@@ -22,6 +22,7 @@ KINDS: dict[str, tuple[tuple[str, str], ...]] = {
     "tasks": (("robustpose.models", "TASKS"),),
     "datasets": (("robustpose.data", "DATASETS"),),
     "attacks": (("robustpose.attacks", "ATTACKS"),),
+    "corruptions": (("robustpose.corruptions", "CORRUPTIONS"),),
     "threats": (("robustpose.threats", "THREATS"),),
     "defences": (("robustpose.defences", "DEFENCES"),),
     "adversarial_training": (("robustpose.train.adversarial", "ADVERSARIAL_TRAINING"),),
