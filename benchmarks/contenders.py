@@ -1,8 +1,8 @@
-"""Other attack libraries, made to raise a keypoint objective: what each needs for it is written out here.
+"""Adapters that let other attack libraries maximise a keypoint objective.
 
-Every contender walks as IGSM does, from the picture, with the same step and number of gradients. None of the
-libraries knows of keypoints, so each is handed a model whose answer already is the per-person objective, and is
-talked out of its own classification loss.
+Every contender runs IGSM: from the clean image, with the same step size and number of gradients. The libraries do
+not support keypoints, so each gets a model whose output is the per-person objective, and its own classification
+loss is replaced.
 """
 
 import sys
@@ -28,7 +28,7 @@ class Job:
     """One attack on a batch, untargeted.
 
     eps        in [0, 1] units
-    step_size  as a share of eps
+    step_size  as a fraction of eps
     """
 
     model: PoseModel
@@ -40,7 +40,7 @@ class Job:
 
     @property
     def step(self) -> float:
-        """In [0, 1] units."""
+        """The step size in [0, 1] units."""
         return self.step_size * self.eps
 
 
@@ -49,7 +49,7 @@ Craft = Callable[[Job], Tensor]
 
 
 class PerPerson(nn.Module):
-    """A model whose answer for images (N, 3, H, W) is the objective of each person (N,)."""
+    """A model whose output for images (N, 3, H, W) is the objective of each person (N,)."""
 
     def __init__(self, job: Job) -> None:
         super().__init__()
@@ -59,15 +59,15 @@ class PerPerson(nn.Module):
         self.objective = job.objective.bind(job.model, aim, targeted=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the objective (N,); the people are the batch's, in its order."""
+        """Return the objective (N,) of the batch's people, in its order."""
         return self.objective(images, torch.arange(len(images)))
 
 
 class TwoClasses(PerPerson):
-    """The same as logits (N, 2) for the label 0: its cross-entropy rises with the objective.
+    """The objective as logits (N, 2) for the label 0, whose cross-entropy rises with the objective.
 
-    ahead  what the logit of the label starts from; margins lie well within -4 and 4, so the label always wins with
-           4, and always loses with -4
+    ahead  offset of the label's logit. Margins lie well within -4 and 4, so the image is always classified
+           correctly with 4, and never with -4
     """
 
     def __init__(self, job: Job, *, ahead: float) -> None:
@@ -81,7 +81,7 @@ class TwoClasses(PerPerson):
 
 
 def bare(job: Job) -> Tensor:
-    """A loop by hand, as one writes it who knows what costs: frozen weights, no library."""
+    """An efficient loop by hand: frozen weights, no library."""
     loss, clean = PerPerson(job).requires_grad_(False), job.batch.images
     adv = clean
     for _ in range(job.steps):
@@ -92,7 +92,7 @@ def bare(job: Job) -> Tensor:
 
 
 def tutorial(job: Job) -> Tensor:
-    """A loop as tutorials have it: `backward` through a model as it was trained."""
+    """A loop as in tutorials: `backward` through a model with trainable weights."""
     loss, clean = PerPerson(job), job.batch.images
     adv = clean.clone()
     for _ in range(job.steps):
@@ -105,7 +105,7 @@ def tutorial(job: Job) -> Tensor:
 
 
 def ours(attack: Callable[[Job], Attack], *, search: str = "fp32") -> Craft:
-    """Through the one door: checks, rounding and the final score are part of the time."""
+    """Use robustpose's runner; the time includes checks, rounding and the final score."""
 
     def craft(job: Job) -> Tensor:
         return attacks.run(
@@ -117,7 +117,7 @@ def ours(attack: Callable[[Job], Attack], *, search: str = "fp32") -> Craft:
 
 @contextmanager
 def no_cross_entropy() -> Iterator[None]:
-    """Put a sum in the place of torch's cross-entropy, for libraries that build it themselves."""
+    """Replace torch's cross-entropy by a sum, for libraries that construct it themselves."""
     kept = torch.nn.CrossEntropyLoss
     torch.nn.CrossEntropyLoss = lambda *_, **__: lambda losses, labels: losses.sum()  # type: ignore
     try:
@@ -127,7 +127,7 @@ def no_cross_entropy() -> Iterator[None]:
 
 
 def with_torchattacks(job: Job) -> Tensor:
-    """torchattacks.PGD builds its own cross-entropy."""
+    """torchattacks.PGD constructs its own cross-entropy."""
     import torchattacks
 
     attack = torchattacks.PGD(PerPerson(job), eps=job.eps, alpha=job.step, steps=job.steps, random_start=False)
@@ -137,7 +137,7 @@ def with_torchattacks(job: Job) -> Tensor:
 
 
 def with_foolbox(job: Job) -> Tensor:
-    """foolbox.LinfPGD takes another loss from a subclass; the labels of the criterion are made up."""
+    """foolbox.LinfPGD takes another loss from a subclass; the labels of the criterion are dummies."""
     import foolbox
 
     class Ascent(foolbox.attacks.LinfProjectedGradientDescentAttack):  # type: ignore
@@ -152,7 +152,7 @@ def with_foolbox(job: Job) -> Tensor:
 
 
 def with_art(job: Job) -> Tensor:
-    """ART's PyTorchRegressor flattens what a model answers: one number a person is the only shape it takes."""
+    """ART's PyTorchRegressor flattens outputs, so it only supports one number per person."""
     from art.attacks.evasion import ProjectedGradientDescent
     from art.estimators.regression.pytorch import PyTorchRegressor
 
@@ -177,7 +177,7 @@ def with_art(job: Job) -> Tensor:
 
 
 def with_cleverhans(job: Job) -> Tensor:
-    """cleverhans builds its own cross-entropy."""
+    """cleverhans constructs its own cross-entropy."""
     from cleverhans.torch.attacks.projected_gradient_descent import projected_gradient_descent
 
     labels = torch.zeros(len(job.batch), dtype=torch.long)
@@ -199,7 +199,7 @@ def with_cleverhans(job: Job) -> Tensor:
 
 
 def _adv_lib() -> types.ModuleType:
-    """adv-lib imports a plotting server and a perceptual distance whose packages its attacks do not need."""
+    """Import adv-lib without its plotting and perceptual-distance packages, which its attacks do not need."""
     for name in ("torchvision", "torchvision.models", "visdom"):
         sys.modules.setdefault(name, types.ModuleType(name))
     sys.modules["torchvision"].models = sys.modules["torchvision.models"]  # type: ignore[attr-defined]
@@ -209,9 +209,9 @@ def _adv_lib() -> types.ModuleType:
 
 
 def with_adv_lib(job: Job) -> Tensor:
-    """adv-lib's pgd_linf wants logits, and keeps only pictures that are misclassified: all are made to seem so.
+    """adv-lib's pgd_linf needs logits and returns only misclassified images, so all images appear misclassified.
 
-    It never looks at its last iterate, so it returns the one before.
+    It does not evaluate its last iterate, so it returns the one before.
     """
     found: Tensor = _adv_lib().pgd_linf(
         TwoClasses(job, ahead=-4.0),
@@ -226,12 +226,12 @@ def with_adv_lib(job: Job) -> Tensor:
 
 
 def with_adv_lib_apgd(job: Job) -> Tensor:
-    """adv-lib's apgd keeps the highest loss only with best_loss, which in 0.2.8 drops n_iter: it takes 100.
+    """adv-lib's apgd returns the highest loss only with best_loss, which in 0.2.8 always takes 100 steps.
 
-    And it stops at the first misclassified picture otherwise, so none may seem to be one.
+    It stops at misclassified images, so no image appears misclassified.
     """
     if job.steps != 100:
-        raise ValueError("it takes 100 gradients")
+        raise ValueError("adv-lib's APGD supports 100 gradients only")
     found: Tensor = _adv_lib().apgd(
         TwoClasses(job, ahead=4.0),
         job.batch.images,
@@ -246,19 +246,19 @@ def with_adv_lib_apgd(job: Job) -> Tensor:
 
 
 def igsm(job: Job) -> Attack:
-    """The walk that all contenders take."""
+    """Return the attack that all contenders run."""
     return IGSM(steps=job.steps, step_size=job.step_size)
 
 
 def apgd(job: Job) -> Attack:
-    """Our adaptive attack."""
+    """Return robustpose's APGD."""
     return APGD(steps=job.steps)
 
 
 ZOO = ("deeppose", "shg2", "shg8", "chained", "attention_hg", "dlcm", "resreg", "resdec", "resdec_pre")
-"""Models of the package that find keypoints."""
+"""The pose models of the package."""
 
-WALKS: dict[str, Craft] = {
+CONTENDERS: dict[str, Craft] = {
     "loop by hand, frozen": bare,
     "loop of tutorials": tutorial,
     "torchattacks": with_torchattacks,
@@ -269,4 +269,4 @@ WALKS: dict[str, Craft] = {
     "robustpose": ours(igsm),
     "robustpose, bf16": ours(igsm, search="bf16"),
 }
-"""The same walk, by name; the first is what the others are timed against."""
+"""Implementations of the same attack, by name; times are relative to the first."""

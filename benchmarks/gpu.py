@@ -1,8 +1,8 @@
-"""How near a GPU's ceiling an iterated attack runs: `python benchmarks/gpu.py --net shg8 --size published`.
+"""GPU utilisation of an iterated attack: `python benchmarks/gpu.py --model shg8 --size published`.
 
-A gradient of one picture is a forward and a backward pass to the input. Their multiplications and additions are
-counted by torch's own counter, and held against the largest matrix product that the card was seen to reach in the
-same run. Weights are random: what a pass costs does not depend on them.
+A gradient of one image is a forward pass and a backward pass to the input. Their operations are counted by torch's
+FLOP counter and compared with the fastest large matrix product measured in the same run. Weights are random,
+because the cost of a pass does not depend on them.
 """
 
 import argparse
@@ -24,12 +24,12 @@ KINDS = {
     "matrix units": ("gemm", "conv", "xmma", "cudnn", "cutlass", "wgrad", "dgrad", "fprop", "sm90_", "sm80_"),
     "layout": ("nchwtonhwc", "nhwctonchw", "transpose", "copy", "cat"),
 }
-"""What a kernel's name says of what it does, the first that fits; all else is pointwise work in memory."""
+"""Kinds of kernels by parts of their names, in order of priority; all others are pointwise operations."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """One way to search, measured."""
+    """The measured speed of one way to compute gradients."""
 
     way: str
     batch: int
@@ -44,23 +44,23 @@ class Rate:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--net", default="shg8")
+    parser.add_argument("--model", "--net", dest="model", default="shg8")
     parser.add_argument("--size", default="published")
     parser.add_argument("--batches", default="8,64")
-    parser.add_argument("--steps", type=int, default=10, help="timed")
-    parser.add_argument("--compile", action="store_true", help="torch.compile, too")
-    parser.add_argument("--json", default="", help="a file to write, too")
+    parser.add_argument("--steps", type=int, default=10, help="number of timed steps")
+    parser.add_argument("--compile", action="store_true", help="also measure torch.compile")
+    parser.add_argument("--json", default="", help="also write the results to this file")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
-        raise SystemExit("benchmarks/gpu.py needs a CUDA device; none is here")
-    model = build(arguments.module, size=arguments.size).eval().requires_grad_(False).cuda()
+        raise SystemExit("benchmarks/gpu.py needs a CUDA device; none was found")
+    model = build(arguments.model, size=arguments.size).eval().requires_grad_(False).cuda()
     side = int(model.input_size[0])  # type: ignore[index]
     work = operations(model, torch.rand(1, 3, side, side, device="cuda"))
     parameters = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     print(
-        f"{torch.cuda.get_device_name()}, torch {torch.__version__}; {arguments.module} {arguments.size}: ", end=""
+        f"{torch.cuda.get_device_name()}, torch {torch.__version__}; {arguments.model} {arguments.size}: ", end=""
     )
-    print(f"{parameters:.1f} M parameters, {work / 1e9:.1f} G operations a gradient\n")
+    print(f"{parameters:.1f} M parameters, {work / 1e9:.1f} G operations per gradient\n")
     print("| search | batch | gradients/s | TFLOP/s | ceiling | share | GPU time by kind | memory |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
     rates = []
@@ -84,7 +84,7 @@ def main() -> None:
 def ways(
     model: nn.Module, images: Tensor, *, with_compile: bool
 ) -> Iterator[tuple[str, Callable[[Tensor], Tensor], float]]:
-    """Yield ways to search: a name, what gives the gradient, and the ceiling of its arithmetic in TFLOP/s."""
+    """Yield ways to compute gradients: name, gradient function, and peak TFLOP/s of its arithmetic."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     copy: Any = fused_copy(model, images[:1])  # type: ignore[arg-type]
     assert copy is not None, "the model has no fused copy"
@@ -105,7 +105,7 @@ def ways(
 def plain(
     model: Callable[..., object], precision: torch.dtype | None, *, tf32: bool
 ) -> Callable[[Tensor], Tensor]:
-    """Return what gives the gradient of a sum of the last stage's squares."""
+    """Return a function that gives the gradient of the sum of squares of the last stage."""
 
     def gradient(images: Tensor) -> Tensor:
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
@@ -119,7 +119,7 @@ def plain(
 
 
 def graphed(step: Callable[[Tensor], Tensor], images: Tensor) -> Callable[[Tensor], Tensor]:
-    """Record a step as a CUDA graph: the host then launches one thing instead of hundreds."""
+    """Record a step as a CUDA graph, so that the host launches one graph instead of hundreds of kernels."""
     static = images.clone()
     stream: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
@@ -140,17 +140,17 @@ def graphed(step: Callable[[Tensor], Tensor], images: Tensor) -> Callable[[Tenso
 
 
 def operations(model: nn.Module, images: Tensor) -> float:
-    """Count the operations of one gradient: a multiplication and an addition are two."""
+    """Count the operations of one gradient; a multiply-add counts as two."""
     leaf = images.detach().requires_grad_(True)
     counter = FlopCounterMode(display=False)
     with counter:
-        stages = model(1.0 * leaf).stages  # the counter does not take a leaf for a module's input
+        stages = model(1.0 * leaf).stages  # the counter does not accept a leaf as a module's input
         torch.autograd.grad(stages[-1].square().sum(), leaf)
     return float(counter.get_total_flops())
 
 
 def matrix_ceiling(dtype: torch.dtype, *, tf32: bool) -> float:
-    """Return the TFLOP/s of the best of a few large matrix products."""
+    """Return the highest TFLOP/s over a few large matrix products."""
     torch.backends.cuda.matmul.allow_tf32 = tf32
     best = 0.0
     for side in (4096, 8192):
@@ -163,7 +163,7 @@ def matrix_ceiling(dtype: torch.dtype, *, tf32: bool) -> float:
 def measure(
     way: str, step: Callable[[Tensor], Tensor], images: Tensor, *, work: float, ceiling: float, steps: int
 ) -> Rate:
-    """Time a way, then look at what the GPU spends its time on."""
+    """Measure the speed of a way to compute gradients, and the GPU time by kind of kernel."""
     torch.cuda.reset_peak_memory_stats()
     seconds = timed(lambda: step(images), times=steps)
     rate = len(images) / seconds
@@ -181,7 +181,7 @@ def measure(
 
 
 def timed(run: Callable[[], object], *, times: int) -> float:
-    """Return the seconds of one run, the mean of `times` after three to warm up."""
+    """Return the mean seconds of one run over `times` runs, after three warm-up runs."""
     for _ in range(3):
         run()
     start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
@@ -194,7 +194,7 @@ def timed(run: Callable[[], object], *, times: int) -> float:
 
 
 def by_kind(run: Callable[[], object], seconds: float) -> dict[str, float]:
-    """Return the shares of a run's `seconds` by what the kernels do; what is left, the GPU idles."""
+    """Return the shares of a run's `seconds` by kind of kernel; in the rest, the GPU is idle."""
     with profile(activities=[ProfilerActivity.CUDA]) as profiled:
         run()
         torch.cuda.synchronize()

@@ -1,7 +1,7 @@
-"""Which objective leaves least at equal gradients: `python benchmarks/objectives.py --eps 4 --n 16 --steps 50`.
+"""Compare objectives at equal numbers of gradients: `python benchmarks/objectives.py --eps 4 --n 16 --steps 50`.
 
-APGD raises each objective in turn on the same people of SynthPose's val; on every model of the package. The last
-column is the paired difference of the last objective from the one before it.
+APGD maximises each objective on the same people of SynthPose's val, for every model of the package. The last
+column is the paired difference between the last two objectives.
 """
 
 import argparse
@@ -23,20 +23,18 @@ from robustpose.threats import Linf
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nets", default=",".join(ZOO))
+    parser.add_argument("--models", "--nets", dest="models", default=",".join(ZOO))
     parser.add_argument("--objectives", default="training_loss,margin,soft_margin")
-    parser.add_argument("--eps", type=int, default=4, help="of 255")
+    parser.add_argument("--eps", type=int, default=4, help="in 255ths")
     parser.add_argument("--n", type=int, default=16, help="people")
-    parser.add_argument("--steps", type=int, default=50, help="gradients a person")
+    parser.add_argument("--steps", type=int, default=50, help="gradients per person")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     names = arguments.objectives.split(",")
     if len(names) < 2:
         parser.error("--objectives: name two or more, to compare")
-    print(
-        f"PCKh@0.5 left of {arguments.n} people by APGD-{arguments.steps} at {arguments.eps}/255, 95% intervals\n"
-    )
-    print(f"| model | clean | {' | '.join(names)} | {names[-1]} less {names[-2]} |")
+    print(f"PCKh@0.5 of {arguments.n} people under APGD-{arguments.steps} at {arguments.eps}/255, 95% intervals\n")
+    print(f"| model | clean | {' | '.join(names)} | {names[-1]} minus {names[-2]} |")
     print(f"|---|---|{'---|' * len(names)}---|")
     for model in arguments.models.split(","):
         tables = tables_of(model, names, eps=arguments.eps, n=arguments.n, steps=arguments.steps)
@@ -46,7 +44,7 @@ def main() -> None:
 
 
 def tables_of(name: str, objectives: list[str], *, eps: int, n: int, steps: int) -> list[Table]:
-    """Return what a model says clean, and under each objective."""
+    """Return a model's predictions, clean and under each objective."""
     model = open_model(name).module
     batch = open_dataset("synthpose").load(range(n), input_size=model.input_size).in_skeleton(model.skeleton)
     tables = [as_table(batch, attacks.predict(model, batch.images, ids=batch.ids).keypoints)]

@@ -1,9 +1,9 @@
-"""How robustpose's attacks compare with those of other libraries: `python benchmarks/peers.py --quick`.
+"""Compare robustpose's attacks with those of other libraries: `python benchmarks/peers.py --quick`.
 
-Three tables, on the models of the package and the people of SynthPose's val: what the same walk costs (CPU time at
-one thread, as a ratio to a loop by hand on the same model in the same round, the order rotated), what it leaves on
-the model, and what 100 gradients leave of PCKh@0.5 on every model. Libraries that are not installed are left out
-and named: `pip install -c constraints.txt .[bench]`.
+Three tables, on the models of the package and the people of SynthPose's val: the cost of the same attack (CPU time
+on one thread, relative to a loop by hand on the same model in the same round, in rotated order), its side effects
+on the model, and PCKh@0.5 under attacks of 100 gradients. Libraries that are not installed are listed and skipped:
+`pip install -c constraints.txt .[bench]`.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from contenders import WALKS, ZOO, Craft, Job, PerPerson, apgd, igsm, ours, with_adv_lib_apgd
+from contenders import CONTENDERS, ZOO, Craft, Job, PerPerson, apgd, igsm, ours, with_adv_lib_apgd
 from torch import Tensor, nn
 
 from robustpose.attacks import predict
@@ -39,12 +39,12 @@ STRENGTH: dict[str, tuple[Craft, Objective]] = {
     "APGD-100, soft margin": (ours(apgd), SoftMargin()),
     PEER: (with_adv_lib_apgd, Margin()),
 }
-"""What takes 100 gradients, and what it raises."""
+"""Attacks of 100 gradients, each with its objective."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured."""
+    """The extent of the benchmark."""
 
     speed_models: tuple[str, ...]
     speed_people: int
@@ -63,12 +63,14 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one model for speed, two for strength, few people")
-    parser.add_argument("--models", default="", help="nets for the strength table: shg2,tflite:PATH")
-    parser.add_argument("--data", default="synthpose", help="their people: synthpose | coco:PATH | mpii:PATH")
+    parser.add_argument(
+        "--models", default="", help="models of the strength table: shg2,tflite:PATH; omits the others"
+    )
+    parser.add_argument("--data", default="synthpose", help="its data: synthpose | coco:PATH | mpii:PATH")
     parser.add_argument("--images", default="", help="photo folder")
-    parser.add_argument("--eps", default="", help="their budgets, of 255: 2,4")
-    parser.add_argument("--n", type=int, default=0, help="people for the strength table")
-    parser.add_argument("--steps", type=int, default=0, help="gradients of the walk whose cost is measured")
+    parser.add_argument("--eps", default="", help="its budgets, in 255ths: 2,4")
+    parser.add_argument("--n", type=int, default=0, help="its number of people")
+    parser.add_argument("--steps", type=int, default=0, help="number of gradients in the cost table")
     arguments = parser.parse_args()
     size = QUICK if arguments.quick else FULL
     torch.set_num_threads(1)
@@ -87,17 +89,17 @@ def main() -> None:
 
 
 def contenders() -> dict[str, Craft]:
-    """Return the contenders whose library is here, and name the others."""
+    """Return the contenders whose library is installed, and print the others."""
     missing = [name for name, package in PACKAGES.items() if importlib.util.find_spec(package) is None]
     if importlib.util.find_spec("adv_lib") is None:
         missing.append("adv-lib")
     if missing:
-        print(f"not installed, left out: {', '.join(missing)}\n")
-    return {name: craft for name, craft in WALKS.items() if name not in missing}
+        print(f"not installed, skipped: {', '.join(missing)}\n")
+    return {name: craft for name, craft in CONTENDERS.items() if name not in missing}
 
 
 def job_of(name: str, *, people: int, eps: int, steps: int) -> Job:
-    """Make the walk that all take: the margin, steps of eps / 8, the model as it is after it was trained."""
+    """Make the common attack: on the margin, with steps of eps / 8, on a model with trainable weights."""
     model = as_users_have_it(open_model(name).module)
     batch = open_dataset("synthpose").load(range(people), input_size=model.input_size).in_skeleton(model.skeleton)
     return Job(model, batch, Margin(), eps / 255, steps, 1 / 8)
@@ -110,13 +112,11 @@ def as_users_have_it(model: PoseModel) -> PoseModel:
 
 
 def speed(size: Size, known: dict[str, Craft]) -> None:
-    """Print what the same walk costs and leaves: ratios to the loop by hand, and robustpose's APGD beside."""
+    """Print the cost and strength of the same attack, relative to the loop by hand, and of robustpose's APGD."""
     names = [*known, "robustpose, APGD"]
     crafts = {**known, names[-1]: ours(apgd)}
-    print(
-        f"cost of the same walk: {size.speed_steps} gradients, {size.speed_people} people, {size.rounds} rounds\n"
-    )
-    print("| model | eps | attack | time / loop by hand, median [min, max] | PCKh@0.5 left | margin reached |")
+    print(f"cost of one attack: {size.speed_steps} gradients, {size.speed_people} people, {size.rounds} rounds\n")
+    print("| model | eps | attack | time / loop by hand, median [min, max] | PCKh@0.5 | margin reached |")
     print("|---|---|---|---|---|---|")
     for model in size.speed_models:
         for eps in (1, 8):
@@ -132,12 +132,12 @@ def speed(size: Size, known: dict[str, Craft]) -> None:
 
 
 def fresh(job: Job) -> Job:
-    """Return the job on a model of its own, so that nothing that was left on one stays for the next."""
+    """Return the job on a new copy of the model, so that side effects of one attack do not reach the next."""
     return replace(job, model=as_users_have_it(job.model))
 
 
 def timed(job: Job, crafts: dict[str, Craft], *, rounds: int) -> dict[str, list[float]]:
-    """Return each contender's CPU time over the first one's in the same round; who begins changes."""
+    """Return each contender's CPU time over the first one's in the same round; the order rotates."""
     names = list(crafts)
     ratios: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds):
@@ -153,31 +153,31 @@ def timed(job: Job, crafts: dict[str, Craft], *, rounds: int) -> dict[str, list[
 
 
 def answered(job: Job, adv: Tensor) -> Table:
-    """Return what the model says of the pictures as they can be saved."""
+    """Return the model's predictions on the images rounded to 8 bits."""
     rounded = Linf(job.eps).round_to_8bit(job.batch.images, adv.detach())
     return as_table(job.batch, predict(job.model, rounded, ids=job.batch.ids).keypoints)
 
 
 def metric_of(job: Job) -> Pck:
-    """Return PCKh@0.5, or PCK@0.1 where there are no head sizes."""
+    """Return PCKh@0.5, or PCK@0.1 without head sizes."""
     return PCKH if bool(torch.isfinite(job.batch.head_size).all()) else PCK
 
 
 def left(job: Job, adv: Tensor) -> Estimate:
-    """Return the score, in percent, of the pictures as they can be saved."""
+    """Return the score, in percent, on the images rounded to 8 bits."""
     return score(answered(job, adv), metric_of(job))["all"]
 
 
 def reached(job: Job, adv: Tensor) -> float:
-    """Return the mean margin of the pictures as the attack made them."""
+    """Return the mean margin on the images before rounding."""
     with torch.no_grad():
         return float(PerPerson(job)(adv).mean())
 
 
 def side_effects(known: dict[str, Craft]) -> None:
-    """Print what a walk of two steps leaves on a model in train mode whose batch norms are frozen."""
-    print("what is left on a model in train mode with frozen batch norms, after two steps\n")
-    print("| attack | gradients left on weights | modules in another mode | buffers changed | random state |")
+    """Print the side effects of two steps on a model in train mode with frozen batch norms."""
+    print("side effects of two steps on a model in train mode with frozen batch norms\n")
+    print("| attack | weights with gradients | modules in another mode | buffers changed | random state |")
     print("|---|---|---|---|---|")
     for name, craft in known.items():
         job = job_of("shg2", people=2, eps=4, steps=2)
@@ -194,17 +194,17 @@ def side_effects(known: dict[str, Craft]) -> None:
         gradients = sum(parameter.grad is not None for parameter in model.parameters())
         flipped = sum(module.training != mode for module, mode in zip(model.modules(), modes, strict=True))
         changed = sum(not torch.equal(a, b) for a, b in zip(model.buffers(), buffers, strict=True))
-        same = "as it was" if torch.equal(state, torch.get_rng_state()) else "moved"
+        same = "unchanged" if torch.equal(state, torch.get_rng_state()) else "changed"
         print(f"| {name} | {gradients} | {flipped} | {changed} | {same} |", flush=True)
     print()
 
 
 def strength(size: Size, *, data: str, images: Path | None) -> None:
-    """Print what 100 gradients leave on every model: IGSM on the training loss, and both APGDs on the margin."""
+    """Print the scores under attacks of 100 gradients: IGSM on the training loss, and both APGDs on the margin."""
     peer = importlib.util.find_spec("adv_lib") is not None
     attackers = {name: each for name, each in STRENGTH.items() if peer or each[0] is not with_adv_lib_apgd}
-    people, last = size.strength_people, f" {OURS} less adv-lib's |" if peer else ""
-    print(f"what 100 gradients leave: percent of the keypoints of {people} people, 95% intervals over people\n")
+    people, last = size.strength_people, f" {OURS} minus adv-lib's |" if peer else ""
+    print(f"correct keypoints of {people} people after 100 gradients, %, 95% intervals over people\n")
     print(f"| model | eps | clean | {' | '.join(attackers)} |{last}")
     print(f"|---|---|---|{'---|' * (len(attackers) + peer)}")
     for name in size.strength_models:
@@ -220,7 +220,7 @@ def strength(size: Size, *, data: str, images: Path | None) -> None:
 def strengths(
     model: PoseModel, batch: Batch, eps: int, attackers: dict[str, tuple[Craft, Objective]]
 ) -> list[str]:
-    """Return what is left clean and by each attacker, and the paired difference of both APGDs on the margin."""
+    """Return the scores clean and under each attack, and the paired difference of both APGDs on the margin."""
     job = Job(model, batch.in_skeleton(model.skeleton), TrainingLoss("last"), eps / 255, 100, 5 / 12)
     tables = {"clean": answered(job, job.batch.images)}
     for name, (craft, objective) in attackers.items():

@@ -1,4 +1,4 @@
-"""Attack a ViTPose of transformers, of random weights here; the folder of a trained one takes its place."""
+"""Attack a ViTPose of transformers, here with random weights; use the folder of a trained one instead."""
 
 import transformers
 

@@ -1,4 +1,4 @@
-"""Export a model to ONNX, open the file again, attack it. Needs the extras onnx (and onnxscript to export)."""
+"""Export a model to ONNX, open the file, and attack it. Needs the extra onnx."""
 
 import torch
 
@@ -12,7 +12,7 @@ SPEC = {
 
 
 class Maps(torch.nn.Module):
-    """The last heatmaps of one of our models, as a model of others gives them."""
+    """The last heatmaps of a model of the package, as the output of a third-party model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,8 +23,8 @@ class Maps(torch.nn.Module):
 
 
 if __name__ == "__main__":
-    picture = (torch.rand(1, 3, 128, 128),)
+    image = (torch.rand(1, 3, 128, 128),)
     torch.onnx.export(
-        Maps().eval(), picture, "pose.onnx", input_names=["picture"], output_names=["maps"], dynamo=False
+        Maps().eval(), image, "pose.onnx", input_names=["image"], output_names=["maps"], dynamo=False
     )
     print(rp.attack("onnx:pose.onnx", "synthpose", spec=SPEC, attack="fgsm", n=4))

@@ -1,4 +1,4 @@
-"""Attack a model that says itself what it takes and gives: skeleton, input_size and head; no spec is needed."""
+"""Attack a module with the attributes skeleton, input_size and head, which needs no model spec."""
 
 import torch
 from torch import nn
@@ -10,7 +10,7 @@ from robustpose.types import PoseOutput
 
 
 class Regressor(nn.Module):
-    """Coordinates in [-0.5, 0.5] out of a picture in [0, 1]."""
+    """Predicts coordinates in [-0.5, 0.5] from images in [0, 1]."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A function that finds keypoints, as a black box: scored and checked; attacks that need gradients refuse it."""
+"""Score and check a Python function that predicts keypoints; attacks that need gradients refuse it."""
 
 import numpy as np
 
@@ -10,9 +10,9 @@ SPEC = {
 }  # fmt: skip
 
 
-def find(pictures: np.ndarray) -> np.ndarray:
-    """Pictures (N, 128, 128, 3) of 8 bits to keypoints (N, 16, 2), in pixels from the upper left corner."""
-    darkest = pictures.sum(axis=3).reshape(len(pictures), -1).argmin(axis=1)
+def find(images: np.ndarray) -> np.ndarray:
+    """Return keypoints (N, 16, 2), in pixels from the top-left corner, of 8-bit images (N, 128, 128, 3)."""
+    darkest = images.sum(axis=3).reshape(len(images), -1).argmin(axis=1)
     points = np.stack([darkest % 128, darkest // 128], axis=1) + 0.5
     return np.repeat(points[:, None], 16, axis=1)
 

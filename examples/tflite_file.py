@@ -1,4 +1,4 @@
-"""Attack a .tflite file that robustpose knows, on people of COCO: two paths on the command line."""
+"""Attack a known .tflite file on people of COCO; both paths are command-line arguments."""
 
 import sys
 

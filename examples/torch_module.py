@@ -1,4 +1,4 @@
-"""Attack a torch module of your own: a factory that returns it, and a spec that says what its numbers mean."""
+"""Attack your own torch module, with a model spec that describes its input and output."""
 
 import torch
 from torch import nn
@@ -7,7 +7,7 @@ import robustpose as rp
 
 
 class MyModel(nn.Module):
-    """Sixteen heatmaps out of a picture, any way you like."""
+    """Predicts sixteen heatmaps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -18,7 +18,7 @@ class MyModel(nn.Module):
 
 
 SPEC = {
-    "name": "my_net", "format": "torch", "skeleton": "mpii_16", "input_size": [128, 128], "channels": "RGB",
+    "name": "my_model", "format": "torch", "skeleton": "mpii_16", "input_size": [128, 128], "channels": "RGB",
     "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225],
     "head": "heatmap", "heatmap_size": [32, 32], "sigma": 1.0,
 }  # fmt: skip

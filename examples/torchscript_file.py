@@ -1,4 +1,4 @@
-"""Save a model as TorchScript, open the file, attack it. The code in the file is read before any of it runs."""
+"""Save a model as TorchScript, open the file, and attack it. The file's code is checked before it runs."""
 
 import warnings
 

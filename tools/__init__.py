@@ -1,1 +1,1 @@
-"""What makes the assets, the weights and the pages of the package."""
+"""Scripts that make the assets, weights and documentation pages of the package."""

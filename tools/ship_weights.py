@@ -1,12 +1,12 @@
-"""Puts the weights of finished trainings into the package: `python tools/ship_weights.py runs/train-shg8 ...`.
+"""Adds the weights of finished training runs to the package: `python tools/ship_weights.py runs/train-shg8 ...`.
 
-Weights of photographs get a tag: `--tag photos --validation mpii:valid.json` makes shg8@photos of the same run.
-Without a run it scores every shipped model of rendered people again, for a validation set that has changed, and
-rewrites its facts.
+Weights trained on photographs get a tag: `--tag photos --validation mpii:valid.json` gives shg8@photos. Without a
+run, it scores every shipped model of rendered people again and rewrites its facts, after the validation set has
+changed.
 
-Each model is rounded to 8 bits with a scale a channel, or, where that costs more than 0.2 points of its score on
-SynthPose val, to float16: a history of weights stays small. What is written is what was measured: the score of the
-rounded model, and what rounding cost.
+Weights are rounded to 8 bits with one scale per channel or, if that costs more than 0.2 points of the score, to
+float16, so that the repository remains small. The facts state the score of the rounded model and the cost of
+rounding.
 """
 
 import shutil
@@ -41,13 +41,13 @@ LARGEST = 3_000_000
 
 
 def main() -> None:
-    """Ship the weights of every run named, or score again what is shipped."""
+    """Ship the weights of the given runs, or score the shipped weights again."""
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="*", type=Path)
-    parser.add_argument("--tag", default="", help="what the weights were trained on, where not rendered people")
-    parser.add_argument("--validation", default="synthpose:val", help="whom they are scored on")
+    parser.add_argument("--tag", default="", help="training data of the weights, if not rendered people")
+    parser.add_argument("--validation", default="synthpose:val", help="data set to score them on")
     parser.add_argument("--data", default="", help="name of the training set in the facts, instead of the run's")
-    parser.add_argument("--notes", default="", help="what else the facts should say")
+    parser.add_argument("--notes", default="", help="notes to add to the facts")
     given = parser.parse_args()
     validation = open_dataset(given.validation)
     for folder in given.runs:
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def score_again(architecture: str) -> None:
-    """Measure a shipped model on today's validation set; its weights stay."""
+    """Score a shipped model on the current validation set, without changing its weights."""
     weights = shipped_weights(architecture)
     model = build_for(architecture, weights)
     load_weights(model, weights)
@@ -84,7 +84,7 @@ def with_score(facts: WeightFacts, scored: Estimate, validation: PoseDataset) ->
 
 
 def ship(folder: Path, *, validation: PoseDataset, tag: str, data: str, notes: str) -> None:
-    """Ship the weights of one run; SystemExit where rounding costs too much."""
+    """Ship the weights of one run; SystemExit if rounding costs too much."""
     state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
     weights = next(iter(sorted(folder.glob("*.safetensors"))))
     facts = load_facts(weights)
@@ -117,7 +117,7 @@ def ship(folder: Path, *, validation: PoseDataset, tag: str, data: str, notes: s
 
 
 def measured(architecture: str, model: nn.Module, validation: PoseDataset) -> Estimate:
-    """Score a model on everyone of a data set."""
+    """Score a model on all people of a data set."""
     return training_task_of(architecture, model).score(model.eval(), validation, n=len(validation))
 
 

@@ -1,7 +1,7 @@
 """Writes the verdicts in README.md, results/README.md and docs/findings.md: `python -m tools.write_verdicts`.
 
-They are the verdicts.csv of the folders in results/, in the order of FOLDERS. A page that names all of them has
-its first table of claims rewritten whole; README has a choice, whose rows are looked up by their claim.
+The verdicts come from verdicts.csv of the folders in results/, in the order of FOLDERS. In pages that list all
+verdicts, the first table of claims is replaced. README lists a selection, whose rows are looked up by claim.
 """
 
 import csv
@@ -15,7 +15,7 @@ FOLDERS = {
     "paper-universal": "three ResNets",
     "paper-universal-hourglass": "shg2, dlcm, deeppose",
 }
-"""Folders of results, and what is said of the models where a claim is asked of several sets."""
+"""Folders of results, and the set of models, for claims that are tested on several sets."""
 WHOLE, CHOICE = ("results/README.md", "docs/findings.md"), ("README.md",)
 _PEOPLE = "256"
 
@@ -38,14 +38,14 @@ def verdicts(folder: Path) -> Rows:
 
 
 def totals(read: Mapping[str, Rows]) -> str:
-    """Count the verdicts, as results/README.md says it."""
+    """Count the verdicts, in the words of results/README.md."""
     every = [row["holds"] for rows in read.values() for row in rows]
     held, not_held, open_ = (every.count(each) for each in ("holds", "does not hold", "undecided"))
     return f"of {len(every)} verdicts {held} hold, {not_held} do not, {open_} are undecided"
 
 
 def rewritten(page: str, read: Mapping[str, Rows], *, whole: bool) -> str:
-    """Return a page with its table of claims as the verdicts are now; KeyError for a claim that is gone."""
+    """Return a page with its table of claims updated; KeyError for a claim that no longer exists."""
     before, table, after = _parted(page)
     if whole:
         body = [line(row, models=FOLDERS[folder]) for folder, rows in read.items() for row in rows]
@@ -62,7 +62,7 @@ def line(row: Mapping[str, str], *, models: str = "") -> str:
 
 
 def effect(row: Mapping[str, str]) -> str:
-    """Write a verdict's effect with its interval, and n where it is another than the study's."""
+    """Write a verdict's effect with its interval, and n if it differs from the study's."""
     if not row["effect"]:
         return "not measured"
     places = 3 if "log-odds" in row["measured"] else 1
@@ -72,7 +72,7 @@ def effect(row: Mapping[str, str]) -> str:
 
 
 def _parted(page: str) -> tuple[list[str], list[str], list[str]]:
-    """Return the lines up to the first table of claims, its rows, and what comes after."""
+    """Return the lines before the first table of claims, its rows, and the lines after it."""
     lines = page.split("\n")
     begin = next(
         place + 1

@@ -1,7 +1,7 @@
-"""Writes docs/zoo.md and its pictures from the weights in the package: `python -m tools.write_zoo [FOLDER]`.
+"""Writes docs/zoo.md and its images from the weights in the package: `python -m tools.write_zoo [FOLDER]`.
 
-Every model that is shipped is measured here and now: parameters, MACs, its score on SynthPose val (which must be
-the one of its row of facts), speed.
+Measures every shipped model: parameters, MACs, speed, and its score on SynthPose val, which must agree with its
+facts.
 """
 
 import sys
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def scored(name: str, model: nn.Module, dataset: RenderedPeople, people: Batch) -> dict[str, Estimate]:
-    """Score a model on everyone; SystemExit where its facts say otherwise."""
+    """Score a model on all people; SystemExit if its facts state another score."""
     if name in MODELS:
         scores = evaluate(model, people)
     else:
@@ -76,7 +76,7 @@ def scored(name: str, model: nn.Module, dataset: RenderedPeople, people: Batch) 
 
 @torch.no_grad()
 def images_per_second(models: dict[str, nn.Module], images: Tensor) -> dict[str, float]:
-    """Time forward passes on one thread: the median of rounds in which the models take turns."""
+    """Measure forward passes on one thread: the median of rounds in which the models alternate."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     seconds: dict[str, list[float]] = {name: [] for name in models}
@@ -91,14 +91,14 @@ def images_per_second(models: dict[str, nn.Module], images: Tensor) -> dict[str,
 
 
 def million_macs(name: str) -> float:
-    """Count multiply-adds of one picture, in millions."""
+    """Count the multiply-adds of one image, in millions."""
     with FlopCounterMode(display=False) as counter:
         build(name).eval()(torch.zeros(1, 3, SIDE, SIDE))
     return float(counter.get_total_flops()) / 2e6
 
 
 def cpu() -> str:
-    """Name the processor."""
+    """Return the name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

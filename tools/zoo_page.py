@@ -1,4 +1,4 @@
-"""The words and tables of docs/zoo.md: pure functions of what write_zoo.py measured."""
+"""The text and tables of docs/zoo.md, from the measurements of write_zoo.py."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -23,11 +23,11 @@ AIMS = {
 
 @dataclass(frozen=True)
 class Entry:
-    """A shipped model as the page shows it.
+    """The measurements of a shipped model.
 
     million_macs       multiply-adds of one image
     images_per_second  see Timing
-    scores             on SynthPose val; for a pose model by joint group too
+    scores             on SynthPose val; for pose models also by joint group
     """
 
     facts: WeightFacts
@@ -150,7 +150,7 @@ def summary(entry: Entry, rows: Sequence[WeightFacts]) -> list[str]:
 
 
 def watched(models: Sequence[WeightFacts]) -> str:
-    """Say what the training curves show."""
+    """Describe the training curves."""
     words = "Scores on the first 200 people of the validation set during training."
     posed = [facts for facts in models if facts.metric.startswith("PCKh")]
     later = [facts.architecture for facts in posed if facts.data_fingerprint not in SAME_TRAINING_PEOPLE]
@@ -177,13 +177,13 @@ def judged(entry: Entry) -> list[str]:
 
 
 def parent(facts: WeightFacts, rows: Sequence[WeightFacts]) -> WeightFacts | None:
-    """Return the facts of the weights that a training began with; None if it began from scratch or from others."""
+    """Return the facts of the shipped weights that a model was initialised from, if any."""
     begun = facts.recipe.get("warm_start")
     return next((row for row in rows if begun and begun in (row.sha256, row.trained_sha256)), None)
 
 
 def parent_name(facts: WeightFacts, rows: Sequence[WeightFacts]) -> str:
-    """Name the weights that a training began with: a shipped model or a hash; empty if from scratch."""
+    """Name the weights that a model was initialised from: a shipped model or a hash; empty for none."""
     begun = str(facts.recipe.get("warm_start", ""))
     if (row := parent(facts, rows)) is not None:
         return row.architecture
@@ -191,7 +191,7 @@ def parent_name(facts: WeightFacts, rows: Sequence[WeightFacts]) -> str:
 
 
 def samples_seen(facts: WeightFacts, rows: Sequence[WeightFacts]) -> str:
-    """Write the samples that a model saw, and those of the models it was initialised from."""
+    """Write the number of samples that a model and the models it was initialised from saw."""
     words = f"{facts.samples:,}"
     if (row := parent(facts, rows)) is not None:
         return f"{words} + {row.architecture}'s {samples_seen(row, rows)}"
@@ -205,7 +205,7 @@ def all_samples(facts: WeightFacts, rows: Sequence[WeightFacts]) -> int:
 
 
 def effort(models: Sequence[WeightFacts], rows: Sequence[WeightFacts]) -> str:
-    """Say how unequally the models that are compared were trained."""
+    """Describe how the training of the models differs."""
     seen = {facts.architecture: all_samples(facts, rows) for facts in models}
     least, most = min(seen, key=lambda name: seen[name]), max(seen, key=lambda name: seen[name])
     ratio = seen[most] / seen[least]

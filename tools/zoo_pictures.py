@@ -1,4 +1,4 @@
-"""The pictures of docs/zoo.md: every model's predictions for the same ten people, and the training curves."""
+"""The images of docs/zoo.md: every model's predictions for the same ten people, and the training curves."""
 
 import colorsys
 import json
@@ -25,7 +25,7 @@ Pixels = NDArray[np.uint8]
 TILE = 160
 LABEL = 130
 WORDS = 46
-"""Height of a row of words."""
+"""Height of a row of text."""
 RING = (255, 40, 40)
 RIGHT = (0, 120, 50)
 WRONG = (200, 20, 20)
@@ -35,7 +35,7 @@ INK = (30, 34, 40)
 def draw_people(
     poses: Mapping[str, PoseModel], tasks: Mapping[str, nn.Module], people: Batch, labels: TaskLabels, path: Path
 ) -> None:
-    """Draw what every model says of the same people, a row a model, each kind of row under its truth."""
+    """Draw every model's predictions for the same people, one row for each model, below the ground truth."""
     crops = (people.images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     truth, visible = people.keypoints.double().numpy(), people.visible.numpy()
     none = np.zeros_like(visible)
@@ -57,7 +57,7 @@ def draw_people(
 
 
 def draw_curves(rows: Sequence[WeightFacts], path: Path) -> None:
-    """Draw scores on the watched people over samples seen: pose models, and beside them other tasks."""
+    """Draw validation scores over samples seen during training: pose models, and models of other tasks."""
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
@@ -81,7 +81,7 @@ def draw_curves(rows: Sequence[WeightFacts], path: Path) -> None:
 
 
 def label(facts: WeightFacts, rows: Sequence[WeightFacts]) -> str:
-    """Name a curve: shg8 (from shg2) where it began with another model's weights."""
+    """Return a curve's label: shg8 (from shg2) for a model initialised from another."""
     begun = parent_name(facts, rows)
     return f"{facts.architecture} (from {begun})" if begun else facts.architecture
 
@@ -94,7 +94,7 @@ def curve(log: Path) -> tuple[list[int], list[float]]:
 
 
 def _hits(people: Batch, found: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Say of each keypoint whether it is right (1) or wrong (0), NaN where it does not count."""
+    """Return for each keypoint whether it is correct (1) or wrong (0), NaN if it is not counted."""
     table = Table(
         ids=people.ids,
         skeleton=people.skeleton,
@@ -139,7 +139,7 @@ def _parts(crop: Pixels, parts: NDArray[np.int64]) -> Pixels:
 
 
 def _hue(part: int) -> tuple[float, float, float]:
-    """Give neighbouring parts hues far apart."""
+    """Return a colour; neighbouring parts get distant hues."""
     r, g, b = colorsys.hsv_to_rgb(part * 0.381966 % 1, 0.75 if part % 2 else 0.95, 1.0)
     return 255 * r, 255 * g, 255 * b
 

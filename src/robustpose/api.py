@@ -293,7 +293,7 @@ class AttackResult:
 
 
 def _whole(name: str, value: object, *, least: int = 1) -> int | None:
-    """Convert an integer of any type to int; RobustPoseError if it is not an integer or less than `least`."""
+    """Convert an integer of any type to int; RobustPoseError for other values and below `least`."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:

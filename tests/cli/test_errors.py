@@ -105,7 +105,7 @@ def coco_file(folder: Path, **change: object) -> Path:
         (["attack", "--model", "tflite:nowhere.tflite"], "nowhere.tflite"),
         (["attack", "--model", "tflite"], "tflite:PATH"),
         (["attack", "--model", "shg2:nowhere.safetensors"], "nowhere.safetensors"),
-        (["attack", "--model", "shg2", "--spec", "card.toml"], "a spec describes a model that others trained"),
+        (["attack", "--model", "shg2", "--spec", "card.toml"], "--spec needs a third-party model"),
         (["study", "quik"], "unknown study 'quik'; did you mean 'quick'?"),
         (["study", "quick", "--models", "shg2,shg2", "--n", "1"], "the same model is named twice"),
         (["study", "quick", "--metric", "pckk"], "unknown metric 'pckk'; did you mean 'pck'?"),
@@ -139,7 +139,7 @@ def coco_file(folder: Path, **change: object) -> Path:
             "--steps-walk must be positive numbers of steps such as 1,5,20",
         ),
         (["study", "quick", "--long", "0"], "--long must be at least 1, got 0"),
-        (["report", "nowhere"], "holds no study"),
+        (["report", "nowhere"], "contains no study"),
         (["list", "nets"], "unknown kind 'nets'"),
         (["train", "resnet"], "unknown model 'resnet'"),
         (["train", "shg2", "--data", "synthpose:val"], "the training set contains people of the validation set"),
@@ -189,4 +189,4 @@ def test_a_folder_of_another_version_is_left_alone(
 def test_a_similarity_needs_areas(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "attack", "--model", "shg2", "--n", "2", "--metric", "ks") == 2
     shown = capsys.readouterr()
-    assert shown.err == ("error: --metric ks: synthpose:val has no areas of people; leave it out, or take pck\n")
+    assert shown.err == ("error: --metric ks: synthpose:val has no areas of people; omit --metric, or use pck\n")

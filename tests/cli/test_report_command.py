@@ -91,5 +91,5 @@ def test_a_description_that_cannot_be_read_is_one_line(
     for wrong in described:
         (folder / "study.json").write_text(json.dumps(held | {"described": wrong}))
         assert run(monkeypatch, "report", str(folder)) == 2
-        assert "what it says of its models cannot be read" in capsys.readouterr().err
+        assert "the description of its models is damaged" in capsys.readouterr().err
     assert not Path("ran").exists()

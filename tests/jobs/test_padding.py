@@ -52,7 +52,9 @@ def test_pictures_of_other_crops_are_not_shown(tmp_path: Path) -> None:
     tiny = plan(n=3, people=Watched(), settings=(setting,), models=(WIDE, USUAL))
     (made,), (shown,) = tiny.cells(WIDE, setting), tiny.cells(USUAL, None)
     cell = Replay(people=shown, source=replace(made, keep_images=3))
-    with pytest.raises(RobustPoseError, match=r"wide's images are crops of the box x 1\.5, usual takes x 1\.25"):
+    with pytest.raises(
+        RobustPoseError, match=r"the images of wide are crops of box x 1\.5, but usual takes box x 1\.25"
+    ):
         run_all([cell], workbench(tiny), Store(tmp_path))
 
 

@@ -129,6 +129,6 @@ class Fatal(NoisePeople):
 def test_a_task_that_kills_every_worker_ends_in_one_line(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the ray engine needs ray")
     tiny = plan(people=Fatal())
-    with pytest.raises(RobustPoseError, match="ray lost its workers") as caught:
+    with pytest.raises(RobustPoseError, match="ray workers died") as caught:
         run_all(tiny.all_cells()[:1], workbench(tiny), Store(tmp_path), engine=RayEngine(workers=1))
     assert "\n" not in str(caught.value)

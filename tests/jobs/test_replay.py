@@ -98,7 +98,7 @@ def test_a_models_own_attack_shown_again_is_that_attacks_cell(
 def test_pictures_under_one_level_cannot_be_kept_and_so_not_be_shown_again() -> None:
     tiny = plan(n=5)
     source = kept(tiny, 0, Setting("igsm", 0.5 / 255, steps=3))
-    with pytest.raises(RobustPoseError, match="under one 8-bit level"):
+    with pytest.raises(RobustPoseError, match="below one 8-bit level"):
         Replay(people=clean(tiny, 0), source=source)
 
 
@@ -149,7 +149,7 @@ def test_a_source_that_keeps_too_few_pictures_is_named(tmp_path: Path) -> None:
     tiny, store = plan(), Store(tmp_path)
     for keep in (0, 24):
         source = replace(kept(tiny, 0, IGSM3), keep_images=keep)
-        with pytest.raises(RobustPoseError, match=f"IGSM-U-3 at 8/255: {keep} images are stored, 25 people"):
+        with pytest.raises(RobustPoseError, match=f"IGSM-U-3 at 8/255: {keep} images are stored for 25 people"):
             run_all([Replay(people=clean(tiny, 1), source=source)], workbench(tiny), store)
 
 

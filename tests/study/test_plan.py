@@ -112,7 +112,7 @@ def test_all_models_of_a_study_are_scored_on_the_keypoints_they_share(tmp_path: 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"models": ("shg2",), "card": "card.toml"}, "a spec describes a model that others trained"),
+        ({"models": ("shg2",), "card": "card.toml"}, "--spec needs a third-party model"),
         ({"n": 0}, "--n must be at least 1, got 0"),
     ],
 )
@@ -124,5 +124,5 @@ def test_what_cannot_be_planned_is_refused(change: dict[str, object], message: s
 
 def test_two_models_of_one_name_are_refused() -> None:
     model = tiny_models()[0]
-    with pytest.raises(RobustPoseError, match="two models share a name"):
+    with pytest.raises(RobustPoseError, match="model names must be unique in a study"):
         make_plan(plan().study, models=(model, replace(model, fingerprint="other")), dataset=NoisePeople())

@@ -112,7 +112,7 @@ def test_a_definition_of_other_types_is_none_of_this_version(
     save_study(plan(n=4).study, tmp_path)
     path = tmp_path / "study.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(RobustPoseError, match=f"no study definition of this version .{line}"):
+    with pytest.raises(RobustPoseError, match=f"not a study definition of this version .{line}"):
         load_study(tmp_path)
 
 

@@ -53,7 +53,7 @@ def test_the_threshold_of_simulated_observers_lies_in_the_interval(tmp_path: Pat
         assert each.high < 2.5 * each.low
     assert found.comparison is not None
     assert found.comparison.low > 0  # the attack of lower threshold is seen more often
-    assert "75% right at" in reading(found)[0]
+    assert "75% correct at" in reading(found)[0]
 
 
 def test_intervals_hold_what_they_promise(tmp_path: Path) -> None:
@@ -72,9 +72,9 @@ def test_a_threshold_beyond_what_was_shown_is_said_not_guessed(tmp_path: Path) -
     assert math.isinf(attack.high)
     assert noise.value == 0
     unseen, seen, _ = reading(found)
-    assert "attack: 75% right is not reached up to 32/255" in unseen
+    assert "attack: 75% correct is not reached up to 32/255" in unseen
     assert "above 32/255]" in unseen
-    assert "noise: 75% right is passed already at 1/255 [under 1/255" in seen
+    assert "noise: 75% correct is exceeded already at 1/255 [under 1/255" in seen
 
 
 def test_one_lucky_budget_is_no_threshold() -> None:
@@ -140,7 +140,7 @@ def test_who_does_not_look_is_left_out_and_counted(tmp_path: Path) -> None:
     files = [write(tmp_path, answers(trials, number, thresholds=sees, looks=number > 0)) for number in range(3)]
     found = analyse(read_answers(files), draws=20)
     assert found.participants == 2
-    assert found.left_out == ("participant 0000000000000000: 0 of 6 catch trials right",)
+    assert found.left_out == ("participant 0000000000000000: 0 of 6 catch trials correct",)
     assert {rate.participants for rate in found.rates} == {2}
     with pytest.raises(
         RobustPoseError, match="no participant of 1 passes the catch trials; the first: participant 0"

@@ -44,21 +44,21 @@ def test_the_same_participant_with_other_answers_is_refused(tmp_path: Path) -> N
     other = copy.deepcopy(one())
     other["answers"][3]["reaction_ms"] = 5
     paths = [write(tmp_path, one(), name="a.json"), write(tmp_path, other, name="b.json")]
-    with pytest.raises(RobustPoseError, match=r"a\.json and .*b\.json hold different answers of participant"):
+    with pytest.raises(RobustPoseError, match=r"a\.json and .*b\.json have different answers of participant"):
         read_answers(paths)
 
 
 def test_two_studies_are_refused(tmp_path: Path) -> None:
     paths = [write(tmp_path, one(0)), write(tmp_path, one(1, study="s2"))]
-    with pytest.raises(RobustPoseError, match=r"study s2, .* the study s1: analyse one study at a time"):
+    with pytest.raises(RobustPoseError, match=r"study s2, .* answers study s1: analyse one study at a time"):
         read_answers(paths)
 
 
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (lambda file: file.pop("format"), "is no answer file"),
-        (lambda file: file.update(format="robustpose userstudy answers 9"), "is no answer file"),
+        (lambda file: file.pop("format"), "is not an answer file"),
+        (lambda file: file.update(format="robustpose userstudy answers 9"), "is not an answer file"),
         (lambda file: file.pop("mirrored"), "'mirrored' is missing"),
         (lambda file: file.update(mirrored=1), "'mirrored' must be true or false, got 1"),
         (lambda file: file.update(answers={}), "'answers' must be a list"),
@@ -85,7 +85,8 @@ def test_foreign_and_damaged_files(tmp_path: Path, change: Callable[[Any], Any],
 
 
 @pytest.mark.parametrize(
-    ("content", "line"), [("{", "is no JSON file"), ("[1]", "is no answer file"), ("{}", "is no answer file")]
+    ("content", "line"),
+    [("{", "is not a JSON file"), ("[1]", "is not an answer file"), ("{}", "is not an answer file")],
 )
 def test_files_that_are_something_else(tmp_path: Path, content: str, line: str) -> None:
     path = tmp_path / "a.json"
@@ -94,7 +95,7 @@ def test_files_that_are_something_else(tmp_path: Path, content: str, line: str) 
         read_answers([path])
     with pytest.raises(RobustPoseError, match="no such file"):
         read_answers([tmp_path / "b.json"])
-    with pytest.raises(RobustPoseError, match="is no file"):
+    with pytest.raises(RobustPoseError, match="is not a file"):
         read_answers([tmp_path])
 
 
@@ -102,7 +103,7 @@ def test_an_edited_answer_contradicts_the_others(tmp_path: Path) -> None:
     """Who turns wrong into right says that the other side was tampered with."""
     edited = copy.deepcopy(one(1))
     edited["answers"][4]["correct"] = not edited["answers"][4]["correct"]
-    with pytest.raises(RobustPoseError, match="trial t005 is not what it is in the files before"):
+    with pytest.raises(RobustPoseError, match="trial t005 contradicts the other files"):
         read_answers([write(tmp_path, one(0)), write(tmp_path, edited)])
 
 
@@ -117,9 +118,9 @@ def test_answers_are_checked_against_the_page(tmp_path: Path) -> None:
     bad["answers"][7]["correct"] = not bad["answers"][7]["correct"]
     edited = write(tmp_path, bad, name="edited.json")
     read_answers([edited])  # alone, nothing contradicts it
-    with pytest.raises(RobustPoseError, match=r"trial t008 is not what it is in the page's trials\.json"):
+    with pytest.raises(RobustPoseError, match=r"trial t008 contradicts the page's trials\.json"):
         read_answers([edited], page=tmp_path / "page")
-    with pytest.raises(RobustPoseError, match=f"answers the study s1, .* holds {study.fingerprint}"):
+    with pytest.raises(RobustPoseError, match=f"answers study s1, .* contains study {study.fingerprint}"):
         read_answers([write(tmp_path, one())], page=tmp_path / "page")
     with pytest.raises(RobustPoseError, match=r"trials\.json: no such file"):
         read_answers([path], page=tmp_path)

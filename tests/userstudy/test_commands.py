@@ -52,9 +52,9 @@ def test_from_a_study_to_a_threshold(
     assert run(monkeypatch, "userstudy", "analyse", *names, "--page", "page", "--out", "table.csv") == 0
     text = capsys.readouterr().out
     assert (
-        "6 participants, 1 excluded (fewer than 80% of the catch trials right, or fewer than 3 answered)" in text
+        "6 participants, 1 excluded (fewer than 80% of the catch trials correct, or fewer than 3 answered)" in text
     )
-    assert "attack: 75% right is passed already at 8/255" in text
+    assert "attack: 75% correct is exceeded already at 8/255" in text
     rows = list(csv.DictReader((folder / "table.csv").read_text().splitlines()))
     assert [(row["kind"], row["eps"], row["trials"]) for row in rows] == [
         ("attack", "8/255", "36"),
@@ -65,7 +65,7 @@ def test_from_a_study_to_a_threshold(
     assert (found["study"], found["participants"], len(found["left_out"])) == (key["study"], 6, 1)
     assert found["rates"][0]["right"] == pytest.approx(float(rows[0]["right"]), abs=1e-3)
     assert found["thresholds"][0]["value"] is None
-    assert found["says"][0].startswith("attack: 75% right is passed already at 8/255")
+    assert found["says"][0].startswith("attack: 75% correct is exceeded already at 8/255")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_folder_without_a_study(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "userstudy", "make", str(tmp_path), "--out", str(tmp_path / "page")) == 2
-    assert "holds no study" in capsys.readouterr().err
+    assert "contains no study" in capsys.readouterr().err
 
 
 def test_analyse_says_what_is_wrong_in_one_line(

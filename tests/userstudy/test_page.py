@@ -95,7 +95,7 @@ def test_a_folder_keeps_its_study(tmp_path: Path) -> None:
     page = write_page(small(), tmp_path / "a")
     before = page.read_bytes()
     assert write_page(small(), tmp_path / "a").read_bytes() == before
-    with pytest.raises(RobustPoseError, match="holds another user study"):
+    with pytest.raises(RobustPoseError, match="contains another user study"):
         write_page(small(seed=1), tmp_path / "a")
     assert page.read_bytes() == before
 

@@ -120,7 +120,7 @@ def test_stimuli_are_the_kept_pictures_of_budgets_that_8_bits_hold(tmp_path: Pat
         read_stimuli(made, store, model="liner", attack="IGSM-U-2")
     with pytest.raises(RobustPoseError, match="'IGSM-U-3'; did you mean 'IGSM-U-2'"):
         read_stimuli(made, store, model="linear", attack="IGSM-U-3")
-    with pytest.raises(RobustPoseError, match="keeps no pictures of linear: IGSM-U-2 at 2/255"):
+    with pytest.raises(RobustPoseError, match="has no images of linear: IGSM-U-2 at 2/255"):
         read_stimuli(made, Store(tmp_path / "empty"), model="linear", attack="IGSM-U-2")
 
 

@@ -1,6 +1,7 @@
-"""Alarms of a study and of one attack: models probed, and stronger attacks compared with weaker ones.
+"""Alarms of a study and of one attack: probes of models, and comparisons of stronger with weaker attacks.
 
-docs/alarms.md explains each alarm; alarms do not change scores."""
+docs/alarms.md explains each alarm. Alarms do not change scores.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -41,7 +42,7 @@ def watch_study(plan: Plan, store: Store) -> list[Watched]:
 
 
 def weaker_than(plan: Plan, store: Store, model: OpenedModel, settings: Sequence[Setting | None]) -> list[Alarm]:
-    """Compare attacks on one model, weakest first (None: clean); alarm for each that a weaker one beats."""
+    """Compare attacks on one model, weakest first (None: clean); an alarm for each with a stronger weaker one."""
     if len(settings) < 2:
         return []
     tables = [

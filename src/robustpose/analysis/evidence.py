@@ -1,4 +1,4 @@
-"""Access to the stored predictions of a plan's models, by what the models were shown; the input of findings."""
+"""The input of findings: stored predictions of a plan's models, by model and view."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

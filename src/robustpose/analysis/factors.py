@@ -1,4 +1,4 @@
-"""Scores by factor: does robustness depend on the camera, the light, the clothes or the action?
+"""Scores by factor of the rendered scene, such as camera, light, clothes and action.
 
 A categorical factor has one level per category. A numeric factor has one level per value if there are at most
 three, else terciles of the people, uneven if many share a value. Every level is scored separately, with its own n

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from robustpose.study.plan import Plan
 
 _SAMPLES_PER_JOB = 25_000
-"""Noisy copies in one job: what an interrupted run loses at most."""
+"""Number of noisy copies in one job, the most that an interrupted run loses."""
 
 
 def certify(
@@ -42,9 +42,7 @@ def certify(
     data: DataOption = "synthpose",
     sigma: Annotated[float, typer.Option(help="Standard deviation of the noise, in [0, 1] units")] = 0.25,
     n_samples: Annotated[int, typer.Option(help="Noisy copies of each person", min=1)] = 1000,
-    alpha: Annotated[
-        float, typer.Option(help="Probability that a bound of a person is wrong, all coordinates together")
-    ] = 0.001,
+    alpha: Annotated[float, typer.Option(help="Probability that any of a person's bounds is wrong")] = 0.001,
     radii: Annotated[
         str,
         typer.Option(help="L2 radii in [0, 1] units, comma-separated; default: up to what n-samples can certify"),
@@ -79,7 +77,7 @@ def certify(
     from robustpose.study.plan import metric_of, open_plan, workbench
 
     if threat != "l2":
-        raise RobustPoseError(f"--threat {threat}: not certified; median smoothing holds for l2 alone")
+        raise RobustPoseError(f"--threat {threat}: median smoothing certifies l2 only")
     study = Study(
         name="certify",
         title="Certified scores",
@@ -132,7 +130,7 @@ def certify(
 
 
 def _radii(text: str, *, most: float) -> tuple[float, ...]:
-    """Read radii, or choose five up to the largest that can be certified, a whole 1/16 apart where possible."""
+    """Read radii, or choose five up to the largest that can be certified, in multiples of 1/16 if possible."""
     if not text:
         if most <= 0:
             raise RobustPoseError("too few samples to certify any radius; raise --n-samples")
@@ -148,7 +146,7 @@ def _radii(text: str, *, most: float) -> tuple[float, ...]:
 
 
 def _cells(plan: "Plan", model: "OpenedModel", *, sigma: float, samples: int) -> "list[SampledCell]":
-    """Return the jobs of one model, in blocks of about as many passes each."""
+    """Return the jobs of one model, in blocks of similar numbers of passes."""
     from robustpose.jobs.certificate import SampledCell
     from robustpose.study.plan import blocks
 
@@ -171,5 +169,5 @@ def _cells(plan: "Plan", model: "OpenedModel", *, sigma: float, samples: int) ->
 
 
 def _plain(row: dict[str, object]) -> dict[str, object]:
-    """Write NaN as null: JSON has no NaN."""
+    """Replace NaN by None, because JSON has no NaN."""
     return {name: None if isinstance(each, float) and math.isnan(each) else each for name, each in row.items()}

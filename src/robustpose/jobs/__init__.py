@@ -1,1 +1,1 @@
-"""Jobs: what one unit of work is, how it is computed, and where its result lies."""
+"""Jobs: the unit of stored work, its computation, and the store of results."""

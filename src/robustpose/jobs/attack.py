@@ -1,4 +1,4 @@
-"""A cell: one model on one block of people, clean or under one attack."""
+"""The attack job: one model on one block of people, clean or under one attack."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -67,7 +67,7 @@ class Cell:
         return {"kind": "attack", **fields, "setting": None if self.setting is None else self.setting.fields()}
 
     def versions(self) -> dict[str, object]:
-        """The versions of what computes it."""
+        """The versions of the code that computes it."""
         return {"job attack": VERSION, **({} if self.setting is None else self.setting.versions())}
 
     @property

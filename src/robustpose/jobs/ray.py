@@ -1,9 +1,8 @@
-"""The Ray engine: the same cells as tasks of actors, on this machine or a cluster (extra `ray`).
+"""The Ray engine: jobs as tasks of Ray actors, on this machine or a cluster (extra `ray`).
 
-Each actor holds the models once and computes walks: a block of people under one attack. Ray hands a walk to
-whoever is free, and does it again when a worker dies. Results come back to the process that was started, which
-alone writes the store, so workers need no shared disk but for photos. Rendered people are rendered where they are
-used.
+Each actor has one copy of the models and computes trajectories, each a block of people under one attack. Ray
+assigns a trajectory to the next free actor, and again if a worker dies. Only the process that was started writes
+the store, so workers need no shared disk except for photos. Rendered people are rendered where they are used.
 """
 
 import os
@@ -19,7 +18,7 @@ from robustpose.jobs.results import Pictures, Stored
 from robustpose.jobs.workbench import Workbench
 
 _RETRIES = 5
-"""Of a walk whose worker died: one that kills every worker, for want of memory, must end with an error."""
+"""Retries of a trajectory whose worker died. Without a limit, one that exhausts the memory would never end."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,9 @@ class RayEngine:
     """Ray actors.
 
     address  of a running cluster, or 'auto'; empty starts one here, which ends with the study
-    workers  actors; 0 is as many as there are processors for
-    threads  of torch in each; results of other numbers of threads differ in the last bit
-    gpus     of each actor; fractions share a GPU
+    workers  number of actors; 0 is as many as the processors allow
+    threads  torch threads per actor; other numbers of threads change results in the last bit
+    gpus     GPUs per actor; with fractions, actors share a GPU
     """
 
     address: str = ""
@@ -45,10 +44,10 @@ class RayEngine:
             )
 
     def compute(
-        self, walks: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources, /
+        self, trajectories: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources, /
     ) -> Iterator[list[Computed]]:
-        """Yield what each walk computed, as they come; RobustPoseError where Ray cannot be reached."""
-        if not walks:
+        """Yield the results of each trajectory as it finishes; RobustPoseError if Ray cannot be reached."""
+        if not trajectories:
             return
         ray = _connected(self.address)
         try:
@@ -62,10 +61,11 @@ class RayEngine:
             shared = ray.put(replace(bench, device="cuda" if self.gpus else bench.device))
             actor = ray.remote(_Worker).options(**options)
             pool = ray.util.ActorPool(
-                [actor.remote(shared, threads=self.threads) for _ in range(min(count, len(walks)))]
+                [actor.remote(shared, threads=self.threads) for _ in range(min(count, len(trajectories)))]
             )
             yield from pool.map_unordered(
-                lambda worker, walk: worker.compute.remote(walk, _carried(walk, sources)), walks
+                lambda worker, trajectory: worker.compute.remote(trajectory, _carried(trajectory, sources)),
+                trajectories,
             )
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, RobustPoseError):
@@ -73,7 +73,7 @@ class RayEngine:
             raise
         except ray.exceptions.RayError as error:
             raise RobustPoseError(
-                f"ray lost its workers, {_RETRIES + 1} times at the same task (for want of memory?): "
+                f"ray workers died {_RETRIES + 1} times at the same task, possibly out of memory: "
                 f"{str(error).strip().splitlines()[0]}"
             ) from None
         finally:
@@ -82,20 +82,20 @@ class RayEngine:
 
 
 class _Worker:
-    """An actor: the models, once, and one thing to do."""
+    """An actor with one copy of the models."""
 
     def __init__(self, bench: Workbench, *, threads: int) -> None:
         torch.set_num_threads(threads)
         self.bench = bench.on(bench.device)
 
-    def compute(self, walk: Sequence[Job[Any]], sources: "_Carried") -> list[Computed]:
-        """Compute one walk."""
-        return walk[0].compute(walk, self.bench, sources)
+    def compute(self, trajectory: Sequence[Job[Any]], sources: "_Carried") -> list[Computed]:
+        """Compute one trajectory."""
+        return trajectory[0].compute(trajectory, self.bench, sources)
 
 
 @dataclass(frozen=True)
 class _Carried:
-    """The results that a job needs, by their keys, read by the process that has the store."""
+    """The results that a job needs, by key, read by the process that has the store."""
 
     results: dict[str, Stored]
     kept: dict[str, Pictures]
@@ -107,12 +107,12 @@ class _Carried:
         return result
 
     def pictures(self, job: Job[Any], /) -> Pictures:
-        """Return the pictures that a job keeps."""
+        """Return the images stored with a job."""
         return self.kept[key_of(job)]
 
 
-def _carried(walk: Sequence[Job[Any]], sources: Sources) -> _Carried:
-    needed = {key_of(job): job for job in walk[0].sources()}
+def _carried(trajectory: Sequence[Job[Any]], sources: Sources) -> _Carried:
+    needed = {key_of(job): job for job in trajectory[0].sources()}
     return _Carried(
         results={key: sources.read(job) for key, job in needed.items()},
         kept={key: sources.pictures(job) for key, job in needed.items()},

@@ -1,4 +1,4 @@
-"""Runs cells: finds those missing in the store, lets an engine compute them, and stores each result."""
+"""Runs jobs: finds those missing in the store, computes them by an engine, and stores each result."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ OnProgress = Callable[[CellProgress], None]
 
 
 class Engine(Protocol):
-    """What computes the jobs: this process, or a cluster."""
+    """Computes jobs, in this process or on a cluster."""
 
     def compute(
         self, trajectories: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources, /

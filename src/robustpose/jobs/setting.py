@@ -61,7 +61,7 @@ class Setting:
         return self.spec.numbers(targeted=self.targeted, steps=self.steps)
 
     def fields(self) -> dict[str, object]:
-        """Everything that defines it, defaults resolved: steps None and the default number are the same."""
+        """Everything that defines it, with defaults resolved: steps None equals the default number."""
         fields = asdict(self)
         del fields["steps"]
         return {**fields, "numbers": self.numbers}

@@ -182,7 +182,7 @@ _AUTOPOSE = 3
 """The version of autopose in these keys."""
 
 _CHANGES = {"mirrored": "flip", "flip": "flip test"}
-"""Changes of replayed images that had another name, or, of the flip test, none."""
+"""Older names of changes of replayed images; the flip test had none."""
 
 
 def legacy_key(job: Job[Any], version: str) -> str:

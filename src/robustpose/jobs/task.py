@@ -97,7 +97,7 @@ class TaskCell:
         return {"kind": "task", **asdict(self), "setting": setting}
 
     def versions(self) -> dict[str, object]:
-        """The versions of what computes it."""
+        """The versions of the code that computes it."""
         return {"job task": VERSION, **({} if self.setting is None else self.setting.versions())}
 
     @property
@@ -130,7 +130,7 @@ def _computed(cells: Sequence[TaskCell], bench: Workbench) -> list[tuple[TaskCel
     model = bench.tasks[first.fingerprint].module
     dataset, input_size = bench.datasets[first.data_fingerprint], input_size_of(model)
     if not isinstance(dataset, HasTaskLabels):
-        raise RobustPoseError(f"{dataset.name} has no labels of actions and parts; rendered people have")
+        raise RobustPoseError(f"{dataset.name} has no labels of actions and parts; only rendered people have them")
     rows = range(first.start, first.stop)
     batch = dataset.load(rows, input_size=input_size)
     labels = dataset.task_labels(rows, input_size=input_size, padding=PADDING)

@@ -19,7 +19,7 @@ from robustpose.jobs.workbench import Workbench, as_table, input_size_of, paddin
 from robustpose.types import Batch
 
 VERSION = 1
-"""Must be increased when showing or changing the images changes."""
+"""Must be increased when the evaluation or the change of the images changes."""
 
 MIRRORED = "mirrored"
 """The change that mirrors the perturbation. It tests how much position matters, and is not a defence."""
@@ -46,7 +46,7 @@ class Replay:
         setting = self.source.setting if isinstance(self.source, Cell) else None
         if setting is not None and not setting.round_to_8bit:
             raise RobustPoseError(
-                f"{setting.title} is under one 8-bit level: its images cannot be stored and shown again"
+                f"{setting.title} is below one 8-bit level, so its images cannot be stored and evaluated"
             )
 
     @property
@@ -80,7 +80,7 @@ class Replay:
         return {"kind": "replay", "people": self.people, "source": self.source, "change": self.change}
 
     def versions(self) -> dict[str, object]:
-        """The versions of what computes it."""
+        """The versions of the code that computes it."""
         made = {} if self.source is None else self.source.versions()
         spec = DEFENCES.get(self.change)
         defence = {} if spec is None else {f"defence {self.change}": spec.version}
@@ -88,15 +88,15 @@ class Replay:
         return {**mine, **{f"source {what}": version for what, version in made.items()}}
 
     def sources(self) -> Sequence[Job[Any]]:
-        """The job that made the pictures."""
+        """The job that made the images."""
         return () if self.source is None else (self.source,)
 
     def trajectory(self) -> dict[str, object] | None:
-        """It is alone."""
+        """None: it has no trajectory."""
         return None
 
     def compute(self, together: Sequence[Self], bench: Workbench, sources: Sources, /) -> list[Computed]:
-        """Show the pictures, and lay what the model answers beside the truth."""
+        """Evaluate the model on the images."""
         return [(self, _shown_to(self, bench, sources), None)]
 
 
@@ -124,7 +124,8 @@ def _check_same_crops(cell: Replay, bench: Workbench) -> None:
     made, shown = (padding_of(bench.model(each.model_fingerprint).module) for each in (cell.source, cell.people))
     if made != shown:
         raise RobustPoseError(
-            f"{cell.source.model}'s images are crops of the box x {made:g}, {cell.people.model} takes x {shown:g}"
+            f"the images of {cell.source.model} are crops of box x {made:g}, but {cell.people.model} takes box x "
+            f"{shown:g}"
         )
 
 
@@ -142,7 +143,7 @@ def _shown(cell: Replay, batch: Batch, sources: Sources, *, input_size: tuple[in
         return attacks.apply_universal(batch.images, learned.flip(-1) if cell.change == MIRRORED else learned)
     kept = sources.pictures(cell.source).adversarial
     if len(kept) != len(batch):
-        raise RobustPoseError(f"{cell.source.title}: {len(kept)} images are stored, {len(batch)} people are shown")
+        raise RobustPoseError(f"{cell.source.title}: {len(kept)} images are stored for {len(batch)} people")
     if kept.shape[1:3] != input_size:
         raise RobustPoseError(
             f"{cell.source.model}'s images are of size {kept.shape[1:3]}, "

@@ -80,7 +80,7 @@ class UniversalCell:
         return {"kind": "universal", **asdict(self)}
 
     def versions(self) -> dict[str, object]:
-        """The versions of what computes it."""
+        """The versions of the code that computes it."""
         objective = OBJECTIVES[self.objective]
         return {"job universal": VERSION, f"objective {self.objective}": objective.version}
 

@@ -1,4 +1,4 @@
-"""Self-check: is what a spec says of a model true? Tries the usual mistakes and says which mend helps."""
+"""Checks a model spec by trying the usual mistakes, and reports the corrections that improve the score."""
 
 from robustpose.selfcheck.check import Checked, Tried, check_spec
 from robustpose.selfcheck.variants import Variant, variants_of

@@ -1,9 +1,9 @@
-"""Scores a model under its spec and under each variant of it, and says which variant mends it.
+"""Scores a model under its spec and under variants of the spec, and reports the variants that correct it.
 
-A mend counts where its score is better by at least 3 points, and surely so: the 95% interval of the paired
-difference, people redrawn, lies above 0. The best is taken and the rest tried again on top of it. Then come the
-places of heatmap cells, which move keypoints by less than a cell: there the mean distance of the found keypoints
-decides, by at least a twentieth and as surely.
+A variant is a correction if its score is higher by at least 3 points and the 95% interval of the paired difference
+lies above 0. The best correction is adopted and the others are tried again on top of it. Variants of the places of
+heatmap cells move keypoints by less than a cell, so they are tried last and judged by the mean distance of correct
+keypoints, which must fall by at least 5%, with an interval above 0.
 """
 
 from collections.abc import Callable
@@ -30,20 +30,20 @@ _AT_ONCE = 25
 _POINTS = 3.0
 _SHARE = 5.0
 _FAR = 10.0
-"""Points under the score that the spec gives from which a model is told to be far under it."""
+"""A score is far below the expected one if it is lower by more than this many points."""
 _LOW = 50.0
-"""Percent under which two mistakes may hide each other, so that left and right are swapped beside each mend."""
+"""Below this score, in percent, two mistakes may hide each other; variants are also tried with sides swapped."""
 _ROUNDS = 3
 
 
 @dataclass(frozen=True)
 class Tried:
-    """One reading of the model.
+    """The result of one variant.
 
     score     percent
-    change    against the spec as it was when this was tried, in points
-    distance  mean distance of the keypoints that are found, in percent of the metric's radius
-    closer    by how much nearer they are than under the spec as it was, in percent of their distance
+    change    difference from the spec at that time, in points
+    distance  mean distance of correct keypoints from the truth, in percent of the metric's radius
+    closer    reduction of this distance from the spec at that time, in percent
     """
 
     variant: Variant
@@ -54,7 +54,7 @@ class Tried:
 
     @property
     def mends(self) -> bool:
-        """Whether the model is surely and clearly better read so."""
+        """Whether the variant is a significant correction."""
         if self.variant.kind == "place":
             return self.closer.value >= _SHARE and self.closer.low > 0
         return self.change.value >= _POINTS and self.change.low > 0
@@ -62,9 +62,10 @@ class Tried:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found.
+    """The result of a check.
 
-    before    the spec as it is; `after` as it is with all mends
+    before    the spec as given
+    after     the spec with all corrections
     tried     every variant of the first round
     mends     those to be made, in their order
     expected  the metric and score that the spec itself gives; None where it gives none
@@ -82,7 +83,7 @@ class Checked:
 
     @property
     def far_under(self) -> bool:
-        """Whether the model is surely far under the score that its spec gives, of the same metric."""
+        """Whether the score is significantly far below the one stated in the spec, for the same metric."""
         if self.expected is None or self.expected[0] != self.metric:
             return False
         return self.before.score.high < self.expected[1] - _FAR
@@ -102,12 +103,11 @@ def check_spec(
 ) -> Checked:
     """Check an imported model's spec on the first n people of a data set.
 
-    RobustPoseError for a model without a spec, people that cannot be read, or models and data without a common
-    keypoint.
+    RobustPoseError for a model without a spec, unreadable photos, or no keypoint shared by model and data.
     """
     if not isinstance(model.module, ImportedPose):
         raise RobustPoseError(
-            f"{model.name} has no spec: it is a model of the package, or says itself what it takes"
+            f"{model.name} has no spec file: it is a model of the package, or defines its input and output itself"
         )
     if n < 2:
         raise RobustPoseError(f"a check needs at least 2 people, got {n}")
@@ -147,7 +147,7 @@ def check_spec(
 
 
 def _with_sides(variant: Variant) -> list[Variant]:
-    """Return a variant with left and right swapped, too; of that swap itself, nothing."""
+    """Return a variant with left and right also swapped; empty for the swap itself."""
     return [
         Variant(f"{variant.name}; {each.name}", f"{variant.mend}; {each.mend}", each.card)
         for each in variants_of(variant.card)
@@ -156,7 +156,7 @@ def _with_sides(variant: Variant) -> list[Variant]:
 
 
 class _Bench:
-    """Answers of one model under many specs; every spec is asked once."""
+    """Predictions of one model under many specs, each computed once."""
 
     def __init__(
         self,
@@ -174,7 +174,7 @@ class _Bench:
         self.asked: dict[ModelSpec, Table] = {}
 
     def table(self, variant: Variant) -> Table:
-        """Return what the model says under a variant's spec."""
+        """Return the model's predictions under a variant's spec."""
         card = variant.card
         if card not in self.asked:
             self.on_progress(len(self.asked) + 1, variant.name)
@@ -194,7 +194,7 @@ class _Bench:
         return self.asked[card]
 
     def tried(self, variant: Variant, *, against: Tried | None) -> Tried:
-        """Score a variant, and its change against another."""
+        """Score a variant, and compare it with another."""
         table = self.table(variant)
         base = table if against is None else self.table(against.variant)
         closer, distance = _distances(base, table, self.metric)
@@ -210,7 +210,7 @@ class _Bench:
 def _distances(before: Table, after: Table, metric: KeypointMetric) -> tuple[Estimate, Estimate]:
     """Return by how many percent keypoints are nearer, and how far they are in percent of the metric's radius.
 
-    Over the keypoints that either finds; one that is not found counts as if it lay on the edge of the radius.
+    Over keypoints that are correct in either table; the distance of a wrong one is counted as the radius.
     """
     before, after = pair(before, after)
     shares = [_share_of_radius(table, metric) for table in (before, after)]

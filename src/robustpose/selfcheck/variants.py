@@ -1,4 +1,4 @@
-"""The mistakes that specs have, each as the spec without it: what to write instead, and the spec so mended."""
+"""Variants of a model spec, each of which corrects one of the usual mistakes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -27,11 +27,11 @@ _LATTICES = {
 
 @dataclass(frozen=True)
 class Variant:
-    """A spec with one thing changed.
+    """A spec with one change.
 
-    name  what is changed, for people
+    name  the change, for display
     mend  the lines to write into the spec
-    kind  'place' moves keypoints by less than a cell, which only distances show; 'score' by more
+    kind  'place' moves keypoints by less than a heatmap cell, which only distances show; 'score' by more
     """
 
     name: str
@@ -41,7 +41,7 @@ class Variant:
 
 
 def variants_of(card: ModelSpec) -> Iterator[Variant]:
-    """Yield the spec with each usual mistake undone."""
+    """Yield the spec with each usual mistake corrected."""
     yield from _sides(card)
     other: Literal["RGB", "BGR"] = "BGR" if card.channels == "RGB" else "RGB"
     yield Variant(f"colours as {other}", f'channels = "{other}"', replace(card, channels=other))
@@ -62,7 +62,7 @@ def _with(card: ModelSpec, **head_keys: object) -> ModelSpec:
 
 
 def _sides(card: ModelSpec) -> Iterator[Variant]:
-    """Swap left and right: every keypoint is read from its partner's channel or row."""
+    """Swap left and right: read every keypoint from its partner's channel or row."""
     order = card.skeleton.flip_order
     if order == tuple(range(len(order))):
         return
@@ -79,7 +79,7 @@ def _scalings(card: ModelSpec) -> Iterator[Variant]:
 
 
 def _lattices(card: ModelSpec) -> Iterator[Variant]:
-    """Move the cells by up to half of one."""
+    """Move the heatmap cells by up to half a cell."""
     for lattice in get_args(Lattice):
         if lattice != card.head_keys.get("lattice", "centres"):
             moved = _with(card, lattice=lattice)
@@ -87,7 +87,7 @@ def _lattices(card: ModelSpec) -> Iterator[Variant]:
 
 
 def _rows(card: ModelSpec) -> Iterator[Variant]:
-    """Read coordinates otherwise: y before x, in another unit."""
+    """Read coordinates with y before x, or in another unit."""
     swap = {"x": "y", "y": "x"}
     columns = tuple(swap.get(name, name) for name in card.head_keys["columns"])
     yield Variant("x and y swapped", f"columns = {list(columns)}", _with(card, columns=columns))

@@ -1,4 +1,4 @@
-"""Ablation of the rendered training images: models trained without one ingredient against one with all.
+"""Ablation of the rendered training images: models trained without one ingredient, compared with one with all.
 
 All models have the same architecture, recipe and seed, and are trained on the same scenes except for the omitted
 ingredient (data/synthpose/ingredients.py says which scenes are otherwise identical). All are scored on the same

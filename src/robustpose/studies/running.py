@@ -1,4 +1,4 @@
-"""Runs the jobs of studies: opens models and data, renders people, computes, writes; says who was left out."""
+"""Runs studies: opens models and data, renders people, computes jobs, writes results, reports excluded people."""
 
 import re
 from collections.abc import Mapping
@@ -113,7 +113,7 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None) -> Ran:
 
 
 def _render_people(plan: Plan, cells: list[Job[Any]]) -> None:
-    """Render the validation and training people of cells, at the input sizes of the models."""
+    """Render the validation and training people of jobs, at the input sizes of the models."""
     for size, padding in sorted(
         {(input_size_of(model.module), padding_of(model.module)) for model in plan.models}
     ):
@@ -124,7 +124,7 @@ def _render_people(plan: Plan, cells: list[Job[Any]]) -> None:
 
 
 def _people_of(dataset: PoseDataset, cells: list[Job[Any]]) -> int:
-    """Return how many people, from the start of a data set, the cells use."""
+    """Return how many people, from the start of a data set, the jobs use."""
     return max((cell.stop for cell in cells if cell.data_fingerprint == dataset.fingerprint), default=0)
 
 
@@ -151,7 +151,7 @@ def write_outputs(plan: Plan, store: Store, rows: list[Row], folder: Path) -> di
 def report_people_left_out(plan: Plan, found: list[Outcome]) -> None:
     """Print who was left out, and why."""
     for line in plan.dataset.left_out:
-        terminal.say(f"left out: {line}")
+        terminal.say(f"excluded: {line}")
     report_unreadable(tuple(dict.fromkeys(line for each in found for line in each.unreadable)), plan.n)
 
 

@@ -1,1 +1,1 @@
-"""Studies: models under attacks on data, as cells in a store; killed and run again, a study continues."""
+"""Studies: models under attacks on data, as jobs in a store. A killed study can be resumed."""

@@ -1,9 +1,9 @@
-"""What a report needs of models, stored with the study: no model is opened, and no code of one runs, for a report.
+"""Descriptions of models, stored with a study, so that a report neither opens a model nor runs its code.
 
-describe_plan(plan)                     the models of a plan as JSON
-stored_model(facts), stored_task        one of them back, as a model that cannot be run
-described_by_results                    a model of a folder whose study describes none, as older versions wrote it
-runs_code(spec)                         whether opening a model runs code that its spec names
+describe_plan(plan)                     describes the models of a plan as JSON
+stored_model(facts), stored_task        restore a described model, which cannot be run
+described_by_results                    restores a model from results of older versions, without descriptions
+runs_code(spec)                         returns whether opening a model runs code
 """
 
 import json
@@ -38,7 +38,7 @@ def _refuse(*_: object, **__: object) -> NoReturn:
 
 @dataclass(frozen=True)
 class StoredHead:
-    """What is known of a head without margins; it computes nothing. See types.DescribedHead."""
+    """The description of a head without margins, which computes nothing. See types.DescribedHead."""
 
     kind: str = ""
     loss_name: str = "the loss of its head"
@@ -48,7 +48,7 @@ class StoredHead:
 
 @dataclass(frozen=True)
 class StoredMarginHead:
-    """What is known of a head with margins; it computes nothing. See types.MarginHead."""
+    """The description of a head with margins, which computes nothing. See types.MarginHead."""
 
     kind: str
     loss_name: str
@@ -59,7 +59,7 @@ class StoredMarginHead:
 
 @dataclass(frozen=True)
 class StoredPose:
-    """What is known of a pose model that was not opened; satisfies PoseModel, but cannot be run.
+    """The description of a pose model that was not opened; satisfies PoseModel, but cannot be run.
 
     stages    how many supervised outputs it has
     imported  whether others trained it, so that its training loss is not known
@@ -80,7 +80,7 @@ class StoredPose:
 
 
 class StoredTask(nn.Module):
-    """What is known of a model of another task that was not opened: its number of classes."""
+    """The description of a model of another task that was not opened: its number of classes."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -88,12 +88,12 @@ class StoredTask(nn.Module):
 
 
 def runs_code(spec: str) -> bool:
-    """Say whether opening a model by this spec runs code that it names, or that its file holds."""
+    """Return whether opening a model by this spec runs code that the spec or its file contains."""
     return any(IMPORTERS[word].runs_code for word in spec.split(":") if word in IMPORTERS)
 
 
 def is_imported(model: PoseModel) -> bool:
-    """Say whether others trained a model, so that its training loss is not known."""
+    """Return whether a model is a third-party model, whose training loss is unknown."""
     return model.imported if isinstance(model, StoredPose) else isinstance(model, ImportedPose)
 
 
@@ -105,18 +105,18 @@ def clean_score_of(model: PoseModel) -> tuple[str, float] | None:
 
 
 def stages_of(model: PoseModel) -> int:
-    """Count a model's supervised outputs, on an empty picture."""
+    """Count a model's supervised outputs, by a pass of an empty image."""
     if isinstance(model, StoredPose):
         return model.stages
-    return len(attacks.predict(model, _empty_picture(model), ids=("none",)).stages)
+    return len(attacks.predict(model, _empty_image(model), ids=("none",)).stages)
 
 
 def classes_of(model: nn.Module) -> int:
-    """Count the classes of a model of another task, on an empty picture."""
+    """Count the classes of a model of another task, by a pass of an empty image."""
     if isinstance(model, StoredTask):
         return model.classes
     with torch.no_grad():
-        return int(model(_empty_picture(model)).shape[1])
+        return int(model(_empty_image(model)).shape[1])
 
 
 def describe_plan(plan: Plan) -> dict[str, object]:
@@ -129,7 +129,7 @@ def describe_plan(plan: Plan) -> dict[str, object]:
 
 
 def describe(model: OpenedModel) -> dict[str, object]:
-    """Return what stored_model makes a model of again, as JSON takes it."""
+    """Return a model's description as JSON values, for stored_model."""
     module, head = model.module, model.module.head
     said = StoredHead(head.kind, head.loss_name) if isinstance(head, DescribedHead) else StoredHead()
     return {
@@ -146,7 +146,7 @@ def describe(model: OpenedModel) -> dict[str, object]:
 
 
 def stored_model(facts: Mapping[str, Any]) -> OpenedModel:
-    """Make a model that cannot be run of what describe returned; KeyError or the like where it lacks."""
+    """Restore a model that cannot be run from its description; KeyError or similar if that is incomplete."""
     head = dict(facts["head"])
     height, width = facts["input_size"]
     module = StoredPose(
@@ -162,14 +162,14 @@ def stored_model(facts: Mapping[str, Any]) -> OpenedModel:
 
 
 def stored_task(facts: Mapping[str, Any]) -> OpenedTask:
-    """Make a model of another task that cannot be run of what describe_plan said of it."""
+    """Restore a model of another task that cannot be run from its description."""
     return OpenedTask(str(facts["name"]), StoredTask(int(facts["classes"])), str(facts["fingerprint"]))
 
 
 def described_by_results(folder: Path, spec: str) -> OpenedModel:
-    """Make the model of a spec that cannot be run of what the results in a folder say of it.
+    """Restore a model that cannot be run from the results in a folder.
 
-    RobustPoseError where they do not say which model it is, or keep no picture of its size.
+    RobustPoseError if the results do not identify the model, or include no images of its input size.
     """
     place = spec.rpartition("torch:")[2].rpartition("callable:")[2].rpartition("torchscript:")[2]
     found: dict[tuple[str, str], tuple[Skeleton, tuple[int, int]]] = {}
@@ -182,12 +182,12 @@ def described_by_results(folder: Path, spec: str) -> OpenedModel:
             job, size = about["job"], (int(height), int(width))
             found[job["model"], job["model_fingerprint"]] = skeleton_of(about), size
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
-            continue  # damaged, or not of one model's answers
+            continue  # damaged, or not the predictions of one model
     theirs = [each for each in found if each[0] in (spec, place, plain_name(place))]
     if len(theirs or found) != 1:
         raise RobustPoseError(
             f"{folder}: its study does not describe {spec}, and opening it would run its code; run the study "
-            "again with this version, which computes nothing twice"
+            "again with this version, which reuses the results"
         )
     ((name, fingerprint),) = theirs or found
     skeleton, size = found[name, fingerprint]
@@ -202,7 +202,7 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(each) for each in value) if isinstance(value, list) else value
 
 
-def _empty_picture(model: Any) -> Tensor:
+def _empty_image(model: Any) -> Tensor:
     height, width = input_size_of(model)
-    first = next(model.parameters(), None) if isinstance(model, nn.Module) else None  # it may lie on a GPU
+    first = next(model.parameters(), None) if isinstance(model, nn.Module) else None  # it may be on a GPU
     return torch.zeros(1, 3, height, width, device=None if first is None else first.device)

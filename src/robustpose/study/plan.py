@@ -1,4 +1,4 @@
-"""Turns a study into cells: models, data, settings and blocks of people."""
+"""Turns a study into jobs: opens its models and data, and divides its people into blocks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -194,18 +194,18 @@ def make_plan(
     if study.per_cell < 1:
         raise RobustPoseError(f"--people-per-cell must be at least 1, got {study.per_cell}")
     if len(dataset) == 0:
-        raise RobustPoseError(f"{dataset.name} holds no person")
+        raise RobustPoseError(f"{dataset.name} contains no person")
     fingerprints = [model.fingerprint for model in models]
     if len(set(fingerprints)) < len(fingerprints):
         raise RobustPoseError("the same model is named twice")
     names = [model.name for model in models]
     if len(set(names)) < len(names):
-        raise RobustPoseError(f"two models share a name, so no table could tell them apart: {', '.join(names)}")
+        raise RobustPoseError(f"model names must be unique in a study, got {', '.join(names)}")
     for model in models:
         if not any(_shared(model.module.skeleton, dataset.skeleton)):
             raise RobustPoseError(
                 f"{model.name} ({model.module.skeleton.name}) and {dataset.name} ({dataset.skeleton.name}) "
-                "share no keypoint that counts"
+                "share no counted keypoint"
             )
     if study.metric:
         _check_metric(study.metric, dataset)
@@ -240,7 +240,7 @@ def open_models(study: Study, specs: Sequence[str | OpenedModel] = ()) -> list[O
     """Open a study's models in order; `specs` may contain opened ones. RobustPoseError if one cannot be opened."""
     card = Path(study.card) if study.card else None
     if card is not None and not any(map(spec_is_for, study.models)):
-        raise RobustPoseError("a spec describes a model that others trained (onnx:PATH); none is among the models")
+        raise RobustPoseError("--spec needs a third-party model such as onnx:PATH; none of the models is one")
     return [
         open_defended(spec, card=card if spec_is_for(spec) else None) if isinstance(spec, str) else spec
         for spec in specs or study.models
@@ -258,7 +258,7 @@ def _second(study: Study, spec: str) -> PoseDataset | None:
 def _check_metric(name: str, dataset: PoseDataset) -> None:
     lacking = main_metric(name).lacks(dataset)
     if lacking:
-        raise RobustPoseError(f"--metric {name}: {dataset.name} has no {lacking}; leave it out, or take pck")
+        raise RobustPoseError(f"--metric {name}: {dataset.name} has no {lacking}; omit --metric, or use pck")
 
 
 def choose_metric(models: Sequence[OpenedModel], dataset: PoseDataset) -> str:

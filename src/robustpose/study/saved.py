@@ -1,7 +1,7 @@
-"""A study's definition, saved with its cells, so that its report can be recreated.
+"""A study's definition, saved with its results, so that its report can be recreated.
 
-Data are reopened by name, so relative paths refer to the current directory. Models are not opened: what a report
-needs of them is saved, too (described.py).
+Data are reopened by name, so relative paths refer to the current directory. Models are not opened, because their
+descriptions are saved, too (described.py).
 """
 
 import json
@@ -35,7 +35,7 @@ def save_study(study: Study, folder: Path, *, described: Mapping[str, object] | 
     described  description of its models by describe_plan
     """
     old = legacy_versions(folder)
-    folder.mkdir(parents=True, exist_ok=True)  # of a shard without work there is none yet
+    folder.mkdir(parents=True, exist_ok=True)  # a shard without work has no folder yet
     content = {**({"versions": old} if old else {}), **asdict(study), "described": described}
     write_atomically(folder / FILE, (json.dumps(content, indent=2) + "\n").encode())
 
@@ -96,7 +96,7 @@ def reopen(folder: Path) -> tuple[Plan, Store]:
         models = [stored_model(facts) for facts in described["models"]]
         tasks = [stored_task(facts) for facts in described["tasks"]]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RobustPoseError(f"{folder / FILE}: what it says of its models cannot be read ({error!r})") from None
+        raise RobustPoseError(f"{folder / FILE}: the description of its models is damaged ({error!r})") from None
     return open_plan(study, models=models, tasks=tasks), open_store(folder)
 
 
@@ -129,7 +129,7 @@ def _read(folder: Path) -> tuple[Study, tuple[str, ...], dict[str, Any] | None]:
         return study, versions, described
     except (FileNotFoundError, NotADirectoryError):
         raise RobustPoseError(
-            f"{folder} holds no study ({FILE} is missing); make one with `robustpose study`"
+            f"{folder} contains no study ({FILE} is missing); make one with `robustpose study`"
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise RobustPoseError(f"{path} is no study definition of this version ({error})") from None
+        raise RobustPoseError(f"{path} is not a study definition of this version ({error})") from None

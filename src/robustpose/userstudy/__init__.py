@@ -1,8 +1,8 @@
-"""Asking people whether they see the perturbation: a page with trials, and the analysis of their answers.
+"""User studies of perceptibility: a page with trials, and the analysis of the answers.
 
-The second version of Jain et al. 2019 (arXiv 1908.06401) asked people; its questions are not known to us. Here
-each trial is a two-alternative forced choice, which needs no criterion of the observer (Macmillan and Creelman
-2005, "Detection Theory", chapter 7), beside controls with noise of the same budget.
+The second version of Jain et al. 2019 (arXiv 1908.06401) asks people; its questions are not known to us. Here each
+trial is a two-alternative forced choice, which does not depend on the observer's criterion (Macmillan and Creelman
+2005, "Detection Theory", chapter 7). Control trials show noise of the same budget.
 """
 
 from robustpose.userstudy.analysis import Analysis, Comparison, Rate, Threshold, analyse

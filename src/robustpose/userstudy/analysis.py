@@ -1,12 +1,14 @@
-"""From answers to numbers: the share right and d' by budget, the threshold, and attack against noise.
+"""Analysis of answers: the share of correct answers and d' by budget, the threshold, and attack versus noise.
 
-Answers of one person resemble each other, so intervals redraw people where there are at least five. Percentiles of
-the redrawn are too narrow for few people; they are taken further out, as Student's t asks: the expanded percentile
-interval of Hesterberg 2015, "What Teachers Should Know About the Bootstrap", The American Statistician 69.
+Answers of one participant are correlated, so with at least five participants intervals resample participants.
+Percentile intervals are too narrow for few participants, so they are widened as Student's t requires: the expanded
+percentile interval of Hesterberg 2015, "What Teachers Should Know About the Bootstrap", The American Statistician
+69.
 
-With fewer than five, and where every answer is right or every one wrong so that redrawing changes nothing, they
-are over trials, as if independent: Wilson's for a share, redrawn binomial counts for the rest. Counts of all or
-none are redrawn with the log-linear share, (right + 0.5) / (trials + 1): with their own all redraws are the same.
+With fewer than five participants, and if all answers are correct or all wrong so that resampling changes nothing,
+intervals are over trials, assumed independent: Wilson's for a share, resampled binomial counts for the rest.
+Counts of all or none are resampled with the log-linear share, (correct + 0.5) / (trials + 1), because with their
+own share all draws would be equal.
 """
 
 import math
@@ -31,9 +33,9 @@ class Rate:
     """Answers to one kind of trial at one budget.
 
     eps           in [0, 1] units
-    right         percent, with its 95% interval low to high
-    d_prime       with the interval that the share's has
-    over          what the interval is over: 'participants' or 'trials'
+    right         percent of correct answers, with its 95% interval low to high
+    d_prime       with the interval computed from that of the share
+    over          what the interval resamples: 'participants' or 'trials'
     """
 
     kind: str
@@ -52,9 +54,9 @@ class Rate:
 
 @dataclass(frozen=True)
 class Threshold:
-    """The eps, in [0, 1] units, at which people are right 75% of the time.
+    """The eps, in [0, 1] units, at which 75% of the answers are correct.
 
-    value, low, high  inf: not reached up to the largest eps tested; 0: passed at the smallest
+    value, low, high  inf: not reached at the largest eps tested; 0: exceeded at the smallest
     tested            the smallest and the largest eps
     """
 
@@ -70,7 +72,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Attack less noise: percentage points right, the mean over the budgets that both were shown at."""
+    """Attack minus noise: correct answers in percentage points, mean over the budgets that both have."""
 
     value: float
     low: float
@@ -82,7 +84,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What a user study found; left_out says a line for each participant who takes no part."""
+    """The results of a user study; left_out has one line for each excluded participant."""
 
     study: str
     participants: int
@@ -95,7 +97,7 @@ class Analysis:
 
 @dataclass(frozen=True)
 class _Counts:
-    """Of one kind: right answers and trials (P, E) by participant and budget eps (E,)."""
+    """Correct answers and trials (P, E) of one kind, by participant and budget eps (E,)."""
 
     kind: str
     eps: Floats
@@ -105,20 +107,20 @@ class _Counts:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The same redrawn: (D, E) each."""
+    """Resampled counts, (D, E) each."""
 
     right: Floats
     trials: Floats
 
     @property
     def shares(self) -> Floats:
-        """The share right (D, E); NaN where no redrawn participant saw the budget."""
+        """The share of correct answers (D, E); NaN if no resampled participant saw the budget."""
         unseen = np.full(self.right.shape, np.nan)
         return np.asarray(np.divide(self.right, self.trials, out=unseen, where=self.trials > 0))
 
 
 def analyse(answers: Answers, *, seed: int = 0, draws: int = DRAWS) -> Analysis:
-    """Analyse a study; RobustPoseError where no participant passes the catch trials."""
+    """Analyse a study; RobustPoseError if no participant passes the catch trials."""
     people = [each for each in answers.participants if each.looks]
     left_out = tuple(_why(each) for each in answers.participants if not each.looks)
     if not people:
@@ -147,7 +149,7 @@ def analyse(answers: Answers, *, seed: int = 0, draws: int = DRAWS) -> Analysis:
 
 def _why(them: Participant) -> str:
     catch = them.catch
-    return f"participant {them.id}: {sum(catch)} of {len(catch)} catch trials right"
+    return f"participant {them.id}: {sum(catch)} of {len(catch)} catch trials correct"
 
 
 def _count(people: Sequence[Participant], kind: str) -> _Counts:
@@ -162,7 +164,7 @@ def _count(people: Sequence[Participant], kind: str) -> _Counts:
 
 
 def _redraw(counts: _Counts, weights: Floats | None, draws: int, generator: np.random.Generator) -> _Drawn:
-    """Redraw participants by weights (D, P); without, binomial counts with the share found at each budget."""
+    """Resample participants by weights (D, P), or without weights binomial counts with each budget's share."""
     if weights is not None:
         return _Drawn(right=weights @ counts.right, trials=weights @ counts.trials)
     trials, found = counts.trials.sum(axis=0), counts.right.sum(axis=0)
@@ -174,7 +176,7 @@ def _redraw(counts: _Counts, weights: Floats | None, draws: int, generator: np.r
 def _beyond_rates(
     counts: _Counts, drawn: _Drawn, over: str, draws: int, generator: np.random.Generator
 ) -> tuple[_Drawn, str]:
-    """Return what threshold and difference are drawn from: trials where redrawing people changes nothing."""
+    """Return the draws for threshold and difference: over trials if resampling participants changes nothing."""
     right, trials = counts.right.sum(axis=0), counts.trials.sum(axis=0)
     if over == "participants" and ((right == 0) | (right == trials)).all():
         return _redraw(counts, None, draws, generator), "trials"
@@ -182,9 +184,9 @@ def _beyond_rates(
 
 
 def _ends(draws: Floats, *, people: int, over: str) -> tuple[float, float]:
-    """Return a 95% interval's ends; of few people the expanded percentiles.
+    """Return the ends of a 95% interval, from expanded percentiles if over participants.
 
-    No mean of two draws is taken, so that draws of infinite value stay what they are.
+    Quantiles are not interpolated, so that infinite draws remain infinite.
     """
     tail = 0.025
     if over == "participants":
@@ -244,7 +246,7 @@ def _threshold(counts: _Counts, drawn: _Drawn, over: str) -> Threshold:
 
 
 def _reached(eps: Floats, right: Floats, trials: Floats, curve: Curve) -> float:
-    """Return the fitted eps of 75% right: inf where data or curve do not reach it, 0 where passed at once."""
+    """Return the fitted eps of 75% correct: inf if data or curve do not reach it, 0 if the smallest exceeds it."""
     if not (right >= AIM * trials)[trials > 0].any():
         return math.inf
     if curve.share(eps[-1]) < AIM:

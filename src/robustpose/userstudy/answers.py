@@ -1,4 +1,4 @@
-"""Reading answer files: what a page wrote, checked: repeated participants, other studies, contradictions."""
+"""Reads answer files, and rejects files of other studies, contradictions, and malformed content."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from robustpose.userstudy.trials import FORMAT, Kind, Side
 
 ANSWERS_FORMAT = "robustpose userstudy answers 1"
 CATCH_SHARE, CATCH_LEAST = 0.8, 3
-"""Who answers fewer than this share of the catch trials right, or fewer catch trials, is left out."""
+"""Participants with a smaller share of correct catch trials, or fewer answered catch trials, are excluded."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Answer:
     """One choice.
 
     eps          in [0, 1] units
-    reaction_ms  from the pictures' appearance
+    reaction_ms  time since the images appeared
     """
 
     trial: str
@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Participant:
-    """One person's answers; mirrored: saw every trial with its sides exchanged."""
+    """One person's answers; mirrored means that every trial was shown with left and right exchanged."""
 
     id: str
     mirrored: bool
@@ -45,18 +45,18 @@ class Participant:
 
     @property
     def catch(self) -> tuple[bool, ...]:
-        """Whether each catch trial was answered right."""
+        """Whether each catch trial was answered correctly."""
         return tuple(answer.correct for answer in self.answers if answer.kind == "catch")
 
     @property
     def looks(self) -> bool:
-        """Whether the catch trials show that the participant looked."""
+        """Whether the participant passes the catch trials."""
         return len(self.catch) >= CATCH_LEAST and sum(self.catch) >= CATCH_SHARE * len(self.catch)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """All participants of one study, with notes on what was merged."""
+    """All participants of one study, with notes on merged files."""
 
     study: str
     participants: tuple[Participant, ...]
@@ -65,7 +65,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class _File:
-    """One answer file, read: how many trials its page had."""
+    """The content of one answer file; trials is the number of trials of its page."""
 
     path: Path
     study: str
@@ -75,7 +75,7 @@ class _File:
 
 @dataclass(frozen=True)
 class _Fact:
-    """What a trial was: what is known of it apart from any answer."""
+    """The properties of a trial that do not depend on an answer."""
 
     kind: str
     eps: float
@@ -87,10 +87,10 @@ class _Fact:
 def read_answers(paths: Sequence[Path], *, page: Path | None = None) -> Answers:
     """Read answer files of one study.
 
-    page  the folder of the study's page: every answer is then checked against its trials.json
+    page  folder of the study's page; if given, every answer is checked against its trials.json
 
-    RobustPoseError for files that no page wrote, of several studies, with unknown or repeated trials, with answers
-    that contradict the trials, and for a participant whose files contradict each other.
+    RobustPoseError for files that are not answer files, belong to several studies, have unknown or repeated
+    trials, or contradict the trials or each other.
     """
     if not paths:
         raise RobustPoseError("no answer file is given")
@@ -99,8 +99,8 @@ def read_answers(paths: Sequence[Path], *, page: Path | None = None) -> Answers:
     for file in files:
         if (file.study, file.trials) != (first.study, first.trials):
             raise RobustPoseError(
-                f"{file.path} answers the study {file.study}, {first.path} the study {first.study}: "
-                "analyse one study at a time"
+                f"{file.path} answers study {file.study}, {first.path} answers study {first.study}: analyse one "
+                "study at a time"
             )
     _check_trials(files, {} if page is None else _read_key(page, first))
     participants, notes = _merged(files)
@@ -108,7 +108,7 @@ def read_answers(paths: Sequence[Path], *, page: Path | None = None) -> Answers:
 
 
 def _merged(files: Iterable[_File]) -> tuple[tuple[Participant, ...], tuple[str, ...]]:
-    """Join the files of each participant: a later download holds what an earlier one held."""
+    """Merge the files of each participant; a later download includes the answers of an earlier one."""
     found: dict[str, _File] = {}
     notes = []
     for file in files:
@@ -119,14 +119,14 @@ def _merged(files: Iterable[_File]) -> tuple[tuple[Participant, ...], tuple[str,
         before = found[them.id]
         shorter, longer = sorted((before, file), key=lambda each: len(each.participant.answers))
         if not set(shorter.participant.answers) <= set(longer.participant.answers):
-            raise RobustPoseError(f"{before.path} and {file.path} hold different answers of participant {them.id}")
+            raise RobustPoseError(f"{before.path} and {file.path} have different answers of participant {them.id}")
         found[them.id] = longer
         notes.append(f"{before.path} and {file.path} are of participant {them.id}: counted once")
     return tuple(file.participant for file in found.values()), tuple(notes)
 
 
 def _check_trials(files: Iterable[_File], facts: dict[str, _Fact]) -> None:
-    """Check each answer against its trial, known from the page's folder or from the answers read before."""
+    """Check each answer against its trial, known from the page's folder or from earlier answers."""
     known = dict(facts)
     for file in files:
         for answer in file.participant.answers:
@@ -137,13 +137,13 @@ def _check_trials(files: Iterable[_File], facts: dict[str, _Fact]) -> None:
             fact = _fact(answer, file.participant)
             if known.setdefault(answer.trial, fact) != fact:
                 raise RobustPoseError(
-                    f"{file.path}: trial {answer.trial} is not what it is "
-                    + ("in the page's trials.json" if facts else "in the files before")
+                    f"{file.path}: trial {answer.trial} contradicts "
+                    + ("the page's trials.json" if facts else "the other files")
                 )
 
 
 def _fact(answer: Answer, participant: Participant) -> _Fact:
-    """Say what a trial was, from an answer to it."""
+    """Return the properties of a trial, from an answer to it."""
     right = (answer.side == "right") == answer.correct
     unmirrored = right != participant.mirrored
     return _Fact(answer.kind, answer.eps, answer.attack, answer.person, "right" if unmirrored else "left")
@@ -153,10 +153,10 @@ def _read_key(folder: Path, first: _File) -> dict[str, _Fact]:
     path = folder / "trials.json"
     content = _read_json(path)
     if content.get("format") != FORMAT:
-        raise RobustPoseError(f"{path} is no file of `robustpose userstudy make` of this version")
+        raise RobustPoseError(f"{path} is not a file of `robustpose userstudy make` of this version")
     if content.get("study") != first.study:
         raise RobustPoseError(
-            f"{first.path} answers the study {first.study}, {folder} holds {content.get('study')}"
+            f"{first.path} answers study {first.study}, {folder} contains study {content.get('study')}"
         )
     try:
         return {
@@ -170,10 +170,10 @@ def _read_key(folder: Path, first: _File) -> dict[str, _Fact]:
 def _read_file(path: Path) -> _File:
     content = _read_json(path)
     if content.get("format") != ANSWERS_FORMAT:
-        raise RobustPoseError(f"{path} is no answer file of `robustpose userstudy` of this version")
+        raise RobustPoseError(f"{path} is not an answer file of `robustpose userstudy` of this version")
     study = _field(path, content, "study", _is_text, "a study's fingerprint")
     name = _field(path, content, "participant", _is_text, "a participant's random id")
-    trials = _field(path, content, "trials", _is_count, "how many trials the page has")
+    trials = _field(path, content, "trials", _is_count, "the page's number of trials")
     mirrored = _field(path, content, "mirrored", _is_flag, "true or false")
     rows = _field(path, content, "answers", _is_list, "a list")
     answers = tuple(_read_answer(path, number, row) for number, row in enumerate(rows, start=1))
@@ -215,11 +215,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise RobustPoseError(f"{path}: no such file") from None
     except (IsADirectoryError, NotADirectoryError):
-        raise RobustPoseError(f"{path} is no file") from None
+        raise RobustPoseError(f"{path} is not a file") from None
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        raise RobustPoseError(f"{path} is no JSON file") from None
+        raise RobustPoseError(f"{path} is not a JSON file") from None
     if not isinstance(content, dict):
-        raise RobustPoseError(f"{path} is no answer file of `robustpose userstudy` of this version")
+        raise RobustPoseError(f"{path} is not an answer file of `robustpose userstudy` of this version")
     return content
 
 

@@ -1,7 +1,7 @@
-"""Writes a user study: one page that works from a file, and trials.json, which says what each trial was.
+"""Writes a user study: one self-contained page, and trials.json, which describes the trials.
 
-Pictures lie in the page as PNG, so that what people see is what the model saw, value by value. The trials lie in
-it in base64: whoever only looks at the source does not read the answers there; whoever wants to decode them can.
+Images are embedded as PNG, so that participants see exactly the model's input. The trials are encoded in base64,
+so that a look at the source does not show the correct answers.
 """
 
 import base64
@@ -25,7 +25,7 @@ PAGE, TRIALS = "index.html", "trials.json"
 def write_page(study: UserStudy, folder: Path) -> Path:
     """Write index.html and trials.json into a folder and return the page's path.
 
-    RobustPoseError where the folder holds another user study: its answers would no longer fit its page.
+    RobustPoseError if the folder contains another user study, whose answers would no longer match its page.
     """
     _check_free(study, folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def write_page(study: UserStudy, folder: Path) -> Path:
 
 
 def key_of_trials(study: UserStudy) -> dict[str, object]:
-    """Say what each trial was, for those who analyse answers."""
+    """Return the content of trials.json."""
     return {
         "format": FORMAT,
         "study": study.fingerprint,
@@ -49,7 +49,7 @@ def key_of_trials(study: UserStudy) -> dict[str, object]:
 
 
 def render_page(study: UserStudy) -> str:
-    """Make the page: everything it needs lies in it."""
+    """Render the self-contained page."""
     height, width = study.example.clean.shape[:2]
     shown: dict[str, int] = {}
     trials = []
@@ -91,7 +91,7 @@ def _check_free(study: UserStudy, folder: Path) -> None:
     except (ValueError, KeyError, TypeError):
         theirs = None
     if theirs != study.fingerprint:
-        raise RobustPoseError(f"{folder} holds another user study ({theirs}); choose another --out")
+        raise RobustPoseError(f"{folder} contains another user study ({theirs}); choose another --out")
 
 
 def _source(name: str) -> Markup:

@@ -1,12 +1,13 @@
-"""Numbers of two-alternative forced choice: d', intervals of shares, the psychometric curve and its threshold.
+"""Statistics of two-alternative forced choice: d', intervals of shares, the psychometric curve, its threshold.
 
-d'      sqrt(2) z(share right): Macmillan and Creelman 2005, "Detection Theory: A User's Guide", chapter 7. A
-        share of 0 or 1 has no finite z; it takes the log-linear value (right + 0.5) / (trials + 1): Hautus 1995,
+d'      sqrt(2) z(share correct): Macmillan and Creelman 2005, "Detection Theory: A User's Guide", chapter 7. A
+share
+        of 0 or 1 has no finite z and is replaced by the log-linear (correct + 0.5) / (trials + 1): Hautus 1995,
         "Corrections for extreme proportions and their biasing effects on estimated values of d'", Behavior
-        Research Methods 27. Hautus corrects every share; here only those that need it, so that .76 is d' = 1.
+        Research Methods 27. Hautus corrects every share; here only extreme ones, so that .76 gives d' = 1.
 share   Wilson 1927, "Probable inference, the law of succession, and statistical inference", JASA 22.
-curve   logistic in log eps from a guess rate of 1/2, with a lapse rate of at most 0.05, without which one slip of
-        the finger at a large eps bends the whole curve: Wichmann and Hill 2001, "The psychometric function: I",
+curve   logistic in log eps with guess rate 1/2 and a lapse rate of at most 0.05. Without lapses, one accidental
+        error at a large eps would distort the curve: Wichmann and Hill 2001, "The psychometric function: I",
         Perception & Psychophysics 63.
 """
 
@@ -21,13 +22,13 @@ Floats = NDArray[np.float64]
 
 GUESS = 0.5
 AIM = 0.75
-"""The share right at the threshold: half-way from guessing to always right."""
+"""The share correct at the threshold, half-way between guessing and always correct."""
 MAX_LAPSE = 0.05
 _SLOPES = (0.3, 20.0)
 _BEYOND = 2.0
-"""How far outside the tested eps, in natural log, the curve's middle may lie."""
+"""Largest distance of the curve's middle from the tested range of eps, in natural log."""
 _STEP = 0.02
-"""Of the grid of middles, in natural log: 2% of eps."""
+"""Spacing of the grid of middles in natural log, 2% of eps."""
 _AT_ONCE = 50
 _CERTAIN = 1e-9
 
@@ -45,7 +46,7 @@ def wilson(right: float, trials: float) -> tuple[float, float]:
 
 
 def d_prime(share: float, *, trials: float) -> float:
-    """Return d' of a share right in two-alternative forced choice; NaN without trials.
+    """Return d' of a share of correct answers in two-alternative forced choice; NaN without trials.
 
     >>> round(d_prime(0.76, trials=100), 2)
     1.0
@@ -58,9 +59,11 @@ def d_prime(share: float, *, trials: float) -> float:
 
 @dataclass(frozen=True)
 class Curve:
-    """A psychometric curve: the share right by eps.
+    """A psychometric curve: the share of correct answers over eps.
 
-    middle  natural log of the eps where the logistic is 1/2; slope per unit of natural log; lapse, share of slips
+    middle  natural log of the eps at which the logistic is 1/2
+    slope   per unit of natural log
+    lapse   rate of accidental errors
     """
 
     middle: float
@@ -68,19 +71,19 @@ class Curve:
     lapse: float
 
     def share(self, eps: float) -> float:
-        """Return the share right at an eps in [0, 1] units."""
+        """Return the share of correct answers at an eps in [0, 1] units."""
         rise = 1 / (1 + np.exp(-self.slope * (np.log(eps) - self.middle)))
         return float(GUESS + (1 - GUESS - self.lapse) * rise)
 
     @property
     def threshold(self) -> float:
-        """The eps of 75% right, in [0, 1] units."""
+        """The eps at which 75% of the answers are correct, in [0, 1] units."""
         rise = (AIM - GUESS) / (1 - GUESS - self.lapse)
         return float(np.exp(self.middle + np.log(rise / (1 - rise)) / self.slope))
 
 
 def fit_curve(eps: Floats, right: Floats, trials: Floats) -> Curve:
-    """Fit by maximum likelihood to answers right (E,) of trials (E,) at budgets eps (E,) > 0.
+    """Fit by maximum likelihood to correct answers (E,) of trials (E,) at budgets eps (E,) > 0.
 
     ValueError without any trial.
     """
@@ -97,9 +100,9 @@ def fit_curve(eps: Floats, right: Floats, trials: Floats) -> Curve:
 
 
 def fit_many(eps: Floats, right: Floats, trials: Floats) -> list[Curve]:
-    """Fit to each row of answers right (D, E) of trials (D, E) the most likely curve of a grid.
+    """Fit the most likely curve of a grid to each row of correct answers (D, E) of trials (D, E).
 
-    Its steps are 2% of eps, far less than what answers can tell, and a thousand redrawn fits take a second.
+    The grid's spacing of 2% of eps is far below the precision of the answers.
     """
     x = np.log(eps)
     middles = np.arange(x.min() - _BEYOND, x.max() + _BEYOND, _STEP)
@@ -121,7 +124,7 @@ def _shares(middle: Floats, slope: Floats, lapse: Floats, x: Floats) -> Floats:
 
 
 def _loss(point: Floats, x: Floats, right: Floats, trials: Floats) -> tuple[float, Floats]:
-    """Return the negative log likelihood and its gradient by middle, log slope and lapse."""
+    """Return the negative log likelihood and its gradient with respect to middle, log slope and lapse."""
     middle, log_slope, lapse = point
     slope = np.exp(log_slope)
     rise = 1 / (1 + np.exp(-np.clip(slope * (x - middle), -50, 50)))

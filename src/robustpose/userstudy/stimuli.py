@@ -1,4 +1,4 @@
-"""What people are shown: the clean and the attacked pictures that a study kept, and noise of the same budget."""
+"""The images shown to participants: a study's stored clean and attacked images, and noise of the same budget."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _TINY = 1e-9
 
 @dataclass(frozen=True)
 class Pair:
-    """One person, before and after.
+    """The clean and the altered image of one person.
 
     eps             in [0, 1] units
     clean, altered  (H, W, 3) uint8; they differ
@@ -31,10 +31,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class Stimuli:
-    """What a study kept of one model under one attack, at every budget that 8-bit pictures can hold.
+    """A study's stored images of one model under one attack, at every budget of at least one 8-bit level.
 
     attack   the paper's name, IGSM-U-10
-    without  one line for each picture that the attack left as it was: it has no right answer
+    without  one line for each image that the attack did not change, which has no correct answer
     """
 
     model: str
@@ -45,19 +45,19 @@ class Stimuli:
 
     @property
     def budgets(self) -> tuple[float, ...]:
-        """Every eps, from the smallest."""
+        """All eps in ascending order."""
         return tuple(sorted({pair.eps for pair in self.pairs}))
 
 
 def read_stimuli(plan: Plan, store: Store, *, model: str, attack: str) -> Stimuli:
-    """Read the kept pictures of a model under an attack.
+    """Read the stored images of a model under an attack.
 
-    RobustPoseError where the study has no such model or attack, or its store holds no pictures of it.
+    RobustPoseError if the study has no such model or attack, or no stored images of it.
     """
     names = [model.name for model in plan.models]
     if model not in names:
         raise unknown_name("model of the study", model, names)
-    # Budgets of other threats are not 8-bit levels, and sign noise would be no control for them.
+    # Budgets of other threats are not 8-bit levels, and sign noise is not a control for them.
     settings = [each for each in plan.study.settings if each.threat == "linf" and each.eps * 255 >= 1 - _TINY]
     chosen = sorted((each for each in settings if each.label == attack), key=lambda each: each.eps)
     if not chosen:
@@ -80,7 +80,7 @@ def read_stimuli(plan: Plan, store: Store, *, model: str, attack: str) -> Stimul
 
 
 def sign_noise(clean: Pixels, *, eps: float, generator: np.random.Generator) -> Pixels:
-    """Add plus or minus eps, by chance, to every value of a picture (H, W, 3); clipped to 0 to 255.
+    """Add plus or minus eps at random to every value of an image (H, W, 3); clip to 0 to 255.
 
     eps in [0, 1] units, rounded down to whole levels
     """
@@ -91,13 +91,13 @@ def sign_noise(clean: Pixels, *, eps: float, generator: np.random.Generator) -> 
 
 
 def _kept(plan: Plan, store: Store, model: str, setting: Setting) -> list[Pair]:
-    """Pair the pictures of a study's first people under one setting."""
+    """Pair the images of a study's first people under one setting."""
     cell = plan.cells(plan.named(model), setting)[0]
     kept = store.pictures(cell)
     if len(kept.clean) == 0:
         raise RobustPoseError(
-            f"{store.folder} keeps no pictures of {cell.title} that this version computed; "
-            "run the study again into this folder"
+            f"{store.folder} has no images of {cell.title} computed by this version; run the study again into "
+            "this folder"
         )
     people = store.read(cell).table.ids
     return [

@@ -1,7 +1,7 @@
-"""Drawing the trials of a user study: balanced over budgets, people and sides, with controls and catch trials.
+"""Draws the trials of a user study: balanced over budgets, people and sides, with controls and catch trials.
 
-Of each kind, the budgets differ by at most one trial, and so do left and right, within a budget and in all. Two
-mirror images of the study are shown, to half of the participants each, so that no trial keeps its side.
+Within each kind, the numbers of trials of any two budgets differ by at most one, and so do those of left and
+right, in total and within a budget. Half of the participants see all trials with left and right exchanged.
 """
 
 import hashlib
@@ -21,20 +21,20 @@ Kind = Literal["attack", "noise", "catch"]
 Side = Literal["left", "right"]
 
 CATCH_EPS = 64 / 255
-"""Of the noise that nobody who looks can miss."""
+"""The budget of catch trials, whose noise is obvious."""
 SIGN_NOISE = "sign noise"
 FORMAT = "robustpose userstudy 1"
 
 
 @dataclass(frozen=True)
 class Design:
-    """How many trials of which kind.
+    """The numbers of trials, and how they are shown.
 
-    trials    attacked pictures and noise controls together; catch trials come on top
-    controls  the share of noise controls among them
-    catch     trials with noise of CATCH_EPS
-    seconds   how long the pictures of a trial are shown; 0 for as long as it takes
-    scale     screen pixels of CSS a picture's pixel
+    trials    number of attack trials and noise controls, without catch trials
+    controls  share of noise controls among them
+    catch     number of trials with noise of CATCH_EPS
+    seconds   display time of a trial; 0 for no limit
+    scale     CSS pixels per image pixel
     """
 
     trials: int = 40
@@ -59,17 +59,17 @@ class Design:
 
     @property
     def noise(self) -> int:
-        """Trials with noise of the attack's budget."""
+        """Number of trials with noise of the attack's budget."""
         return round(self.trials * self.controls)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A clean and an altered picture of one person.
+    """A clean and an altered image of one person.
 
     eps       in [0, 1] units
-    attack    what altered it: IGSM-U-10, sign noise
-    tampered  the side of the altered picture, to those who see the study unmirrored
+    attack    IGSM-U-10, or sign noise
+    tampered  side of the altered image for participants whose sides are not exchanged
     """
 
     id: str
@@ -88,7 +88,7 @@ class Trial:
         return float(np.sqrt((change**2).mean()))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what trials.json and the page say of it."""
+        """Return the trial as in trials.json and the page."""
         return {
             "trial": self.id,
             "kind": self.kind,
@@ -101,7 +101,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class UserStudy:
-    """Trials with where they came from, and an example with a glaring change on the right."""
+    """The trials, their source and design, and an example with obvious noise."""
 
     stimuli: Stimuli
     design: Design
@@ -110,7 +110,7 @@ class UserStudy:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of every trial with its pictures, and of how they are shown (16 hex digits)."""
+        """A hash of every trial with its images, and of how they are shown (16 hex digits)."""
         shown = [FORMAT, self.stimuli.model, float(self.design.seconds), self.design.scale]
         digest = hashlib.sha256(json.dumps(shown).encode())
         for trial in self.trials:
@@ -120,15 +120,15 @@ class UserStudy:
 
 
 def draw_trials(stimuli: Stimuli, design: Design) -> UserStudy:
-    """Draw a study's trials by its seed; RobustPoseError where they are fewer than the budgets."""
+    """Draw a study's trials by its seed; RobustPoseError for fewer trials than budgets."""
     attacked = design.trials - design.noise
     if not stimuli.pairs:
-        raise RobustPoseError(f"{stimuli.attack} changed none of the kept pictures of {stimuli.model}")
+        raise RobustPoseError(f"{stimuli.attack} changed none of the stored images of {stimuli.model}")
     budgets = len(stimuli.budgets)
     if attacked < budgets or (design.controls > 0 and design.noise < budgets):
         raise RobustPoseError(
-            f"{budgets} budgets need as many attacked pictures and as many controls at least; "
-            f"{design.trials} trials make {attacked} and {design.noise}: raise --trials"
+            f"{budgets} budgets need at least {budgets} attack trials and {budgets} controls, but {design.trials} "
+            f"trials give {attacked} and {design.noise}: raise --trials"
         )
     generator = np.random.default_rng(design.seed)
     drawn = [
@@ -136,7 +136,7 @@ def draw_trials(stimuli: Stimuli, design: Design) -> UserStudy:
         *_of_a_kind(stimuli, "noise", design.noise, generator),
         *_catch(stimuli, design.catch, generator),
     ]
-    order = generator.permutation(len(drawn))  # so that a trial's number says nothing of it
+    order = generator.permutation(len(drawn))  # so that a trial's number does not reveal its kind
     trials = tuple(_trial(f"t{number:03d}", *drawn[row]) for number, row in enumerate(order, start=1))
     someone = stimuli.pairs[int(generator.integers(len(stimuli.pairs)))]
     return UserStudy(
@@ -161,7 +161,7 @@ def _trial(name: str, kind: Kind, attack: str, pair: Pair, side: Side) -> Trial:
 
 
 def _of_a_kind(stimuli: Stimuli, kind: Kind, count: int, generator: np.random.Generator) -> Iterator[Drawn]:
-    """Draw trials at every budget, as many of each as of the others, or one more."""
+    """Draw trials at every budget, in equal numbers up to one."""
     budgets = stimuli.budgets
     numbers = np.full(len(budgets), count // len(budgets))
     numbers[generator.permutation(len(budgets))[: count % len(budgets)]] += 1
@@ -188,13 +188,13 @@ def _with_noise(pair: Pair, eps: float, generator: np.random.Generator) -> Pair:
 
 
 def _in_turns(pairs: list[Pair], count: int, generator: np.random.Generator) -> list[Pair]:
-    """Draw pairs so that none comes again before all have come."""
+    """Draw pairs without repetition until all have been drawn, then again."""
     rounds = -(-count // len(pairs))
     return [pairs[row] for _ in range(rounds) for row in generator.permutation(len(pairs))][:count]
 
 
 def _sides(generator: np.random.Generator) -> Iterator[Side]:
-    """Yield left and right by turns, from a side drawn by chance."""
+    """Yield left and right alternately, from a random start."""
     sides: tuple[Side, Side] = ("left", "right")
     start = int(generator.integers(2))
     while True:

@@ -153,7 +153,7 @@ def test_two_shared_joints_are_the_least(
     plans[PHOTOS] = replace(plans[PHOTOS], dataset=replace(ON_OTHERS, skeleton=few))
     opened = iter(plans.values())
     monkeypatch.setattr("robustpose.studies.validity.sides.open_plan", lambda study, **options: next(opened))
-    told = f"needs at least two keypoints that count in noise, others and all models; they share {said}"
+    told = f"needs at least two keypoints that noise, others and all models share; they share {said}"
     with pytest.raises(RobustPoseError, match=told):
         open_sides(Validity(photos="coco:x.json"))
 

@@ -15,12 +15,12 @@ from robustpose.userstudy.answers import CATCH_LEAST, CATCH_SHARE
 
 
 def criterion() -> str:
-    """Say who is left out."""
-    return f"fewer than {CATCH_SHARE:.0%} of the catch trials right, or fewer than {CATCH_LEAST} answered"
+    """Return the rule by which participants are excluded."""
+    return f"fewer than {CATCH_SHARE:.0%} of the catch trials correct, or fewer than {CATCH_LEAST} answered"
 
 
 def eps_text(eps: float, tested: tuple[float, float]) -> str:
-    """Write a threshold for people: 5.2/255, under 1/255, above 32/255."""
+    """Return a threshold as text: 5.2/255, under 1/255, above 32/255."""
     low, high = tested
     if math.isinf(eps):
         return f"above {format_eps(high)}"
@@ -28,27 +28,27 @@ def eps_text(eps: float, tested: tuple[float, float]) -> str:
 
 
 def reading(found: Analysis) -> list[str]:
-    """Say in sentences what the table does not: thresholds, and attack against noise."""
+    """State the thresholds, and the difference between attack and noise."""
     lines = []
     for each in found.thresholds:
         low, high = (eps_text(end, each.tested) for end in (each.low, each.high))
         if math.isinf(each.value):
-            what = f"75% right is not reached up to {format_eps(each.tested[1])}"
+            what = f"75% correct is not reached up to {format_eps(each.tested[1])}"
         elif each.value == 0:
-            what = f"75% right is passed already at {format_eps(each.tested[0])}"
+            what = f"75% correct is exceeded already at {format_eps(each.tested[0])}"
         else:
-            what = f"75% right at {eps_text(each.value, each.tested)}"
+            what = f"75% correct at {eps_text(each.value, each.tested)}"
         lines.append(f"{each.kind}: {what} [{low}, {high}], {_basis(each)}")
     if (versus := found.comparison) is not None:
         lines.append(
-            f"attack less noise of the same eps: {versus.value:+.1f} percentage points right "
+            f"attack minus noise of the same eps: {versus.value:+.1f} percentage points correct "
             f"[{versus.low:+.1f}, {versus.high:+.1f}], {_basis(versus)}"
         )
     return lines
 
 
 def rows_as_csv(rates: Sequence[Rate]) -> bytes:
-    """Write the table: percent and d' with three decimals, eps as 8/255."""
+    """Return the table as CSV: percent and d' with three decimals, eps as 8/255."""
     frame = pl.DataFrame([{**vars(rate), "eps": format_eps(rate.eps)} for rate in rates])
     return frame.with_columns(pl.col(pl.Float64).fill_nan(None).round(3)).write_csv(float_precision=3).encode()
 
@@ -59,7 +59,7 @@ def _basis(each: Threshold | Comparison) -> str:
 
 
 def print_trials(study: UserStudy) -> None:
-    """Print how many trials of each kind a page has."""
+    """Print the number of trials of each kind."""
     table = _table(
         f"{study.stimuli.model}, {study.stimuli.attack}, {study.stimuli.data}\nstudy {study.fingerprint}"
     )

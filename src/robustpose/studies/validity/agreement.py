@@ -1,11 +1,11 @@
-"""How far two sides agree on the order of the same models: Kendall's tau, and the pairs that each side decides.
+"""Agreement of two rankings of the same models: Kendall's tau, and the pairs of models that each side separates.
 
-Tau-b (Kendall 1945, "The treatment of ties in ranking problems") counts all pairs of models, also those that
-nobody could tell apart, so chance alone draws it towards 0, and once more where people are redrawn: of a dozen
-models that lie close, the interval leaves 1 out although the true orders are the same. So beside it stands the tau
-that one order would show: of redrawn people, with one side's models exchanged so that both sides have the same
-order. And the pairs that both sides decide: two models whose paired difference has a 95% interval without 0. Those
-that the sides decide in opposite ways are the misleading ones.
+Tau-b (Kendall 1945, "The treatment of ties in ranking problems") counts all pairs of models, including pairs that
+the data cannot separate. Sampling noise therefore biases it towards 0, and resampling people does so again: with a
+dozen close models, the interval can exclude 1 although the true rankings are equal. So the tau that is expected if
+both rankings were equal is reported, too: it is computed on resampled people after the models of one side have
+been permuted into the order of the other. A side separates two models if the 95% interval of their paired
+difference excludes 0. Pairs that the sides separate in opposite directions are misleading.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ from robustpose.metrics.table import Floats
 class Scores:
     """The scores of M models on one side.
 
-    values  (M,) NaN where undefined
-    draws   (M, D) the same of redrawn people: in each draw the same people for all models
-    people  behind them
+    values  (M,) NaN if undefined
+    draws   (M, D) on resampled people, the same for all models in each draw
+    people  number of people
     """
 
     values: Floats
@@ -35,9 +35,9 @@ class Scores:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two models that both sides tell apart, in opposite ways.
+    """Two models that both sides separate, in opposite directions.
 
-    in_photos, in_rendered  the model that is ahead in photos, and the one that is ahead on rendered people
+    in_photos, in_rendered  the better model in photos, and the better one on rendered people
     """
 
     in_photos: str
@@ -46,13 +46,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two sides agree.
+    """Agreement of two rankings.
 
-    tau        Kendall's tau-b with its 95% interval, n of models; NaN where a side ties all of them
-    one_order  the tau that these people would show if both sides had the same order: the mean and 95% of draws
-    pairs      of models with a score on both sides
-    rendered, photos, both  how many of them each side decides, and both
-    misleading  of those that both decide, the ones in opposite order
+    tau        Kendall's tau-b with its 95% interval, n models; NaN if all models are tied on one side
+    one_order  tau expected with these people if both rankings were equal: mean and 95% interval over draws
+    pairs      number of pairs of models with a score on both sides
+    rendered, photos, both  number of pairs that each side separates, and both
+    misleading  pairs that both separate, in opposite order
     """
 
     tau: Estimate
@@ -65,14 +65,14 @@ class Agreement:
 
     @property
     def agree(self) -> int:
-        """How many of the pairs that both sides decide stand in the same order on both."""
+        """Number of pairs that both sides separate in the same order."""
         return self.both - len(self.misleading)
 
 
 def tau_b(x: Floats, y: Floats) -> Floats:
-    """Return Kendall's tau-b (...) of scores (..., M) of the same models: 1 in the same order, -1 in the reverse.
+    """Return Kendall's tau-b (...) of scores (..., M) of the same models: 1 for equal order, -1 for reversed.
 
-    Models with a NaN are left out; NaN where one side ties all.
+    Models with a NaN are ignored; NaN if all models are tied on one side.
     """
     first, second = np.triu_indices(x.shape[-1], k=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -84,12 +84,11 @@ def tau_b(x: Floats, y: Floats) -> Floats:
 
 
 def one_order(rendered: Scores, photos: Scores) -> Floats:
-    """Return the tau (D,) of each draw, had the photos' models the order of the rendered people's.
+    """Return the tau (D,) of each draw if the photos' ranking equalled that of the rendered people.
 
-    The model that is best in photos takes the place of the one that is best on rendered people, and so on down;
-    each keeps its draws, and so how sure its score is. Scores of few people spread models further apart than they
-    are, so each side's are first drawn together: to the spread that is left when that of redrawing people is taken
-    off. Two models at least, none without a score.
+    The best model in photos takes the place of the best on rendered people, and so on; each keeps its own draws,
+    and thus its uncertainty. Sampling noise inflates the spread of models, so each side's scores are first shrunk
+    to the spread without it. Needs at least two models, all with scores.
     """
     rising, place = np.argsort(photos.values, kind="stable"), np.argsort(rendered.values, kind="stable")
     exchanged = np.empty_like(photos.draws)
@@ -98,7 +97,7 @@ def one_order(rendered: Scores, photos: Scores) -> Floats:
 
 
 def drawn_together(scores: Scores) -> Floats:
-    """Return draws (M, D) around scores whose spread is that of the models alone, without that of the people."""
+    """Return draws (M, D) around scores shrunk to the spread of models without sampling noise."""
     around, middle = scores.draws - scores.values[:, None], scores.values.mean()
     whole = around[:, np.isfinite(around).all(axis=0)]
     left = 1.0
@@ -108,7 +107,7 @@ def drawn_together(scores: Scores) -> Floats:
 
 
 def decided(scores: Scores) -> NDArray[np.int_]:
-    """Say of each two models (M, M) which is ahead: 1 the row's, -1 the column's, 0 where the interval holds 0."""
+    """Return for each pair (M, M) the better model: 1 the row's, -1 the column's, 0 if the interval includes 0."""
     models = len(scores.values)
     ahead = np.zeros((models, models), dtype=int)
     for a, b in zip(*np.triu_indices(models, k=1), strict=True):
@@ -118,10 +117,10 @@ def decided(scores: Scores) -> NDArray[np.int_]:
 
 
 def agreement(models: Sequence[str], rendered: Scores, photos: Scores) -> Agreement:
-    """Hold two sides' scores of the same models against each other; their draws must not depend on each other."""
+    """Compare two sides' scores of the same models; their draws must be independent."""
     known = np.isfinite(rendered.values) & np.isfinite(photos.values)
     there = [Scores(side.values[known], side.draws[known], side.people) for side in (rendered, photos)]
-    enough = min(rendered.people, photos.people) > 1  # redrawing one person says nothing of others
+    enough = min(rendered.people, photos.people) > 1  # resampling one person gives no interval
     value, models_there = tau_b(there[0].values, there[1].values), int(known.sum())
     draws = tau_b(there[0].draws.T, there[1].draws.T)
     alike = one_order(*there) if enough and models_there > 1 else draws[:0]

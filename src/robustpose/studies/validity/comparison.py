@@ -1,4 +1,4 @@
-"""Sets the two sides of the validity study beside each other: a pure function of their stored cells."""
+"""Compares the two sides of the validity study, from their stored jobs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from robustpose.studies.validity.sides import METRIC, PHOTOS, RENDERED, shared_j
 from robustpose.study.plan import Plan
 
 Measured = tuple[str, Setting | None]
-"""What is scored: 'clean' without a setting; 'attacked' or 'relative' under one."""
+"""A measure and its setting: 'clean' without one; 'attacked' or 'relative' under one."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """How far the sides agree on one score: under a setting (None: clean), of a part of the body or 'all'."""
+    """The agreement on one score: under a setting (None: clean), of a body part or 'all'."""
 
     measure: str
     setting: Setting | None
@@ -36,17 +36,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The two sides beside each other.
+    """The comparison of the two sides.
 
-    models    their names, in the study's order
-    parts   of the body that all share, from the rendered people's skeleton
-    joints  how many keypoints they are
-    metric  of all scores
-    people  how many of each side: {'rendered' | 'photos': number}
-    data    their names
-    rows    every score: {side: {(measure, setting, part): a row a model}}
-    lines   how far the sides agree on each
-    offsets  where clean keypoints lie
+    models   names, in the study's order
+    parts    body parts that all share, named as in the rendered people's skeleton
+    joints   number of shared keypoints
+    people   number of people: {'rendered' | 'photos': number}
+    data     names of the data sets, by side
+    rows     every score: {side: {(measure, setting, part): one row for each model}}
+    lines    the agreement on each score
+    offsets  offsets of clean keypoints
     """
 
     models: tuple[str, ...]
@@ -61,12 +60,12 @@ class Comparison:
     offsets: tuple[Offset, ...]
 
     def line(self, measure: str, setting: Setting | None, part: str = ALL) -> Line:
-        """Look up how far the sides agree on one score."""
+        """Look up the agreement on one score."""
         asked = (measure, setting, part)
         return next(each for each in self.lines if (each.measure, each.setting, each.part) == asked)
 
     def misleading(self) -> list[tuple[Pair, list[Line]]]:
-        """Gather the pairs that the sides decide in opposite ways, with the scores by which; most first."""
+        """Return the misleading pairs with their scores, those with most scores first."""
         gathered: dict[Pair, list[Line]] = {}
         for line in self.lines:
             for pair in line.found.misleading if line.part == ALL else ():
@@ -76,7 +75,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Side:
-    """One side's tables over the shared keypoints, of the people that all models saw, model by model."""
+    """One side's tables by model, over the shared keypoints and the people with results of all models."""
 
     plan: Plan
     tables: Mapping[Setting | None, tuple[Table, ...]]
@@ -88,7 +87,7 @@ class _Side:
 
 
 def compare(sides: Mapping[str, Plan], stores: Mapping[str, Store]) -> Comparison:
-    """Set the sides beside each other; RobustPoseError where a cell is missing or no photo could be read."""
+    """Compare the sides; RobustPoseError if a job is missing or no photo could be read."""
     joints = shared_joints(sides)
     first = sides[RENDERED]
     models = tuple(model.name for model in first.models)
@@ -98,8 +97,8 @@ def compare(sides: Mapping[str, Plan], stores: Mapping[str, Store]) -> Compariso
         if any(first.dataset.skeleton.keypoints[row] in joints for row in rows)
     )
     read = {name: _read(plan, stores[name], joints) for name, plan in sides.items()}
-    # The photos' draws are paired with the rendered people's in another order, so that they are independent, and
-    # each side's intervals are still those of its own results.csv.
+    # Reversing the photos' draws makes them independent of the rendered people's, while each side's intervals
+    # remain those of its own results.csv.
     read[PHOTOS] = _Side(read[PHOTOS].plan, read[PHOTOS].tables, read[PHOTOS].weights[::-1])
     scores = {name: _scores(side, (ALL, *parts)) for name, side in read.items()}
     return Comparison(
@@ -164,7 +163,7 @@ def _scores(side: _Side, parts: Sequence[str]) -> dict[tuple[str, Setting | None
 
 
 def _percent(table: Table, weights: Floats) -> dict[str, Floats]:
-    """Score a table (1 + D,): as it is, then of each draw."""
+    """Score a table (1 + D,): its value, then each draw."""
     hits = main_metric(METRIC).hits(table)
     value = percentages(*totals(hits), table.skeleton)
     draws = percentages(*weighted_totals(hits, weights), table.skeleton)
@@ -199,7 +198,7 @@ def _rows(
 
 
 def _people(table: Table) -> dict[str, int]:
-    """Count who has a keypoint that counts: at all, and of each part."""
+    """Count the people with a counted keypoint: in total, and for each part."""
     counts = table.visible & np.asarray(table.skeleton.counted)
     parts = {part: int(counts[:, list(rows)].any(axis=1).sum()) for part, rows in table.skeleton.groups.items()}
     return {ALL: int(counts.any(axis=1).sum()), **parts}
@@ -229,7 +228,7 @@ def _offsets(
 
 
 def write_comparison(found: Comparison, folder: Path) -> None:
-    """Write validity.csv (every score), agreement.csv (how far orders agree) and offsets.csv, each in one act."""
+    """Write validity.csv (all scores), agreement.csv (agreement of rankings) and offsets.csv, each atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [row for side in found.rows.values() for each in side.values() for row in each]
     write_results(rows, folder / "validity.csv")

@@ -1,8 +1,8 @@
-"""Where a model's clean keypoints lie off the truth, by body part, on both sides.
+"""Offsets of a model's clean keypoints from the truth, by body part, on both sides.
 
-A model that is trained to other labels than a data set's is off in one direction, however good it is: its hips lie
-lower, or further apart. Medians, for a limb taken for another is not a matter of labels; how many keypoints are
-found says that.
+A model trained with other label conventions than the data's has a consistent offset even if it is accurate: its
+hips lie lower, or further apart. Medians are used because confused limbs are not a matter of labels; the share of
+correct keypoints shows those.
 """
 
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ Way = Literal["found", "error", "down", "outward"]
 
 FOUND: Way = "found"
 WAYS: tuple[Way, ...] = ("error", "down", "outward")
-"""The ways that are medians of distances."""
+"""The kinds of offset that are medians of distances."""
 
 _TOO_CLOSE = 0.05
-"""Of the box side: left and right closer than that, as from the side, have no direction from one to the other."""
+"""Left and right closer than this fraction of the box side, as in side views, define no outward direction."""
 
 
 @dataclass(frozen=True)
 class Offset:
-    """How a model's clean keypoints of a body part lie, left and right together.
+    """An offset of a model's clean keypoints of a body part, left and right together.
 
-    way       'found', the score in %; and medians in % of the box side: 'error', the distance; 'down' in the
-              picture; 'outward', from the other side's keypoint away
-    rendered, photos  on each side, n of people
+    way       'found', the score in %; or a median in % of the box side: 'error', the distance; 'down' in the
+              image; 'outward', away from the opposite keypoint
+    rendered, photos  on each side, with n people
     change    rendered - photos
     """
 
@@ -44,7 +44,7 @@ class Offset:
 
 @dataclass(frozen=True)
 class Sampled:
-    """A number of the people as they are, and of each of D draws; n people."""
+    """A statistic of n people and its D bootstrap draws."""
 
     value: float
     draws: Floats
@@ -52,12 +52,12 @@ class Sampled:
 
     @property
     def estimate(self) -> Estimate:
-        """The number with its interval."""
+        """The value with its interval."""
         return from_draws(np.float64(self.value), self.draws, self.n)  # type: ignore[arg-type]
 
 
 def offset(model: str, part: str, way: Way, *, rendered: Sampled, photos: Sampled) -> Offset:
-    """Hold a model's numbers on both sides against each other; their draws must not depend on each other."""
+    """Compare a model's statistic on both sides; the draws must be independent."""
     change = Sampled(
         rendered.value - photos.value, rendered.draws - photos.draws, min(rendered.n, photos.n)
     ).estimate
@@ -65,7 +65,7 @@ def offset(model: str, part: str, way: Way, *, rendered: Sampled, photos: Sample
 
 
 def distances(table: Table, way: Way) -> Floats:
-    """Measure how far off each keypoint lies (N, K), in % of the box side; NaN where it does not count."""
+    """Return each keypoint's offset (N, K) in % of the box side; NaN where it is not counted."""
     off = (table.predicted - table.keypoints) / table.box_side[:, None, None]
     if way == "error":
         found = np.linalg.norm(off, axis=2)
@@ -78,9 +78,9 @@ def distances(table: Table, way: Way) -> Floats:
 
 
 def medians(distances: Floats, weights: Floats) -> Sampled:
-    """Return the median of distances (N, k), and of each draw with people weights (D, N) times.
+    """Return the lower median of distances (N, k), and of each draw with people weights (D, N) times.
 
-    The lower one of two middles. Draws in which nobody counts are NaN.
+    Draws without counted keypoints are NaN.
     """
     person, column = np.nonzero(np.isfinite(distances))
     values = distances[person, column]
@@ -92,7 +92,7 @@ def medians(distances: Floats, weights: Floats) -> Sampled:
 
 
 def _weighted(values: Floats, weights: Floats) -> Floats:
-    """Return medians (D,) of rising values (L,), each counted weights (D, L) times."""
+    """Return medians (D,) of sorted values (L,), each counted weights (D, L) times."""
     if len(values) == 0:
         return np.full(len(weights), np.nan)
     below = weights.cumsum(axis=1)
@@ -101,7 +101,7 @@ def _weighted(values: Floats, weights: Floats) -> Floats:
 
 
 def _outward(table: Table) -> Floats:
-    """Return unit vectors (N, K, 2) from the other side's true keypoint to each; NaN where there is none."""
+    """Return unit vectors (N, K, 2) from the opposite true keypoint to each; NaN where undefined."""
     partner = np.array(table.skeleton.flip_order)
     apart = table.keypoints - table.keypoints[:, partner]
     length = np.linalg.norm(apart, axis=2, keepdims=True)

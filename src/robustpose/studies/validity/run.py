@@ -1,4 +1,4 @@
-"""How the validity study is run: both sides are computed, compared, written and printed."""
+"""Runs the validity study: computes and compares both sides, writes and prints the results."""
 
 import math
 from pathlib import Path
@@ -23,7 +23,7 @@ _WORDS = ("score", "attack", "eps", "tau", "tau if equal")
 
 
 def run_validity(study: Validity, folder: Path, options: ComputedOptions) -> None:
-    """Compute the missing cells of both sides, each in its folder; write and print how their rankings agree."""
+    """Compute the missing jobs of both sides, each in its folder; write and print how the rankings agree."""
     how, sides = how_of(options), open_sides(study)
     ran = {side: run_plan(plan, folder / side, how=how) for side, plan in sides.items()}
     if not all(each.rows for each in ran.values()):

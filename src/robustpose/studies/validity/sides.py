@@ -1,7 +1,7 @@
 """The same attacks on third-party models, on rendered people and on photos: do the rankings agree?
 
-Each side is the real study in its own folder, so its cells can be computed on any machine with
-`robustpose study real`; comparison.py compares the two sides.
+Each side is a `real` study in its own folder, so it can be computed on any machine by `robustpose study real`;
+comparison.py compares the two sides.
 """
 
 from collections.abc import Mapping
@@ -20,17 +20,17 @@ RENDERED, PHOTOS = "rendered", "photos"
 """The two sides, and the folders of their results."""
 
 METRIC = "pck"
-"""Of both sides: photos of COCO have no head sizes, and a score by another rule is no score to be compared."""
+"""The metric of both sides. PCKh is not defined on COCO, which has no head sizes."""
 
 
 @dataclass(frozen=True)
 class Validity:
-    """The study: models that others trained, on rendered people and on people in photos.
+    """The study: third-party models, on rendered people and on people in photos.
 
     photos         a data set of people in photos, 'coco:PATH'
-    n              people of each side, from the first; all of a side that has fewer; None: all
-    images         the photo folder, where it is not beside the annotations
-    min_keypoints, min_box  who of the photos takes part: labelled keypoints, longer side in photo pixels
+    n              number of people of each side, from the start; None: all
+    images         photo folder, if the photos are not next to the annotations
+    min_keypoints, min_box  people in photos: minimum number of labelled keypoints, longer side in photo pixels
     """
 
     name: str = "validity"
@@ -49,7 +49,7 @@ class Validity:
 
 
 def asked(options: ComputedOptions) -> Validity:
-    """Return the study with what the options say."""
+    """Return the study with the options applied."""
     named = Validity()
     return replace(
         named,
@@ -67,9 +67,9 @@ def asked(options: ComputedOptions) -> Validity:
 
 
 def studies_of(study: Validity) -> dict[str, Study]:
-    """Return the two sides: what `robustpose study real` makes of the same options, for each side's data.
+    """Return the two sides: the study `real` with the same options, on each side's data.
 
-    RobustPoseError for fewer than two models, and for photos that are none.
+    RobustPoseError for fewer than two models, and for rendered people in place of photos.
     """
     if not study.photos:
         raise RobustPoseError(f"study {study.name} needs photos: name them with --data, such as coco:PATH")
@@ -104,7 +104,7 @@ def studies_of(study: Validity) -> dict[str, Study]:
 def open_sides(study: Validity) -> dict[str, Plan]:
     """Open both sides with the same models: {'rendered' | 'photos': plan}.
 
-    RobustPoseError for fewer than two keypoints that all share, and for what a plan refuses.
+    RobustPoseError for fewer than two keypoints that all share, and as open_plan.
     """
     studies = studies_of(study)
     rendered = open_plan(studies[RENDERED])
@@ -112,14 +112,14 @@ def open_sides(study: Validity) -> dict[str, Plan]:
     sides = {RENDERED: rendered, PHOTOS: photos}
     if len(shared := shared_joints(sides)) < 2:
         raise RobustPoseError(
-            f"study {study.name} needs at least two keypoints that count in {rendered.dataset.name}, "
-            f"{photos.dataset.name} and all models; they share {', '.join(sorted(shared)) or 'none'}"
+            f"study {study.name} needs at least two keypoints that {rendered.dataset.name}, {photos.dataset.name} "
+            f"and all models share; they share {', '.join(sorted(shared)) or 'none'}"
         )
     return sides
 
 
 def shared_joints(sides: Mapping[str, Plan]) -> frozenset[str]:
-    """Return the keypoints that both sides and all models have, less those that any of them leaves out."""
+    """Return the keypoints that both sides and all models have, without those that any of them does not count."""
     skeletons = [plan.dataset.skeleton for plan in sides.values()]
     skeletons += [model.module.skeleton for plan in sides.values() for model in plan.models]
     left_out = {name for skeleton in skeletons for name in skeleton.uncounted}

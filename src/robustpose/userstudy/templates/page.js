@@ -4,7 +4,7 @@
   const material = JSON.parse(atob(byId("material").textContent));
   const pictures = JSON.parse(byId("pictures").textContent);
   const place = "robustpose-userstudy-" + material.study;
-  const PAUSE_MS = 400; // between trials, so that no change from one to the next is seen as a flicker
+  const PAUSE_MS = 400; // between trials, so that the change of images does not look like flicker
   const SCREENS = ["start", "question", "end"];
   let session = null;
   let open = null; // the trial that waits for an answer
@@ -39,7 +39,7 @@
     window.scrollTo(0, 0);
   }
 
-  // Sets the size of every picture, in CSS pixels that make whole screen pixels; returns the zoom.
+  // Sets the size of every image in CSS pixels that are whole screen pixels; returns the zoom.
   function fit() {
     const ratio = window.devicePixelRatio || 1;
     const wide = (document.documentElement.clientWidth - 48) / 2;
@@ -67,7 +67,7 @@
     const asked = { trial, mirrored, zoom, since: performance.now(), timer: null };
     byId("pair").classList.remove("away");
     open = asked;
-    requestAnimationFrame((now) => { asked.since = now; }); // when they appear
+    requestAnimationFrame((now) => { asked.since = now; }); // when the images appear
     if (material.seconds > 0) {
       open.timer = setTimeout(() => byId("pair").classList.add("away"), 1000 * material.seconds);
     }
@@ -137,7 +137,7 @@
   }
   for (const side of ["left", "right"]) {
     byId(side).addEventListener("click", (event) => {
-      if (event.detail > 0) byId(side).blur(); // a frame around the side of the last click would draw the eye
+      if (event.detail > 0) byId(side).blur(); // a focus frame on the last chosen side would be a distraction
       choose(side);
     });
   }

@@ -1,5 +1,5 @@
 "use strict";
-// What a user study's page decides, without the page: order, sides, sizes, answers. No function here touches it.
+// The logic of a user study's page: order, sides, sizes, answers. No function here accesses the page.
 
 const ANSWERS_FORMAT = "robustpose userstudy answers 1";
 
@@ -23,7 +23,7 @@ function newParticipant(bytes) {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// The order in which a participant meets the trials: the same again after a reload.
+// The order of a participant's trials; the same after a reload.
 function orderFor(participant, count) {
   const next = randomNumbers(hash32("order " + participant));
   const order = Array.from({ length: count }, (_, i) => i);
@@ -34,7 +34,7 @@ function orderFor(participant, count) {
   return order;
 }
 
-// Half of the participants see every trial with its sides exchanged.
+// Half of the participants see every trial with left and right exchanged.
 function isMirrored(participant) {
   return randomNumbers(hash32("sides " + participant))() < 0.5;
 }
@@ -47,7 +47,7 @@ function isCorrect(trial, mirrored, side) {
   return (side === trial.tampered) !== mirrored;
 }
 
-// Each picture pixel takes a whole number of screen pixels: as many as asked for, or as fit into the room (CSS pixels).
+// Screen pixels per image pixel, a whole number: as requested, or as many as fit into the room (CSS pixels).
 function zoomFor(pixels, scale, ratio, room) {
   const asked = Math.round(scale * ratio);
   return Math.max(1, Math.min(asked, Math.floor((room * ratio) / pixels)));
@@ -67,7 +67,7 @@ function answerOf(trial, mirrored, side, milliseconds, zoom) {
   };
 }
 
-// The first trial in a participant's order that has no answer; -1 where all have one.
+// The first trial in a participant's order without an answer; -1 if there is none.
 function nextTrial(order, trials, answers) {
   const answered = new Set(answers.map((answer) => answer.trial));
   const found = order.find((row) => !answered.has(trials[row].trial));
@@ -87,7 +87,7 @@ function answersFile(material, session, screen) {
   };
 }
 
-// What was kept before a reload; null where it is nothing, damaged or of another study.
+// The session stored before a reload; null if it is missing, damaged or of another study.
 function restored(text, material) {
   try {
     const session = JSON.parse(text);
