@@ -47,7 +47,7 @@ def test_certified_scores_fall_with_the_radius_and_resume(
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--threat", "linf"), "--threat linf: not certified; median smoothing holds for l2 alone"),
+        (("--threat", "linf"), "--threat linf: median smoothing certifies l2 only"),
         (("--sigma", "0"), "sigma must be > 0, in [0, 1] units, got 0"),
         (
             ("--radii", "0.1,9"),

@@ -67,9 +67,9 @@ class Checked:
     before    the spec as given
     after     the spec with all corrections
     tried     every variant of the first round
-    mends     those to be made, in their order
-    expected  the metric and score that the spec itself gives; None where it gives none
-    useless   alarms about the predictions with all mends: nothing right, or not better than chance
+    mends     the corrections, in order
+    expected  metric and score stated in the spec; None if there are none
+    useless   alarms about the predictions with all corrections: none correct, or not better than chance
     """
 
     metric: str
@@ -90,7 +90,7 @@ class Checked:
 
     @property
     def fine(self) -> bool:
-        """Whether nothing was found."""
+        """Whether no mistake was found."""
         return not (self.mends or self.far_under or self.useless)
 
 

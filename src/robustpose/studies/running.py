@@ -30,8 +30,8 @@ from robustpose.types import PoseDataset
 class How:
     """How to compute a study.
 
-    reuse  whether to accept cells in the folder that other versions of the code or of torch computed
-    force  whether to write over the tables and pages of another study in the folder
+    reuse  whether to accept results in the folder that other versions of the code or of torch computed
+    force  whether to overwrite the tables and pages of another study in the folder
     """
 
     engine: Engine = field(default_factory=LocalEngine)

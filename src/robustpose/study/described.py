@@ -61,9 +61,9 @@ class StoredMarginHead:
 class StoredPose:
     """The description of a pose model that was not opened; satisfies PoseModel, but cannot be run.
 
-    stages    how many supervised outputs it has
-    imported  whether others trained it, so that its training loss is not known
-    clean_score  the metric and the clean score that its spec states; None without
+    stages    number of supervised outputs
+    imported  whether it is a third-party model, whose training loss is unknown
+    clean_score  metric and clean score stated in its spec; None if there are none
     """
 
     skeleton: Skeleton
