@@ -208,7 +208,7 @@ class _Bench:
 
 
 def _distances(before: Table, after: Table, metric: KeypointMetric) -> tuple[Estimate, Estimate]:
-    """Return by how many percent keypoints are nearer, and how far they are in percent of the metric's radius.
+    """Return the reduction of the mean distance in percent, and the distance in percent of the metric's radius.
 
     Over keypoints that are correct in either table; the distance of a wrong one is counted as the radius.
     """
@@ -229,7 +229,7 @@ def _distances(before: Table, after: Table, metric: KeypointMetric) -> tuple[Est
 
 
 def _share_of_radius(table: Table, metric: KeypointMetric) -> Floats:
-    """Return each keypoint's distance from its truth (N, K) in radii; NaN where it does not count."""
+    """Return each keypoint's distance from the truth (N, K) in radii; NaN where it is not counted."""
     counts = np.isfinite(metric.hits(table))
     distance = np.linalg.norm(table.predicted - table.keypoints, axis=2)
     return np.where(counts, distance / radius_of(metric, table), np.nan)
