@@ -101,7 +101,7 @@ def test_a_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert "spec.toml: lacks factor (a number > 0)" in capsys.readouterr().err
     (tmp_path / "spec.toml").write_text(SPEC + "lattice = 'ends'")
     assert run(monkeypatch, *attack) == 2
-    assert "lattice is for head = 'heatmap', this spec says 'scaled'" in capsys.readouterr().err
+    assert "lattice is for head = 'heatmap' or 'simcc', this spec says 'scaled'" in capsys.readouterr().err
 
 
 IMPORTER = '''
@@ -170,7 +170,7 @@ def test_an_importer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     )
 
     monkeypatch.setitem(IMPORTERS, "mine", module_of(IMPORTER.replace("VERSION", "2"), tmp_path).SPEC)
-    assert run(monkeypatch, *attack, "--out", "first") == 0
+    assert run(monkeypatch, *attack, "--out", "second") == 0
     assert not set(json.loads(capsys.readouterr().out)["cells"]) & set(first["cells"])
     assert run(monkeypatch, "attack", "--model", "mine") == 2
     assert "mine needs to be told what to open: mine:FILE" in capsys.readouterr().err

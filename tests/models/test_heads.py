@@ -211,6 +211,19 @@ def test_classes_come_within_half_a_bin(points: list[tuple[float, float]], split
     assert (scores <= 1).all()
 
 
+def test_classes_at_corners_by_hand() -> None:
+    """Bin b lies at b / split; in the mirror image of a width of 14 a keypoint at x is at 13 - x."""
+    head = SimCCHead(input_size=(10, 14), split=2.0, sigma=1.5, lattice="corners")
+    keypoints = torch.tensor([[[6.5, 4.0], [0.0, 9.5]]], dtype=torch.float64)
+    raw = head.encode(keypoints)
+    assert [int(axis.argmax()) for axis in (raw[0, 0, :28], raw[0, 0, 28:])] == [13, 8]
+    assert torch.equal(head.decode(raw)[0], keypoints)
+    mirrored, _ = head.decode(head.mirrored(raw, (1, 0)))
+    assert mirrored.tolist() == [[[13.0, 9.5], [6.5, 4.0]]]
+    wrong = head.margins(keypoints, torch.full((1, 2), 1.0, dtype=torch.float64))(raw, torch.tensor([0]))
+    assert (wrong < 0).all()
+
+
 def test_class_loss_in_closed_form() -> None:
     """Sum over bins of p log(p / q), for x and for y, where a keypoint is visible; divided by all."""
     generator = np.random.default_rng(0)

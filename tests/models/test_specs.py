@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from robustpose.errors import RobustPoseError
+from robustpose.models.heads import HEADS, SimCCHead
 from robustpose.models.importers.onnx.ops import OPERATORS
 from robustpose.models.specs import ModelSpec, find_spec, read_spec, shipped_specs
 from robustpose.skeletons import AIC_14, COCO_17
@@ -66,14 +67,17 @@ def test_the_specs_of_the_page_on_your_model(tmp_path: Path) -> None:
         path = tmp_path / f"{place}.toml"
         path.write_text(block.split("```")[0])
         cards.append(read_spec(path))
-    assert [card.format for card in cards] == ["onnx", "callable"]
-    assert (cards[0].layout, cards[0].head_keys["lattice"], cards[1].layout, cards[1].stages) == (
-        "NCHW",
-        "corners",
-        "NHWC",
-        ("output",),
-    )
-    assert cards[1].clean_score == ("PCK@0.1", 79.5)
+    assert [(card.format, card.head) for card in cards] == [
+        ("onnx", "heatmap"),
+        ("onnx", "simcc"),
+        ("callable", "coordinates"),
+    ]
+    assert (cards[0].layout, cards[0].head_keys["lattice"]) == ("NCHW", "corners")
+    assert (cards[2].layout, cards[2].stages) == ("NHWC", ("output",))
+    simcc = HEADS["simcc"].make(cards[1].output_spec)
+    assert isinstance(simcc, SimCCHead)
+    assert (simcc.bins, simcc.lattice) == ((512, 384), "corners")
+    assert cards[2].clean_score == ("PCK@0.1", 79.5)
     assert cards[0].clean_score is None
 
 
@@ -155,7 +159,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("unit", '"0..1"', "unit is for head = 'coordinates', this spec says 'heatmap'"),
     ("head", '"coordinates"', "lacks unit"),
     ("head", '"centre"', "stages must name 4 tensors for head = 'centre' (heatmaps, offsets, regression, centre)"),
-    ("head", '"offsets"', "sigma is for head = 'heatmap' or 'centre', this spec says 'offsets'"),
+    ("head", '"offsets"', "sigma is for head = 'heatmap' or 'centre' or 'simcc', this spec says 'offsets'"),
 ]
 
 

@@ -249,12 +249,12 @@ def _importers() -> "dict[str, ImporterSpec]":
 
 
 def _heads_with(key: str) -> list[str]:
-    """Name the heads that take a key; `select` is for those that read every tensor as an output of its own."""
-    return [name for name, head in HEADS.items() if (not head.parts if key == "select" else key in head.keys)]
+    """Return the names of the heads that take a key."""
+    return [name for name, head in HEADS.items() if (head.takes_select if key == "select" else key in head.keys)]
 
 
 def _known_keys(head: object) -> dict[str, Key]:
     """Return all keys; where heads share one, as the head that is named takes it."""
-    of_heads = {key: check for format in HEADS.values() for key, check in format.keys.items()}
+    of_heads = {key: check for format in reversed(HEADS.values()) for key, check in format.keys.items()}
     own = HEADS[head].keys if isinstance(head, str) and head in HEADS else {}
     return {**_KEYS, "format": one_of(*_importers()), "head": one_of(*HEADS), **of_heads, **own}

@@ -42,7 +42,8 @@ class Variant:
 
 def variants_of(card: ModelSpec) -> Iterator[Variant]:
     """Yield the spec with each usual mistake corrected."""
-    yield from _sides(card)
+    if HEADS[card.head].takes_select:
+        yield from _sides(card)
     other: Literal["RGB", "BGR"] = "BGR" if card.channels == "RGB" else "RGB"
     yield Variant(f"colours as {other}", f'channels = "{other}"', replace(card, channels=other))
     if card.format != "callable":
@@ -79,9 +80,10 @@ def _scalings(card: ModelSpec) -> Iterator[Variant]:
 
 
 def _lattices(card: ModelSpec) -> Iterator[Variant]:
-    """Move the heatmap cells by up to half a cell."""
+    """Move the cells by up to half a cell."""
+    _, allowed = HEADS[card.head].keys["lattice"]
     for lattice in get_args(Lattice):
-        if lattice != card.head_keys.get("lattice", "centres"):
+        if allowed(lattice) and lattice != card.head_keys.get("lattice", "centres"):
             moved = _with(card, lattice=lattice)
             yield Variant(_LATTICES[lattice], f'lattice = "{lattice}"', moved, kind="place")
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from robustpose.errors import RobustPoseError
-from robustpose.models.heads import CentreHead, CoordinateHead, HeatmapHead, OffsetHead
+from robustpose.models.heads import CentreHead, CoordinateHead, HeatmapHead, OffsetHead, SimCCHead
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.importers.tflite import load_tflite
 from robustpose.types import PoseModel
@@ -293,3 +293,88 @@ def test_a_logit_becomes_a_score(tmp_path: Path) -> None:
     card = POINTS.replace('["x", "y"]', '["x", "y", "logit"]')
     output = opened(tmp_path, points(np.array([[3.0, 4.0, 0.0, 0.5, 0.5, 2.0]])), card)(torch.rand(1, 3, *SIZE))
     assert output.scores.tolist() == [[0.5, pytest.approx(1 / (1 + np.exp(-2.0)))]]
+
+
+SIMCC = """
+name = "bins"
+format = "tflite"
+skeleton = ["left_hand", "right_hand"]
+input_size = [8, 6]
+channels = "RGB"
+stages = ["x", "y"]
+head = "simcc"
+split = 2
+sigma = 3.0
+"""
+
+
+def bins(x: Array, y: Array) -> bytes:
+    """Return a model that gives the same logits of x and of y for every image."""
+    ops = []
+    for name, numbers in (("x", x), ("y", y)):
+        weights = np.zeros((numbers.size, 144), np.float32)
+        line = numbers.reshape(-1).astype(np.float32)
+        ops.append(Op("FULLY_CONNECTED", ("picture", weights, line), (f"flat {name}",), "FullyConnectedOptions"))
+        ops.append(
+            Op("RESHAPE", (f"flat {name}", np.array(numbers.shape, np.int32)), (name,), table="ReshapeOptions")
+        )
+    return tflite_bytes(*ops, picture=PICTURE, outputs=["x", "y"])
+
+
+def likeliest(length: int, *places: int) -> Array:
+    """Return logits (1, K, length) that are log 3 at each keypoint's place and 0 elsewhere."""
+    logits = np.zeros((1, len(places), length))
+    logits[0, np.arange(len(places)), places] = np.log(3)
+    return logits
+
+
+@pytest.mark.parametrize(
+    ("lattice", "expected"),
+    [
+        ("centres", [[2.25, 4.75], [0.75, -0.25]]),  # the middle of half a pixel: bin 5 is at 5 / 2 - 1/4
+        ("corners", [[2.5, 5.0], [1.0, 0.0]]),
+    ],
+)
+def test_classes_of_x_and_y(tmp_path: Path, lattice: str, expected: list[list[float]]) -> None:
+    content = bins(likeliest(12, 5, 2), likeliest(16, 10, 0))
+    model = opened(tmp_path, content, SIMCC + f'lattice = "{lattice}"\n')
+    assert isinstance(model, PoseModel)
+    assert isinstance(model.head, SimCCHead)
+    output = model(torch.rand(2, 3, *SIZE))
+    assert output.stages[0].shape == (2, 2, 12 + 16)
+    assert output.keypoints[0].tolist() == expected
+    assert output.scores[0].tolist() == [pytest.approx(3 / (3 + 15))] * 2  # of y, which has more bins
+    swapped = opened(tmp_path, content, SIMCC + f'lattice = "{lattice}"\nselect = [1, 0]\n')
+    assert swapped(torch.rand(1, 3, *SIZE)).keypoints[0].tolist() == expected[::-1]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "change", "message"),
+    [
+        (
+            (11, 16),
+            ("", ""),
+            "'x' has shape [1, 2, 11], but spec 'bins' says 12 bins of x: 6 pixels x split = 2",
+        ),
+        (
+            (12, 12),
+            ("", ""),
+            "'y' has shape [1, 2, 12], but spec 'bins' says 16 bins of y: 8 pixels x split = 2",
+        ),
+        (
+            (12, 16),
+            ('["left_hand", "right_hand"]', '["nose"]'),
+            "'x' has 2 rows for the 1 keypoints of bins",
+        ),
+        ((12, 16), ('["x", "y"]', '["x"]'), "stages must name 2 tensors for head = 'simcc' (x, y), got 1"),
+        ((12, 16), ("split = 2\n", ""), "lacks split (a number of bins per pixel > 0)"),
+        ((12, 16), ("sigma = 3.0", 'lattice = "ends"'), "lattice must be 'centres' or 'corners', got 'ends'"),
+    ],
+)
+def test_classes_that_do_not_fit(
+    tmp_path: Path, shapes: tuple[int, int], change: tuple[str, str], message: str
+) -> None:
+    content = bins(likeliest(shapes[0], 5, 2), likeliest(shapes[1], 10, 0))
+    with pytest.raises(RobustPoseError) as caught:
+        opened(tmp_path, content, SIMCC.replace(*change))
+    assert message in str(caught.value)

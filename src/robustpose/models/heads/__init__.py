@@ -3,7 +3,7 @@
 A file holds a head and, where spec files may name it, its HeadFormat: the keys it takes and how tensors are read.
 """
 
-from robustpose.models.heads.classes import SimCCHead
+from robustpose.models.heads.classes import SIMCC, SimCCHead
 from robustpose.models.heads.coordinates import COORDINATES, CoordinateHead
 from robustpose.models.heads.heatmaps import HEATMAP, HeatmapHead
 from robustpose.models.heads.offsets import CENTRE, OFFSETS, CentreHead, OffsetHead
@@ -14,6 +14,7 @@ HEADS: dict[str, HeadFormat] = {
     "coordinates": COORDINATES,
     "offsets": OFFSETS,
     "centre": CENTRE,
+    "simcc": SIMCC,
 }
 """Heads that spec files may name."""
 

@@ -9,7 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from robustpose import geometry
+from robustpose.errors import RobustPoseError
 from robustpose.models.heads.margins import decided, highest
+from robustpose.models.heads.tensors import HeadFormat, OutputSpec
+from robustpose.models.keys import POSITIVE, one_of
 from robustpose.types import Margins
 
 
@@ -17,8 +20,9 @@ from robustpose.types import Margins
 class SimCCHead:
     """Logits of a class for x and a class for y for each keypoint: raw (N, K, Lx + Ly), those of x first.
 
-    split  bins a pixel
-    sigma  of the Gaussian that the target distribution is, in bins
+    split    bins a pixel
+    sigma    of the Gaussian that the target distribution is, in bins
+    lattice  where the bins lie in the image: geometry.Lattice
     """
 
     kind: ClassVar[str] = "classes"
@@ -29,6 +33,7 @@ class SimCCHead:
     input_size: tuple[int, int]
     split: float = 2.0
     sigma: float = 6.0
+    lattice: geometry.Lattice = "centres"
 
     @property
     def bins(self) -> tuple[int, int]:
@@ -41,7 +46,9 @@ class SimCCHead:
         The distributions sum to 1, so a keypoint beyond the image has its mass at the edge.
         """
         ly, lx = self.bins
-        at = geometry.pixels_to_cells(keypoints, heatmap_size=self.bins, input_size=self.input_size)
+        at = geometry.pixels_to_cells(
+            keypoints, heatmap_size=self.bins, input_size=self.input_size, lattice=self.lattice
+        )
         x = torch.arange(lx, device=at.device, dtype=at.dtype) - at[..., 0:1]
         y = torch.arange(ly, device=at.device, dtype=at.dtype) - at[..., 1:2]
         return -torch.cat([x, y], dim=-1).square() / (2 * self.sigma**2)
@@ -50,8 +57,13 @@ class SimCCHead:
         """Find the likeliest bins: their centres (N, K, 2) in input pixels, the smaller probability (N, K)."""
         found = [axis.softmax(dim=-1).max(dim=-1) for axis in self._axes(raw)]
         cells = torch.stack([axis.indices for axis in found], dim=-1).to(raw.dtype)
-        pixels = geometry.cells_to_pixels(cells, heatmap_size=self.bins, input_size=self.input_size)
-        return pixels, torch.minimum(found[0].values, found[1].values)
+        return self.place(cells), torch.minimum(found[0].values, found[1].values)
+
+    def place(self, cells: Tensor) -> Tensor:
+        """Map bins (..., 2) of x and y to input pixels."""
+        return geometry.cells_to_pixels(
+            cells, heatmap_size=self.bins, input_size=self.input_size, lattice=self.lattice
+        )
 
     def loss(self, raw: Tensor, target: Tensor, visible: Tensor, /) -> Tensor:
         """Kullback-Leibler divergence (N,) of x and y together, over the visible keypoints, divided by all K."""
@@ -65,7 +77,11 @@ class SimCCHead:
     def mirrored(self, raw: Tensor, order: Sequence[int], /) -> Tensor:
         """Mirror the logits of x; see types.MirroringHead."""
         x, y = self._axes(raw[:, list(order)])
-        return torch.cat([x.flip(-1), y], dim=-1)
+        x = x.flip(-1)
+        if self.lattice == "corners":  # bin b lies at b / split, whose mirror image is split - 1 bins before
+            bins = torch.arange(x.shape[-1], device=x.device) + round(self.split - 1)
+            x = x[..., bins.clamp(0, x.shape[-1] - 1)]
+        return torch.cat([x, y], dim=-1)
 
     def margins(self, keypoints: Tensor, radius: Tensor, /, *, softness: float = 0.0) -> Margins:
         """Compare as HeatmapHead does, a cell being a pair of bins, as high as both logits; see types.MarginHead.
@@ -74,9 +90,7 @@ class SimCCHead:
         """
         ly, lx = self.bins
         cells = torch.arange(max(lx, ly)).to(keypoints)
-        centres = geometry.cells_to_pixels(
-            torch.stack([cells, cells], dim=-1), heatmap_size=self.bins, input_size=self.input_size
-        )
+        centres = self.place(torch.stack([cells, cells], dim=-1))
         across = (centres[:lx, 0] - keypoints[..., 0:1]).abs()  # (N, K, Lx)
         along, order = (centres[:ly, 1] - keypoints[..., 1:2]).abs().sort(dim=-1)  # (N, K, Ly), nearest first
         reach = (radius[:, :, None].square() - across.square()).clamp(min=0).sqrt()
@@ -106,3 +120,35 @@ class SimCCHead:
         """Cut (N, K, Lx + Ly) into x and y."""
         ly, lx = self.bins
         return raw[..., :lx], raw[..., lx : lx + ly]
+
+
+def _joined(spec: OutputSpec, outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return the logits of x and of y as one raw output."""
+    return (torch.cat([each[:, list(spec.select)] if spec.select else each for each in outputs], dim=-1),)
+
+
+def _check(spec: OutputSpec, place: int, shape: tuple[int, ...]) -> None:
+    axis, side = ("x", spec.input_size[1]) if place == 0 else ("y", spec.input_size[0])
+    bins = round(side * spec.keys["split"])
+    if len(shape) != 3 or shape[2] != bins:
+        raise RobustPoseError(
+            f"stage {spec.stages[place]!r} has shape {list(shape)}, but spec {spec.name!r} says {bins} bins of "
+            f"{axis}: {side} pixels x split = {spec.keys['split']:g}"
+        )
+    spec.check_rows(place, shape[1], "rows")
+
+
+SIMCC = HeadFormat(
+    keys={
+        "split": ("a number of bins per pixel > 0", POSITIVE[1]),
+        "sigma": ("a number of cells > 0", POSITIVE[1]),
+        "lattice": one_of("centres", "corners"),
+    },
+    required=("split", "sigma"),
+    parts={"x": lambda k: k, "y": lambda k: k},
+    selects=True,
+    make=lambda spec: SimCCHead(input_size=spec.input_size, **spec.keys),
+    stages=_joined,
+    check=_check,
+)
+"""A spec file names two tensors (N, K, bins), the logits of x and those of y."""

@@ -55,6 +55,7 @@ class HeadFormat:
     stages    reads the model's outputs as the raw outputs of the head, first to last
     check     (spec, number of a stage, its shape (N, ...)); RobustPoseError where the head cannot be read from it
     parts     of a head that reads several tensors as one raw output: their names, and the maps of K keypoints
+    selects   whether a spec file may select keypoints; by default if every tensor is an output of its own
     scores    reads scores (N, K) beside the head's own; None: it has none
     """
 
@@ -65,6 +66,12 @@ class HeadFormat:
     check: Callable[[OutputSpec, int, tuple[int, ...]], None]
     parts: Mapping[str, Callable[[int], int]] = field(default_factory=dict)
     scores: Callable[[OutputSpec, tuple[Tensor, ...]], Tensor | None] = lambda spec, outputs: None
+    selects: bool | None = None
+
+    @property
+    def takes_select(self) -> bool:
+        """Whether a spec file may select keypoints."""
+        return not self.parts if self.selects is None else self.selects
 
 
 def map_of(spec: OutputSpec, output: Tensor) -> Tensor:
