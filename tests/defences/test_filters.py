@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from robustpose.defences import DEFENCES
 from robustpose.defences.smoothing import box, gaussian, median
 from robustpose.errors import RobustPoseError
+from robustpose.findings.defences import SMOOTHING
 from robustpose.models.heads import CoordinateHead
 from robustpose.types import PoseOutput
 from tests.conftest import TRIO
@@ -34,7 +35,7 @@ def seen(name: str) -> Callable[[Tensor], Tensor]:
     return lambda images: model(images).stages[0]
 
 
-FILTERS = {name: seen(name) for name in DEFENCES if name != "flip"}
+FILTERS = {name: seen(name) for name in SMOOTHING}
 
 
 def pictures(n: int = 3, *, levels: tuple[int, int] = (0, 255), seed: int = 0) -> Tensor:
@@ -55,7 +56,7 @@ def red(picture: Tensor) -> Tensor:
 
 
 def test_the_registry_holds_the_papers_defences() -> None:
-    assert set(DEFENCES) == {"flip", "box3", "box5", "gaussian1", "gaussian2", "median3", "median5"}
+    assert set(DEFENCES) > {"flip", "box3", "box5", "gaussian1", "gaussian2", "median3", "median5"}
 
 
 def test_a_box_by_hand() -> None:

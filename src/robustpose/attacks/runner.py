@@ -24,6 +24,7 @@ from robustpose.attack_types import (
 from robustpose.attacks.acceleration import FusedModel, Unfinished
 from robustpose.attacks.contract import Attacked, AttackError, Target, check_input, checked, predict, untouched
 from robustpose.attacks.ensemble import Ensemble, run_moves
+from robustpose.attacks.expectation import expected
 from robustpose.attacks.spatial import SpatialAttack, search_motions
 from robustpose.errors import RobustPoseError
 from robustpose.metrics import KeypointMetric
@@ -120,9 +121,18 @@ def run_along(
     pose = batch if target is None else target
     aim = Aim(pose.keypoints, pose.visible, correct_radius(batch, metric))
     with untouched(model):
+        torch.manual_seed(seed)  # of a model that draws
         loss = objective.bind(FusedModel(model, search=search), aim, targeted=target is not None)
         crafted = craft(
-            attack, loss, batch.images, ids=batch.ids, at=at, threat=threat, seed=seed, round_to_8bit=round_to_8bit
+            attack,
+            loss,
+            batch.images,
+            ids=batch.ids,
+            at=at,
+            threat=threat,
+            seed=seed,
+            round_to_8bit=round_to_8bit,
+            draws=getattr(model, "draws", 1),
         )
     return {
         steps: Attacked(
@@ -159,6 +169,7 @@ def craft(
     threat: Threat,
     seed: int,
     round_to_8bit: bool,
+    draws: int = 1,
 ) -> dict[int, Crafted]:
     """Attack any per-image loss: `run_along` for models of every task. The caller restores the model afterwards.
 
@@ -166,8 +177,8 @@ def craft(
     """
     counter = _Counter(ids)
     generator = torch.Generator().manual_seed(seed)
-    counted = counter.counted(loss)
-    if isinstance(attack, StopsAtCap) and attack.stops_at_cap and isinstance(loss, CappedLoss):
+    counted = expected(counter.counted(loss), draws=draws)
+    if draws == 1 and isinstance(attack, StopsAtCap) and attack.stops_at_cap and isinstance(loss, CappedLoss):
         counted = Unfinished(counted, loss.cap)
     made: dict[int, Crafted] = {}
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from torch import nn
 
-from robustpose.defences.defended import DefenceSpec
+from robustpose.defences.defended import DefenceSpec, Defended
 from robustpose.defences.flip import flip_tested
+from robustpose.defences.purification import fewer_bits, jpeg, straight_through, total_variation
+from robustpose.defences.randomised import noise_averaged, resized_and_padded
 from robustpose.defences.smoothing import box, gaussian, median, smoothed
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.models import OpenedModel, is_model, open_model, takes_spec
@@ -31,6 +33,30 @@ DEFENCES: dict[str, DefenceSpec] = {
     ),
     "median3": DefenceSpec(smoothed(lambda images: median(images, size=3)), summary="Median filter, 3x3 pixels"),
     "median5": DefenceSpec(smoothed(lambda images: median(images, size=5)), summary="Median filter, 5x5 pixels"),
+    "jpeg75": DefenceSpec(
+        smoothed(straight_through(lambda images: jpeg(images, quality=75))),
+        summary="JPEG of quality 75",
+        gradient="straight-through",
+    ),
+    "jpeg25": DefenceSpec(
+        smoothed(straight_through(lambda images: jpeg(images, quality=25))),
+        summary="JPEG of quality 25",
+        gradient="straight-through",
+    ),
+    "bits4": DefenceSpec(
+        smoothed(straight_through(lambda images: fewer_bits(images, bits=4))),
+        summary="Values rounded to 4 bits",
+        gradient="straight-through",
+    ),
+    "tv": DefenceSpec(
+        smoothed(lambda images: total_variation(images, weight=0.03)), summary="Total variation, weight 0.03"
+    ),
+    "noise8": DefenceSpec(
+        noise_averaged(sigma=0.05, copies=8), summary="Mean over 8 noisy copies, sigma 0.05", draws=2
+    ),
+    "resize_pad": DefenceSpec(
+        resized_and_padded(smallest=0.85), summary="Random resize (0.85 to 1) and padding", draws=8
+    ),
 }
 
 
@@ -62,6 +88,8 @@ def defended(opened: OpenedModel, name: str) -> OpenedModel:
         )
     if isinstance(model, nn.Module):
         model.eval()
+    if isinstance(model, Defended):
+        model.draws = max(model.draws, spec.draws)
     what = "flip test" if name == "flip" else name  # the fingerprints of older results
     fingerprint = hashlib.sha256(f"{what} of {opened.fingerprint}".encode()).hexdigest()
     return OpenedModel(name=title, module=model, fingerprint=versioned(fingerprint, spec.version))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -15,13 +16,17 @@ Answer = Callable[[PoseModel, Tensor], PoseOutput]
 class DefenceSpec:
     """A defence.
 
-    make     returns the defended model, which must have the same input size and skeleton
-    summary  one line that says what it does
-    version  raised when it computes something else; part of the keys of stored results
+    make      returns the defended model, which must have the same input size and skeleton
+    summary   one line that says what it does
+    gradient  'exact', or 'straight-through' if an attack takes the gradient of the identity instead (BPDA)
+    draws     number of evaluations over which an attack averages its loss; above 1 for a defence that draws
+    version   raised when it computes something else; part of the keys of stored results
     """
 
     make: Callable[[PoseModel], PoseModel]
     summary: str
+    gradient: Literal["exact", "straight-through"] = "exact"
+    draws: int = 1
     version: int = 1
 
 
@@ -35,6 +40,7 @@ class Defended(nn.Module):
         super().__init__()
         self.model, self.answer = model, answer
         self.differentiable = bool(getattr(model, "differentiable", True))
+        self.draws = int(getattr(model, "draws", 1))
         if hasattr(model, "padding"):
             self.padding = model.padding
 

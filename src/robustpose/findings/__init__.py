@@ -5,6 +5,7 @@ from typing import Any
 
 from robustpose.analysis.evidence import Evidence, ModelAsk, cells_of
 from robustpose.errors import unknown_name
+from robustpose.findings.adaptive_defences import ADAPTIVE_DEFENCES
 from robustpose.findings.defences import SIMPLE_DEFENCES
 from robustpose.findings.detection import DETECTION
 from robustpose.findings.fig2 import FIG2A, FIG2B, FIG2C, FIG2D, FIG2EF
@@ -38,6 +39,7 @@ FINDINGS: dict[str, Finding] = {
     "table2": TABLE2,
     "detection": DETECTION,
     "defences": SIMPLE_DEFENCES,
+    "adaptive_defences": ADAPTIVE_DEFENCES,
     "perceptibility": PERCEPTIBILITY,
 }
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from robustpose.studies.defences import DEFENCES_SPEC
 from robustpose.studies.paper import PAPER_SPEC
 from robustpose.studies.quick import QUICK_SPEC
 from robustpose.studies.real import REAL_SPEC
@@ -15,4 +16,5 @@ STUDIES: dict[str, StudySpec[Any, Any]] = {
     "real": REAL_SPEC,
     "realism": REALISM_SPEC,
     "validity": VALIDITY_SPEC,
+    "defences": DEFENCES_SPEC,
 }

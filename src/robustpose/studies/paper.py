@@ -23,7 +23,7 @@ PAPER = Study(
         *(Setting("igsm", eps, targeted=True) for eps in PAPER_EPS),
     ),
     n=1000,
-    findings=tuple(FINDINGS),
+    findings=tuple(name for name in FINDINGS if name != "adaptive_defences"),
     tasks=("action", "parts"),
     training="synthpose:train",
 )
