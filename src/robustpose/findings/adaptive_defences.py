@@ -18,7 +18,7 @@ from robustpose.findings.drawing import stem_of
 from robustpose.findings.finding import Finding, Found, Tabular, Verdict
 from robustpose.findings.statistics import Sample, decided, scored, verdict
 from robustpose.jobs.setting import Setting
-from robustpose.metrics import Pck, Table, pair
+from robustpose.metrics import KeypointMetric, Table, pair
 from robustpose.study.definition import CLEAN, View
 from robustpose.study.plan import Plan
 
@@ -109,7 +109,7 @@ def _judged(evidence: Evidence, defence: str, model: str, setting: Setting) -> J
     )
 
 
-def worse_of(one: Table, other: Table, metric: Pck) -> Table:
+def worse_of(one: Table, other: Table, metric: KeypointMetric) -> Table:
     """Return for each person the table row with fewer correct keypoints; the first of equals."""
     one, other = pair(one, other)
     fewer = np.nansum(metric.hits(other), axis=1) < np.nansum(metric.hits(one), axis=1)
