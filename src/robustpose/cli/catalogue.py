@@ -116,6 +116,17 @@ def literal(module: str, name: str) -> Any:
     }
 
 
+def annotated(module: str, name: str) -> dict[str, str]:
+    """Return the fields that a class adds to its bases, with their types as text, read from its source."""
+    _, node = _definition(module, name)
+    assert isinstance(node, ast.ClassDef)
+    return {
+        each.target.id: ast.unparse(each.annotation)
+        for each in node.body
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+    }
+
+
 def _said(value: object) -> str:
     """Return a one-line description of an imported registry value."""
     titles = [getattr(value, name, None) for name in _TITLES]

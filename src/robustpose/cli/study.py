@@ -1,7 +1,7 @@
 """`robustpose study NAME`, a command built from each study's options, and `robustpose report`."""
 
 import inspect
-from dataclasses import Field, fields
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from robustpose.cli.catalogue import argument, known
+from robustpose.cli.catalogue import annotated, argument, known
 from robustpose.cli.naming import study_folder
 from robustpose.cli.options import as_option, refuse_options
 from robustpose.errors import unknown_name, writing_to
@@ -59,7 +59,9 @@ class StudyGroup(TyperGroup):
 def _command(name: str) -> TyperCommand:
     """Make a study's command: its own options, and hidden ones of other studies, which it refuses by name."""
     own = _options_of(name)
-    others = [each for other in known("studies") if other != name for each in fields(_options_of(other))]
+    others = {
+        each: kind for other in known("studies") if other != name for each, kind in _fields_of(other).items()
+    }
 
     def run(context: typer.Context, **given: Any) -> None:
         refuse_options(context, {"out", *(each.name for each in fields(own))}, what=f"study {name!r}")
@@ -82,8 +84,8 @@ def _command(name: str) -> TyperCommand:
         },
         "out": _parameter("out", OutOption, None),
     }
-    for each in others:
-        parameters.setdefault(each.name, _hidden(each))
+    for each, kind in others.items():
+        parameters.setdefault(each, _hidden(each, kind))
     run.__signature__ = inspect.Signature([*parameters.values()])  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters.values()}
     one = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -93,12 +95,12 @@ def _command(name: str) -> TyperCommand:
     return made
 
 
-def _hidden(field: Field[Any]) -> inspect.Parameter:
+def _hidden(name: str, kind: str) -> inspect.Parameter:
     """Make a hidden parameter that accepts any value, so that the command can refuse it by name."""
-    about = typer.Option(f"--{field.name.replace('_', '-')}", hidden=True)
-    if field.type in (bool, "bool"):
-        return _parameter(field.name, Annotated[bool, about], False)
-    return _parameter(field.name, Annotated[str, about], "")
+    about = typer.Option(f"--{name.replace('_', '-')}", hidden=True)
+    if kind == "bool":
+        return _parameter(name, Annotated[bool, about], False)
+    return _parameter(name, Annotated[str, about], "")
 
 
 def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
@@ -115,6 +117,17 @@ def _options_of(name: str) -> type[Any]:
     from robustpose.studies import STUDIES
 
     return STUDIES[name].options
+
+
+def _fields_of(name: str) -> dict[str, str]:
+    """Return the names of a study's options with their types as text, without importing the study if possible.
+
+    An options class beside its study is read from the source; those of study/options.py import nothing heavy.
+    """
+    written = argument("robustpose.studies", "STUDIES", name, "options")
+    if written is not None and not written[0].startswith("robustpose.study."):
+        return annotated(*written)
+    return {each.name: getattr(each.type, "__name__", str(each.type)) for each in fields(_options_of(name))}
 
 
 def make_report(
