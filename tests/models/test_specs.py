@@ -134,7 +134,7 @@ WRONG: list[tuple[str, Any, str]] = [
     (
         "format",
         '"torch"\nsha256 = "' + 64 * "0" + '"',
-        "sha256 is of a model's file, and a model of format 'torch'",
+        "sha256 is the hash of one file, but a model of format 'torch'",
     ),
     ("input_size", "[64.5, 48]", "input_size must be [height, width]"),
     ("input_size", "[true, true]", "input_size must be [height, width]"),

@@ -167,7 +167,7 @@ def test_what_does_not_fit_is_named() -> None:
     missing = torchvision_state()
     del missing["layer3.1.conv2.weight"]
     with pytest.raises(
-        RobustPoseError, match=r"not a state of torchvision's ResNet-50.*missing: stages\.8\.conv2"
+        RobustPoseError, match=r"not a state dict of torchvision's ResNet-50.*missing: stages\.8\.conv2"
     ):
         resnet_50_backbone(missing)
     surplus = torchvision_state() | {"layer5.0.conv1.weight": torch.zeros(1), "surprise": torch.zeros(1)}
@@ -183,7 +183,7 @@ def test_what_does_not_fit_is_named() -> None:
 def test_what_is_no_pose_net_is_named() -> None:
     with pytest.raises(RobustPoseError, match=r"final_layer\.bias is missing"):
         pose_resnet_50(torchvision_state())
-    with pytest.raises(RobustPoseError, match=r"16 maps \(MPII\) or 17 \(COCO\) are expected, got 14"):
+    with pytest.raises(RobustPoseError, match=r"expected 16 maps \(MPII\) or 17 \(COCO\), got 14"):
         pose_resnet_50({"final_layer.bias": torch.zeros(14)})
     state = pose_state()
     del state["deconv_layers.3.weight"]

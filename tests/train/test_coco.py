@@ -77,7 +77,7 @@ def test_a_chain_goes_from_the_nose_outwards_in_coco() -> None:
     same_names = build("chained", skeleton=EFFICIENTPOSE_16)
     assert isinstance(same_names, Chained)
     assert set(same_names.order) == set(MPII_16.keypoints)
-    with pytest.raises(RobustPoseError, match="knows one for mpii_16 and coco_17, not for aic_14"):
+    with pytest.raises(RobustPoseError, match="is known for mpii_16 and coco_17, not for aic_14"):
         build("chained", skeleton=AIC_14)
 
 

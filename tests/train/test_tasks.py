@@ -91,7 +91,7 @@ def test_a_model_can_begin_with_the_backbone_of_another(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     action = learn("action", tmp_path / "action")
-    with pytest.raises(RobustPoseError, match="only 0 of its weight tensors fit the model"):
+    with pytest.raises(RobustPoseError, match="only 0 of its weight tensors match the model"):
         learn("shg2", tmp_path / "shg2", warm_start=action)
     assert not (tmp_path / "shg2" / "checkpoint.pt").exists()
     with pytest.raises(RobustPoseError, match="is of another recipe"):

@@ -1,7 +1,4 @@
-"""Models: the models of this project, and the models that others trained, opened by name.
-
-architectures holds MODELS and TASKS, importers the ways in for models of others, PULLS those of public packages.
-"""
+"""Models by name: the project's own (MODELS, TASKS), imported files (IMPORTERS) and public packages (PULLS)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +30,7 @@ from robustpose.types import PoseModel, versioned
 
 
 def model_specs() -> list[str]:
-    """Return how models are written: names, and places of files."""
+    """Return the ways to name a model: names, and patterns such as tfjs:PATH."""
     tagged = [name for name in shipped_models() if TAG in name]
     return [*MODELS, *tagged, *PULLS, *_places()]
 
@@ -50,20 +47,17 @@ class OpenedTask:
 def open_model(spec: str, *, card: Path | ModelSpec | None = None) -> OpenedModel:
     """Open a model by name: 'shg2', 'shg2:PATH.safetensors' (own weights), one of PULLS, or 'tfjs:PATH'.
 
-    'shg2@photos' has the package's weights that were trained on photographs.
-
-    `card` describes an imported model that is not among the known ones.
-    The model comes in eval mode. RobustPoseError for what cannot be opened.
+    'shg2@photos' has the package's weights that were trained on photographs. `card` is the model spec of an
+    imported model whose file is not a known one. Returns the model in eval mode; RobustPoseError where it cannot
+    be opened.
     """
     kind, _, path = spec.partition(":")
     if kind in IMPORTERS:
         if not path:
-            raise RobustPoseError(f"{kind} needs to be told what to open: {IMPORTERS[kind].place}")
+            raise RobustPoseError(f"{kind} needs a model to open: {IMPORTERS[kind].place}")
         return IMPORTERS[kind].open_model(path, card)
     if card is not None:
-        raise RobustPoseError(
-            f"a spec describes a model that others trained ({', '.join(_places())}), not {kind!r}"
-        )
+        raise RobustPoseError(f"a model spec describes an imported model ({', '.join(_places())}), not {kind!r}")
     if spec in PULLS:
         importer, file = pulled_path(spec)
         return IMPORTERS[importer].open_model(str(file))
@@ -71,7 +65,7 @@ def open_model(spec: str, *, card: Path | ModelSpec | None = None) -> OpenedMode
         raise unknown_name("model", kind, model_specs())
     if TAG in kind and path:
         raise RobustPoseError(
-            f"{kind} names weights of the package; for those at {path} write {kind.partition(TAG)[0]}:{path}"
+            f"{kind} means weights of the package; for the weights at {path} write {kind.partition(TAG)[0]}:{path}"
         )
     name, model, fingerprint = _with_weights(kind, path)
     assert isinstance(model, PoseModel)
@@ -79,12 +73,12 @@ def open_model(spec: str, *, card: Path | ModelSpec | None = None) -> OpenedMode
 
 
 def takes_spec(spec: str) -> bool:
-    """Say whether a model's spec is of one that others trained, which a model spec describes."""
+    """Say whether a model is an imported one, which a model spec describes."""
     return spec.partition(":")[0] in IMPORTERS
 
 
 def is_model(spec: str) -> bool:
-    """Say whether a model's spec begins with a name that can be opened."""
+    """Say whether a model's name starts with one that can be opened."""
     kind = spec.partition(":")[0]
     return kind in IMPORTERS or spec in PULLS or kind.partition(TAG)[0] in MODELS
 
@@ -92,7 +86,7 @@ def is_model(spec: str) -> bool:
 def open_task(spec: str) -> OpenedTask:
     """Open a model of another task by name: 'action' or 'parts:PATH.safetensors' (own weights), in eval mode.
 
-    RobustPoseError for what cannot be opened.
+    RobustPoseError where it cannot be opened.
     """
     kind, _, path = spec.partition(":")
     if kind not in TASKS:
@@ -102,8 +96,8 @@ def open_task(spec: str) -> OpenedTask:
 
 
 def build_for(architecture: str, weights: Path) -> nn.Module:
-    """Make an untrained model of the size and skeleton that the facts of a weight file say."""
-    if not weights.is_file():  # which loading will say
+    """Make an untrained model with the size and skeleton in the facts of a weight file."""
+    if not weights.is_file():  # loading it will raise
         return build(architecture)
     facts = load_facts(weights)
     if facts.skeleton not in SKELETONS:
@@ -116,18 +110,18 @@ def _places() -> list[str]:
 
 
 def _with_weights(kind: str, path: str) -> tuple[str, nn.Module, str]:
-    """Build a model with the package's weights or those at `path`; return its name, itself and their sha256."""
+    """Build a model with the package's weights or those at `path`; return its name, itself and its fingerprint."""
     architecture = kind.partition(TAG)[0]
     weights = Path(path) if path else shipped_weights(kind)
     if not path and not weights.is_file():
         raise RobustPoseError(
-            f"{architecture} has no weights in the package yet "
-            f"(these have: {', '.join(shipped_architectures())}); "
+            f"{architecture} has no weights in the package "
+            f"(available: {', '.join(shipped_architectures())}); "
             f"train it with `robustpose train {architecture}` and open {architecture}:PATH.safetensors"
         )
     model = build_for(architecture, weights)
     fingerprint = load_weights(model, weights, architecture=architecture)
     version = MODELS[architecture].version if architecture in MODELS else TASK_VERSION
     model.eval().requires_grad_(False)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on a CPU
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 25% faster on a CPU
     return (f"{architecture}:{weights.stem}" if path else kind), model, versioned(fingerprint, version)

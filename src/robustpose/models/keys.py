@@ -1,6 +1,6 @@
-"""What the values of a spec file's keys must be: each Key says it in words, and checks a value.
+"""Checks of the values in a model spec: a Key is the expected value in words, and a check.
 
-A check returns the value as it is kept, or None where it is wrong.
+A check returns the converted value, or None where it is invalid.
 """
 
 from collections.abc import Callable
@@ -11,40 +11,40 @@ from robustpose.fields import finite_number
 Key = tuple[str, Callable[[object], Any]]
 
 _LARGEST = 4096
-"""Side of an image or a heatmap: no pose model takes a larger one, and memory would end first."""
+"""Largest side of an image or a heatmap; no pose model takes a larger one."""
 
 
 def one_of(*known: str) -> Key:
-    """Return the key of a word among known ones."""
+    """Return a key with a choice of words."""
     expected = " or ".join(map(repr, known))
     return expected, lambda value: value if isinstance(value, str) and value in known else None
 
 
 def text(value: object) -> str | None:
-    """Take a line of text."""
+    """Check a line of text."""
     return value if isinstance(value, str) and value.strip() and value.isprintable() else None
 
 
 def names(value: object) -> tuple[str, ...] | None:
-    """Take a list of different lines of text."""
+    """Check a list of different lines of text."""
     fits = isinstance(value, list) and value and all(map(text, value)) and len({*value}) == len(value)
     return tuple(value) if fits and isinstance(value, list) else None
 
 
 def rows(value: object) -> tuple[int, ...] | None:
-    """Take a list of different whole numbers from 0."""
+    """Check a list of different integers >= 0."""
     fits = isinstance(value, list) and value and all(_whole(row, least=0) for row in value)
     return tuple(value) if fits and isinstance(value, list) and len({*value}) == len(value) else None
 
 
 def colour(value: object) -> tuple[float, ...] | None:
-    """Take a number, or three."""
+    """Check a number or three numbers."""
     three: list[Any] = value if isinstance(value, list) else [value] * 3
     return tuple(map(float, three)) if len(three) == 3 and all(map(finite_number, three)) else None
 
 
 def positive_colour(value: object) -> tuple[float, ...] | None:
-    """Take a number above 0, or three."""
+    """Check a number > 0 or three of them."""
     three = colour(value)
     return three if three and min(three) > 0 else None
 

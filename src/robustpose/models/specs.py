@@ -1,10 +1,8 @@
-"""Specs: what must be known of a model that others trained before it can be attacked, as a TOML file.
+"""Model specs: TOML files that say what the inputs and outputs of an imported model mean.
 
-A model's file says which numbers go in and out, not what they mean. The spec says it: the image's size and
-scaling, which keypoints come out and how they are written, and what the model was trained towards (`sigma` and
-`peak` of the heatmaps), which the training loss that an attack raises needs. Specs of known files come with the
-package (specs/*.toml) and are found by the file's sha256; for any other file the user writes one
-(docs/your-model.md).
+A spec gives the image size and scaling, the keypoints and their encoding, and the training target (`sigma` and
+`peak` of heatmaps), which the training loss needs. The package has specs of known files (specs/*.toml), found by
+the file's sha256. For any other file the user writes one (docs/your-model.md).
 """
 
 import hashlib
@@ -34,27 +32,27 @@ _FIRST_HEAD_KEYS: dict[str, object] = {
     "unit": "pixels",
     "columns": (),
 }
-"""Part of every fingerprint, given or not, as in the keys of older results; other keys are part of it if given."""
+"""These keys are always part of the fingerprint, as in older results; other keys only if they are given."""
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a model that others trained takes and gives.
+    """The inputs and outputs of an imported model.
 
     padding                 the crop is the person's box times this
-    title, source, licence  for people; `clean` is a clean score that was measured, and on what
-    sha256                  of the model's file; empty where the spec is for any file
-    format                  what reads the model: a name of models.importers.IMPORTERS
+    title, source, licence  text for users; `clean` is a measured clean score and its data
+    sha256                  hash of the model's file; empty for a spec for any file
+    format                  a name of models.importers.IMPORTERS
     input_size              (H, W)
-    channels                the order that the model wants
+    channels                channel order of the model's input
     layout                  of the model's input and heatmaps
     scale, mean, std        the model's input is ([0, 1] RGB - mean) / std * scale
-    stages                  names of the supervised output tensors, first to last; of torch modules and Python
-                            functions "output", or where they return several, their keys or numbers
-    select                  which channels (heatmaps) or rows (coordinates) are the skeleton's keypoints, in its
-                            order; empty for all
-    head                    how keypoints are written: a name of models.heads.HEADS
-    head_keys               what the head's HeadFormat takes, as far as it is given
+    stages                  names of the supervised output tensors, first to last. For torch modules and Python
+                            functions "output", or the keys or indices of several outputs
+    select                  indices of the channels (heatmaps) or rows (coordinates) that are the skeleton's
+                            keypoints, in its order; empty for all
+    head                    encoding of keypoints: a name of models.heads.HEADS
+    head_keys               values of the head's own keys, as given
     """
 
     name: str
@@ -79,13 +77,13 @@ class ModelSpec:
 
     @property
     def clean_score(self) -> tuple[str, float] | None:
-        """The metric's name and the percent that `clean` begins with ('PCK@0.1 79.5 on ...'); None without one."""
+        """Metric and percentage at the start of `clean` ('PCK@0.1 79.5 on ...'); None without one."""
         match = re.match(r"(PCKh?@[\d.]+)\s+([\d.]+)\b", self.clean)
         return (match[1], float(match[2])) if match else None
 
     @property
     def fingerprint(self) -> str:
-        """A hash of what decides the model's answers and its training loss; words for people do not enter."""
+        """A hash of everything that affects predictions and the training loss, without texts for users."""
         words = ("name", "title", "source", "licence", "clean", "sha256")
         told = {key: value for key, value in vars(self).items() if key not in (*words, "skeleton", "head_keys")}
         deciding = {**_FIRST_HEAD_KEYS, **told, **self.head_keys}
@@ -94,15 +92,15 @@ class ModelSpec:
 
     @property
     def output_spec(self) -> OutputSpec:
-        """What it says of the model's outputs."""
+        """The part that describes the model's outputs."""
         parts = (self.name, self.skeleton, self.input_size, self.layout, self.stages, self.select, self.head_keys)
         return OutputSpec(*parts)
 
 
 def read_spec(path: Path, *, format: str = "") -> ModelSpec:
-    """Read and check a spec, of a model of `format` where one is named.
+    """Read and check a spec, which must be for `format` if one is given.
 
-    RobustPoseError names the file, the key, what was expected and what came.
+    RobustPoseError names the file, the key, the expected and the given value.
     """
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -116,7 +114,7 @@ def read_spec(path: Path, *, format: str = "") -> ModelSpec:
 
 
 def make_spec(given: Mapping[str, object], *, where: str = "spec", format: str = "") -> ModelSpec:
-    """Check what a spec says, given as a dictionary; see read_spec, whose errors begin with `where` here."""
+    """Check a spec given as a dictionary; see read_spec. Error messages begin with `where`."""
     path = where
     known = _known_keys(given.get("head"))
     values: dict[str, Any] = {}
@@ -140,11 +138,11 @@ def make_spec(given: Mapping[str, object], *, where: str = "spec", format: str =
             raise RobustPoseError(f"{path}: {key} is for head = {named}, this spec says {head!r}")
     if format and kind != format:
         raise RobustPoseError(
-            f"{path}: is a spec for {kind} models (format = {kind!r}), the model is opened as {format}"
+            f"{path}: is a spec for {kind} models (format = {kind!r}), but the model is opened as {format}"
         )
     if "sha256" in values and importer and not importer.one_file:
         raise RobustPoseError(
-            f"{path}: sha256 is of a model's file, and a model of format {kind!r} is not one file"
+            f"{path}: sha256 is the hash of one file, but a model of format {kind!r} is not one file"
         )
     parts = HEADS[values["head"]].parts
     if parts and len(values["stages"]) != len(parts):
@@ -156,24 +154,25 @@ def make_spec(given: Mapping[str, object], *, where: str = "spec", format: str =
 
 
 def given_spec(card: Path | ModelSpec, *, format: str) -> ModelSpec:
-    """Return a spec given as it is or as a file; RobustPoseError where it is for models of another format."""
+    """Return a spec, reading it if it is a path; RobustPoseError where it is for another format."""
     if isinstance(card, Path):
         return read_spec(card, format=format)
     if card.format != format:
-        raise RobustPoseError(f"spec {card.name!r} is for {card.format} models, the model is opened as {format}")
+        raise RobustPoseError(
+            f"spec {card.name!r} is for {card.format} models, but the model is opened as {format}"
+        )
     return card
 
 
 def _spec(path: str, values: dict[str, Any]) -> ModelSpec:
-    """Make the spec of values that are each right, where they are right together."""
+    """Make the spec from values that are valid one by one; RobustPoseError where they contradict each other."""
     importer = _importers()[values["format"]]
     values.setdefault("layout", importer.layout)
     values.setdefault("stages", ("output",))
     scaling = [key for key in ("scale", "mean", "std") if key in values]
     if not importer.scales and scaling:
         raise RobustPoseError(
-            f"{path}: {scaling[0]} is for models; a callable is given images (N, H, W, 3) of 8 bits and scales "
-            "them"
+            f"{path}: {scaling[0]} does not apply: a callable gets 8-bit images (N, H, W, 3) and scales them"
         )
     chosen = values["skeleton"]
     if isinstance(chosen, str):
@@ -197,7 +196,7 @@ def _spec(path: str, values: dict[str, Any]) -> ModelSpec:
 
 
 def shipped_specs() -> tuple[ModelSpec, ...]:
-    """Read the specs that come with the package, in the order of their names."""
+    """Read the package's specs, in the order of their names."""
     with resources.as_file(resources.files("robustpose.models") / "specs") as folder:
         return tuple(read_spec(path) for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem))
 
@@ -237,12 +236,12 @@ _KEYS: dict[str, Key] = {
     "select": ("a list of different whole numbers >= 0", rows),
     "padding": POSITIVE,
 }
-"""What any spec file may say besides `format`, `head` and the keys of the head; see IMPORTERS and HEADS."""
+"""The keys of every spec file besides `format`, `head` and the head's own keys; see IMPORTERS and HEADS."""
 _REQUIRED = ("name", "format", "skeleton", "input_size", "channels", "head")
 
 
 def _importers() -> "dict[str, ImporterSpec]":
-    """Return IMPORTERS, whose modules import this one."""
+    """Return IMPORTERS; imported here because its modules import this one."""
     from robustpose.models.importers import IMPORTERS
 
     return IMPORTERS
@@ -254,7 +253,7 @@ def _heads_with(key: str) -> list[str]:
 
 
 def _known_keys(head: object) -> dict[str, Key]:
-    """Return all keys; where heads share one, as the head that is named takes it."""
+    """Return all keys; a key that several heads have is checked as the given head does."""
     of_heads = {key: check for format in reversed(HEADS.values()) for key, check in format.keys.items()}
     own = HEADS[head].keys if isinstance(head, str) and head in HEADS else {}
     return {**_KEYS, "format": one_of(*_importers()), "head": one_of(*HEADS), **of_heads, **own}

@@ -1,11 +1,11 @@
-"""ResNet-50s that others released, in our layout: the same sums under other names.
+"""Publicly released ResNet-50 state dicts as our models: the same computation under other tensor names.
 
-resnet_50_backbone  torchvision's resnet50 (and so most ImageNet weights): for the `backbone` of the published
-                    resreg, resdec, resdec_pre, simcc, integral and of tasks.py
+resnet_50_backbone  torchvision's resnet50 (and so most ImageNet weights): the `backbone` of the published resreg,
+                    resdec, resdec_pre, simcc, integral, and of tasks.py
 pose_resnet_50      microsoft/human-pose-estimation.pytorch's pose_resnet_50 (arXiv 1804.06208): a whole resdec
 
-The pose models were trained on images as OpenCV reads them, so they take BGR. Their cells lie on multiples of 4
-pixels where ours lie at the cells' centres: what they find is decoded 1.5 pixels too far right and down.
+The pose models were trained on images as read by OpenCV, so they take BGR. Their heatmap cells are at multiples of
+4 pixels, ours at the cells' centres, so their keypoints are decoded 1.5 pixels too far right and down.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from robustpose.models.weights import misfits
 from robustpose.skeletons import COCO_17, MPII_16, Skeleton
 
 BLOCKS = (3, 4, 6, 3)
-"""Of ResNet-50's stages: torchvision numbers a stage's blocks from 0, we number them through."""
+"""Blocks per stage of ResNet-50. torchvision numbers blocks within a stage, we number them through."""
 
 _STEM = {"conv1": "stem.0", "bn1": "stem.1"}
 _DECODER = {"deconv_layers": "decoder.up", "final_layer": "decoder.to_maps"}
@@ -27,9 +27,9 @@ _COUNTER = "num_batches_tracked"
 
 
 def resnet_50_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Translate a state dict of torchvision's resnet50 for a published model's `backbone`, without its classifier.
+    """Translate a state dict of torchvision's resnet50, without classifier, for a published model's `backbone`.
 
-    RobustPoseError names what is missing, what is too much and what has another shape.
+    RobustPoseError names tensors that are missing, unexpected or of another shape.
     """
     trunk = {name: tensor for name, tensor in plain_names(state).items() if not name.startswith("fc.")}
     renamed = {_backbone_name(name): tensor for name, tensor in trunk.items()}
@@ -39,9 +39,9 @@ def resnet_50_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def pose_resnet_50(
     state: Mapping[str, Tensor], *, input_size: tuple[int, int] = INPUT_SIZES["published"]
 ) -> ResDec:
-    """Make the model of a state dict of pose_resnet_50, in eval mode, for MPII (16 maps) or COCO (17).
+    """Make a model in eval mode from a state dict of pose_resnet_50, for MPII (16 maps) or COCO (17).
 
-    RobustPoseError names what is missing, what is too much and what has another shape.
+    RobustPoseError names tensors that are missing, unexpected or of another shape.
     """
     what = "pose_resnet_50"
     plain = plain_names(state)
@@ -60,7 +60,7 @@ def pose_resnet_50(
 
 
 def plain_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Take off the 'module.' that DataParallel writes before every name."""
+    """Remove DataParallel's prefix 'module.' from every name."""
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}
 
 
@@ -70,14 +70,14 @@ def _pose_name(name: str) -> str:
 
 
 def _backbone_name(name: str) -> str:
-    """Translate one tensor's name; one that no ResNet has keeps its own, to be named as too much."""
+    """Translate one tensor's name; unknown names stay, to be reported as unexpected."""
     first, *rest = name.split(".")
     if first in _STEM:
         return ".".join([_STEM[first], *rest])
     stage = first.removeprefix("layer")
     if stage not in ("1", "2", "3", "4") or not rest or not rest[0].isdigit():
         return name
-    if int(rest[0]) >= BLOCKS[int(stage) - 1]:  # of a deeper model: would land on the next stage's first block
+    if int(rest[0]) >= BLOCKS[int(stage) - 1]:  # of a deeper model: it would get the name of the next stage
         return name
     block = sum(BLOCKS[: int(stage) - 1]) + int(rest[0])
     tail = ["skip" if part == "downsample" else part for part in rest[1:]]
@@ -85,18 +85,18 @@ def _backbone_name(name: str) -> str:
 
 
 def skeleton_of_maps(maps: int, *, what: str) -> Skeleton:
-    """Tell the skeleton by the number of maps; RobustPoseError for other numbers than MPII's and COCO's."""
+    """Return the skeleton with this number of maps; RobustPoseError for numbers other than MPII's and COCO's."""
     skeletons = {len(skeleton): skeleton for skeleton in (MPII_16, COCO_17)}
     if maps not in skeletons:
-        raise RobustPoseError(f"not a {what}: 16 maps (MPII) or 17 (COCO) are expected, got {maps}")
+        raise RobustPoseError(f"not a {what}: expected 16 maps (MPII) or 17 (COCO), got {maps}")
     return skeletons[maps]
 
 
 def complete(given: dict[str, Tensor], model: nn.Module, *, what: str) -> dict[str, Tensor]:
-    """Check a translated state against a model's, and add the counters that files before PyTorch 0.4.1 lack."""
+    """Check a translated state dict, and add the counters that files from before PyTorch 0.4.1 lack."""
     expected = model.state_dict()
     counters = {name: torch.zeros_like(tensor) for name, tensor in expected.items() if name.endswith(_COUNTER)}
     state = counters | given
     if complaints := misfits(state, model):
-        raise RobustPoseError(f"not a state of {what}, in our names {complaints}")
+        raise RobustPoseError(f"not a state dict of {what}; in our names: {complaints}")
     return state

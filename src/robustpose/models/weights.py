@@ -1,4 +1,4 @@
-"""Weights as data: a safetensors file and, beside it, a row of facts with its sha256. Never pickle."""
+"""Weights: a safetensors file with a JSON file of facts beside it. Never pickle."""
 
 import hashlib
 import json
@@ -16,26 +16,26 @@ from robustpose.errors import RobustPoseError
 from robustpose.fields import wrong_field
 
 TAG = "@"
-"""Between an architecture and what its weights learned from, where these are no rendered people: 'shg2@photos'."""
+"""Separates an architecture from the training data of its weights, if these are not rendered: 'shg2@photos'."""
 _INT8 = 127
 _SCALE = ".scale"
 _SHOWN = 3
-"""Names of tensors in a message; the others are counted."""
+"""Number of tensor names in a message; the others are counted."""
 
 
 @dataclass(frozen=True)
 class WeightFacts:
-    """What is known of a weight file.
+    """The facts about a weight file.
 
-    metric              PCKh@0.5; of other tasks accuracy or mIoU
-    score, low, high, n  in percent on the validation set, with its 95% interval over n people
-    validation          the data set that it was scored on, and its fingerprint; empty where nobody wrote it down
-    samples             crops seen in training, repeats counted
-    precision           of the forward and backward passes in training
-    stored              what the weights are rounded to in the file: float16, float32 or int8 (see `packed`)
-    trained_sha256      of the file that the training wrote, where this one was rounded anew from its checkpoint
-    skeleton            of the keypoints that it finds, by name
-    rounding_cost       points of the score that this rounding costs; None where it was not measured
+    metric               PCKh@0.5; for other tasks accuracy or mIoU
+    score, low, high, n  in percent on the validation set, with the 95% interval over n people
+    validation           name of the validation set; its fingerprint is beside it; empty where not recorded
+    samples              training crops, repeats included
+    precision            of the forward and backward passes in training
+    stored               number format of the weights in the file: float16, float32 or int8 (see `packed`)
+    trained_sha256       hash of the file that training wrote, if this one was rounded again from its checkpoint
+    skeleton             name of the model's skeleton
+    rounding_cost        points of score lost by rounding; None where not measured
     """
 
     architecture: str
@@ -64,45 +64,45 @@ class WeightFacts:
 
 
 def shipped_weights(name: str) -> Path:
-    """Return where the package keeps the weights of 'shg2' or 'shg2@photos'; the file may not exist."""
+    """Return the path of the package's weights of 'shg2' or 'shg2@photos'; the file may not exist."""
     with resources.as_file(resources.files("robustpose.models") / "weights") as folder:
         return folder / f"{name}.safetensors"
 
 
 def shipped_models() -> list[str]:
-    """Return the models that have weights in the package: 'shg2' of rendered people, 'shg2@photos' of photos."""
+    """Return the models with weights in the package: 'shg2' from rendered people, 'shg2@photos' from photos."""
     return sorted(path.stem for path in shipped_weights("any").parent.glob("*.safetensors"))
 
 
 def shipped_architectures() -> list[str]:
-    """Return the architectures that have weights of rendered people in the package."""
+    """Return the architectures with weights in the package that were trained on rendered people."""
     return [name for name in shipped_models() if TAG not in name]
 
 
 def facts_path(weights: Path) -> Path:
-    """Return where the row of facts of a weight file lies."""
+    """Return the path of the facts of a weight file."""
     return weights.with_suffix(".json")
 
 
 def load_facts(weights: Path) -> WeightFacts:
-    """Read the row of facts beside a weight file; RobustPoseError where it is missing or wrong."""
+    """Read the facts of a weight file; RobustPoseError where they are missing or invalid."""
     path = facts_path(weights)
     try:
         facts = WeightFacts(**json.loads(path.read_text()))
     except FileNotFoundError:
-        raise RobustPoseError(f"{weights}: its row of facts {path.name} is missing beside it") from None
+        raise RobustPoseError(f"{weights}: its facts {path.name} are missing beside it") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, TypeError) as error:
-        raise RobustPoseError(f"{path}: not a row of facts ({error})") from None
+        raise RobustPoseError(f"{path}: not the facts of a weight file ({error})") from None
     if wrong := wrong_field(facts):
-        raise RobustPoseError(f"{path}: not a row of facts ({wrong})")
+        raise RobustPoseError(f"{path}: not the facts of a weight file ({wrong})")
     return facts
 
 
 def load_weights(model: nn.Module, weights: Path, *, architecture: str = "") -> str:
-    """Load weights into a model after checking them against the row of facts; return the sha256.
+    """Load weights into a model after checking them against their facts; return the sha256.
 
-    architecture, where it is given, is what the facts must say that the weights are of.
-    RobustPoseError where the file is missing, differs from its facts, or does not fit the model.
+    With `architecture`, the facts must name it. RobustPoseError where the file is missing, differs from its facts,
+    or does not fit the model.
     """
     held = _checked(weights, architecture=architecture)
     if complaints := misfits(held, model):
@@ -112,9 +112,9 @@ def load_weights(model: nn.Module, weights: Path, *, architecture: str = "") -> 
 
 
 def misfits(state: Mapping[str, Tensor], model: nn.Module) -> str:
-    """Say which tensors of a state a model lacks, which it has no place for, and which have another shape.
+    """Describe the missing and unexpected tensors of a state dict, and those of another shape; '' if it fits.
 
-    Three of each kind by name; empty where the state fits.
+    Names up to three of each kind.
     """
     expected = model.state_dict()
     wrong = {
@@ -135,7 +135,7 @@ def _some(names: list[str]) -> str:
 
 
 def _checked(weights: Path, *, architecture: str = "") -> dict[str, Tensor]:
-    """Read the tensors of a weight file; RobustPoseError where it is missing or not what its facts say."""
+    """Read the tensors of a weight file; RobustPoseError where it is missing or differs from its facts."""
     if not weights.is_file():
         raise RobustPoseError(f"no weights at {weights}; make them with `robustpose train`")
     facts = load_facts(weights)
@@ -148,7 +148,7 @@ def _checked(weights: Path, *, architecture: str = "") -> dict[str, Tensor]:
     try:
         held = unpacked(load(content))
     except SafetensorError as error:
-        raise RobustPoseError(f"{weights} is no safetensors file ({error})") from None
+        raise RobustPoseError(f"{weights} is not a safetensors file ({error})") from None
     except RobustPoseError as error:
         raise RobustPoseError(f"{weights}: {error}") from None
     if broken := [name for name, tensor in held.items() if not torch.isfinite(tensor).all()]:
@@ -157,11 +157,11 @@ def _checked(weights: Path, *, architecture: str = "") -> dict[str, Tensor]:
 
 
 def packed(state: Mapping[str, Tensor], *, stored: str) -> dict[str, Tensor]:
-    """Round tensors as `stored` says.
+    """Round tensors to the number format `stored`.
 
-    float16, float32  every floating tensor
-    int8              matrices and kernels to 255 levels, each output channel with a float32 scale of its own under
-                      NAME.scale; what has one dimension (biases, batch norms) stays float32
+    float16, float32  all floating point tensors
+    int8              matrices and kernels to 255 levels, with a float32 scale per output channel under NAME.scale;
+                      one-dimensional tensors (biases, batch norms) stay float32
     """
     found: dict[str, Tensor] = {}
     for name, tensor in state.items():
@@ -179,7 +179,7 @@ def packed(state: Mapping[str, Tensor], *, stored: str) -> dict[str, Tensor]:
 
 
 def unpacked(held: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return what `packed` packed, as float32; RobustPoseError for 8 bits without the scales they need."""
+    """Return the tensors of `packed` as float32; RobustPoseError for int8 tensors without scales."""
     found: dict[str, Tensor] = {}
     for name, tensor in held.items():
         if tensor.dtype == torch.int8:
@@ -191,10 +191,10 @@ def unpacked(held: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _scale_of(name: str, held: Mapping[str, Tensor]) -> Tensor:
-    """Return the scale of each output channel of a tensor in 8 bits."""
+    """Return the scale of each output channel of an int8 tensor."""
     scale = held.get(name + _SCALE)
     if scale is None:
-        raise RobustPoseError(f"{name} is in 8 bits and its scale {name + _SCALE} is missing")
+        raise RobustPoseError(f"{name} is int8 and its scale {name + _SCALE} is missing")
     channels = tuple(held[name].shape[:1])
     if tuple(scale.shape) != channels or not channels:
         raise RobustPoseError(f"{name + _SCALE} must have shape {channels}, got {tuple(scale.shape)}")
@@ -208,10 +208,10 @@ def _is_int8(tensor: Tensor | None) -> bool:
 
 
 def take_fitting(model: nn.Module, weights: Path) -> list[str]:
-    """Load the tensors of a weight file that a model has by name and shape; return their names.
+    """Load the tensors of a weight file that match a model's by name and shape; return their names.
 
-    The file is checked against its row of facts. RobustPoseError where it is missing or differs, or where less
-    than half of its weight tensors fit.
+    RobustPoseError where the file is missing or differs from its facts, or where less than half of its weight
+    tensors match.
     """
     ours = model.state_dict()
     held = _checked(weights)
@@ -219,14 +219,14 @@ def take_fitting(model: nn.Module, weights: Path) -> list[str]:
     matrices = [name for name in fitting if ours[name].ndim > 1]
     if 2 * len(matrices) < sum(tensor.ndim > 1 for tensor in held.values()):
         raise RobustPoseError(
-            f"{weights}: only {len(matrices)} of its weight tensors fit the model by name and shape: no start"
+            f"{weights}: only {len(matrices)} of its weight tensors match the model by name and shape"
         )
     model.load_state_dict({**ours, **fitting})
     return list(fitting)
 
 
 def save_weights(model: nn.Module, weights: Path, facts: WeightFacts) -> WeightFacts:
-    """Write a model's weights as facts.stored says and the facts, each in one act; return the facts hashed."""
+    """Write a model's weights in the format facts.stored, and the facts, atomically; return facts with sha256."""
     content = save(packed(model.state_dict(), stored=facts.stored))
     facts = WeightFacts(**{**asdict(facts), "sha256": hashlib.sha256(content).hexdigest()})
     weights.parent.mkdir(parents=True, exist_ok=True)
@@ -236,7 +236,7 @@ def save_weights(model: nn.Module, weights: Path, facts: WeightFacts) -> WeightF
 
 
 def write_facts(weights: Path, facts: WeightFacts) -> None:
-    """Write the row of facts of a weight file, in one act."""
+    """Write the facts of a weight file atomically."""
     _replace(facts_path(weights), (json.dumps(asdict(facts), indent=2) + "\n").encode())
 
 

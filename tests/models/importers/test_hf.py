@@ -117,14 +117,12 @@ def test_pickles_and_code_of_a_folder_are_not_opened(transformers: Any, tmp_path
     own = config | {"architectures": ["MyPose"], "auto_map": {"AutoModel": "code.MyPose"}}
     (folder / "config.json").write_text(json.dumps(own))
     with pytest.raises(
-        RobustPoseError, match="names 'MyPose', which is no class of transformers; code of a repository"
+        RobustPoseError, match="names 'MyPose', which is not a class of transformers; code of a repository"
     ):
         open_model(f"hf:{folder}")
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(
-        RobustPoseError, match=r"holds no \.safetensors; other weights are pickles, which run code"
-    ):
+    with pytest.raises(RobustPoseError, match=r"has no \.safetensors; other weights are pickles, which run code"):
         open_model(f"hf:{folder}")
 
 
@@ -148,5 +146,5 @@ def test_processor_numbers() -> None:
     assert levels["std"] == (0.25 / 255,) * 3
     none = processor_numbers(plain | {"do_normalize": False}, where="hf")
     assert (none["mean"], none["std"], none["input_size"]) == ((0.0,) * 3, (1.0,) * 3, (8, 6))
-    with pytest.raises(RobustPoseError, match="must say size as height and width"):
+    with pytest.raises(RobustPoseError, match="size must have height and width"):
         processor_numbers({"size": {"shortest_edge": 256}}, where="hf")

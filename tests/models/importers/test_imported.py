@@ -188,11 +188,14 @@ def test_spec_of_another_file(tmp_path: Path) -> None:
         (('["out"]', '["oute"]'), "did you mean 'out'"),
         (
             ("input_size = [8, 6]", "input_size = [6, 8]"),
-            "says input_size = [6, 8] in NHWC, which is [1, 6, 8, 3]",
+            "has input_size = [6, 8] in NHWC, which is [1, 6, 8, 3]",
         ),
-        (("heatmap_size = [8, 6]", "heatmap_size = [4, 3]"), "spec 'colours' says NHWC heatmaps of 4 x 3"),
-        (('"right_hand", "nose"]', '"right_hand"]'), "has 3 heatmaps for the 2 keypoints of colours; say in spec"),
-        (("sigma", "select = [0, 1, 3]\nsigma"), "select of spec 'colours' names number 3"),
+        (("heatmap_size = [8, 6]", "heatmap_size = [4, 3]"), "spec 'colours' has NHWC heatmaps of 4 x 3"),
+        (
+            ('"right_hand", "nose"]', '"right_hand"]'),
+            "has 3 heatmaps for the 2 keypoints of colours; choose those",
+        ),
+        (("sigma", "select = [0, 1, 3]\nsigma"), "select of spec 'colours' has index 3"),
     ],
 )
 def test_spec_that_does_not_fit(tmp_path: Path, change: tuple[str, str], message: str) -> None:
@@ -201,7 +204,9 @@ def test_spec_that_does_not_fit(tmp_path: Path, change: tuple[str, str], message
 
 def test_rows_that_do_not_fit(tmp_path: Path) -> None:
     card = POINTS.replace('["x", "y"]', '["x", "y", "score"]')
-    assert "holds 4 numbers, which are no rows of 3 columns" in refusal(tmp_path, points(np.ones((1, 4))), card)
+    assert "has 4 numbers, which is not a multiple of the 3 columns" in refusal(
+        tmp_path, points(np.ones((1, 4))), card
+    )
     assert "has 3 rows for the 2 keypoints" in refusal(tmp_path, points(np.ones((1, 6))), POINTS)
 
 

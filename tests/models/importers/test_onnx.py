@@ -134,7 +134,7 @@ def test_what_comes_after_the_stages_need_not_be_known(tmp_path: Path) -> None:
     model = model_of([node("Relu", ["picture"], ["maps"]), node("ArgMax", ["maps"], axis=3)])
     path = written(model, tmp_path / "net.onnx")
     assert opened(path, stages=["maps"])(lights()).keypoints[0].tolist() == [[1, 2], [3, 4], [5, 6]]
-    assert "operators that cannot be imported: ArgMax; name tensors before them as stages" in refusal(path)
+    assert "unsupported operators: ArgMax; name tensors before them as stages" in refusal(path)
 
 
 def test_unknown_operators_are_named_all_at_once(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_unknown_operators_are_named_all_at_once(tmp_path: Path) -> None:
         node("Det", ["d"]),
     ]
     message = refusal(written(model_of(nodes), tmp_path / "net.onnx"))
-    assert "cannot be imported: Det, NonZero, com.example.MyOwn, com.example.Relu" in message
+    assert "unsupported operators: Det, NonZero, com.example.MyOwn, com.example.Relu" in message
 
 
 def test_quantised_graphs(tmp_path: Path) -> None:
@@ -197,12 +197,12 @@ def test_weights_outside_the_folder_are_not_read(tmp_path: Path) -> None:
     inner.mkdir()
     (tmp_path / "secret.bin").write_bytes(WEIGHT)
     for location in ("../secret.bin", str(tmp_path / "secret.bin")):
-        assert "lies outside the file's folder" in refusal(external(inner, location, WEIGHT))
+        assert "is outside the file's folder" in refusal(external(inner, location, WEIGHT))
     (inner / "link.bin").symlink_to(tmp_path / "secret.bin")
     path = external(inner, "other.bin", WEIGHT)
     (inner / "other.bin").unlink()
     (inner / "other.bin").symlink_to(tmp_path / "secret.bin")
-    assert "lies outside the file's folder" in refusal(path)
+    assert "is outside the file's folder" in refusal(path)
 
 
 def test_weights_beside_the_file_that_are_damaged(tmp_path: Path) -> None:
@@ -233,9 +233,9 @@ def test_without_a_spec_it_says_what_to_write(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"stages": ["outt"]}, "unknown tensor 'outt'; did you mean 'out'"),
-        ({"input_size": [6, 8]}, "says input_size = [6, 8] in NCHW, which is [1, 3, 6, 8]"),
+        ({"input_size": [6, 8]}, "has input_size = [6, 8] in NCHW, which is [1, 3, 6, 8]"),
         ({"heatmap_size": [4, 3]}, "NCHW heatmaps of 4 x 3"),
-        ({"format": "tflite"}, "spec 'colours' is for tflite models, the model is opened as onnx"),
+        ({"format": "tflite"}, "spec 'colours' is for tflite models, but the model is opened as onnx"),
         ({"sha256": "0" * 64}, "spec 'colours' is for 000000000000"),
     ],
 )

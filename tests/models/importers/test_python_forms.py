@@ -188,7 +188,7 @@ def test_a_model_that_cuts_the_gradient(models: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("torch:", "torch needs to be told what to open: torch:MODULE:FACTORY"),
+        ("torch:", "torch needs a model to open: torch:MODULE:FACTORY"),
         ("torch:only_a_module", "torch needs a module and a name in it: torch:MODULE:NAME"),
         ("torch:no_such_module_at_all:net", "No module named 'no_such_module_at_all'"),
         ("torch:gone.py:net", "gone.py: no such file"),
@@ -205,7 +205,7 @@ def test_wrong_stage_and_wrong_spec(models: str) -> None:
         open_model(f"{models}:record", card=card({"stages": ("mapps",)}))
     with pytest.raises(RobustPoseError, match="heatmaps of 4 x 3"):
         open_model(f"{models}:tensor", card=card({"heatmap_size": (4, 3)}))
-    with pytest.raises(RobustPoseError, match="is for callable models, the model is opened as torch"):
+    with pytest.raises(RobustPoseError, match="is for callable models, but the model is opened as torch"):
         open_model(f"{models}:tensor", card=card(base=POINTS))
 
 
@@ -240,7 +240,7 @@ def test_a_keypoint_that_is_not_found_is_wrong(functions: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("too_few", "must return an answer for each of 2 images, returned shape (1, 2, 3)"),
+        ("too_few", "must return a prediction for each of 2 images, returned shape (1, 2, 3)"),
         ("words", "must return one array of numbers"),
         ("breaks", "failed: AttributeError: 'numpy.ndarray' object has no attribute 'no_such_thing'"),
     ],
@@ -252,7 +252,7 @@ def test_what_no_function_is(functions: str, name: str, message: str) -> None:
 
 
 def test_a_function_scales_itself() -> None:
-    with pytest.raises(RobustPoseError, match="scale is for models; a callable is given images"):
+    with pytest.raises(RobustPoseError, match="scale does not apply: a callable gets 8-bit images"):
         card({"scale": 255}, POINTS)
 
 

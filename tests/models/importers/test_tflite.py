@@ -212,7 +212,7 @@ def test_unknown_operator() -> None:
         picture=(1, SIDE, SIDE, 3),
     )
     message = refusal(content)
-    assert "operator COS (makes 'out') is not among those that can be imported" in message
+    assert "operator COS (makes 'out') is not supported" in message
     assert "`stages`" in message
     read_graph(content, file="net", outputs=("first",))  # what comes before it is of use
 
@@ -225,7 +225,7 @@ def test_unknown_operators_are_named_at_once() -> None:
         picture=(1, SIDE, SIDE, 3),
     )
     message = refusal(content)
-    assert "operators COS (makes 'first'), SIN (makes 'out') are not among those" in message
+    assert "operators COS (makes 'first'), SIN (makes 'out') are not supported" in message
 
 
 def test_quantised_activations() -> None:

@@ -137,7 +137,7 @@ def archive(code: str, *, pickled: bytes = EMPTY) -> bytes:
         ("def forward(x):\n  return ops.mylib.run(x)", r"operators from outside torch, ops\.mylib"),
         ("def forward(x):\n  o = ops\n  return o.mylib.run(x)", "passes operators around"),
         ("def forward(x:\n", "its code cannot be read"),
-        ("def forward(x):\n  # type: (Tensor) -> Tensor\n  return x", "has types in comments"),
+        ("def forward(x):\n  # type: (Tensor) -> Tensor\n  return x", "has type comments"),
         ("def forward(x):\n  return __torch__.torch.classes.lib.Run(x)", "classes from outside torch"),
     ],
 )

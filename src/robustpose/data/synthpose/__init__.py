@@ -1,4 +1,4 @@
-"""Rendered people: an embedded benchmark of human pose whose images and truth are made on demand."""
+"""SynthPose: an embedded pose benchmark whose images and truth are rendered on demand."""
 
 from robustpose.data.synthpose.actions import ACTIONS
 from robustpose.data.synthpose.assets import RENDERER_VERSION

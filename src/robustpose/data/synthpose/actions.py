@@ -1,4 +1,4 @@
-"""What people do: sixteen actions, how often each comes, and who authored its poses."""
+"""The sixteen actions: their shares, and the functions that draw their poses."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,7 +41,7 @@ _AUTHORS: dict[str, tuple[float, Author]] = {
     "bending": (0.05, bending),
     "lunging": (0.05, lunging),
 }
-"""How often every action comes, in shares, its shares rescaled to sum to 1, and who makes it."""
+"""The share of each action (rescaled to sum to 1) and the function that draws its postures."""
 
 ACTIONS: tuple[str, ...] = tuple(_AUTHORS)
 
@@ -49,13 +49,13 @@ _UPRIGHT = frozenset({"standing", "walking", "crouching", "lunging"})
 
 
 def sample_action(rng: Generator) -> str:
-    """Draw an action by its share."""
+    """Draw an action according to its share."""
     shares = np.array([share for share, _ in _AUTHORS.values()])
     return ACTIONS[int(rng.choice(len(ACTIONS), p=shares / shares.sum()))]
 
 
 def sample_posture(action: str, rng: Generator) -> Posture:
-    """Draw a posture of an action: authored, varied, within LIMITS, and mirrored half the time."""
+    """Draw a posture of an action with noise, clipped to LIMITS and mirrored half the time."""
     posture = _AUTHORS[action][1](rng)
     pose = posture.pose
     if action in _UPRIGHT and rng.random() < 0.2:
@@ -67,7 +67,7 @@ def sample_posture(action: str, rng: Generator) -> Posture:
 
 
 def _busy_arm(pose: Pose, rng: Generator) -> Pose:
-    """Give one arm something else to do: idle, pointing, at the ear."""
+    """Replace the pose of one arm: idle, pointing, or at the ear."""
     u = rng.uniform
     kind = rng.integers(3)
     if kind == 0:

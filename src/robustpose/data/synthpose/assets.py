@@ -1,6 +1,6 @@
-"""The files that the renderer draws from: the body and the panoramas, loaded once, when first wanted.
+"""The renderer's asset files: the body and the panoramas, loaded once on first use.
 
-Where they come from and under which licence: assets/PROVENANCE.toml and docs/synthpose.md.
+assets/PROVENANCE.toml and docs/synthpose.md give their sources and licences.
 """
 
 import hashlib
@@ -25,9 +25,9 @@ Mask = NDArray[np.bool_]
 FOLDER = Path(__file__).parent / "assets"
 
 RENDERER_VERSION = "b32f2f3aa93f6f5e"
-"""16 hex digits, to be changed with every change that moves a pixel or a truth; cached people are then made anew.
+"""16 arbitrary hex digits. Every change of a pixel or a truth needs new ones; cached people are then not reused.
 
-Any other digits will do. tests/data/test_synthpose_golden.py fails where a change was forgotten.
+tests/data/test_synthpose_golden.py fails if this was forgotten.
 """
 
 
@@ -51,7 +51,7 @@ class BodyAssets:
 
 @dataclass(frozen=True)
 class Panorama:
-    """A photographed place: what stands behind a person and what lights it."""
+    """A photographed place: the background and the light of a scene."""
 
     name: str
     image: Pixels  # (256, 512, 3) RGB, equirectangular, +z in the middle
@@ -60,7 +60,7 @@ class Panorama:
 
 
 def _checked(name: str) -> io.BytesIO:
-    """Read an asset file; RobustPoseError where it is missing or not the one that PROVENANCE.toml names."""
+    """Read an asset file; RobustPoseError where it is missing or differs from PROVENANCE.toml."""
     path = FOLDER / name
     provenance = FOLDER / "PROVENANCE.toml"
     try:
@@ -68,15 +68,13 @@ def _checked(name: str) -> io.BytesIO:
         expected = {source["output"]: source["sha256"] for source in sources}[name]
         content = path.read_bytes()
     except OSError as error:
-        raise RobustPoseError(f"{error.filename}: {error.strerror}; install robustpose anew") from None
+        raise RobustPoseError(f"{error.filename}: {error.strerror}; reinstall robustpose") from None
     except (ValueError, KeyError, TypeError):  # not text, not TOML, a row or a field missing
-        raise RobustPoseError(
-            f"{provenance} does not say what {name} hashes to; install robustpose anew"
-        ) from None
+        raise RobustPoseError(f"{provenance} has no sha256 of {name}; reinstall robustpose") from None
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise RobustPoseError(
-            f"{path}: sha256 is {found[:12]}..., PROVENANCE.toml says {expected[:12]}...; install robustpose anew"
+            f"{path}: sha256 is {found[:12]}..., PROVENANCE.toml has {expected[:12]}...; reinstall robustpose"
         )
     return io.BytesIO(content)
 
@@ -108,14 +106,14 @@ def load_body() -> BodyAssets:
 
 
 def _decoded(webp: Pixels) -> Pixels:
-    """Return the image (H, W, 3), RGB, of a compressed one."""
+    """Decode a compressed image to RGB (H, W, 3)."""
     image = np.asarray(cv2.imdecode(webp, cv2.IMREAD_COLOR), dtype=np.uint8)
     return np.ascontiguousarray(image[..., ::-1])
 
 
 @cache
 def load_panoramas() -> dict[str, Panorama]:
-    """Load assets/panoramas.npz: every panorama by its name; RobustPoseError where it is missing or damaged."""
+    """Load assets/panoramas.npz as panoramas by name; RobustPoseError where it is missing or damaged."""
     with np.load(_checked("panoramas.npz")) as held:
         return {
             str(name): Panorama(

@@ -1,4 +1,4 @@
-"""Sport and dance, authored as ranges of angles in degrees: jumping, kicking, punching, dancing, acrobatics."""
+"""Poses of sport and dance as ranges of angles in degrees: jumping, kicking, punching, dancing, acrobatics."""
 
 import math
 
@@ -44,7 +44,7 @@ def jumping(rng: Generator) -> Posture:
 
 
 def _guard(rng: Generator) -> Arm:
-    """Return an arm held before the face."""
+    """Return an arm held in front of the face."""
     u = rng.uniform
     return Arm(flexion=u(40, 70), abduction=u(2, 15), twist=u(0, 25), elbow=u(105, 135))
 
@@ -106,7 +106,7 @@ def punching(rng: Generator) -> Posture:
 
 
 def dancing(rng: Generator) -> Posture:
-    """Dance: hips sway, one leg steps, arms go anywhere."""
+    """Dance: swaying hips, one stepping leg, arms in any position."""
     u = rng.uniform
     sway = u(-14, 14)
 
@@ -187,7 +187,7 @@ def lunging(rng: Generator) -> Posture:
         return Arm(flexion=u(0, 150), abduction=u(0, 90), elbow=u(0, 60))
 
     lean, front, knee, back = u(0, 15), u(45, 85), u(55, 95), u(8, 45)
-    # The hips are as high over the back foot as over the front one: both thighs and calves are about as long.
+    # The hips are equally high above both feet, assuming thighs and calves of equal length.
     height = math.cos(np.deg2rad(front)) + math.cos(np.deg2rad(knee - front))
     calf = np.rad2deg(math.acos(np.clip(height - math.cos(np.deg2rad(back)), 0, 1)))
     return Posture(

@@ -1,4 +1,4 @@
-"""What lies behind the people: a panorama, or a plain studio wall, and the floor they stand on."""
+"""The background of a scene: a panorama or a plain studio wall, and the floor."""
 
 import math
 from dataclasses import dataclass, replace
@@ -50,19 +50,19 @@ def _fill_panorama(image: Pixels, view: View, yaw: float, widening: float, out: 
 
 
 def panorama_view(image: Pixels, view: View, *, yaw: float, widening: float, size: int) -> Floats:
-    """Return what a camera sees of a panorama (S, S, 3), display values; angles widened, as by a wider lens."""
+    """Return a camera's view of a panorama (S, S, 3), display values; `widening` acts like a wider lens."""
     out = np.empty((size, size, 3))
     _fill_panorama(image, view, yaw, widening, out)
     return out
 
 
 NO_FLOOR, SHADOW_FLOOR, TEXTURED_FLOOR = 0, 1, 2
-"""Kinds of floor: none; a shadow on the backdrop; a surface of its own."""
+"""Kinds of floor: none; a shadow on the backdrop; a textured surface."""
 
 _PANORAMA_SHARE = 0.85
 
 _GROUNDLESS = frozenset({"sky"})
-"""Panoramas without a ground to stand on: they always get a floor."""
+"""Panoramas without ground, which always get a floor."""
 
 
 class Floor(NamedTuple):
@@ -97,9 +97,9 @@ def sample_backdrop(
     rng: Generator,
     without: frozenset[str] = frozenset(),
 ) -> Backdrop:
-    """Draw what a camera sees behind the people; a brighter key light casts a darker shadow on it.
+    """Draw the backdrop of a scene; a brighter key light casts a darker shadow.
 
-    `without` panoramas it is a wall; without floor contact there is no floor.
+    If `without` has panoramas, it is a wall; if it has floor contact, there is no floor.
     """
     backdrop = _draw_backdrop(
         panorama, camera, yaw=yaw, size=size, key=key, split=split, rng=rng, wall=PANORAMAS in without
@@ -146,7 +146,7 @@ def _floor(split: Split, key: float, rng: Generator, *, textured: float, bare: f
 
 
 def _wall(size: int, split: Split, rng: Generator) -> Floats:
-    """Return a wall: a colour with a gradient and blotches, and sometimes large shapes on it."""
+    """Return a wall: a colour with a gradient and blotches, sometimes with large shapes."""
     colours = palette(int(rng.integers(split.palettes.start, split.palettes.stop)))
     shapes = int(rng.integers(0, 8)) if rng.random() < 0.5 else 0
     first = np.array(colours[int(rng.integers(len(colours)))]) ** (1 / 2.2)

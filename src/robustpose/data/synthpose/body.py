@@ -1,4 +1,4 @@
-"""The body at rest: a phenotype, the shape that MakeHuman's blendshapes give it, where on it every vertex is."""
+"""The body in the rest pose: phenotype, shape from MakeHuman's blendshapes, positions of vertices on the body."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +14,7 @@ PARTS: tuple[str, ...] = (
     "background", "head", "torso", "right_upper_arm", "left_upper_arm", "right_forearm", "left_forearm",
     "right_hand", "left_hand", "right_thigh", "left_thigh", "right_calf", "left_calf", "right_foot", "left_foot",
 )  # fmt: skip
-"""The classes of the segmentation, by number."""
+"""The classes of the segmentation."""
 
 HEAD = 1
 
@@ -23,12 +23,12 @@ _PART_OF_BONE = {
     "hand": "hand", "index": "hand", "middle": "hand", "ring": "hand", "pinky": "hand", "thumb": "hand",
     "thigh": "thigh", "calf": "calf", "foot": "foot", "ball": "foot",
 }  # fmt: skip
-"""What a bone moves, by the first word of its name; every other bone moves the torso."""
+"""The body part that a bone moves, by the first word of its name; all other bones move the torso."""
 
 
 @dataclass(frozen=True)
 class Phenotype:
-    """What shapes a body: gender 0 woman to 1 man, age 0 child, 0.5 young, 1 old, the rest shares in [0, 1]."""
+    """Parameters of a body: gender 0 (woman) to 1 (man), age 0 child, 0.5 young, 1 old, the rest in [0, 1]."""
 
     gender: float
     age: float
@@ -49,7 +49,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Fields:
-    """Where every vertex (V,) of the neutral body is on it: what garments are cut by, and truth is read from."""
+    """Positions of the vertices (V,) on the neutral body, which define garments and truth."""
 
     part: Ints  # index into PARTS
     along_arm: Floats  # 0 shoulder, 1 elbow, 2 wrist; below 0 off the arm
@@ -61,7 +61,7 @@ class Fields:
 
 
 def sample_phenotype(rng: Generator) -> Phenotype:
-    """Draw a phenotype: as many women as men, 12 % children, every skin tone as often as any other."""
+    """Draw a phenotype: as many women as men, 12 % children, uniform skin tones."""
     kind = rng.random()
     gender = 0.0 if kind < 0.45 else 1.0 if kind < 0.9 else float(rng.random())
     age = 0.5
@@ -81,19 +81,19 @@ def sample_phenotype(rng: Generator) -> Phenotype:
 
 
 def _pick(rng: Generator, first: float, second: float) -> int:
-    """Return 1 or 2 with these chances, otherwise 0."""
+    """Return 1 or 2 with these probabilities, otherwise 0."""
     draw = rng.random()
     return 1 if draw < first else 2 if draw < first + second else 0
 
 
 def _three_way(value: float, names: tuple[str, str, str]) -> dict[str, float]:
-    """Split a value in [0, 1] over three names that stand at 0, 0.5 and 1."""
+    """Interpolate a value in [0, 1] between three names at 0, 0.5 and 1."""
     low, middle, high = names
     return {low: max(0.0, 1 - 2 * value), middle: 1 - abs(2 * value - 1), high: max(0.0, 2 * value - 1)}
 
 
 def target_amounts(phenotype: Phenotype) -> dict[str, float]:
-    """Return how much of every blendshape a phenotype takes, zeros left out."""
+    """Return the non-zero weights of the blendshapes of a phenotype."""
     genders = {"female": 1 - phenotype.gender, "male": phenotype.gender}
     ages = _three_way(phenotype.age, ("child", "young", "old"))
     muscles = _three_way(phenotype.muscle, ("minmuscle", "averagemuscle", "maxmuscle"))
@@ -112,7 +112,7 @@ def target_amounts(phenotype: Phenotype) -> dict[str, float]:
 
 
 def shape_body(phenotype: Phenotype) -> Shape:
-    """Shape the neutral body after a phenotype."""
+    """Apply the blendshapes of a phenotype to the neutral body."""
     body = load_body()
     amounts = target_amounts(phenotype)
     used = np.array([body.target_names.index(name) for name in amounts])
@@ -127,7 +127,7 @@ def shape_body(phenotype: Phenotype) -> Shape:
 
 
 def _blended(neutral: Floats, displacements: Floats, amounts: Floats) -> Floats:
-    """Return neutral (B, 3) plus amounts (T,) times displacements (T, B, 3), added in their order."""
+    """Return neutral (B, 3) plus amounts (T,) times displacements (T, B, 3), summed in a fixed order."""
     total = np.zeros_like(neutral)
     for displacement, amount in zip(displacements, amounts, strict=True):
         total += amount * displacement
@@ -136,7 +136,7 @@ def _blended(neutral: Floats, displacements: Floats, amounts: Floats) -> Floats:
 
 @cache
 def body_fields() -> Fields:
-    """Work out the fields of the neutral body."""
+    """Compute the fields of the neutral body."""
     body = load_body()
     part = np.array([_part_number(name) for name in body.bones])[body.skin_bones[:, 0]]
     along_arm, along_leg = _along_limbs(body, part)
@@ -173,7 +173,7 @@ def _along_limbs(body: BodyAssets, part: Ints) -> tuple[Floats, Floats]:
     along_leg = np.full(len(part), -0.2)
 
     def share(first: str, last: str, mask: Ints) -> Floats:
-        """Return how far along from one bone's head to another's the masked vertices are."""
+        """Return the relative position of the masked vertices between the heads of two bones."""
         start, end = (body.heads[body.bones.index(name)] for name in (first, last))
         axis = end - start
         way: Floats = inner(body.vertices[mask] - start, axis) / inner(axis, axis)

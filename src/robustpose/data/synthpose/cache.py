@@ -1,8 +1,8 @@
-"""Many rendered people, kept on disk: rendered once, by any number of processes, to the same bytes.
+"""A disk cache of rendered people: rendered once, by any number of processes, to the same bytes.
 
-A shard is one file of 50 people. It is written aside and renamed, so that it is there whole or not at all, and it
-begins with the sha256 of its content. A shard that does not match is reported in the log and made anew. What a
-killed process had written aside goes when people are next rendered there.
+A shard is one file of 50 people. It is renamed into place, so it is complete or absent, and it starts with the
+sha256 of its content. A damaged shard is logged and rendered again. Temporary files of killed processes are
+removed when people are next rendered there.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ from robustpose.folders import cache_folder
 PEOPLE_PER_SHARD = 50
 
 _WRITTEN_WITHIN = 600
-"""Seconds after which what was written aside and not renamed is what a killed process left."""
+"""Seconds after which a temporary file is considered left by a killed process."""
 
 _MAGIC = b"robustpose people 1\n"
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -48,7 +48,7 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class RenderedSet:
-    """Rendered people, stacked: the fields of RenderedPerson, people first."""
+    """Rendered people: the fields of RenderedPerson, stacked along the first axis."""
 
     images: Pixels  # (n, size, size, 3)
     mpii: Floats32  # (n, 16, 2)
@@ -57,12 +57,12 @@ class RenderedSet:
     coco_visibility: Pixels  # (n, 17)
     head_size: Floats  # (n,)
     box: Floats32  # (n, 4)
-    segmentation: Pixels  # (n, size, size); (n, 0, 0) where it was not wanted
+    segmentation: Pixels  # (n, size, size); (n, 0, 0) if not requested
     action: Ints  # (n,)
     factors: dict[str, NDArray[Any]]  # each (n,)
 
     def digest(self) -> str:
-        """Return a hash of every pixel and every truth."""
+        """Return a hash of all pixels and all truth."""
         hashed = hashlib.sha256()
         held = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "factors"}
         for name, values in sorted({**held, **self.factors}.items()):
@@ -73,7 +73,7 @@ class RenderedSet:
 
 @dataclass(frozen=True)
 class _Request:
-    """How people are rendered: what the folder of their shards is named after."""
+    """The settings of a rendering, which name the folder of its shards."""
 
     split: str
     size: int
@@ -109,13 +109,12 @@ def rendered_set(
     folder: Path | None = None,
     with_segmentation: bool = True,
 ) -> RenderedSet:
-    """Return people start..stop (stop not included) of a split, from disk where they are there.
+    """Return people start..stop (stop excluded) of a split, from the cache if they are there.
 
-    processes is how many render, by default one a processor; progress is told how many of the people are done and
-    how many there are. folder is where shards are kept, by default default_folder(), in a folder named after the
-    fingerprint. Without segmentation 20,000 people of 128 pixels take 1 GB of memory. Raises RobustPoseError as
-    render_person does, and where the folder cannot be written to. A script
-    that renders with several processes needs the usual `if __name__ == "__main__"`.
+    processes is the number of rendering processes, by default one per processor; progress is called with (done,
+    total). folder has the shards, by default default_folder(), in a subfolder named after the fingerprint. Without
+    segmentation 20,000 people of 128 pixels take 1 GB of memory. RobustPoseError as in render_person, and where
+    the folder is not writable. A script that renders with several processes needs `if __name__ == "__main__"`.
     """
     check_request(split, start, stop, size=size, padding=padding)
     request = _Request(split, size, padding, nuisance, tuple(sorted(left_out(without))))
@@ -139,19 +138,19 @@ def rendered_set(
 
 
 def default_folder() -> Path:
-    """Return where renderers keep shards: under ROBUSTPOSE_CACHE, or in the user's cache."""
+    """Return the default folder of shards, under ROBUSTPOSE_CACHE or in the user's cache."""
     return cache_folder("synthpose")
 
 
 def _keeping_in(folder: Path) -> AbstractContextManager[None]:
     return writing_to(
         folder,
-        "rendered people are kept there; name a folder with room that you may write to, as ROBUSTPOSE_CACHE",
+        "rendered people are stored there; set ROBUSTPOSE_CACHE to a writable folder with free space",
     )
 
 
 def _remove_leavings(folder: Path) -> None:
-    """Remove what killed processes wrote aside; other processes may rename or remove files meanwhile."""
+    """Remove temporary files of killed processes; other processes may rename or remove files meanwhile."""
     for aside in folder.glob("*.part"):
         try:
             if time.time() - aside.stat().st_mtime > _WRITTEN_WITHIN:
@@ -161,14 +160,14 @@ def _remove_leavings(folder: Path) -> None:
 
 
 def _shards_of(start: int, stop: int) -> range:
-    """Return the numbers of the shards that hold people start..stop."""
+    """Return the numbers of the shards with people start..stop."""
     return range(start // PEOPLE_PER_SHARD, -(-stop // PEOPLE_PER_SHARD) if stop > start else 0)
 
 
 def _shards(
     request: _Request, folder: Path, numbers: range, processes: int | None, with_segmentation: bool
 ) -> Iterator[tuple[int, Arrays]]:
-    """Yield shards by number: first those on disk, then, as they are done, those that had to be made."""
+    """Yield shards by number: first those on disk, then the missing ones as they are rendered."""
     missing = []
     for number in numbers:
         path = _shard_path(folder, number)
@@ -182,7 +181,7 @@ def _shards(
 
 
 def _room(held: NDArray[Any] | None, rows: NDArray[Any], count: int) -> NDArray[Any]:
-    """Return an array for `count` rows like these; text makes it wider when it must."""
+    """Return an array for `count` rows like these, widened if text is longer."""
     if held is None:
         return np.empty((count, *rows.shape[1:]), dtype=rows.dtype)
     if rows.dtype.kind == "U" and rows.dtype.itemsize > held.dtype.itemsize:
@@ -195,14 +194,14 @@ def _shard_path(folder: Path, number: int) -> Path:
 
 
 def _make_shards(request: _Request, folder: Path, numbers: list[int], processes: int) -> Iterator[int]:
-    """Render shards and yield their numbers as they are on disk."""
+    """Render shards and yield their numbers once they are on disk."""
     if processes <= 1 or len(numbers) <= 1:
         for number in sorted(numbers):
             _make_shard(request, folder, number)
             yield number
         return
-    render_person("train", 0, size=32)  # compiles once, here, not in every process
-    spawn = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
+    render_person("train", 0, size=32)  # compile once here instead of in every process
+    spawn = multiprocessing.get_context("spawn")  # a fork would copy locks held by other threads
     with ProcessPoolExecutor(min(processes, len(numbers)), spawn, initializer=end_with_parent) as pool:
         tasks = {pool.submit(_make_shard, request, folder, number): number for number in sorted(numbers)}
         try:
@@ -211,7 +210,7 @@ def _make_shards(request: _Request, folder: Path, numbers: list[int], processes:
                 yield tasks[task]
         except BrokenProcessPool:
             raise RobustPoseError(
-                "a process that renders people was killed, perhaps for want of memory; what was done is kept, "
+                "a rendering process was killed, perhaps because memory ran out; finished people are stored, "
                 "so try again with fewer --processes"
             ) from None
         finally:
@@ -219,7 +218,7 @@ def _make_shards(request: _Request, folder: Path, numbers: list[int], processes:
 
 
 def end_with_parent() -> None:
-    """Keep a worker process to one OpenCV thread, and end it when the process that started it is killed."""
+    """Limit a worker process to one OpenCV thread, and end it when its parent is killed."""
     cv2.setNumThreads(1)
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -232,7 +231,7 @@ def end_with_parent() -> None:
 
 
 def _make_shard(request: _Request, folder: Path, number: int) -> None:
-    """Render the people of a shard and put it on disk whole, unless another process just did."""
+    """Render the people of a shard and store it atomically, unless another process just did."""
     if _content(_shard_path(folder, number)) is not None:
         return
     people = [
@@ -261,7 +260,7 @@ def _make_shard(request: _Request, folder: Path, number: int) -> None:
 
 
 def _content(path: Path) -> memoryview | None:
-    """Return what was written as a shard, or None where it is not there or not whole."""
+    """Return the content of a shard, or None where it is missing or damaged."""
     with _keeping_in(path.parent):
         try:
             written = memoryview(path.read_bytes())
@@ -273,7 +272,7 @@ def _content(path: Path) -> memoryview | None:
 
 
 def _load_shard(path: Path, with_segmentation: bool) -> Arrays | None:
-    """Return the arrays of a shard, or None, with a warning in the log, where it is not what was written."""
+    """Return the arrays of a shard; None, with a logged warning, where it is damaged."""
     content = _content(path)
     if content is None:
         _log.warning("%s: the shard is damaged (its checksum differs)", path)
@@ -283,15 +282,15 @@ def _load_shard(path: Path, with_segmentation: bool) -> Arrays | None:
 
 
 def _loaded(path: Path, with_segmentation: bool) -> Arrays:
-    """Return the arrays of a shard that was just made."""
+    """Return the arrays of a shard that was just rendered."""
     shard = _load_shard(path, with_segmentation)
     if shard is None:
-        raise RobustPoseError(f"{path}: the shard was written but does not read back; is the disk full?")
+        raise RobustPoseError(f"{path}: the shard was written but cannot be read; is the disk full?")
     return shard
 
 
 def _stack(people: list[RenderedPerson]) -> Arrays:
-    """Return the fields of people as arrays, people first."""
+    """Stack the fields of people along the first axis."""
     arrays: Arrays = {
         "images": np.stack([person.image for person in people]),
         "mpii": np.stack([person.mpii for person in people]),
@@ -309,7 +308,7 @@ def _stack(people: list[RenderedPerson]) -> Arrays:
 
 
 def _as_set(stacked: Arrays, request: _Request) -> RenderedSet:
-    """Return the arrays as a set; none at all are an empty one."""
+    """Return the arrays as a RenderedSet; an empty one without arrays."""
     if not stacked:
         one = _stack([render_person("train", 0, size=request.size, padding=request.padding)])
         stacked = {name: values[:0] for name, values in one.items()}

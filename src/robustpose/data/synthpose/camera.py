@@ -1,7 +1,8 @@
-"""Cameras: where the photographer stands, where the photo ends, and the crop around the person that is rendered.
+"""Cameras: viewpoint, edges of the photo, and the rendered crop around the person.
 
-Camera axes are x right, y down, z forward. A point of an image is (x, y) in pixels, (0, 0) the CENTRE of the
-top-left pixel; a box (x, y, w, h) is measured between pixel edges: its x is one half more than its left point's.
+Camera axes are x right, y down, z forward. Image points are (x, y) in pixels, with (0, 0) at the CENTRE of the
+top-left pixel. A box (x, y, w, h) is measured between pixel edges, so its x is 0.5 more than that of its left edge
+as a point.
 """
 
 import math
@@ -17,7 +18,7 @@ from robustpose.data.synthpose.rotation import length, turned
 
 
 class View(NamedTuple):
-    """A pinhole camera as the compiled loops read it."""
+    """A pinhole camera in the format of the compiled loops."""
 
     position: Floats  # (3,) world, metres
     rotation: Floats  # (3, 3) rows: right, down, forward
@@ -37,7 +38,7 @@ class Camera:
     cy: float = 0.0
 
     def project(self, points: Floats) -> tuple[Floats, Floats]:
-        """Return where points (N, 3) are seen (N, 2) and how deep they are (N,), in metres."""
+        """Return the image points (N, 2) and depths (N,) in metres of points (N, 3)."""
         local = np.empty((len(points), 3))
         shift = -turned(self.rotation, self.position)
         affine(np.ascontiguousarray(points), np.column_stack([self.rotation, shift]), local)
@@ -49,18 +50,18 @@ class Camera:
         return seen, depth
 
     def finer(self, factor: int) -> "Camera":
-        """Return the camera of the same image with `factor` times the pixels each way."""
+        """Return the camera of the same image with `factor` times the resolution."""
         centre = (factor - 1) / 2  # of pixel 0, in finer pixels
         return replace(self, focal=self.focal * factor, cx=self.cx * factor + centre, cy=self.cy * factor + centre)
 
     def view(self) -> View:
-        """Return it as the compiled loops read it."""
+        """Return the camera in the format of the compiled loops."""
         return View(self.position, self.rotation, float(self.focal), float(self.cx), float(self.cy))
 
 
 @dataclass(frozen=True)
 class Viewpoint:
-    """How the photographer stands to the person, in degrees."""
+    """The direction of the camera relative to the person, in degrees."""
 
     elevation: float  # of the camera above the person's middle
     azimuth: float  # 0 is the person's front
@@ -69,7 +70,7 @@ class Viewpoint:
 
 
 def sample_viewpoint(rng: Generator) -> Viewpoint:
-    """Draw a viewpoint: three quarters more or less from the front, mostly level."""
+    """Draw a viewpoint: about three quarters roughly from the front, mostly level."""
     azimuth = rng.normal(0, 45) if rng.random() < 0.72 else rng.uniform(-180, 180)
     return Viewpoint(
         elevation=float(np.clip(rng.normal(8, 13), -15, 60)),
@@ -80,7 +81,7 @@ def sample_viewpoint(rng: Generator) -> Viewpoint:
 
 
 def place_camera(viewpoint: Viewpoint, body: Floats, rng: Generator) -> Camera:
-    """Return the photographer's camera, focal length 1, looking near the middle of a body (V, 3)."""
+    """Return the camera, with focal length 1, looking near the centre of a body (V, 3)."""
     elevation, azimuth, roll = np.deg2rad([viewpoint.elevation, viewpoint.azimuth, viewpoint.roll])
     forward = -np.array(
         [math.sin(azimuth) * math.cos(elevation), math.sin(elevation), math.cos(azimuth) * math.cos(elevation)]
@@ -108,7 +109,7 @@ def place_camera(viewpoint: Viewpoint, body: Floats, rng: Generator) -> Camera:
 
 @dataclass(frozen=True)
 class Framing:
-    """The crop of a person: its camera, the person's box, and where the photo ends; in pixels of the crop."""
+    """The crop of a person: camera, box of the person, and edges of the photo, in pixels of the crop."""
 
     camera: Camera
     box: Floats  # (4,) x, y, w, h between pixel edges: the body's, clipped to the photo
@@ -127,7 +128,7 @@ class Framing:
 def frame_person(camera: Camera, body: Floats, *, size: int, padding: float, rng: Generator) -> Framing:
     """Return the crop: a square of `padding` times the longer side of the box of a body (V, 3), around its centre.
 
-    About one person in six is cut by the photo's edge; about one in sixteen is whole but near it.
+    About one person in six is truncated by the photo's edge; about one in sixteen is complete but near it.
     """
     seen, _ = camera.project(body)
     low, high = bounds(seen)
@@ -154,18 +155,18 @@ def frame_person(camera: Camera, body: Floats, *, size: int, padding: float, rng
 
 
 _CUTS = ((0.08, 0.35), (0.04, 0.12), (0.08, 0.35), (0.08, 0.5))
-"""How much of a person the left, top, right and bottom edges cut away, at least and at most."""
+"""Smallest and largest share of a person beyond the left, top, right and bottom edges of the photo."""
 
 
 def _edges(rng: Generator) -> list[int]:
-    """Draw which edges (0 left, 1 top, 2 right, 3 bottom) cut a person."""
+    """Draw the edges (0 left, 1 top, 2 right, 3 bottom) that truncate a person."""
     first = int(rng.choice(4, p=[0.19, 0.07, 0.19, 0.55]))
     second = int(rng.integers(4))
     return [first, second] if rng.random() < 0.12 and (first - second) % 2 else [first]
 
 
 def _set_edge(photo: Floats, edge: int, beyond: float, low: Floats, high: Floats) -> None:
-    """Put an edge of the photo so many extents of the body beyond it; negative cuts it."""
+    """Place an edge of the photo `beyond` body extents outside the body; negative values truncate it."""
     axis = edge % 2
     extent = high[axis] - low[axis]
     photo[edge] = low[axis] - beyond * extent if edge < 2 else high[axis] + beyond * extent

@@ -24,13 +24,13 @@ _HAIR = np.array([
 
 
 def linear(colour: Floats | Colour) -> Colour:
-    """Turn a display colour into linear light."""
+    """Convert a display colour to linear light."""
     red, green, blue = (float(channel) ** 2.2 for channel in colour)
     return red, green, blue
 
 
 def scaled(colour: Colour, factor: float | Floats) -> Colour:
-    """Return a colour times a factor, one for all channels or one each."""
+    """Return a colour times a factor, one for all channels or one per channel."""
     red, green, blue = np.clip(np.array(colour) * factor, 0, 1)
     return float(red), float(green), float(blue)
 
@@ -44,7 +44,7 @@ def skin_colour(tone: float, rng: Generator) -> Colour:
 
 
 def hair_colour(tone: float, grey: bool, rng: Generator) -> Colour:
-    """Return a natural hair colour; darker skin goes with black and dark brown."""
+    """Return a natural hair colour; black or dark brown for darker skin."""
     if grey:
         return linear(_HAIR[6 + int(rng.integers(2))])
     if tone >= 3.5:
@@ -53,13 +53,13 @@ def hair_colour(tone: float, grey: bool, rng: Generator) -> Colour:
 
 
 def denim_colour(denim: Sequence[Colour], rng: Generator) -> Colour:
-    """Return one of these colours, lighter or darker."""
+    """Return one of these colours with random brightness."""
     return scaled(linear(denim[int(rng.integers(len(denim)))]), float(rng.uniform(0.7, 1.3)))
 
 
 @cache
 def palette(seed: int) -> tuple[Colour, ...]:
-    """Return the six garment colours of a seed: two greys, three muted ones, one that may be bright."""
+    """Return the six garment colours of a seed: two greys, three muted colours, one possibly bright one."""
     rng = np.random.default_rng([101, seed])
     hue = rng.random()
     colours = [
@@ -86,7 +86,7 @@ def texture_stack(seeds: range) -> Floats32:
 
 
 def _texture(seed: int) -> Floats32:
-    """Make one texture (128, 128, 3): streaks, clouds, veins, bricks, tiles or weave, in two near colours."""
+    """Make one texture (128, 128, 3): streaks, clouds, veins, bricks, tiles or weave, in two similar colours."""
     rng = np.random.default_rng([102, seed])
     makers = (_clouds, _streaks, _veins, _bricks, _tiles, _weave)
     height = makers[seed % len(makers)](rng)
@@ -98,7 +98,7 @@ def _texture(seed: int) -> Floats32:
 
 
 def _octaves(rng: Generator, rows: int, columns: int) -> Floats:
-    """Return cloudy noise (128, 128) whose coarsest octave has so many cells."""
+    """Return fractal noise (128, 128) whose coarsest octave has `rows` x `columns` cells."""
     total = np.zeros((TEXTURE_SIDE, TEXTURE_SIDE))
     for octave in range(5):
         cells = rng.random((rows * 2**octave, columns * 2**octave))

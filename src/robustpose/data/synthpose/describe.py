@@ -1,4 +1,4 @@
-"""What is in a split, in numbers: `python -m robustpose.data.synthpose.describe val 0 1000`."""
+"""Statistics of a split: `python -m robustpose.data.synthpose.describe val 0 1000`."""
 
 import argparse
 from typing import Any

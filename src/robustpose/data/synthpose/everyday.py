@@ -1,4 +1,4 @@
-"""Everyday poses, authored as ranges of angles in degrees: standing, sitting, reaching, bending, lying."""
+"""Everyday poses as ranges of angles in degrees: standing, sitting, reaching, bending, lying."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from robustpose.data.synthpose.poses import Arm, Leg, Pose, Posture, Turn
 
 
 def idle_arm(rng: Generator) -> Arm:
-    """Return an arm with nothing to do: hanging, on the hip, folded, in a pocket, at the face."""
+    """Return an idle arm: hanging, on the hip, folded, in a pocket, at the face."""
     u = rng.uniform
     kind = rng.choice(6, p=[0.4, 0.16, 0.12, 0.12, 0.1, 0.1])
     if kind == 0:
@@ -25,7 +25,7 @@ def idle_arm(rng: Generator) -> Arm:
 
 
 def standing(rng: Generator) -> Posture:
-    """Stand, weight on one leg, arms with something to do."""
+    """Stand with the weight on one leg and idle arms."""
     u = rng.uniform
     bent = u(0, 14)
     return Posture(

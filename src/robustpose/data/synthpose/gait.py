@@ -1,7 +1,7 @@
-"""Walking and running: gait cycles of hip, knee and ankle with a phase, arms swinging against the legs.
+"""Walking and running: gait cycles of hip, knee and ankle, with arms swinging opposite to the legs.
 
-The curves are smooth hills put by hand where textbooks have them (Perry & Burnfield, Gait Analysis, 2010): loading
-and swing of the knee, push-off of the ankle. No motion capture is involved.
+The curves are smooth bumps placed by hand after textbooks (Perry & Burnfield, Gait Analysis, 2010): loading and
+swing of the knee, push-off of the ankle. There is no motion capture.
 """
 
 import math
@@ -13,7 +13,7 @@ from robustpose.data.synthpose.poses import Arm, Leg, Pose, Posture, Turn
 
 
 def _bump(phase: float, centre: float, width: float) -> float:
-    """Return a smooth hill of height 1 on the circle of phases [0, 1)."""
+    """Return a smooth bump of height 1 on the circle of phases [0, 1)."""
     away = (phase - centre + 0.5) % 1.0 - 0.5
     return float(math.exp(-0.5 * (away / width) ** 2))
 

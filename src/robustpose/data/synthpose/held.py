@@ -1,4 +1,4 @@
-"""Things in hands: phones, bottles, books, balls, bags, sticks, rackets, umbrellas."""
+"""Held objects: phones, bottles, books, balls, bags, sticks, rackets, umbrellas."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,13 +18,13 @@ NOTHING = "nothing"
 _CHANCE = 0.16
 
 _GRIP = 0.08
-"""How far beyond the wrist, along the forearm, a hand closes, in metres."""
+"""Distance of the grip from the wrist along the forearm, in metres."""
 
 _UP = np.array([0.0, 1.0, 0.0])
 
 
 def held_thing(person: Person, split: Split, rng: Generator) -> tuple[str, list[Mesh]]:
-    """Draw whether a person holds something in one hand: its name, and its meshes in the scene."""
+    """Draw an object in one hand, or nothing: its name, and its meshes in the scene."""
     side, chance = rng.choice(["r", "l"]), rng.random()
     if chance >= _CHANCE or not person.upright:
         return NOTHING, []
@@ -38,7 +38,7 @@ def held_thing(person: Person, split: Split, rng: Generator) -> tuple[str, list[
 
 
 def _across(forearm: Floats, rng: Generator) -> Floats:
-    """Return a rotation (3, 3) that lays the thing's upright across the forearm."""
+    """Return a rotation (3, 3) of the object's upright axis perpendicular to the forearm."""
     sideways = np.cross(forearm, rng.normal(0, 1, 3))
     upright = sideways + 0.3 * _UP * length(sideways)
     if upright[1] < 0:
@@ -55,7 +55,7 @@ def _moved(mesh: Mesh, turn: Floats, place: Floats) -> Mesh:
 
 
 def _above(height: float) -> Floats:
-    """Return the point (3,) so many metres above the grip; below where negative."""
+    """Return the point (3,) `height` metres above the grip, or below if negative."""
     return np.array([0.0, height, 0.0])
 
 

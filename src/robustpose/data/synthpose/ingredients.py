@@ -1,4 +1,4 @@
-"""What a scene is made of beside its person, so that each can be left out and its worth measured."""
+"""The ingredients of a scene beside the person, each of which can be omitted to measure its effect."""
 
 from collections.abc import Collection
 
@@ -19,15 +19,15 @@ INGREDIENTS = {
     CLUTTER: "things around the person, before it and in its hands",
     FLOOR_CONTACT: "feet on a floor with shadows, seats under the seated; without: people hover over none",
 }
-"""What can be left out of a scene.
+"""The ingredients that can be omitted from scenes.
 
-Without panoramas, distractors or clutter the rest of every scene stays as it was; without garments or floor
-contact the draws that follow shift, so that scenes are others of the same kind.
+Without panoramas, distractors or clutter the rest of every scene is unchanged. Without garments or floor contact
+the later random draws change, so the scenes are different ones of the same distribution.
 """
 
 
 def left_out(names: Collection[str]) -> frozenset[str]:
-    """Return the ingredients to leave out; RobustPoseError for an unknown name."""
+    """Return the ingredients to omit; RobustPoseError for an unknown name."""
     for name in names:
         if name not in INGREDIENTS:
             raise unknown_name("ingredient of synthpose", name, INGREDIENTS)

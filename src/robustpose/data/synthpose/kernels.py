@@ -54,7 +54,7 @@ def _fill_bounds(points: Floats, low: Floats, high: Floats) -> None:
 
 
 def bounds(points: Floats) -> tuple[Floats, Floats]:
-    """Return the least and the greatest of every coordinate of points (N, D): (D,) and (D,)."""
+    """Return the minimum and the maximum (D,) of every coordinate of points (N, D)."""
     low, high = points[0].copy(), points[0].copy()
     _fill_bounds(points, low, high)
     return low, high
@@ -87,7 +87,7 @@ def _fill_sines(values: Floats, out: Floats) -> None:
 
 
 def sines(values: Floats) -> Floats:
-    """Return the sine of every value; NumPy's rounds as the processor's vector units do."""
+    """Return the sine of every value; NumPy's sine depends on the processor's vector units."""
     out = np.empty(values.size)
     _fill_sines(values.ravel(), out)
     return out.reshape(values.shape)
@@ -100,7 +100,7 @@ def _fill_powers(values: Floats32, exponent: float, out: Floats32) -> None:
 
 
 def powers(values: Floats32, exponent: float) -> Floats32:
-    """Return every value to the power of exponent, rounded once, for the same reason."""
+    """Return every value to the power of exponent, independent of the processor."""
     out = np.empty(values.size, np.float32)
     _fill_powers(values.ravel(), exponent, out)
     return out.reshape(values.shape)

@@ -1,4 +1,4 @@
-"""Light: a panorama's, turned and levelled so that people can be seen, and one key light with a shadow map."""
+"""Light: the panorama's, rotated and scaled to a visible level, and one key light with a shadow map."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -30,7 +30,7 @@ class Lighting(NamedTuple):
 
 @dataclass(frozen=True)
 class LightDraw:
-    """The light of a scene before it meets surfaces."""
+    """The light of a scene without shadow maps."""
 
     harmonics: Floats  # (9, 3)
     key: Floats  # (3,) towards the key light
@@ -40,7 +40,7 @@ class LightDraw:
 
 
 def sample_light(panorama: Panorama, yaw: float, rng: Generator) -> LightDraw:
-    """Draw the light of a panorama that is looked up with `yaw` (radians) added to the azimuth."""
+    """Draw the light of a panorama whose azimuth is shifted by `yaw` (radians)."""
     turn = axis_rotation("y", -np.rad2deg(yaw))
     key = panorama.key.copy()
     key[1] = max(key[1], 0.25)
@@ -52,14 +52,14 @@ def sample_light(panorama: Panorama, yaw: float, rng: Generator) -> LightDraw:
     harmonics = panorama.harmonics.copy()
     level = harmonics[0].mean() * 0.282095
     harmonics *= rng.uniform(0.38, 0.62) / (level + 1e-6)
-    harmonics[4:] = 0  # the rest would need more than a turn about y, and is small
-    # x is row 3, z is row 2: turn them as a vector
+    harmonics[4:] = 0  # the higher orders are small and harder to rotate
+    # x is row 3, z is row 2: rotate them as a vector
     rotated = product(turn, np.stack([harmonics[3], 0 * harmonics[3], harmonics[2]]))
     harmonics[3], harmonics[2] = rotated[0], rotated[2]
     tint = harmonics[0] / harmonics[0].mean()
     strength = float(rng.choice([0.12, 0.45, 0.9, 1.4], p=[0.15, 0.32, 0.33, 0.2]))
     return LightDraw(
-        harmonics=harmonics / (0.5 + 0.5 * tint),  # a camera's white balance takes half of the tint away
+        harmonics=harmonics / (0.5 + 0.5 * tint),  # white balance removes half of the tint
         key=key,
         key_colour=np.array([1.0, rng.uniform(0.9, 1), rng.uniform(0.76, 1)]) * strength,
         strength=strength,
@@ -68,7 +68,7 @@ def sample_light(panorama: Panorama, yaw: float, rng: Generator) -> LightDraw:
 
 
 def _parallel_view(direction: Floats, middle: Floats, radius: float, side: int) -> Floats:
-    """Return the affine map (3, 4), world to pixels and depth, that looks along -direction at a middle."""
+    """Return the affine map (3, 4), world to pixels and depth, of a parallel view along -direction."""
     forward = -direction / length(direction)
     up = np.array([0.0, 1, 0]) if abs(forward[1]) < 0.95 else np.array([1.0, 0, 0])
     right = np.cross(up, forward)
@@ -80,7 +80,7 @@ def _parallel_view(direction: Floats, middle: Floats, radius: float, side: int) 
 
 
 def cast_light(draw: LightDraw, surfaces: Surfaces, middle: Floats, radius: float) -> Lighting:
-    """Return the light with its shadow maps of what is within a radius, in metres, of a middle (3,)."""
+    """Return the light with shadow maps of the surfaces within a radius, in metres, around `middle` (3,)."""
     maps = []
     for direction, side in ((draw.key, _SHADOW_SIDE), (np.array([0.0, 1.0, 0.001]), _SKY_SIDE)):
         matrix = _parallel_view(direction, middle, radius, side)

@@ -1,4 +1,4 @@
-"""Surfaces: a mesh with its material, and many of them packed for the compiled loops."""
+"""A mesh with its material, and many meshes packed for the compiled loops."""
 
 from dataclasses import dataclass, fields
 from typing import NamedTuple
@@ -19,7 +19,7 @@ SOLID, STRIPES, CHECKS, DOTS, PATCHES, PLAID, LOGO, TWO_TONE = range(8)
 
 @dataclass(frozen=True)
 class Material:
-    """How a surface looks; lengths and frequencies are in the rest pose's metres."""
+    """The appearance of a surface; lengths and frequencies are in metres of the rest pose."""
 
     colour: Colour
     second: Colour = (0.0, 0.0, 0.0)  # of the pattern; of an eye its iris
@@ -37,7 +37,7 @@ class Material:
     beard: float = 0.0
 
     def row(self) -> list[float]:
-        """Return all fields as numbers, colours spread out: a row of Surfaces.materials."""
+        """Return all fields as a flat list of numbers: a row of Surfaces.materials."""
         row: list[float] = []
         for field in fields(self):
             value = getattr(self, field.name)
@@ -47,7 +47,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Mesh:
-    """One surface of one thing: V vertices, F triangles."""
+    """One surface of one object: V vertices, F triangles."""
 
     points: Floats  # (V, 3) world, metres
     normals: Floats  # (V, 3)
@@ -60,7 +60,7 @@ class Mesh:
 
 
 class Surfaces(NamedTuple):
-    """Many meshes in one: what the compiled loops read."""
+    """Many meshes in one, in the format of the compiled loops."""
 
     points: Floats
     normals: Floats

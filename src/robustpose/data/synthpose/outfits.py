@@ -1,4 +1,4 @@
-"""Looks: skin, hair, and what a person wears, drawn from one palette of colours."""
+"""Appearance of a person: skin, hair and garments, drawn from one palette of colours."""
 
 from dataclasses import dataclass, replace
 
@@ -28,7 +28,7 @@ _FREQUENCIES = {STRIPES: (9, 30), CHECKS: (8, 22), DOTS: (12, 35), PATCHES: (6, 
 
 @dataclass(frozen=True)
 class Outfit:
-    """All that is drawn of a person's looks; lengths along the limbs as in Fields."""
+    """The appearance of a person; positions along limbs are as in Fields."""
 
     skin: Colour
     gloss: float  # of the skin
@@ -67,7 +67,7 @@ class Outfit:
 
 
 def sample_outfit(phenotype: Phenotype, split: Split, rng: Generator) -> Outfit:
-    """Draw what a person looks like; garment colours come from one palette of the split."""
+    """Draw the appearance of a person; garment colours come from one palette of the split."""
     colours = palette(int(rng.integers(split.palettes.start, split.palettes.stop)))
     man, child = phenotype.gender > 0.5, phenotype.age < 0.35
     old = max(0.0, 2 * phenotype.age - 1)
@@ -121,7 +121,7 @@ def sample_outfit(phenotype: Phenotype, split: Split, rng: Generator) -> Outfit:
 
 
 def plain_suit(outfit: Outfit) -> Outfit:
-    """Return what is left of an outfit without garments: a tight suit of one colour, no hair, no shoes."""
+    """Return an outfit without garments: a tight suit of one colour, no hair, no shoes."""
     cloth = Material(colour=outfit.top.colour, seed=outfit.seed)
     return replace(
         outfit,
@@ -143,7 +143,7 @@ def plain_suit(outfit: Outfit) -> Outfit:
 
 
 def _cloth(colours: tuple[Colour, ...], split: Split, rng: Generator) -> Material:
-    """Draw a cloth of two colours of a palette, in a pattern or a texture."""
+    """Draw a cloth with a pattern or a texture in two colours of a palette."""
     first, second = rng.choice(len(colours), size=2, replace=False, p=[0.2, 0.2, 0.17, 0.17, 0.14, 0.12])
     pattern = int(rng.choice(8, p=[0.64, 0.10, 0.02, 0.03, 0.04, 0.06, 0.08, 0.03]))
     cloth = Material(
@@ -174,7 +174,7 @@ def _cloth(colours: tuple[Colour, ...], split: Split, rng: Generator) -> Materia
 
 def _shoe(colours: tuple[Colour, ...], split: Split, rng: Generator) -> Material:
     colour = colours[int(rng.integers(len(colours)))] if rng.random() < 0.5 else linear(split.shades.shoe)
-    sole = TWO_TONE if rng.random() < 0.4 else SOLID  # the line lies between sole and upper
+    sole = TWO_TONE if rng.random() < 0.4 else SOLID  # the line is between sole and upper
     return Material(
         colour=colour, second=linear(split.shades.sole), pattern=sole, angle=-0.79, gloss=0.1, wrinkles=0.05
     )

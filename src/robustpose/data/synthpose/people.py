@@ -1,4 +1,4 @@
-"""One person of a scene: shaped, posed, placed on the floor and dressed; and where its keypoints are in space."""
+"""One person of a scene, shaped, posed, placed on the floor and dressed, with its keypoints in space."""
 
 from dataclasses import dataclass, replace
 
@@ -18,19 +18,19 @@ from robustpose.data.synthpose.splits import Split
 from robustpose.data.synthpose.wardrobe import dress
 
 _CLEARANCE = {"hand_r": 0.13, "hand_l": 0.13, "lowerarm_r": 0.11, "lowerarm_l": 0.11}
-"""How far, in metres, wrists and elbows keep from the axis of the trunk: nearer, they would be inside it."""
+"""Minimum distance of wrists and elbows from the axis of the trunk in metres, so that they are not inside it."""
 
 _POSE_DRAWS = 8
 
 _HANDS_ON_THE_FLOOR = frozenset({"crawling", "acrobatics", "lying"})
 
 _SKIRT_FLEXION = 60.0
-"""A skirt is a shell that cannot fold: beyond this flexion of a hip, in degrees, shorts are worn instead."""
+"""Skirts cannot fold, so beyond this hip flexion in degrees people wear shorts instead."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """A person in the scene, in world metres: x to its left, y up, z forward, where its yaw is 0."""
+    """A person in the scene, in world metres: x to its left, y up, z forward at yaw 0."""
 
     action: str
     pose: Pose
@@ -47,7 +47,7 @@ class Person:
 
     @property
     def pelvis(self) -> Floats:
-        """Where the hip bone begins (3,)."""
+        """The head of the pelvis bone (3,)."""
         pelvis: Floats = self.joints[load_body().bones.index("pelvis")]
         return pelvis
 
@@ -61,9 +61,9 @@ def make_person(
     place: tuple[float, float],
     without: frozenset[str] = frozenset(),
 ) -> Person:
-    """Draw a person, turned by yaw degrees, its pelvis above place (x, z), its lowest point on the floor y = 0.
+    """Draw a person, rotated by yaw degrees, pelvis above place (x, z), lowest point on the floor y = 0.
 
-    `without` garments it wears one plain suit; without floor contact it hovers.
+    If `without` has garments, it wears a plain suit; if it has floor contact, it hovers.
     """
     phenotype = sample_phenotype(rng)
     shape = shape_body(phenotype)
@@ -117,11 +117,12 @@ def _inside_trunk(joints: Floats) -> bool:
 
 
 def keypoints(posed: Floats, joints: Floats) -> tuple[Floats, Floats]:
-    """Return MPII's 16 and COCO's 17 keypoints in space, (16, 3) and (17, 3), metres.
+    """Return MPII's 16 and COCO's 17 keypoints in space, (16, 3) and (17, 3), in metres.
 
-    Limbs are where bones meet; the thorax is half neck, a quarter each shoulder; the upper neck lies between neck
-    and base of the head; the nose, eyes, ears and the crown are vertices of the body. People who label photos see
-    skin, not bones: they put shoulders, hips and ankles a little higher and the head top upon the hair, by RAISED.
+    Limb keypoints are where bones meet. The thorax is half neck and a quarter of each shoulder; the upper neck is
+    between the neck and the base of the head. Nose, eyes, ears and crown are vertices of the body. Annotators see
+    skin, not bones, and place shoulders, hips and ankles slightly higher and the head top on the hair; RAISED
+    corrects this.
     """
     at = dict(zip(load_body().bones, joints, strict=True))
     vertex = {name: posed[number] for name, number in body_fields().landmarks.items()}
@@ -150,11 +151,12 @@ def _direction(start: Floats, end: Floats) -> Floats:
 
 
 RAISED = {"shoulder": 0.025, "hip": 0.02, "ankle": 0.02, "head_top": 0.03}
-"""How far, in metres, labels lie beyond the bone or the vertex: along the trunk, the shin, out of the head. Set so
-that two models trained on MPII's labels have a median error near 0 on people of train; see docs/synthpose.md."""
+"""Offset of labels from the bone or the vertex in metres: along the trunk, along the shin, out of the head. Chosen
+so that two models trained on MPII's labels have a median error near 0 on people of train; see
+docs/synthpose.md."""
 
 _UPPER_NECK = 0.0
-"""Where between neck (0) and base of the head (1) the upper neck lies; set in the same way."""
+"""Position of the upper neck between neck (0) and base of the head (1), chosen in the same way."""
 
 COCO_LIMBS = [13, 12, 14, 11, 15, 10, 3, 2, 4, 1, 5, 0]
-"""Rows of MPII's keypoints that are COCO's 6th to 17th: shoulders, elbows, wrists, hips, knees, ankles."""
+"""Indices of MPII's keypoints for COCO's 6th to 17th: shoulders, elbows, wrists, hips, knees, ankles."""

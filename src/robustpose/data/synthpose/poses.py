@@ -1,4 +1,4 @@
-"""A pose as a value: named joint angles in degrees, their limits, their noise, their mirror image."""
+"""A pose as named joint angles in degrees, with limits, noise and mirroring."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -38,7 +38,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Pose:
-    """All angles of a person; `root` turns the whole of it."""
+    """All angles of a person; `root` rotates the whole body."""
 
     root: Turn = Turn()
     chest: Turn = Turn()
@@ -51,7 +51,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Posture:
-    """A pose, how high it floats above the floor (metres), and whether a seat belongs under it."""
+    """A pose, its height above the floor in metres, and whether it needs a seat."""
 
     pose: Pose
     lift: float = 0.0
@@ -76,13 +76,13 @@ LIMITS: dict[str, dict[str, tuple[float, float]]] = {
         "ankle": (-50.0, 30.0),
     },
 }
-"""The least and the greatest value of every angle, in degrees."""
+"""The minimum and maximum of every angle, in degrees."""
 
 _NOISE = {
     "root": 3.0, "chest": 4.0, "neck": 6.0,
     "flexion": 6.0, "abduction": 5.0, "twist": 6.0, "elbow": 7.0, "knee": 5.0, "ankle": 5.0,
 }  # fmt: skip
-"""Standard deviations, in degrees, of what is added to every angle."""
+"""Standard deviations of the noise added to every angle, in degrees."""
 
 
 def with_noise(pose: Pose, rng: Generator) -> Pose:

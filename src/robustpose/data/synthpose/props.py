@@ -1,4 +1,4 @@
-"""Things: seats, tables, boxes, balls, poles, bushes and fences, that surround a person or stand before it."""
+"""Objects around or in front of a person: seats, tables, boxes, balls, poles, bushes and fences."""
 
 import numpy as np
 from numpy.random import Generator
@@ -15,7 +15,7 @@ _CORNERS = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
 
 
 def material(split: Split, rng: Generator) -> Material:
-    """Draw what a thing is made of, from the split's textures and palettes."""
+    """Draw an object's material from the split's textures and palettes."""
     colours = palette(int(rng.integers(split.palettes.start, split.palettes.stop)))
     first, second = rng.choice(len(colours), size=2, replace=False)
     gloss, seed = float(rng.choice([0, 0.1])), int(rng.integers(1 << 20))
@@ -110,7 +110,7 @@ def _bush(centre: Floats, size: float, split: Split, rng: Generator) -> Mesh:
 
 
 def _at(place: Floats, right: float, up: float, forward: float) -> Floats:
-    """Return a place (3,) moved by metres."""
+    """Return a position (3,) shifted by metres."""
     moved: Floats = place + np.array([right, up, forward])
     return moved
 
@@ -150,7 +150,7 @@ def _fence(centre: Floats, rng: Generator, made_of: Material) -> list[Mesh]:
 
 
 def clutter(place: Floats, size: float, split: Split, rng: Generator) -> list[Mesh]:
-    """Return one thing that stands on the floor at a place (3,)."""
+    """Return one object that stands on the floor at a position (3,)."""
     kind, made_of = rng.choice(7, p=[0.24, 0.16, 0.08, 0.08, 0.16, 0.16, 0.12]), material(split, rng)
     if kind == 0:
         height = rng.uniform(0.2, 1.3) * size

@@ -1,7 +1,7 @@
-"""Z-buffers: which triangle is seen at every pixel, how deep and where on it; and depth maps for shadows.
+"""Z-buffers: the visible triangle at every pixel, its depth and barycentric weights; and depth maps for shadows.
 
-A pixel's integer coordinate is its centre. Edge functions are float64 and without fast math, so that the same
-triangles give the same bytes.
+Integer coordinates are pixel centres. Edge functions are float64 without fast math, so that the same triangles
+give the same bytes.
 """
 
 import math
@@ -16,10 +16,10 @@ NEAR = 0.08
 
 
 def rasterise(screen: Floats, faces: Ints, alpha: Floats, *, size: int) -> tuple[Floats, Ints, Floats]:
-    """Return depth (S, S), inf where nothing is; triangle (S, S), -1 there; and weights (S, S, 2) of its corners.
+    """Return depth (S, S), inf where empty; triangle (S, S), -1 where empty; and weights (S, S, 2) of its corners.
 
-    screen holds x, y in pixels and depth, a row a vertex (V, 3). The weights are of corners 0 and 1 and correct in
-    perspective. A triangle is cut away where its interpolated alpha (V,) is negative.
+    screen (V, 3) has x, y in pixels and depth of each vertex. The weights are those of corners 0 and 1,
+    perspectively correct. A triangle is cut away where its interpolated alpha (V,) is negative.
     """
     depth = np.full((size, size), np.inf)
     triangle = np.full((size, size), -1, dtype=np.int64)
@@ -29,7 +29,7 @@ def rasterise(screen: Floats, faces: Ints, alpha: Floats, *, size: int) -> tuple
 
 
 def depth_map(points: Floats, faces: Ints, alpha: Floats, *, size: int) -> Floats:
-    """Return the least depth (S, S) in a parallel projection; points (V, 3) hold x, y in pixels and depth."""
+    """Return the smallest depth (S, S) in a parallel projection; points (V, 3) have x, y in pixels and depth."""
     depth = np.full((size, size), np.inf)
     fill_depth(points, faces, alpha, depth)
     return depth
@@ -37,7 +37,7 @@ def depth_map(points: Floats, faces: Ints, alpha: Floats, *, size: int) -> Float
 
 @compiled
 def pixel_span(a: float, b: float, c: float, size: int) -> tuple[int, int]:
-    """Return the first and the last pixel whose centre can lie between the least and the greatest of three."""
+    """Return the first and the last pixel whose centre is between the minimum and the maximum of a, b and c."""
     first = math.ceil(min(a, b, c))
     last = math.floor(max(a, b, c))
     return max(0, first), min(size - 1, last)

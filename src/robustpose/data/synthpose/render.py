@@ -1,4 +1,4 @@
-"""One rendered person: the scene drawn from its seeds, the image, and its truth."""
+"""Renders one person: draws the scene from its seeds, the image, and its truth."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ from robustpose.data.synthpose.truth import OCCLUDED, VISIBLE, Seen, Truth, meas
 from robustpose.errors import RobustPoseError
 
 _FACTOR = 2
-"""Fine pixels a pixel, each way: what is drawn is averaged over them."""
+"""Supersampling factor per axis: rendered pixels are averaged."""
 
 _ATTEMPTS = 60
 _LEAST_VISIBLE, _LEAST_IN_PHOTO = 6, 9
-"""How many of MPII's keypoints must be seen, and be in the photo; otherwise the scene is drawn anew."""
+"""Minimum numbers of MPII's keypoints that are visible and in the photo; otherwise a new scene is drawn."""
 
 _LEAST_SIZE, _GREATEST_SIZE = 32, 2048  # pixels; the greatest takes 2 GB of memory
 _GREATEST_PADDING = 10
@@ -45,7 +45,7 @@ Buffers = tuple[Floats, Ints, Floats]
 
 @dataclass(frozen=True)
 class RenderedPerson:
-    """A crop of one person and all that is known about it; points and lengths in pixels of the image."""
+    """A crop of one person with its truth; points and lengths are in pixels of the image."""
 
     image: Pixels  # (size, size, 3) RGB
     mpii: Floats32  # (16, 2) x, y; (0, 0) is the centre of the top-left pixel
@@ -61,7 +61,7 @@ class RenderedPerson:
 
 @dataclass(frozen=True)
 class Scene:
-    """A drawn scene, before it is shaded."""
+    """A drawn scene before shading."""
 
     person: Person
     viewpoint: Viewpoint
@@ -75,7 +75,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Shot:
-    """A scene that shows enough of its person, with its buffers and its truth, but no colours yet."""
+    """A scene that shows enough of its person, with buffers and truth, before shading."""
 
     scene: Scene
     seed: tuple[int, int, int]  # split, person, attempt
@@ -95,10 +95,10 @@ def render_person(
 ) -> RenderedPerson:
     """Render a person of a split.
 
-    size is the side of the image in pixels, padding the crop's side in longer sides of the person's box. nuisance
-    adds the camera's blur, noise and JPEG, all mild. `without` names INGREDIENTS to leave out of the scene. Raises
-    RobustPoseError for an unknown split or ingredient, an index that the split does not have, a size that is no
-    whole number from 32 to 2048 and a padding that is not from 1 to 10.
+    size is the side of the image in pixels, padding the crop's side as a multiple of the longer side of the
+    person's box. nuisance adds mild blur, noise and JPEG compression. `without` names INGREDIENTS to omit.
+    RobustPoseError for an unknown split or ingredient, an index beyond the split, a size that is not an integer
+    from 32 to 2048, and a padding that is not from 1 to 10.
     """
     index = whole_number("person", index)
     check_request(split, index, index + 1, size=size, padding=padding)
@@ -110,14 +110,14 @@ def render_person(
 
 
 def check_request(split: str, start: int, stop: int, *, size: int, padding: float) -> None:
-    """Raise RobustPoseError unless people start..stop can be rendered so."""
+    """Raise RobustPoseError unless people start..stop can be rendered with this size and padding."""
     check_indices(split, start, stop)
     if not _LEAST_SIZE <= whole_number("size", size) <= _GREATEST_SIZE:
         raise RobustPoseError(
             f"size of rendered people: expected at least {_LEAST_SIZE} pixels "
             f"and at most {_GREATEST_SIZE}, got {size}"
         )
-    given: object = padding  # from Python it may be anything
+    given: object = padding  # may have any type in a call from Python
     if not isinstance(given, int | float) or not 1 <= given <= _GREATEST_PADDING:
         raise RobustPoseError(
             f"padding of rendered people: expected at least 1 and at most {_GREATEST_PADDING}, got {padding!r}"
@@ -125,7 +125,7 @@ def check_request(split: str, start: int, stop: int, *, size: int, padding: floa
 
 
 def take_shot(split: str, index: int, *, size: int, padding: float, without: Collection[str] = ()) -> Shot:
-    """Draw scenes of a person until one shows enough of it."""
+    """Draw scenes of a person until one shows enough keypoints."""
     world, missing = split_named(split), left_out(without)
     for attempt in range(_ATTEMPTS):
         seed = (world.number, index, attempt)
@@ -136,11 +136,11 @@ def take_shot(split: str, index: int, *, size: int, padding: float, without: Col
         visible, in_photo = truth.mpii_visibility == VISIBLE, truth.mpii_visibility >= OCCLUDED
         if visible.sum() >= _LEAST_VISIBLE and in_photo.sum() >= _LEAST_IN_PHOTO:
             return Shot(scene, seed, buffers, seen, truth)
-    raise RobustPoseError(f"person {index} of split {split!r}: none of {_ATTEMPTS} scenes shows enough of it")
+    raise RobustPoseError(f"person {index} of split {split!r}: none of {_ATTEMPTS} scenes shows enough keypoints")
 
 
 def draw_scene(split: Split, rng: Generator, *, size: int, padding: float, without: frozenset[str]) -> Scene:
-    """Draw everything about a scene from one generator, in a fixed order."""
+    """Draw a scene from one generator, in a fixed order."""
     person = make_person(split, rng, owner=1, yaw=0.0, place=(0.0, 0.0), without=without)
     viewpoint = sample_viewpoint(rng)
     photographer = place_camera(viewpoint, person.skin, rng)
@@ -176,7 +176,7 @@ def _across_and_away(rotation: Floats) -> tuple[Floats, Floats]:
 def _draw_others(
     person: Person, rotation: Floats, split: Split, rng: Generator, without: frozenset[str]
 ) -> list[Person]:
-    """Return up to two other people beside or behind the person, seldom before it."""
+    """Return up to two other people beside or behind the person, rarely in front."""
     if rng.random() >= 0.28:
         return []
     across, away = _across_and_away(rotation)
@@ -192,7 +192,7 @@ def _draw_others(
 
 
 def _draw_clutter(rotation: Floats, split: Split, rng: Generator) -> list[Mesh]:
-    """Return the clutter around and behind the person, and perhaps something before it."""
+    """Return the clutter around and behind the person, and sometimes in front."""
     across, away = _across_and_away(rotation)
     things: list[Mesh] = []
     for _ in range(int(rng.poisson(1.8))):
@@ -205,7 +205,7 @@ def _draw_clutter(rotation: Floats, split: Split, rng: Generator) -> list[Mesh]:
 
 
 def rasterise_scene(scene: Scene, size: int) -> Buffers:
-    """Return the buffers of the fine image."""
+    """Return the buffers of the supersampled image."""
     screen, depth = scene.framing.camera.finer(_FACTOR).project(scene.surfaces.points)
     corners = np.column_stack([screen, depth])
     return rasterise(corners, scene.surfaces.faces, scene.surfaces.alpha, size=_FACTOR * size)
@@ -217,7 +217,7 @@ def _textures(split: Split) -> Floats32:
 
 
 def _develop(scene: Scene, buffers: Buffers, size: int, split: Split) -> Floats32:
-    """Return the image (size, size, 3) as a perfect camera takes it, display values."""
+    """Return the image (size, size, 3) of a perfect camera, in display values."""
     low, high = bounds(scene.person.skin)
     radius = 0.6 * float((high - low).max()) + 0.6
     lighting = cast_light(scene.light, scene.surfaces, (low + high) / 2, radius)
@@ -233,7 +233,7 @@ def _develop(scene: Scene, buffers: Buffers, size: int, split: Split) -> Floats3
 
 
 def _sensor(image: Floats32, rng: Generator) -> Floats32:
-    """Return the image as a plain camera takes it: slightly blurred, tinted, noisy and compressed."""
+    """Return the image of a consumer camera: slightly blurred, tinted, noisy and compressed."""
     if rng.random() < 0.2:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.3, 0.7))), dtype=np.float32)
     image = image * np.float32(rng.uniform(0.88, 1.08)) + rng.normal(0, 0.008, 3).astype(np.float32)
@@ -249,7 +249,7 @@ def _sensor(image: Floats32, rng: Generator) -> Floats32:
 
 
 def _to_bytes(image: Floats32, framing: Framing) -> Pixels:
-    """Return 8 bit pixels, black beyond the photo, as when a crop sticks out of it."""
+    """Return 8-bit pixels, black beyond the photo."""
     pixels = (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
     pixels[~photo_mask(framing, len(pixels))] = 0
     return pixels
@@ -272,7 +272,7 @@ def _result(image: Pixels, shot: Shot) -> RenderedPerson:
 
 
 def _factors(scene: Scene, truth: Truth, seen: Seen) -> Factors:
-    """Return what the scene was drawn with, by name: degrees, shares in [0, 1], counts, names."""
+    """Return the factors of the scene by name: degrees, shares in [0, 1], counts, names."""
     labelled = truth.mpii_visibility >= OCCLUDED
     african, asian, caucasian = scene.person.phenotype.ancestry
     return {

@@ -1,6 +1,7 @@
-"""The skeleton: how a pose turns the bones of a shaped body, and how they move its surface.
+"""The rig: bone rotations of a pose for a shaped body, and skinning of its surface.
 
-Each limb's rest direction is first turned straight down, so the same pose fits every shape. Linear blend skinning:
+Each limb is first rotated from its rest direction to straight down, so that a pose fits every shape. Linear blend
+skinning:
 Magnenat-Thalmann et al. 1988, "Joint-dependent local deformations for hand animation and object grasping".
 """
 
@@ -25,7 +26,7 @@ _DOWN = np.array([0.0, -1.0, 0.0])
 
 
 def turn_rotation(turn: Turn, share: float = 1.0) -> Floats:
-    """Return the rotation (3, 3) of a turn of the trunk, or of a share of each of its angles."""
+    """Return the rotation (3, 3) of a turn of the trunk, with its angles multiplied by `share`."""
     return product(
         axis_rotation("y", share * turn.yaw),
         axis_rotation("x", share * turn.pitch),
@@ -54,7 +55,7 @@ def leg_rotations(leg: Leg, side: int) -> tuple[Floats, Floats, Floats]:
 
 
 def bone_rotations(pose: Pose, shape: Shape, yaw: float, rng: Generator) -> Floats:
-    """Return every bone's rotation (B, 3, 3) from rest to world; `rng` draws wrists and fingers."""
+    """Return the rotations of all bones (B, 3, 3) from rest to world; `rng` draws wrists and fingers."""
     body = load_body()
     index = {name: row for row, name in enumerate(body.bones)}
     rotations = np.tile(np.eye(3), (len(body.bones), 1, 1))
@@ -77,7 +78,7 @@ def bone_rotations(pose: Pose, shape: Shape, yaw: float, rng: Generator) -> Floa
 
 
 def _head_of(shape: Shape, bone: str) -> Floats:
-    """Return where a bone begins (3,) in the rest pose."""
+    """Return the head (3,) of a bone in the rest pose."""
     head: Floats = shape.heads[load_body().bones.index(bone)]
     return head
 
@@ -101,7 +102,7 @@ def _arm_bones(arm: Arm, shape: Shape, chest: Floats, suffix: str, side: int, rn
     upper_turn, lower_turn = arm_rotations(arm, side)
     upper = product(chest, upper_turn)
     lower = product(upper, lower_turn)
-    # A raised arm lifts the collar bone, by up to 28 degrees; a forward one draws it forward.
+    # A raised arm lifts the collar bone by up to 28 degrees; a forward arm moves it forward.
     direction = turned(upper_turn, _DOWN)
     lifted = float(np.clip((direction[1] + 0.35) / 1.35, 0, 1))
     forward = float(np.clip(direction[2], -1, 1))
@@ -118,7 +119,7 @@ def _arm_bones(arm: Arm, shape: Shape, chest: Floats, suffix: str, side: int, rn
 
 
 def _finger_bones(shape: Shape, hand: Floats, suffix: str, curl: float) -> dict[str, Floats]:
-    """Bend the fingers about the line of knuckles, towards the palm: the side where the thumb is."""
+    """Bend the fingers about the line of knuckles towards the palm, which is the side of the thumb."""
     knuckles = _head_of(shape, f"index_01_{suffix}") - _head_of(shape, f"pinky_01_{suffix}")
     knuckles = knuckles / length(knuckles)
     finger = _head_of(shape, f"middle_02_{suffix}") - _head_of(shape, f"middle_01_{suffix}")
@@ -134,7 +135,7 @@ def _finger_bones(shape: Shape, hand: Floats, suffix: str, curl: float) -> dict[
 
 
 def bone_heads(shape: Shape, rotations: Floats) -> Floats:
-    """Return where every bone begins (B, 3) in the pose, the root bone where it rests."""
+    """Return the heads of all bones (B, 3) in the pose; the root bone stays in place."""
     placed, parents = shape.heads.copy(), load_body().parents
     along = turned(rotations[parents], shape.heads - shape.heads[parents])
     for bone, parent in enumerate(parents):

@@ -1,7 +1,7 @@
 """Rotations as matrices (3, 3), and products of small matrices and vectors.
 
-NumPy's own products (@, dot, norm) go through BLAS, which adds in another order on another processor; these add in
-the order that is written here, so that people are the same everywhere.
+NumPy's products (@, dot, norm) use BLAS, whose order of summation depends on the processor. These functions sum in
+a fixed order, so that people are the same on every machine.
 """
 
 import math
@@ -31,20 +31,20 @@ def product(*rotations: Floats) -> Floats:
 
 
 def turned(rotations: Floats, points: Floats) -> Floats:
-    """Return points (..., 3) turned by one rotation (3, 3), or by one each (..., 3, 3)."""
+    """Return points (..., 3) rotated by one rotation (3, 3), or by one per point (..., 3, 3)."""
     x, y, z = points[..., 0, None], points[..., 1, None], points[..., 2, None]
     moved: Floats = rotations[..., 0] * x + rotations[..., 1] * y + rotations[..., 2] * z
     return moved
 
 
 def inner(points: Floats, vector: Floats) -> Floats:
-    """Return the inner product of each of points (..., D) with a vector (D,), D being 2 or 3."""
+    """Return the inner products of points (..., D) with a vector (D,), where D is 2 or 3."""
     total: Floats = points[..., 0] * vector[0] + points[..., 1] * vector[1]
     return total + points[..., 2] * vector[2] if len(vector) == 3 else total
 
 
 def length(vector: Floats) -> float:
-    """Return the length of a vector (D,), D being 2 or 3."""
+    """Return the length of a vector (D,), where D is 2 or 3."""
     return math.sqrt(inner(vector, vector))
 
 
@@ -70,7 +70,7 @@ def vector_rotation(vector: Floats) -> Floats:
 
 
 def aligning_rotation(source: Floats, target: Floats) -> Floats:
-    """Return the least rotation (3, 3) that takes one direction to another, not opposite, one."""
+    """Return the smallest rotation (3, 3) from one direction to another, which must not be opposite."""
     u, v = source / length(source), target / length(target)
     x, y, z = np.cross(u, v)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])

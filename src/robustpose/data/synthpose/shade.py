@@ -1,8 +1,8 @@
-"""Colours of pixels: materials under a panorama's light, shadows, and what lies behind.
+"""Shading: colours of pixels from materials, the panorama's light, shadows and the floor.
 
 Light is irradiance in nine spherical harmonics (see tools/build_assets.py) and one key light with a shadow map,
-softened by percentage-closer filtering (Reeves, Salesin & Cook 1987); a depth map from above darkens what is
-covered. All in one file, because numba's cache does not notice a change of a function of another file.
+softened by percentage-closer filtering (Reeves, Salesin & Cook 1987). A depth map from above darkens covered
+surfaces. Everything is in one file, because numba's cache does not notice changes in functions of other files.
 """
 
 import math
@@ -26,7 +26,7 @@ from robustpose.data.synthpose.mesh import (
     Surfaces,
 )
 
-# Columns of a material's row: the fields of Material in order, a colour taking three.
+# Columns of a material's row: the fields of Material in order; a colour has three.
 COLOUR, SECOND, PATTERN, FREQUENCY, ANGLE, GLOSS, WRINKLES, SEED = 0, 3, 6, 7, 8, 9, 10, 11
 
 KIND, TEXTURE, GRAIN, HAIR, HAIRLINE, BEARD = 12, 13, 14, 15, 18, 19
@@ -84,7 +84,7 @@ def _irradiance(sh: Floats, x: float, y: float, z: float, c: int) -> float:
 
 @compiled
 def _lit(depth: Floats, matrix: Floats, x: float, y: float, z: float, radius: float, bias: float) -> float:
-    """Return the share of 25 places of a depth map, around a point's, from which the point is seen."""
+    """Return the share of 25 positions around a point in a depth map from which the point is visible."""
     u = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]
     v = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]
     d = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3] - bias
@@ -100,7 +100,7 @@ def _lit(depth: Floats, matrix: Floats, x: float, y: float, z: float, radius: fl
 
 @compiled
 def _texel(textures: Floats32, index: int, u: float, v: float) -> tuple[float, float, float]:
-    """Return the colour of a texture that repeats as mirror images, one a unit."""
+    """Return the colour of a texture that is repeated by mirroring, once per unit."""
     side = textures.shape[1]
     iu, iv = math.floor(u * side) % (2 * side), math.floor(v * side) % (2 * side)
     column = iu if iu < side else 2 * side - 1 - iu
@@ -110,7 +110,7 @@ def _texel(textures: Floats32, index: int, u: float, v: float) -> tuple[float, f
 
 @compiled
 def _pattern(m: Floats, u: float, v: float, w: float) -> float:
-    """Return how much of a material's second colour shows at a rest point, in [0, 1]."""
+    """Return the share of a material's second colour at a rest point, in [0, 1]."""
     pattern, frequency, seed = int(m[PATTERN]), m[FREQUENCY], int(m[SEED])
     cos, sin = math.cos(m[ANGLE]), math.sin(m[ANGLE])
     across = u + 0.6 * w
@@ -137,14 +137,14 @@ def _pattern(m: Floats, u: float, v: float, w: float) -> float:
 
 @compiled
 def scalp(u: float, v: float, w: float) -> float:
-    """Return how far a rest point of the head is inside the hair: above a plane from forehead to nape."""
+    """Return the height of a rest point of the head above the hairline, a plane from forehead to nape."""
     behind_ear = -0.25 if abs(u) > 0.075 and v < 0.755 else 0.0
     return (v - 0.795) + (0.155 - w) * 0.62 - abs(u) * 0.05 + behind_ear
 
 
 @compiled
 def _face_share(m: Floats, u: float, v: float, w: float) -> float:
-    """Return how much hair colour a point of the skin takes: scalp 1, brows 0.6, beard its strength."""
+    """Return the share of hair colour at a point of the skin: scalp 1, brows 0.6, beard its strength."""
     side = abs(u)
     if scalp(u, v, w) > m[HAIRLINE] + 0.02 * _noise(u * 30, v * 30, w * 30, int(m[SEED])):
         return 1.0
@@ -194,7 +194,7 @@ def _albedo(m: Floats, textures: Floats32, u: float, v: float, w: float) -> tupl
 def _wrinkled(
     m: Floats, u: float, v: float, w: float, nx: float, ny: float, nz: float
 ) -> tuple[float, float, float]:
-    """Return the unit normal, bent by the wrinkles of cloth."""
+    """Return the unit normal, perturbed by the wrinkles of cloth."""
     if m[WRINKLES] > 0:
         e, k, seed = 9.0, m[WRINKLES], int(m[SEED])
         nx += k * _clouds(u * e * 1.3, v * e * 0.7, w * e * 1.3, seed)
@@ -206,7 +206,7 @@ def _wrinkled(
 
 @compiled
 def _displayed(light: float, exposure: float) -> float:
-    """Return the display value in [0, 1] of an amount of light: exposed, its highlights rolled off, gamma 2.2."""
+    """Return the display value in [0, 1] of an amount of light: exposure, soft highlights, gamma 2.2."""
     exposed = light * exposure
     rolled = exposed / (1 + 0.35 * exposed) * 1.35
     shown: float = min(1.0, max(0.0, rolled)) ** (1 / 2.2)
@@ -309,7 +309,7 @@ def shade_pixels(
     triangle: Ints, weights: Floats, surfaces: Surfaces, textures: Floats32, view: View, light: Lighting,
     floor: Floor, out: Floats,
 ) -> None:  # fmt: skip
-    """Write the colours (S, S, 3) of all pixels into `out`, which comes holding the backdrop; display values."""
+    """Write the colours (S, S, 3) of all pixels, in display values, into `out`, which has the backdrop."""
     height, width = triangle.shape
     for py in range(height):
         for px in range(width):

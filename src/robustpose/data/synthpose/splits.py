@@ -1,4 +1,4 @@
-"""What each split may draw from. The splits share no panorama, texture, palette, shade or random stream."""
+"""The resources of each split. The splits share no panorama, texture, palette, shade or random stream."""
 
 import operator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Shades:
-    """Display colours of what comes in few colours in life; a split has its own."""
+    """Display colours of things that have few colours in reality; each split has its own."""
 
     denim: tuple[Colour, Colour, Colour, Colour]  # of trousers: blue, black, sand, washed
     shoe: Colour
@@ -21,10 +21,10 @@ class Shades:
 
 @dataclass(frozen=True)
 class Split:
-    """The part of the world that one split may use."""
+    """The resources that one split may use."""
 
     number: int  # first entry of every seed
-    people: int | None  # how many there are; None: endless
+    people: int | None  # their number; None: unlimited
     panoramas: tuple[str, ...]
     textures: range  # seeds of procedural textures
     palettes: range  # seeds of garment colours
@@ -85,7 +85,7 @@ def split_named(name: str) -> Split:
 
 
 def whole_number(name: str, value: object) -> int:
-    """Return a value as an int; RobustPoseError where it is not a whole number."""
+    """Return a value as an int; RobustPoseError where it is not an integer."""
     try:
         return operator.index(value)  # type: ignore[arg-type]
     except TypeError:

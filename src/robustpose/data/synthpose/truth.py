@@ -1,7 +1,8 @@
-"""Truth read off the renderer: keypoints, their visibility, head size, box, segmentation.
+"""Truth from the renderer: keypoints, visibility, head size, box, segmentation.
 
-Visibility is 0 beyond the photo or the crop, 1 occluded, 2 visible. A keypoint is visible where a pixel at or next
-to it shows its person, no farther before it than flesh is thick there, on a part of the body that meets at it.
+Visibility is 0 outside the photo or the crop, 1 occluded, 2 visible. A keypoint is visible if a pixel at or next
+to it shows a body part of its person that meets at the keypoint, in front of it by at most the thickness of flesh
+there.
 """
 
 from dataclasses import dataclass
@@ -19,23 +20,23 @@ from robustpose.data.synthpose.rotation import length
 BEYOND, OCCLUDED, VISIBLE = 0, 1, 2
 
 HEAD_TOP = 9
-"""Row of the head top among MPII's keypoints."""
+"""Index of the head top in MPII's keypoints."""
 
 _DEPTH_MPII = np.array(
     [0.10, 0.12, 0.16, 0.16, 0.12, 0.10, 0.22, 0.17, 0.13, 0.06, 0.08, 0.10, 0.14, 0.14, 0.10, 0.08]
 )
-"""How deep in flesh each of MPII's keypoints may lie, in metres."""
+"""Thickness of flesh in front of each of MPII's keypoints, in metres."""
 
 _DEPTH_FACE = np.array([0.03, 0.03, 0.03, 0.04, 0.04])
-"""The same for nose, eyes, ears, which lie on the skin."""
+"""The same for nose, eyes and ears, which are on the skin."""
 
 
 HEAD_BOX = 1.254
-"""How much larger a head's box is drawn by people who label photos than from chin to crown: hair and a margin.
+"""Ratio of annotated head boxes to boxes from chin to crown: annotators include hair and a margin.
 
 In MPII the segment from upper neck to head top is 0.8 of the head box's diagonal for everyone, so 4/3 of the head
 size. On 400 people of train the median of that segment over 0.6 of the bare diagonal is 1.672 (1.671 on the 393
-with both points in the photo; 5 % to 95 %: 1.08 to 1.93); divided by this factor it is 1.333.
+with both points in the photo; 5 % to 95 %: 1.08 to 1.93). Divided by this factor it is 1.333.
 """
 
 
@@ -68,12 +69,12 @@ _ANY = frozenset(range(1, len(PARTS)))
 
 @dataclass(frozen=True)
 class Seen:
-    """What is at every pixel of the fine image (S, S)."""
+    """The visible surface at every pixel of the supersampled image (S, S)."""
 
     depth: Floats
     owner: Ints  # 0 a thing or nothing, 1 the person, 2 another
     part: Pixels  # of the person, 0 elsewhere
-    factor: int  # fine pixels a pixel, each way
+    factor: int  # of supersampling, per axis
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Truth:
 
 
 def read_pixels(depth: Floats, triangle: Ints, weights: Floats, surfaces: Surfaces, factor: int) -> Seen:
-    """Look up what every pixel shows; its part is that of the nearest corner of its triangle."""
+    """Return owner and part at every pixel; the part is that of the nearest corner of the triangle."""
     hit = triangle >= 0
     face = triangle[hit]
     owner = np.zeros(triangle.shape, dtype=np.int64)
@@ -124,16 +125,16 @@ def measure(person: Person, framing: Framing, seen: Seen) -> Truth:
 
 
 def head_size(head: Floats) -> float:
-    """Return 0.6 of the diagonal of the box of a head: MPII's rule (Andriluka et al. 2014).
+    """Return 0.6 of the diagonal of a head box: MPII's rule (Andriluka et al. 2014).
 
-    head holds points of the bare head (N, 2), from chin to crown; the box is HEAD_BOX times theirs.
+    head has points (N, 2) of the bare head, from chin to crown; the head box is HEAD_BOX times their box.
     """
     low, high = bounds(head)
     return 0.6 * HEAD_BOX * length(high - low)
 
 
 def photo_mask(framing: Framing, size: int) -> Mask:
-    """Say of which pixels (S, S) the centre is in the photo."""
+    """Return the mask (S, S) of pixels whose centre is in the photo."""
     at = np.arange(size)
     left, top, right, bottom = framing.photo
     mask: Mask = ((at >= top) & (at < bottom))[:, None] & ((at >= left) & (at < right))[None]
@@ -165,7 +166,7 @@ def _visibility(
 
 
 def _near_head(point: Floats, segmentation: Pixels) -> bool:
-    """Say whether the head is seen within 3 pixels (of 128) of a point: its top is on the outline."""
+    """Say whether the head is visible within 3 pixels (of 128) of a point, because its top is on the outline."""
     reach = max(1, round(3 * len(segmentation) / 128))
     x, y = (int(value) for value in np.rint(point))
     around = segmentation[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]

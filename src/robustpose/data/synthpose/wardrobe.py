@@ -1,7 +1,7 @@
-"""Clothes and hair on a body: shells over it, cut by where on the body they are.
+"""Clothes and hair as shells around the body.
 
-A garment is MakeHuman's helper mesh pushed outward and cut off where an alpha of its vertices turns negative: at
-the sleeve, the hem, the neckline, the trouser's length. Skin well under cloth is left out.
+A garment is MakeHuman's helper mesh, moved outwards and cut where the alpha of its vertices is negative: at
+sleeves, hem, neckline and trouser length. Skin well under cloth is omitted.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from robustpose.data.synthpose.shade import scalp
 
 @cache
 def _patches() -> dict[str, tuple[Ints, Ints]]:
-    """Return, for every mesh that is drawn, its vertices and its triangles in terms of them."""
+    """Return the vertices of every drawn mesh, and its triangles as indices into them."""
     faces = dict(load_body().faces)
     fields = body_fields()
     tights, body = faces["tights"], faces["body"]
@@ -48,14 +48,14 @@ def _rest() -> Floats:
 
 @cache
 def _scalp_height() -> Floats:
-    """Return scalp() of every vertex (V,), -1 off the upper head."""
+    """Return scalp() of every vertex (V,); -1 outside the upper head."""
     rest = _rest()
     height = np.array([scalp(*point) for point in rest])
     return np.where((body_fields().part == HEAD) & (rest[:, 1] > 0.66), height, -1.0)
 
 
 def _top_alpha(outfit: Outfit) -> Floats:
-    """Return where the top covers (V,): negative outside it."""
+    """Return the alpha of the top (V,): negative where it does not cover the body."""
     f = body_fields()
     if outfit.topless:
         return np.full(len(f.part), -1.0)
@@ -131,7 +131,7 @@ def dress(outfit: Outfit, posed: Floats, owner: int, rng: Generator) -> list[Mes
 
 
 def _hair(outfit: Outfit, shell: Callable[[str, Floats, float | Floats, Material], Mesh]) -> list[Mesh]:
-    """Return the hair: a cap over the scalp, what hangs down behind, and a hat."""
+    """Return the meshes of the hair: on the scalp, hanging behind, and a cap."""
     rest, above = _rest(), _scalp_height() - outfit.hairline - 0.004
     strands = Material(
         colour=outfit.hair, second=scaled(outfit.hair, 0.5), pattern=PATCHES, frequency=40, gloss=0.12,

@@ -1,7 +1,7 @@
-"""Architectures, a file a family: MODELS find keypoints, TASKS do other things on the same backbone.
+"""Architectures, one file per family: MODELS predict keypoints, TASKS do other tasks with the same backbone.
 
-Each builds in two sizes, 'compact' (128x128, weights in the package) and 'published' (256x256, for those who train
-on MPII or COCO). What several of them stand on: resnet.py, layers.py.
+Each has two sizes: 'compact' (128x128, with weights in the package) and 'published' (256x256, for training on MPII
+or COCO). resnet.py and layers.py have shared parts.
 """
 
 from collections.abc import Callable
@@ -26,9 +26,9 @@ from robustpose.skeletons import MPII_16, Skeleton
 
 @dataclass(frozen=True)
 class Architecture:
-    """How an architecture is built, of a size and for a skeleton's keypoints.
+    """How an architecture is built for a size and a skeleton.
 
-    family   of alike designs, between which the paper says that perturbations transfer better
+    family   similar designs; the paper says that perturbations transfer better within a family
     version  raised when the same weights compute something else; part of the keys of stored results
     """
 
@@ -62,9 +62,9 @@ SIZES = ("compact", "published")
 
 
 def build(architecture: str, *, size: str = "compact", skeleton: Skeleton = MPII_16) -> nn.Module:
-    """Make an untrained model of MODELS, for the keypoints of `skeleton`, or of TASKS, which have none.
+    """Make an untrained model of MODELS, for the keypoints of `skeleton`, or of TASKS, which have no keypoints.
 
-    RobustPoseError for an unknown architecture or size, or a skeleton that the architecture cannot have.
+    RobustPoseError for an unknown architecture or size, or a skeleton that the architecture does not support.
     """
     known = {**MODELS, **TASKS}
     if architecture not in known:

@@ -1,17 +1,17 @@
 """Attention-HG: Chu, Yang, Ouyang, Ma, Yuille, Wang, "Multi-Context Attention for Human Pose Estimation", CVPR
 2017, arXiv 1702.07432; official code bearpaw/pose-attention.
 
-A stacked hourglass with three additions. Hourglass residual units see further through a pooled branch. Attention
-maps, drawn from the features of every scale and smoothed by a conditional random field (mean field, three
-iterations of one learned kernel), weigh the features of each stack. The later half of the stacks then looks again,
-with one attention map a keypoint, so that each keypoint's score comes from features of its own.
+A stacked hourglass with three additions. Hourglass residual units have a larger receptive field through a pooled
+branch. Attention maps, computed from the features of every scale and smoothed by a conditional random field (mean
+field, three iterations of one learned kernel), weight the features of each stack. The later half of the stacks
+also has one attention map per keypoint, so that each keypoint's heatmap has its own weighted features.
 
-As published: 8 stacks, the first 4 with holistic and the last 4 with part attention; the last is twice as wide;
-the stem keeps the full resolution for its first convolution. The attention maps of the coarser scales are in the
-paper and not in the official code, which weighs the finest features only; we have them (0.1% of the parameters).
-A keypoint's attention is one number a cell, so weighing the features and then scoring them with 1x1 weights is
-scoring first and weighing after: the same sums without K copies of the features. The compact size has 2 stacks,
-the second with part attention, and a smaller kernel for its maps of half the size.
+As published, there are 8 stacks, the first 4 with holistic and the last 4 with part attention; the last stack is
+twice as wide, and the stem's first convolution has full resolution. The attention maps of coarser scales are in
+the paper but not in the official code, which weights the finest features only; we include them (0.1% of the
+parameters). A keypoint's attention is a scalar per cell, so it is applied after the 1x1 convolution that computes
+the heatmap: the result is the same without K copies of the features. The compact size has 2 stacks, the second
+with part attention, and a smaller kernel because its maps have half the size.
 """
 
 import torch
@@ -48,7 +48,7 @@ class HourglassResidual(nn.Module):
 
 
 class ScaledHourglass(nn.Module):
-    """An hourglass that shows its features at every scale; the finer a scale, the more units it has there."""
+    """An hourglass that returns its features at every scale; finer scales have more residual units."""
 
     def __init__(self, channels: int, *, depth: int) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class ScaledHourglass(nn.Module):
 
 
 def mean_field(unary: Tensor, spread: nn.Module, *, iterations: int = 3) -> Tensor:
-    """Let neighbours agree: belief = sigmoid(unary + spread(belief)), starting from the unary scores.
+    """Smooth scores by mean field: belief = sigmoid(unary + spread(belief)), starting from `unary`.
 
     unary (N, M, h, w) -> beliefs of the same shape, in (0, 1).
     """
@@ -81,7 +81,7 @@ def mean_field(unary: Tensor, spread: nn.Module, *, iterations: int = 3) -> Tens
 
 
 class Attention(nn.Module):
-    """Draw attention maps from features; each map has its own kernel, shared by all iterations."""
+    """Compute attention maps from features; each map has its own kernel, shared by all iterations."""
 
     def __init__(self, channels: int, *, maps: int, kernel: int) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class Attention(nn.Module):
 
 
 class PartAttention(nn.Module):
-    """Score each keypoint on features weighed by its own attention map."""
+    """Compute each keypoint's heatmap from features weighted by its own attention map."""
 
     def __init__(self, channels: int, *, keypoints: int, kernel: int) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ def linear(inputs: int, outputs: int) -> nn.Sequential:
 class Stack(nn.Module):
     """One hourglass, its holistic attention over all scales, and its heatmaps.
 
-    outputs  width of the features that the heatmaps are read from
+    outputs  channels of the features from which the heatmaps are computed
     parts    whether each keypoint has its own attention map
     """
 
@@ -148,12 +148,12 @@ class Stack(nn.Module):
 
 
 class AttentionHourglass(nn.Module):
-    """`stacks` hourglasses with attention: holistic in the first half, of parts too in the second.
+    """`stacks` hourglasses with holistic attention; those of the second half also have part attention.
 
-    stem    width of the first convolution
+    stem    channels of the first convolution
     kernel  of the conditional random fields, in cells; odd
 
-    forward: images (N, 3, H, W) in [0, 1] -> PoseOutput with one heatmap stage (N, K, H/4, W/4) a stack.
+    forward: images (N, 3, H, W) in [0, 1] -> PoseOutput with one heatmap stage (N, K, H/4, W/4) per stack.
     """
 
     def __init__(
@@ -202,7 +202,7 @@ class AttentionHourglass(nn.Module):
         self.from_heatmaps = nn.ModuleList(nn.Conv2d(k, channels, 1) for _ in range(last))
 
     def forward(self, images: Tensor) -> PoseOutput:
-        """Find keypoints; see the class for shapes."""
+        """Predict keypoints; see the class for shapes."""
         x = self.stem(images)
         stages: list[Tensor] = []
         for i, stack in enumerate(self.stacks):

@@ -1,15 +1,15 @@
 """Chained: Gkioxari, Toshev, Jaitly, "Chained Predictions Using Convolutional Neural Networks", ECCV 2016, arXiv
-1605.02346, as the authors of the paper studied run it (their code: Naman-ntc/Pytorch-Human-Pose-Estimation).
+1605.02346, as implemented by the paper's authors (their code: Naman-ntc/Pytorch-Human-Pose-Estimation).
 
-Keypoints are found one after another: a hidden state starts from the image's features, and before each keypoint
-it takes in the maps of ALL keypoints found so far. A head of its own writes each keypoint's map: transposed
-convolutions of 2x2, 4x4 and 6x6, summed, twice. So an error at one keypoint reaches every later one.
+Keypoints are predicted one after another. A hidden state starts from the image's features; before each keypoint,
+the maps of ALL earlier keypoints are added to it. Each keypoint has its own decoder: sums of 2x2, 4x4 and 6x6
+transposed convolutions, twice. So an error at one keypoint affects every later one.
 
-Here: ResNet-34 features of 8x8, 64 hidden channels and maps of 32x32, as in the paper studied (the original has an
-Inception trunk). We chain from the head outwards, the paper studied in MPII's row order, from the right ankle. In
-its code 1x1 convolutions of stride 2 take a map in, twice, so only every fourth row and column is ever seen; kept
-for the published size. The compact size takes 2x2 instead, so that no cell goes unseen, and features at stride 16,
-so that the maps keep 32x32.
+As in the paper, there are ResNet-34 features of 8x8, 64 hidden channels and maps of 32x32 (the original has an
+Inception trunk). Our chain starts at the head; the paper's is in MPII's row order, from the right ankle. In its
+code two 1x1 convolutions of stride 2 read a map, so only every fourth row and column is used. The published size
+does the same. The compact size has 2x2 convolutions, so that every cell is used, and features at stride 16, so
+that maps still have 32x32 cells.
 """
 
 import torch
@@ -27,14 +27,14 @@ FROM_THE_HEAD = (
     *("right_elbow", "left_elbow", "right_wrist", "left_wrist"),
     *("pelvis", "right_hip", "left_hip", "right_knee", "left_knee", "right_ankle", "left_ankle"),
 )
-"""The order in which MPII's keypoints are found: each after the one that it hangs on."""
+"""The order in which MPII's keypoints are predicted: each after the one that it is attached to."""
 
 FROM_THE_NOSE = COCO_17.keypoints
-"""The same for COCO's, whose own order is such a one."""
+"""The same for COCO, whose own order has this property."""
 
 
 class Deception(nn.Module):
-    """Draw one map of four times the resolution: the paper's deconvolution in the manner of Inception."""
+    """Compute one map of four times the resolution: the paper's Inception-like deconvolution."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Deception(nn.Module):
 
 
 def take_in(hidden: int, *, kernel: int) -> nn.Sequential:
-    """Bring a map (N, 1, 4 h, 4 w) to the hidden state's shape (N, hidden, h, w)."""
+    """Make the layers from a map (N, 1, 4 h, 4 w) to the hidden state's shape (N, hidden, h, w)."""
     return nn.Sequential(
         nn.Conv2d(1, hidden, 1),
         nn.Conv2d(hidden, hidden, kernel, stride=2),
@@ -71,11 +71,11 @@ def take_in(hidden: int, *, kernel: int) -> nn.Sequential:
 
 
 class Chained(nn.Module):
-    """Find each keypoint with the maps of all earlier ones in sight.
+    """Predict each keypoint from the image and the maps of all earlier keypoints.
 
-    blocks  of the ResNet; its features are a quarter of the heatmaps' resolution
-    kernel  of the convolutions of stride 2 that take a map in
-    order   the names of all keypoints, first found first
+    blocks  of the ResNet; its features have a quarter of the heatmaps' resolution
+    kernel  of the stride-2 convolutions that read a map
+    order   names of all keypoints in the order of prediction
 
     forward: images (N, 3, H, W) in [0, 1] -> PoseOutput with one heatmap stage, in the skeleton's order.
     """
@@ -117,7 +117,7 @@ class Chained(nn.Module):
         self.rows = [order.index(name) for name in skeleton.keypoints]
 
     def forward(self, images: Tensor) -> PoseOutput:
-        """Find keypoints; see the class for shapes."""
+        """Predict keypoints; see the class for shapes."""
         hidden = self.start(self.backbone(images))
         maps: list[Tensor] = [self.deceptions[0](hidden)]
         for carry, earlier, deception in zip(self.carry, self.take_in, self.deceptions[1:], strict=True):
@@ -133,13 +133,13 @@ class Chained(nn.Module):
 
 
 def order_for(skeleton: Skeleton) -> tuple[str, ...]:
-    """Choose the order in which a skeleton's keypoints are found; RobustPoseError where none is known."""
+    """Return the order in which a skeleton's keypoints are predicted; RobustPoseError where none is known."""
     for order in (FROM_THE_HEAD, FROM_THE_NOSE):
         if sorted(order) == sorted(skeleton.keypoints):
             return order
     raise RobustPoseError(
-        f"chained finds keypoints in an order, and knows one for {MPII_16.name} and {COCO_17.name}, not for "
-        f"{skeleton.name}"
+        f"chained predicts keypoints in a fixed order, which is known for {MPII_16.name} and {COCO_17.name}, not "
+        f"for {skeleton.name}"
     )
 
 

@@ -1,5 +1,5 @@
 """DeepPose: Toshev and Szegedy, "DeepPose: Human Pose Estimation via Deep Neural Networks", CVPR 2014,
-arXiv 1312.4659, as the paper studied runs it: a ResNet-34 whose last layer gives two coordinates a keypoint.
+arXiv 1312.4659, as in the paper: a ResNet-34 whose last layer gives two coordinates per keypoint.
 
 One regression stage, no cascade. The compact size is the same ResNet-34 at a quarter of the width.
 """
@@ -27,7 +27,7 @@ class DeepPose(nn.Module):
         self.regress = nn.Linear(self.backbone.channels, 2 * len(skeleton))
 
     def forward(self, images: Tensor) -> PoseOutput:
-        """Find keypoints; see the class for shapes."""
+        """Predict keypoints; see the class for shapes."""
         features = self.backbone(images).mean(dim=(2, 3))
         raw = self.regress(features).reshape(-1, len(self.skeleton), 2)
         keypoints, scores = self.head.decode(raw)

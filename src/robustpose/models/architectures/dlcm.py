@@ -1,19 +1,19 @@
 """DLCM: Tang, Yu, Wu, "Deeply Learned Compositional Models for Human Pose Estimation", ECCV 2018 (no arXiv
 number); official code at the authors' page, its successor idotc/DLMSCM.
 
-The body is a hierarchy: 16 keypoints, 12 bones between two of them, 6 limbs of two bones each. Five hourglasses
-infer it from the bottom up (keypoints, bones, limbs) and refine it from the top down (bones, keypoints); a
-refining hourglass sees the maps of its own level from the way up. A bone's map is a Gaussian ridge along it, a
-limb's the higher of its bones', and both levels repeat the maps of the keypoints, the parts' ends.
+The body is a hierarchy of 16 keypoints, 12 bones between two keypoints, and 6 limbs of two bones each. Five
+hourglasses infer it bottom-up (keypoints, bones, limbs) and refine it top-down (bones, keypoints). A refining
+hourglass also gets the bottom-up maps of its level. A bone's map is a Gaussian ridge along the bone, a limb's map
+the maximum of its bones'. Both levels repeat the maps of the keypoints, which are the ends of the parts.
 
-All five hourglasses are supervised. A stage here is one pass over the whole hierarchy, so that every stage has one
-shape: the way up (keypoints, bones, limbs) and the way down (refined keypoints, refined bones, limbs). The limbs
-lie in both passes and weigh half in each, so the sum over the stages is the official training loss: the sum of
-five mean squared errors. The loss of the last stage counts its bones and limbs too, not the keypoints alone.
+All five hourglasses are supervised. A stage is one pass over the whole hierarchy, so that all stages have the same
+shape: bottom-up (keypoints, bones, limbs) and top-down (refined keypoints, refined bones, limbs). The limbs are in
+both and have weight one half in each, so the sum over the stages is the official training loss, a sum of five mean
+squared errors. The loss of the last stage includes bones and limbs, not only keypoints.
 
-Changed: the official code marches along a bone cell by cell, we take the distance to it; it draws a limb when one
-of its bones is labelled, we leave it out unless all of it is. Stem and residual modules are those of our
-hourglass; the successor's code has pyramid modules on the way up. The compact size is narrower.
+Differences: the official code draws a bone cell by cell, we use the distance to it. It draws a limb if one of its
+bones is labelled, we only if both are. Stem and residual modules are those of our hourglass; the successor's code
+has pyramid modules in the bottom-up pass. The compact size is narrower.
 """
 
 from collections.abc import Sequence
@@ -45,17 +45,17 @@ BONES = (
     ("left_elbow", "left_wrist"),
 )
 LIMBS = ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9), (10, 11))
-"""Rows of BONES: right leg, left leg, waist, head and neck, right arm, left arm."""
+"""Indices into BONES: right leg, left leg, waist, head and neck, right arm, left arm."""
 
 
 @dataclass(frozen=True)
 class PartsHead:
-    """Maps of three levels on one channel axis: K keypoints; B bones, K ends; L limbs, K ends.
+    """Maps of three levels along the channels: K keypoints; B bones, K ends; L limbs, K ends.
 
-    joints     how one keypoint's map is drawn and read
+    joints     encoding of a keypoint's map
     keypoints  K
-    bones      rows of the two keypoints of each bone
-    limbs      rows of the bones of each limb
+    bones      indices of the two keypoints of each bone
+    limbs      indices of the bones of each limb
     """
 
     kind: ClassVar[str] = "heatmaps"
@@ -75,22 +75,22 @@ class PartsHead:
 
     @property
     def levels(self) -> tuple[int, int, int]:
-        """Number of maps of each level."""
+        """The number of maps of each level."""
         return self.keypoints, len(self.bones) + self.keypoints, len(self.limbs) + self.keypoints
 
     def encode(self, keypoints: Tensor, /) -> Tensor:
-        """Draw keypoints (N, K, 2) in input pixels as maps (N, 3 K + B + L, h, w)."""
+        """Return maps (N, 3 K + B + L, h, w) of keypoints (N, K, 2) in input pixels."""
         ends = self.joints.encode(keypoints)
         bones = self._draw_bones(keypoints)
         limbs = torch.stack([bones[:, list(rows)].amax(dim=1) for rows in self.limbs], dim=1)
         return torch.cat([ends, bones, ends, limbs, ends], dim=1)
 
     def decode(self, raw: Tensor, /) -> tuple[Tensor, Tensor]:
-        """Read the first level: keypoints (N, K, 2) in input pixels, scores (N, K)."""
+        """Decode the first level: keypoints (N, K, 2) in input pixels, scores (N, K)."""
         return self.joints.decode(raw[:, : self.keypoints])
 
     def loss(self, raw: Tensor, target: Tensor, visible: Tensor, /) -> Tensor:
-        """Sum the levels' mean squared errors (N,), limbs by half; a part counts where all its keypoints do."""
+        """Sum the levels' mean squared errors (N,), limbs by half; a part counts if all its keypoints do."""
         bones = torch.stack([visible[:, list(rows)].all(dim=1) for rows in self.bones], dim=1)
         limbs = torch.stack([bones[:, list(rows)].all(dim=1) for rows in self.limbs], dim=1)
         counted = (visible, torch.cat([bones, visible], dim=1), torch.cat([limbs, visible], dim=1))
@@ -111,16 +111,16 @@ class PartsHead:
         return self.joints.mirrored(raw, rows)
 
     def margins(self, keypoints: Tensor, radius: Tensor, /, *, softness: float = 0.0) -> Margins:
-        """Return those of the first level; see types.MarginHead."""
+        """Return the margins of the first level; see types.MarginHead."""
         joints = self.joints.margins(keypoints, radius, softness=softness)
         return lambda raw, rows: joints(raw[:, : self.keypoints], rows)
 
     def signals(self, raw: Tensor, keypoints: Tensor, /) -> dict[str, Tensor]:
-        """Return those of the first level, which keypoints are read from; see types.SignallingHead."""
+        """Return the signals of the first level, from which keypoints are decoded; see types.SignallingHead."""
         return self.joints.signals(raw[:, : self.keypoints], keypoints)
 
     def _draw_bones(self, keypoints: Tensor) -> Tensor:
-        """Draw a Gaussian ridge (N, B, h, w) along each bone, as high as a keypoint's bump."""
+        """Draw a Gaussian ridge (N, B, h, w) along each bone, as high as a keypoint's peak."""
         h, w = self.joints.heatmap_size
         cells = geometry.pixels_to_cells(keypoints, heatmap_size=(h, w), input_size=self.input_size)
         start, end = (cells[:, [bone[side] for bone in self.bones], None, None] for side in (0, 1))
@@ -128,7 +128,7 @@ class PartsHead:
         y = torch.arange(h, device=cells.device, dtype=cells.dtype)[:, None].expand(h, w)
         offset = torch.stack([x, y], dim=-1) - start  # (N, B, h, w, 2)
         bone = end - start
-        # A bone of no length is its start; any positive divisor says so.
+        # A bone of length 0 is its start point, with any positive divisor.
         length_squared = bone.square().sum(dim=-1).clamp_min(1e-6)
         along = ((offset * bone).sum(dim=-1) / length_squared).clamp(0, 1)
         distance_squared = (offset - along[..., None] * bone).square().sum(dim=-1)
@@ -136,17 +136,17 @@ class PartsHead:
 
 
 def _order_of_parts(parts: Sequence[Sequence[int]], order: Sequence[int]) -> list[int]:
-    """Return which part each is in a mirrored image, given the same of the rows that parts are made of."""
+    """Return for each part its index in a mirrored image, given this order for the elements of parts."""
     made_of = [frozenset(part) for part in parts]
     return [made_of.index(frozenset(order[row] for row in part)) for part in parts]
 
 
 class Compositional(nn.Module):
-    """Five hourglasses over three levels, up and down again; for the MPII skeleton.
+    """Five hourglasses over three levels, bottom-up then top-down; for the MPII skeleton.
 
-    stem  width of the first convolution
+    stem  channels of the first convolution
 
-    forward: images (N, 3, H, W) in [0, 1] -> PoseOutput with two stages (N, 66, H/4, W/4): up, then down.
+    forward: images (N, 3, H, W) in [0, 1] -> PoseOutput with two stages (N, 66, H/4, W/4): bottom-up, top-down.
     """
 
     def __init__(
@@ -191,11 +191,11 @@ class Compositional(nn.Module):
         self.to_maps = nn.ModuleList(nn.Conv2d(channels, count, 1) for count in maps)
         self.from_features = nn.ModuleList(nn.Conv2d(channels, channels, 1) for _ in maps[:-1])
         self.from_maps = nn.ModuleList(nn.Conv2d(count, channels, 1) for count in maps[:-1])
-        # On the way down a level's own maps take the place of some of the channels.
+        # In the top-down pass a level's bottom-up maps replace some of the channels.
         self.make_room = nn.ModuleList(Residual(channels, channels - count) for count in (middle, low))
 
     def forward(self, images: Tensor) -> PoseOutput:
-        """Find keypoints; see the class for shapes."""
+        """Predict keypoints; see the class for shapes."""
         x = self.stem(images)
         maps: list[Tensor] = []
         for i, hourglass in enumerate(self.hourglasses):
@@ -213,7 +213,7 @@ class Compositional(nn.Module):
 
 
 def dlcm(size: str, skeleton: Skeleton = MPII_16) -> Compositional:
-    """Deeply learned compositional model: DLCM; RobustPoseError for other keypoints than MPII's."""
+    """Deeply learned compositional model: DLCM; RobustPoseError for skeletons other than MPII's."""
     if skeleton.keypoints != MPII_16.keypoints:
         raise RobustPoseError(f"dlcm's hierarchy of bones and limbs is {MPII_16.name}'s, not {skeleton.name}'s")
     if size == "published":

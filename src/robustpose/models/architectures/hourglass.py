@@ -1,11 +1,10 @@
 """Stacked hourglass: Newell, Yang, Deng, "Stacked Hourglass Networks for Human Pose Estimation", ECCV 2016,
 arXiv 1603.06937; official code umich-vl/pose-hg-train.
 
-Each stack looks at the whole image at five scales and writes its own heatmaps; every stack is supervised, and
-its heatmaps are fed to the next. Here: nearest-neighbour upsampling and pre-activation bottlenecks as published;
-one residual module at each place, as in the authors' 8-stack release (their nModules = 1; 25 M parameters). The
-paper studied says nothing of it; its authors' own code puts two at each place (12.6 M for 2 stacks). The compact
-size is narrower.
+Each stack processes the whole image at five scales and predicts heatmaps, which are supervised and fed to the next
+stack. As published, there are nearest-neighbour upsampling and pre-activation bottlenecks, and one residual module
+at each position, as in the authors' 8-stack release (their nModules = 1; 25 M parameters). The paper that we
+re-run does not give this number; its authors' code has two (12.6 M for 2 stacks). The compact size is narrower.
 """
 
 import torch
@@ -43,7 +42,7 @@ def residuals(channels: int, *, modules: int) -> nn.Sequential:
 
 
 class Hourglass(nn.Module):
-    """Down `depth` scales and up again, adding what each scale saw on the way down."""
+    """Downsample by `depth` scales and upsample again, with a skip connection at each scale."""
 
     def __init__(self, channels: int, *, depth: int, modules: int) -> None:
         super().__init__()
@@ -64,14 +63,14 @@ class Hourglass(nn.Module):
 
 
 class StackedHourglass(nn.Module):
-    """`stacks` hourglasses in a row on a quarter of the input's resolution.
+    """`stacks` hourglasses in sequence at a quarter of the input's resolution.
 
-    modules     residual modules at each place
-    stem        widths of the stem's convolution and of its first two residual modules
-    mean        RGB in [0, 1], taken off the images first
-    foreground  of the HeatmapHead
+    modules     residual modules at each position
+    stem        channels of the stem's convolution and of its first two residual modules
+    mean        RGB in [0, 1], subtracted from the images
+    foreground  see HeatmapHead
 
-    forward: images (N, 3, H, W) in [0, 1] -> PoseOutput with one heatmap stage (N, K, H/4, W/4) a stack.
+    forward: images (N, 3, H, W) in [0, 1] -> PoseOutput with one heatmap stage (N, K, H/4, W/4) per stack.
     """
 
     def __init__(
@@ -119,7 +118,7 @@ class StackedHourglass(nn.Module):
         self.from_heatmaps = nn.ModuleList(nn.Conv2d(k, channels, 1) for _ in range(stacks - 1))
 
     def forward(self, images: Tensor) -> PoseOutput:
-        """Find keypoints; see the class for shapes."""
+        """Predict keypoints; see the class for shapes."""
         x = self.stem(images - self.mean)
         stages: list[Tensor] = []
         for i, hourglass in enumerate(self.hourglasses):

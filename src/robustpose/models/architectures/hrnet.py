@@ -1,10 +1,10 @@
 """HRNet: Sun, Xiao, Liu, Wang, "Deep High-Resolution Representation Learning for Human Pose Estimation",
 CVPR 2019, arXiv 1902.09212; official code leoxiaobin/deep-high-resolution-net.pytorch.
 
-The image stays at a quarter of its resolution from the stem to the heatmaps; coarser branches join beside it,
-one a stage, and after every few blocks all branches exchange their features. The published size is HRNet-W32. The
-compact size is half as wide (its stem a quarter), with one block where W32 has four, two first bottlenecks, and 3
-and 2 exchanges in its last stages where W32 has 4 and 3.
+One branch has a quarter of the input's resolution from the stem to the heatmaps. Each stage adds a coarser
+parallel branch, and after every few blocks all branches exchange features. The published size is HRNet-W32. The
+compact size is half as wide (its stem a quarter), with one block instead of four, two first bottlenecks, and 3 and
+2 exchanges in the last stages instead of 4 and 3.
 """
 
 import torch.nn.functional as F
@@ -27,7 +27,7 @@ def convolution(inputs: int, outputs: int, *, stride: int, kernel: int = 3, relu
 
 
 def path(widths: tuple[int, ...], source: int, target: int) -> nn.Module:
-    """Make the way from one branch to another: strided 3x3s down, a 1x1 and nearest neighbours up."""
+    """Make the path between two branches: strided 3x3s downwards, a 1x1 and nearest upsampling upwards."""
     if source == target:
         return nn.Identity()
     if source > target:
@@ -38,7 +38,7 @@ def path(widths: tuple[int, ...], source: int, target: int) -> nn.Module:
 
 
 class Exchange(nn.Module):
-    """Give each of the first `outputs` branches the sum of what all branches say."""
+    """Set each of the first `outputs` branches to the sum over the paths from all branches."""
 
     def __init__(self, widths: tuple[int, ...], *, outputs: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Exchange(nn.Module):
         )
 
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
-        """One (N, widths[i], h / 2 ** i, w / 2 ** i) a branch -> the same, of the first `outputs`."""
+        """(N, widths[i], h / 2 ** i, w / 2 ** i) for each branch i -> the same for the first `outputs`."""
         exchanged = []
         for paths in self.paths:
             assert isinstance(paths, nn.ModuleList)
@@ -58,7 +58,7 @@ class Exchange(nn.Module):
 
 
 class Parallel(nn.Module):
-    """`blocks` residual blocks on every branch, side by side, then an exchange."""
+    """`blocks` residual blocks on every branch, then an exchange."""
 
     def __init__(self, widths: tuple[int, ...], *, blocks: int, outputs: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Parallel(nn.Module):
         self.exchange = Exchange(widths, outputs=outputs)
 
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
-        """One (N, widths[i], h / 2 ** i, w / 2 ** i) a branch -> the same, of the first `outputs`."""
+        """(N, widths[i], h / 2 ** i, w / 2 ** i) for each branch i -> the same for the first `outputs`."""
         worked = [branch(features) for branch, features in zip(self.branches, branches, strict=True)]
         exchanged: list[Tensor] = self.exchange(worked)
         return exchanged
@@ -77,11 +77,11 @@ class Parallel(nn.Module):
 class HRNet(nn.Module):
     """Parallel branches at 1/4, 1/8, 1/16 and 1/32 of the input.
 
-    width    of the finest branch; each coarser one has twice the channels
+    width    channels of the finest branch; each coarser one has twice as many
     stem     channels of the stem; the first bottlenecks have 4 times as many
-    first    bottlenecks before the branches part
-    modules  exchanges with two, three and four branches
-    blocks   residual blocks on a branch between two exchanges
+    first    number of bottlenecks before the branches
+    modules  number of exchanges with two, three and four branches
+    blocks   number of residual blocks per branch before an exchange
 
     forward: images (N, 3, H, W) in [0, 1] -> PoseOutput with one heatmap stage (N, K, H/4, W/4).
     """
@@ -111,7 +111,7 @@ class HRNet(nn.Module):
         self.stem = nn.Sequential(convolution(3, stem, stride=2), convolution(stem, stem, stride=2))
         self.first = nn.Sequential(*(Bottleneck(stem if i == 0 else wide, wide, stride=1) for i in range(first)))
         widths = tuple(width * 2**i for i in range(4))
-        # The first parting makes two branches of one; each later one adds a coarser branch to those that go on.
+        # The first transition makes two branches of one; each later one adds a coarser branch.
         self.narrow = convolution(wide, widths[0], stride=1)
         self.coarser = nn.ModuleList(
             convolution(inputs, outputs, stride=2)
@@ -119,7 +119,7 @@ class HRNet(nn.Module):
         )
         self.stages = nn.ModuleList(
             nn.ModuleList(
-                # Only the finest branch is drawn from, so the last exchange serves it alone.
+                # Heatmaps come from the finest branch, so the last exchange computes only this one.
                 Parallel(widths[:n], blocks=blocks, outputs=1 if n == len(widths) and module == count - 1 else n)
                 for module in range(count)
             )
@@ -128,7 +128,7 @@ class HRNet(nn.Module):
         self.to_heatmaps = nn.Conv2d(width, len(skeleton), 1)
 
     def forward(self, images: Tensor) -> PoseOutput:
-        """Find keypoints; see the class for shapes."""
+        """Predict keypoints; see the class for shapes."""
         x = self.first(self.stem(self.standardise(images)))
         branches = [self.narrow(x), self.coarser[0](x)]
         for i, stage in enumerate(self.stages):

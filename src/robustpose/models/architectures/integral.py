@@ -1,10 +1,10 @@
 """Integral regression: Sun, Xiao, Wei, Liang, Wei, "Integral Human Pose Regression", ECCV 2018, arXiv 1711.08229;
 official code JimmySuen/integral-human-pose.
 
-A heatmap model whose maps are not supervised: each becomes a distribution by a softmax, and the keypoint is its
-mean (soft-argmax), trained by the L1 distance to the truth (the paper's I1). Backbone and deconvolutions are
-resdec's, as published. Here in two dimensions (the official code has three), and a cell lies at its centre, where
-the official code puts it half a cell up and left; the maps are at a quarter of the input.
+A heatmap model whose maps are not supervised. A softmax turns each map into a distribution, and the keypoint is
+its mean (soft-argmax), trained with the L1 distance to the truth (the paper's I1). Backbone and deconvolutions are
+those of resdec, as published. Differences: two dimensions instead of three, and a cell is at its centre, where the
+official code has it half a cell up and left. The maps have a quarter of the input's resolution.
 """
 
 import torch
@@ -20,9 +20,9 @@ from robustpose.types import PoseOutput
 
 
 def soft_argmax(maps: Tensor) -> Tensor:
-    """Return the mean (N, K, 2) in cells of the distribution that the softmax of each map (N, K, h, w) is."""
+    """Return the mean (N, K, 2), in cells, of the softmax of each map (N, K, h, w)."""
     h, w = maps.shape[2:]
-    # A mean over many cells needs more digits than bfloat16 has.
+    # A mean over many cells needs more precision than bfloat16 has.
     exact = torch.promote_types(maps.dtype, torch.float32)
     shares = maps.flatten(2).softmax(dim=-1, dtype=exact).reshape(maps.shape)
     x = (shares.sum(dim=2) * torch.arange(w, device=maps.device, dtype=exact)).sum(dim=-1)
@@ -50,7 +50,7 @@ class Integral(nn.Module):
         self.decoder = Deconvolution(backbone.channels, len(skeleton), width=width)
 
     def forward(self, images: Tensor) -> PoseOutput:
-        """Find keypoints; see the class for shapes."""
+        """Predict keypoints; see the class for shapes."""
         maps = self.decoder(self.backbone(self.standardise(images)))
         heatmap_size = (maps.shape[2], maps.shape[3])
         pixels = geometry.cells_to_pixels(soft_argmax(maps), heatmap_size=heatmap_size, input_size=self.input_size)

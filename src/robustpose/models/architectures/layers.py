@@ -1,8 +1,8 @@
-"""Layers that several architectures share: colours as ImageNet models take them, and deconvolutions to maps.
+"""Layers that several architectures share: ImageNet normalisation, and deconvolutions to maps.
 
 The deconvolutions are those of Xiao, Wu, Wei, "Simple Baselines for Human Pose Estimation and Tracking", ECCV
-2018, arXiv 1804.06208 (official code microsoft/human-pose-estimation.pytorch). ViTPose's classic decoder and the
-models of integral regression and SimCC are built on them. ImageNet's numbers are torchvision's.
+2018, arXiv 1804.06208 (official code microsoft/human-pose-estimation.pytorch). ViTPose's classic decoder, integral
+regression and SimCC use them too. The mean and deviation of ImageNet are torchvision's.
 """
 
 from typing import Literal
@@ -16,10 +16,10 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Standardise(nn.Module):
-    """Turn images (N, 3, H, W) in [0, 1] into what an ImageNet model takes.
+    """Normalise images (N, 3, H, W) in [0, 1] for an ImageNet model.
 
-    channels  the order that the model takes. Code that reads its images by OpenCV often forgot to turn BGR into
-              RGB, and took RGB's mean and deviation all the same; so does 'BGR'.
+    channels  channel order of the model. Code that reads images with OpenCV often does not convert BGR to RGB and
+              applies the mean and deviation of RGB all the same; so does 'BGR'.
     """
 
     def __init__(self, *, channels: Literal["RGB", "BGR"] = "RGB") -> None:
@@ -37,7 +37,7 @@ class Standardise(nn.Module):
 
 
 class Deconvolution(nn.Module):
-    """`layers` 4x4 deconvolutions of stride 2, each with batch norm and ReLU, and a 1x1 to the maps."""
+    """`layers` 4x4 deconvolutions of stride 2 with batch norm and ReLU, and a 1x1 convolution to the maps."""
 
     def __init__(self, inputs: int, maps: int, *, width: int, layers: int = 3) -> None:
         super().__init__()

@@ -1,14 +1,14 @@
-"""One ResNet, two ways to write keypoints: the controlled pair of the paper studied.
+"""One ResNet with two encodings of keypoints: the paper's controlled comparison.
 
 resreg      pooled features and a linear layer give coordinates, as in DeepPose (arXiv 1312.4659)
 resdec      deconvolutions give heatmaps: Xiao, Wu, Wei, "Simple Baselines for Human Pose Estimation and
             Tracking", ECCV 2018, arXiv 1804.06208; official code microsoft/human-pose-estimation.pytorch
-resdec_pre  the same model as resdec, whose `backbone` was trained on another task first
+resdec_pre  resdec with a `backbone` that was pre-trained on another task
 
-The three have the same backbone: ResNet-50 as published in the Simple Baselines (the paper studied does not say
-which ResNet), three 4x4 deconvolutions of 256 channels, Gaussians of sigma 2 at a quarter of the input. The
-compact backbone is a narrow ResNet-18, its deconvolutions have 64 channels. The official code pre-trains on
-ImageNet; here that is resdec_pre, by `net.backbone.load_state_dict(...)` from tasks.ActionClassifier's backbone or
+All three have the backbone of the Simple Baselines, ResNet-50 (the paper that we re-run does not say which
+ResNet), three 4x4 deconvolutions of 256 channels, and Gaussians of sigma 2 at a quarter of the input's resolution.
+The compact backbone is a narrow ResNet-18 with deconvolutions of 64 channels. The official code pre-trains on
+ImageNet; here resdec_pre does, by `model.backbone.load_state_dict(...)` from tasks.ActionClassifier's backbone or
 from torchvision's weights (torchvision_names.py).
 """
 
@@ -50,7 +50,7 @@ class ResReg(nn.Module):
         self.regress = nn.Linear(backbone.channels, 2 * len(skeleton))
 
     def forward(self, images: Tensor) -> PoseOutput:
-        """Find keypoints; see the class for shapes."""
+        """Predict keypoints; see the class for shapes."""
         features = self.backbone(self.standardise(images)).mean(dim=(2, 3))
         raw = self.regress(features).reshape(-1, len(self.skeleton), 2)
         keypoints, scores = self.head.decode(raw)
@@ -58,12 +58,12 @@ class ResReg(nn.Module):
 
 
 class ResDec(nn.Module):
-    """Draw a heatmap for every keypoint from the features.
+    """Predict a heatmap for every keypoint from the features.
 
     width       channels of the deconvolutions
     sigma       of the heatmaps' Gaussians, in cells
-    foreground  of the HeatmapHead
-    channels    the order that the backbone takes
+    foreground  see HeatmapHead
+    channels    channel order of the backbone's input
 
     forward: images (N, 3, H, W) in [0, 1] -> PoseOutput with one heatmap stage (N, K, H/4, W/4).
     """
@@ -91,7 +91,7 @@ class ResDec(nn.Module):
         self.decoder = Deconvolution(backbone.channels, len(skeleton), width=width)
 
     def forward(self, images: Tensor) -> PoseOutput:
-        """Find keypoints; see the class for shapes."""
+        """Predict keypoints; see the class for shapes."""
         raw = self.decoder(self.backbone(self.standardise(images)))
         keypoints, scores = self.head.decode(raw)
         return PoseOutput(keypoints=keypoints, scores=scores, stages=(raw,))

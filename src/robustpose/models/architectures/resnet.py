@@ -1,7 +1,7 @@
 """ResNet trunk: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition", CVPR 2016, arXiv 1512.03385.
 
-Written here because the usual packages do not install beside a CPU torch. A bottleneck strides in its 3x3, as
-torchvision's does; the paper's strides in its first 1x1.
+It is written here because the usual packages do not install beside a CPU torch. The stride of a bottleneck is in
+its 3x3 convolution, as in torchvision; in the paper it is in the first 1x1.
 """
 
 import torch.nn.functional as F
@@ -61,13 +61,11 @@ class Bottleneck(nn.Module):
 class ResNet(nn.Module):
     """Stem and stages of residual blocks.
 
-    `blocks` (3, 4, 6, 3) and `width` 64 make ResNet-34, and ResNet-50 with the block Bottleneck, whose features
-    are 4 times as wide.
+    `blocks` (3, 4, 6, 3) and `width` 64 make ResNet-34, or ResNet-50 with the block Bottleneck, whose features
+    have 4 times as many channels. Every stage after the first halves the resolution and doubles the channels.
 
-    Every stage after the first halves the resolution and doubles the width.
-
-    forward: images (N, 3, H, W) -> features (N, 8 * width, H / 32, W / 32); (N, 4 * width, H / 16, W / 16) of
-    three stages.
+    forward: images (N, 3, H, W) -> features (N, 8 * width, H / 32, W / 32); with three stages
+    (N, 4 * width, H / 16, W / 16).
     """
 
     def __init__(
@@ -100,9 +98,9 @@ class ResNet(nn.Module):
         return features
 
     def levels(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Return the features of every resolution, finest first: the stem's at a half, then each stage's last.
+        """Return the features of every resolution, finest first: the stem's at one half, then each stage's.
 
-        Their channels are level_channels; the last of them is what forward returns.
+        Their channels are level_channels; the last features are those of `forward`.
         """
         fine: Tensor = self.stem[:-1](images)
         found, features = [fine], self.stem[-1](fine)

@@ -1,17 +1,17 @@
 """SimCC: Li, Yang, Liu, Zhang, Wang, Wang, Yang, Xia, "SimCC: a Simple Coordinate Classification Perspective for
 Human Pose Estimation", ECCV 2022, arXiv 2107.03332; official code leeyegy/SimCC.
 
-Two classifications instead of a map: resdec's features of each keypoint, flattened, go through one linear layer
-for x and one for y, the same two for all keypoints. Targets are Gaussians over the bins and the loss is the
-Kullback-Leibler divergence, as in the paper.
+Two classifications replace the heatmap: the flattened features of each keypoint go through one linear layer for x
+and one for y, shared by all keypoints. Targets are Gaussians over the bins, and the loss is the Kullback-Leibler
+divergence, as in the paper.
 
 This is SimCC of 2022 on a ResNet with deconvolutions. It is NOT RTMPose's head (Jiang et al. 2023, arXiv
 2303.07399: a 7x7 convolution, a linear layer and a gated attention unit on CSPNeXt's features, no deconvolutions),
-which took up the two classifications and their loss; what is measured on this model says nothing of RTMPose.
+which adopted the two classifications and their loss. Results on this model do not apply to RTMPose.
 
-Here targets sum to 1 and the divergence is summed over the bins, where the official code leaves the Gaussian as it
-is and averages over the bins; and a bin lies at its centre. 2 bins a pixel, sigma 6 bins at 256x256 (as the
-official code has it for MPII, there on HRNet-W32), 3 at 128x128.
+Differences: targets sum to 1 and the divergence is summed over the bins, where the official code does not
+normalise the Gaussian and averages over the bins; and a bin is at its centre. There are 2 bins per pixel, and
+sigma is 6 bins at 256x256 (as in the official code for MPII, there on HRNet-W32), 3 at 128x128.
 """
 
 import torch
@@ -56,7 +56,7 @@ class SimCC(nn.Module):
         self.classify_y = nn.Linear(cells, ly)
 
     def forward(self, images: Tensor) -> PoseOutput:
-        """Find keypoints; see the class for shapes."""
+        """Predict keypoints; see the class for shapes."""
         features = self.decoder(self.backbone(self.standardise(images))).flatten(2)
         raw = torch.cat([self.classify_x(features), self.classify_y(features)], dim=-1)
         keypoints, scores = self.head.decode(raw)

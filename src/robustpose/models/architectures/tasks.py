@@ -1,20 +1,19 @@
-"""Classification and segmentation on resdec's backbone: is pose more or less robust than the other tasks?
+"""Classification and segmentation on resdec's backbone, to compare their robustness with that of pose.
 
-The paper studied compares pose with classification and segmentation across papers and models; here the backbone
-and the attacked images are the same, so what differs is the task, and how long each model learned it
-(docs/zoo.md). Not pose models: they give logits.
+The paper compares pose with classification and segmentation across papers and models. Here the backbone and the
+attacked images are the same, so only the task and the length of training differ (docs/zoo.md). These models return
+logits, not poses.
 
-ActionClassifier  every cell's features, thinned by a 1x1, and a linear layer over all of them, as VGG has it
-                  (Simonyan, Zisserman 2014, arXiv 1409.1556): where a limb is says what a person does, and
-                  ResNet's average over the cells forgets it
-PartSegmenter     a decoder that gets the backbone's finer features back on the way up: U-Net, Ronneberger,
-                  Fischer, Brox 2015 (arXiv 1505.04597); logits at a half, upsampled bilinearly to the input
+ActionClassifier  a 1x1 convolution, and a linear layer over all cells, as in VGG (Simonyan, Zisserman 2014, arXiv
+                  1409.1556): the action depends on where limbs are, which ResNet's average pooling discards
+PartSegmenter     a decoder with skip connections to the backbone's finer features: U-Net, Ronneberger, Fischer,
+                  Brox 2015 (arXiv 1505.04597); logits at half resolution, upsampled bilinearly to the input's
 
-Plainer heads were tried on the same backbone and 12,000 people: an average over the cells before the linear layer
-(accuracy 63.2 [60.1, 66.2] on n = 1000 after 160,000 samples; all cells 65.7 [62.7, 68.8] after 192,000), and
-resdec's deconvolutions for the parts (mean IoU 48.2 [47.2, 49.2] after 300,000), whose maps know of the image
-what 4 x 4 cells hold. An action takes more people than a pose, for a person has one: 600,000 samples of 36,000
-people come to 71.4 [68.7, 74.2]. A hidden layer, or finer cells, made no difference in the first 32,000 samples.
+Simpler heads were tried on the same backbone and 12,000 people: average pooling before the linear layer (accuracy
+63.2 [60.1, 66.2] on n = 1000 after 160,000 samples; all cells 65.7 [62.7, 68.8] after 192,000), and resdec's
+deconvolutions for the parts, from 4 x 4 cells (mean IoU 48.2 [47.2, 49.2] after 300,000). Actions need more people
+than poses, because a person has only one: 600,000 samples of 36,000 people give 71.4 [68.7, 74.2]. A hidden layer
+or finer cells made no difference in the first 32,000 samples.
 """
 
 import torch
@@ -27,13 +26,13 @@ from robustpose.models.architectures.resnet import ResNet
 
 ACTION_CLASSES = 16
 PART_CLASSES = 15
-"""Of the rendered people; numbers, for the models must not load the renderer."""
+"""Numbers of classes of the rendered people, repeated here so that models do not load the renderer."""
 
 
 class ActionClassifier(nn.Module):
-    """Say what the person does.
+    """Classify the person's action.
 
-    width  features of each cell that are kept
+    width  channels after the 1x1 convolution
 
     forward: images (N, 3, H, W) in [0, 1] -> logits (N, classes).
     """
@@ -57,7 +56,7 @@ class ActionClassifier(nn.Module):
 
 
 class PartSegmenter(nn.Module):
-    """Say of every pixel which part of the body it shows.
+    """Classify the body part at every pixel.
 
     width  channels of the decoder; half as many at the finest resolution
 
@@ -88,7 +87,7 @@ class PartSegmenter(nn.Module):
 
 
 class _Up(nn.Module):
-    """Double the resolution, join the backbone's features of that resolution, and mix them by a 3x3."""
+    """Double the resolution, concatenate the backbone's features, and apply a 3x3 convolution."""
 
     def __init__(self, inputs: int, skipped: int, outputs: int) -> None:
         super().__init__()
@@ -105,8 +104,8 @@ class _Up(nn.Module):
 def task_loss(logits: Tensor, truth: Tensor) -> Tensor:
     """Return the training loss (N,): logits (N, classes) or (N, classes, H, W), truth (N,) or (N, H, W).
 
-    Cross-entropy; of maps its mean over the pixels, and 1 less the mean Dice overlap of the classes (Milletari et
-    al. 2016, arXiv 1606.04797), without which small parts count for little: nine pixels in ten are background.
+    Cross-entropy; for maps its mean over pixels plus 1 minus the mean Dice overlap of the classes (Milletari et
+    al. 2016, arXiv 1606.04797), because nine pixels in ten are background and small parts would hardly count.
     """
     cross_entropy = F.cross_entropy(logits, truth, reduction="none")
     if logits.ndim == 2:
@@ -114,13 +113,13 @@ def task_loss(logits: Tensor, truth: Tensor) -> Tensor:
     shares = logits.softmax(dim=1).flatten(2)
     true = F.one_hot(truth, logits.shape[1]).movedim(-1, 1).flatten(2).to(shares)
     both = (shares * true).sum(dim=2)
-    # The 1 is a pixel: a class that is nowhere, and that the model sees nowhere, overlaps in full.
+    # The 1 is one pixel: a class that is absent in truth and prediction has overlap 1.
     overlap = (2 * both + 1) / (shares.sum(dim=2) + true.sum(dim=2) + 1)
     return cross_entropy.flatten(1).mean(dim=1) + 1 - overlap.mean(dim=1)
 
 
 VERSION = 1
-"""Of both: raised when the same weights compute something else; part of the keys of stored results."""
+"""Of both models: raised when the same weights compute something else; part of the keys of stored results."""
 
 
 def action(size: str) -> ActionClassifier:

@@ -1,11 +1,12 @@
 """ViTPose: Xu, Zhang, Zhang, Tao, "ViTPose: Simple Vision Transformer Baselines for Human Pose Estimation",
 NeurIPS 2022, arXiv 2204.12484; official code ViTAE-Transformer/ViTPose.
 
-A plain vision transformer (Dosovitskiy et al. 2021, arXiv 2010.11929), pre-normalised, without a class token, and
-the classic decoder: two deconvolutions and a 1x1. The published size is ViTPose-B; at 256x256 it has 256 position
-embeddings where the publication's 256x192 has 192. The official code keeps the class token's position of its MAE
-weights and adds it to every patch's: the same function, here without it. No drop path. The compact size cuts
-patches of 8, so it has the published grid of 16x16 tokens and needs one deconvolution.
+A plain vision transformer (Dosovitskiy et al. 2021, arXiv 2010.11929) with pre-normalisation and without a class
+token, and the classic decoder: two deconvolutions and a 1x1 convolution. The published size is ViTPose-B; at
+256x256 it has 256 position embeddings instead of the publication's 192 at 256x192. The official code adds the
+position embedding of the class token to every patch; we omit it, which gives the same set of functions. There is
+no drop path. The compact size has patches of 8 pixels, so it has the published grid of 16x16 tokens and one
+deconvolution.
 """
 
 import torch
@@ -19,7 +20,7 @@ from robustpose.types import PoseOutput
 
 
 class SelfAttention(nn.Module):
-    """Every token looks at all: Vaswani et al. 2017 (arXiv 1706.03762)."""
+    """Multi-head self-attention: Vaswani et al. 2017 (arXiv 1706.03762)."""
 
     def __init__(self, width: int, *, heads: int) -> None:
         super().__init__()
@@ -38,7 +39,7 @@ class SelfAttention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then a perceptron of 4 times the width; each normalised before and added to what came in."""
+    """Attention, then a perceptron of 4 times the width, both pre-normalised and residual."""
 
     def __init__(self, width: int, *, heads: int) -> None:
         super().__init__()
@@ -57,9 +58,9 @@ class Block(nn.Module):
 class ViTPose(nn.Module):
     """Self-attention over patches of the image, then heatmaps by deconvolution.
 
-    patch    side of a patch, input pixels
-    padding  around the image, input pixels; the official code has 2, which shifts the patches
-    width    of a token
+    patch    side of a patch in input pixels
+    padding  around the image in input pixels; the official code has 2, which shifts the patches
+    width    channels of a token
     decoder  channels of the deconvolutions
 
     forward: images (N, 3, H, W) in [0, 1] -> PoseOutput with one heatmap stage (N, K, H/4, W/4).
@@ -97,7 +98,7 @@ class ViTPose(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Draw what a transformer needs drawn small, as the official code does."""
+        """Initialise position embeddings and linear layers as in the official code."""
         nn.init.trunc_normal_(self.positions, std=0.02)
         for module in self.blocks.modules():
             if isinstance(module, nn.Linear):
@@ -105,7 +106,7 @@ class ViTPose(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, images: Tensor) -> PoseOutput:
-        """Find keypoints; see the class for shapes."""
+        """Predict keypoints; see the class for shapes."""
         tokens = self.patches(self.standardise(images)).flatten(2).transpose(1, 2) + self.positions
         features = self.norm(self.blocks(tokens)).transpose(1, 2).unflatten(2, self.grid)
         raw = self.decoder(features)

@@ -1,6 +1,6 @@
-"""How models write keypoints, behind one interface (types.Head). What is not visible does not count, NaN included.
+"""Heads: encodings of keypoints, with one interface (types.Head). Invisible keypoints do not count and may be NaN.
 
-A file holds a head and, where spec files may name it, its HeadFormat: the keys it takes and how tensors are read.
+A file has a head and, if model specs may name it, its HeadFormat: the head's keys and how output tensors are read.
 """
 
 from robustpose.models.heads.classes import SIMCC, SimCCHead
@@ -16,7 +16,7 @@ HEADS: dict[str, HeadFormat] = {
     "centre": CENTRE,
     "simcc": SIMCC,
 }
-"""Heads that spec files may name."""
+"""Heads that model specs may name."""
 
 __all__ = [
     "HEADS",

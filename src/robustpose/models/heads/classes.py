@@ -1,4 +1,4 @@
-"""Classes: one for x and one for y a keypoint. SimCC, Li et al. 2022 (arXiv 2107.03332)."""
+"""Classification of x and y for each keypoint: SimCC, Li et al. 2022 (arXiv 2107.03332)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from robustpose.types import Margins
 
 @dataclass(frozen=True)
 class SimCCHead:
-    """Logits of a class for x and a class for y for each keypoint: raw (N, K, Lx + Ly), those of x first.
+    """Logits over the bins of x and of y for each keypoint: raw (N, K, Lx + Ly), x first.
 
-    split    bins a pixel
-    sigma    of the Gaussian that the target distribution is, in bins
-    lattice  where the bins lie in the image: geometry.Lattice
+    split    bins per pixel
+    sigma    of the Gaussian target distribution, in bins
+    lattice  positions of the bins in the image: geometry.Lattice
     """
 
     kind: ClassVar[str] = "classes"
@@ -41,9 +41,9 @@ class SimCCHead:
         return round(self.input_size[0] * self.split), round(self.input_size[1] * self.split)
 
     def encode(self, keypoints: Tensor, /) -> Tensor:
-        """Write keypoints (N, K, 2) in input pixels as logits (N, K, Lx + Ly) whose softmax is the target.
+        """Return logits (N, K, Lx + Ly), whose softmax is the target, of keypoints (N, K, 2) in input pixels.
 
-        The distributions sum to 1, so a keypoint beyond the image has its mass at the edge.
+        The distributions sum to 1, so the mass of a keypoint outside the image is at the edge.
         """
         ly, lx = self.bins
         at = geometry.pixels_to_cells(
@@ -54,7 +54,7 @@ class SimCCHead:
         return -torch.cat([x, y], dim=-1).square() / (2 * self.sigma**2)
 
     def decode(self, raw: Tensor, /) -> tuple[Tensor, Tensor]:
-        """Find the likeliest bins: their centres (N, K, 2) in input pixels, the smaller probability (N, K)."""
+        """Return the centres (N, K, 2) of the likeliest bins in input pixels; the smaller probability (N, K)."""
         found = [axis.softmax(dim=-1).max(dim=-1) for axis in self._axes(raw)]
         cells = torch.stack([axis.indices for axis in found], dim=-1).to(raw.dtype)
         return self.place(cells), torch.minimum(found[0].values, found[1].values)
@@ -66,7 +66,7 @@ class SimCCHead:
         )
 
     def loss(self, raw: Tensor, target: Tensor, visible: Tensor, /) -> Tensor:
-        """Kullback-Leibler divergence (N,) of x and y together, over the visible keypoints, divided by all K."""
+        """Return the KL divergence (N,) of x plus y, summed over visible keypoints and divided by K."""
         target = torch.where(visible[..., None], target, 0.0)
         divergence = sum(
             F.kl_div(F.log_softmax(ours, -1), F.log_softmax(true, -1), reduction="none", log_target=True).sum(-1)
@@ -84,9 +84,9 @@ class SimCCHead:
         return torch.cat([x, y], dim=-1)
 
     def margins(self, keypoints: Tensor, radius: Tensor, /, *, softness: float = 0.0) -> Margins:
-        """Compare as HeatmapHead does, a cell being a pair of bins, as high as both logits; see types.MarginHead.
+        """Return margins as in HeatmapHead; a cell is a pair of bins, its height the sum of both logits.
 
-        The unit is the margin that the training target has.
+        The unit is the margin of the training target. See types.MarginHead.
         """
         ly, lx = self.bins
         cells = torch.arange(max(lx, ly)).to(keypoints)
@@ -94,20 +94,20 @@ class SimCCHead:
         across = (centres[:lx, 0] - keypoints[..., 0:1]).abs()  # (N, K, Lx)
         along, order = (centres[:ly, 1] - keypoints[..., 1:2]).abs().sort(dim=-1)  # (N, K, Ly), nearest first
         reach = (radius[:, :, None].square() - across.square()).clamp(min=0).sqrt()
-        # How many rows of each column lie within the radius: the first so many of the sorted.
+        # Number of rows of each column within the radius: the first ones of the sorted rows.
         rows_in = torch.where(across <= radius[:, :, None], torch.searchsorted(along, reach, right=True), 0)
         inside, beyond = rows_in > 0, rows_in < ly  # (N, K, Lx)
         step = float(torch.linalg.vector_norm(centres[1] - centres[0]))
         far = torch.hypot(across.amin(dim=-1), along[..., 0]) > radius + step
         open_ = inside.any(dim=-1) & beyond.any(dim=-1)
         given = decided(inside.any(dim=-1), far)
-        # A perfect model's logits fall by this much from the keypoint to the edge of the radius.
+        # The target's logits fall by this much from the keypoint to the radius.
         unit = (radius * self.split).square() / (2 * self.sigma**2)
 
         def margins(raw: Tensor, rows: Tensor) -> Tensor:
             x, y = raw[..., :lx], raw[..., lx : lx + ly].gather(-1, order[rows])
-            nearest = y.cummax(dim=-1).values  # of the first so many rows
-            furthest = y.flip(-1).cummax(dim=-1).values.flip(-1)  # of the others
+            nearest = y.cummax(dim=-1).values  # maximum of the rows within
+            furthest = y.flip(-1).cummax(dim=-1).values.flip(-1)  # maximum of the other rows
             within = x + nearest.gather(-1, (rows_in[rows] - 1).clamp(min=0))
             without = x + furthest.gather(-1, rows_in[rows].clamp(max=ly - 1))
             best_in = highest(within, ~inside[rows], softness=0.0)
@@ -117,7 +117,7 @@ class SimCCHead:
         return margins
 
     def _axes(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Cut (N, K, Lx + Ly) into x and y."""
+        """Split (N, K, Lx + Ly) into x and y."""
         ly, lx = self.bins
         return raw[..., :lx], raw[..., lx : lx + ly]
 

@@ -1,4 +1,4 @@
-"""Coordinates: two numbers a keypoint. DeepPose, Toshev and Szegedy 2014 (arXiv 1312.4659)."""
+"""Coordinate regression: DeepPose, Toshev and Szegedy 2014 (arXiv 1312.4659)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from robustpose.types import Margins
 
 @dataclass(frozen=True)
 class CoordinateHead:
-    """Two numbers for each keypoint, the image's edges being -0.5 and 0.5.
+    """Two coordinates per keypoint; the image's edges are at -0.5 and 0.5.
 
-    error  what the loss averages: 'squared' as in DeepPose, or 'absolute' as in integral regression (L1)
-    kind   'coordinates', or 'integral' where they are the mean place of a map
+    error  error in the loss: 'squared' as in DeepPose, or 'absolute' (L1) as in integral regression
+    kind   'coordinates', or 'integral' if they are the mean of a map
     """
 
     decodes_scores: ClassVar[bool] = False
@@ -32,7 +32,7 @@ class CoordinateHead:
 
     @property
     def loss_name(self) -> str:
-        """For people."""
+        """Its training loss in words."""
         return f"the {self.error} distance of its coordinates"
 
     def encode(self, keypoints: Tensor, /) -> Tensor:
@@ -40,11 +40,11 @@ class CoordinateHead:
         return geometry.pixels_to_unit(keypoints, input_size=self.input_size)
 
     def decode(self, raw: Tensor, /) -> tuple[Tensor, Tensor]:
-        """Scale raw coordinates (N, K, 2) to input pixels; scores are 1, for a coordinate model has none."""
+        """Scale raw coordinates (N, K, 2) to input pixels; scores are 1, because coordinate models have none."""
         return geometry.unit_to_pixels(raw, input_size=self.input_size), raw.new_ones(raw.shape[:2])
 
     def loss(self, raw: Tensor, target: Tensor, visible: Tensor, /) -> Tensor:
-        """Mean error (N,) over the visible keypoints' coordinates, divided by all K."""
+        """Return the mean error (N,) of the coordinates, summed over visible keypoints and divided by K."""
         difference = torch.where(visible[..., None], raw - target, 0.0)
         error = difference.square() if self.error == "squared" else difference.abs()
         return error.mean(dim=2).mean(dim=1)
@@ -54,7 +54,7 @@ class CoordinateHead:
         return raw[:, list(order)] * raw.new_tensor([-1.0, 1.0])
 
     def margins(self, keypoints: Tensor, radius: Tensor, /, *, softness: float = 0.0) -> Margins:
-        """Return the distance in radii, less 1; see types.MarginHead."""
+        """Return the distance in radii, minus 1; see types.MarginHead."""
         return lambda raw, rows: distances(self.decode(raw)[0], keypoints[rows], radius[rows])
 
 
@@ -69,7 +69,7 @@ def _column(spec: OutputSpec, name: str, output: Tensor) -> Tensor:
 
 
 def _stages(spec: OutputSpec, outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Return outputs as coordinates (N, K, 2), the image's edges being -0.5 and 0.5."""
+    """Return outputs as coordinates (N, K, 2) with the image's edges at -0.5 and 0.5."""
     height, width = spec.input_size
     stages = []
     for output in outputs:
@@ -81,7 +81,7 @@ def _stages(spec: OutputSpec, outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]
 
 
 def _scores(spec: OutputSpec, outputs: tuple[Tensor, ...]) -> Tensor | None:
-    """Read a column of scores, or of scores before their sigmoid; None without one."""
+    """Return the scores (N, K) from the column "score", or from "logit" by a sigmoid; None without them."""
     if "score" in spec.keys["columns"]:
         return _column(spec, "score", outputs[-1])
     if "logit" in spec.keys["columns"]:
@@ -93,8 +93,8 @@ def _check(spec: OutputSpec, place: int, shape: tuple[int, ...]) -> None:
     numbers, columns = torch.Size(shape[1:]).numel(), spec.keys["columns"]
     if numbers % len(columns):
         raise RobustPoseError(
-            f"stage {spec.stages[place]!r} holds {numbers} numbers, which are no rows of {len(columns)} columns "
-            f"({', '.join(columns)}) as spec {spec.name!r} says"
+            f"stage {spec.stages[place]!r} has {numbers} numbers, which is not a multiple of the {len(columns)} "
+            f"columns ({', '.join(columns)}) of spec {spec.name!r}"
         )
     spec.check_rows(place, numbers // len(columns), "rows")
 
@@ -115,5 +115,5 @@ COORDINATES = HeadFormat(
     scores=_scores,
     check=_check,
 )
-"""A spec file says the columns of a row ("x", "y", perhaps "score"; others are ignored) and the unit of x and y,
-which count from the image's outer edges; a column "logit" is the score before its sigmoid."""
+"""A spec gives the columns of a row ("x", "y" and optionally "score" or "logit", the score before its sigmoid;
+others are ignored) and the unit of x and y, which are measured from the image's outer edges."""

@@ -1,4 +1,4 @@
-"""Heatmaps: one Gaussian map a keypoint. Tompson et al. 2014 (arXiv 1406.2984), as in Stacked Hourglass."""
+"""Heatmaps: one map per keypoint with a Gaussian at its position. Tompson et al. 2014 (arXiv 1406.2984)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ from robustpose.models.keys import POSITIVE, SIZE, one_of
 from robustpose.types import Margins
 
 _SMALLEST = 1e-12
-"""Share of a map: below it a logarithm is cut off."""
+"""Lower bound of a cell's share of its map in logarithms."""
 
 
 @dataclass(frozen=True)
 class HeatmapHead:
-    """One map (h, w) for each keypoint, a Gaussian bump at its place.
+    """One map (h, w) per keypoint with a Gaussian at its position.
 
     input_size, heatmap_size  (H, W) and (h, w)
-    sigma                     of the bump, in cells
-    peak                      the bump's height in this model's training targets
-    foreground                how much more an error at the bump's top weighs in the loss than one on the empty
-                              map; 0 is the plain mean squared error, under which a map that stays empty is nearly
-                              right and small models learn slowly
-    decoding                  'argmax': the centre of the highest cell, as in the paper studied;
+    sigma                     of the Gaussian, in cells
+    peak                      height of the Gaussian in the training targets
+    foreground                extra weight in the loss of an error at the Gaussian's peak; 0 is the plain mean
+                              squared error, for which an empty map has a low loss, so that small models train
+                              slowly
+    decoding                  'argmax': the centre of the highest cell, as in the paper;
                               'quarter': moved a quarter cell towards the higher neighbour (Newell et al. 2016)
-    lattice                   where the cells lie in the image: geometry.Lattice
+    lattice                   positions of the cells in the image: geometry.Lattice
     """
 
     kind: ClassVar[str] = "heatmaps"
@@ -46,7 +46,7 @@ class HeatmapHead:
     lattice: geometry.Lattice = "centres"
 
     def encode(self, keypoints: Tensor, /) -> Tensor:
-        """Draw keypoints (N, K, 2) in input pixels as heatmaps (N, K, h, w)."""
+        """Return heatmaps (N, K, h, w) of keypoints (N, K, 2) in input pixels."""
         h, w = self.heatmap_size
         cells = geometry.pixels_to_cells(
             keypoints, heatmap_size=self.heatmap_size, input_size=self.input_size, lattice=self.lattice
@@ -58,7 +58,7 @@ class HeatmapHead:
         return self.peak * bump_y[..., :, None] * bump_x[..., None, :]
 
     def decode(self, raw: Tensor, /) -> tuple[Tensor, Tensor]:
-        """Find the highest cell of each map: keypoints (N, K, 2) in input pixels, its height (N, K)."""
+        """Return the position (N, K, 2) of each map's highest cell in input pixels, and its height (N, K)."""
         n, k, h, w = raw.shape
         scores, best = raw.reshape(n, k, h * w).max(dim=-1)
         column, row = best % w, torch.div(best, w, rounding_mode="floor")
@@ -74,7 +74,7 @@ class HeatmapHead:
         )
 
     def loss(self, raw: Tensor, target: Tensor, visible: Tensor, /) -> Tensor:
-        """Mean squared error (N,) over the cells of the visible keypoints' maps, divided by all K.
+        """Return the mean squared error (N,) over cells, summed over visible keypoints and divided by K.
 
         A cell weighs 1 + foreground x target / peak.
         """
@@ -87,8 +87,8 @@ class HeatmapHead:
     def mirrored(self, raw: Tensor, order: Sequence[int], /) -> Tensor:
         """Mirror maps; see types.MirroringHead.
 
-        Cells that lie at corners do not lie alike from the other side: maps are moved by a cell, as HRNet's code
-        does, which leaves one pixel.
+        The lattice 'corners' is not symmetric. As in HRNet's code, mirrored maps are shifted by a cell, and an
+        offset of one pixel remains.
         """
         mirrored = raw[:, list(order)].flip(-1)
         if self.lattice == "corners":
@@ -96,7 +96,7 @@ class HeatmapHead:
         return mirrored
 
     def margins(self, keypoints: Tensor, radius: Tensor, /, *, softness: float = 0.0) -> Margins:
-        """Compare the highest cell outside the radius with the highest inside, in peaks; see types.MarginHead."""
+        """Return the highest cell outside the radius minus the highest inside, in peaks; see types.MarginHead."""
         h, w = self.heatmap_size
         row, column = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
         cells = torch.stack([column, row], dim=-1).to(keypoints)
@@ -118,9 +118,9 @@ class HeatmapHead:
         return margins
 
     def signals(self, raw: Tensor, keypoints: Tensor, /) -> dict[str, Tensor]:
-        """Return the divergence: KL(map || Gaussian of its keypoint), in nats (N, K); see types.SignallingHead.
+        """Return the divergence KL(map || Gaussian at its keypoint) in nats (N, K); see types.SignallingHead.
 
-        Of a map its negative cells are 0 and its sum is 1; NaN where it has no positive cell.
+        Maps are clipped at 0 and normalised to sum 1; NaN for a map without positive cells.
         """
         positive = raw.clamp_min(0).flatten(2).double()
         ours = positive / positive.sum(dim=2, keepdim=True)
@@ -131,7 +131,7 @@ class HeatmapHead:
 
 
 def _rise(raw: Tensor, column: Tensor, row: Tensor) -> Tensor:
-    """Return the sign (N, K, 2) of the difference of the two neighbours; 0 at the map's border."""
+    """Return the sign (N, K, 2) of the difference between the neighbours along x and y; 0 at the map's border."""
     n, k, h, w = raw.shape
     flat = raw.reshape(n, k, h * w)
 
@@ -165,4 +165,4 @@ HEATMAP = HeadFormat(
     stages=lambda spec, outputs: tuple(map_of(spec, output) for output in outputs),
     check=_check,
 )
-"""A spec file says sigma, peak and decoding as HeatmapHead has them."""
+"""The keys have the meaning of HeatmapHead's fields."""

@@ -1,11 +1,10 @@
-"""Heatmaps with offsets: the highest cell says roughly where a keypoint is, its offset says where exactly.
+"""Heatmaps with offsets: the highest cell gives the coarse position of a keypoint, its offset the exact one.
 
 OffsetHead  PoseNet: Papandreou et al. 2017 (G-RMI, arXiv 1701.01779) and 2018 (PersonLab, arXiv 1803.08225)
-CentreHead  MoveNet: heads of CenterNet, Zhou et al. 2019 (arXiv 1904.07850), with a decoding of its own
+CentreHead  MoveNet: heads of CenterNet, Zhou et al. 2019 (arXiv 1904.07850), with its own decoding
 
-The decoding takes an argmax, which cuts the gradient; the loss, which is what an attack raises, reads the maps
-before it, as in training. All parts of such a model are one raw output, channels one after the other. What is not
-visible counts for nothing, whatever stands in its place, NaN included.
+Decoding by argmax has no gradient; the loss is computed from the maps, as in training. All parts of the output are
+concatenated into one raw output along the channels. Invisible keypoints do not count and may be NaN.
 """
 
 from collections.abc import Sequence
@@ -24,15 +23,15 @@ from robustpose.models.keys import POSITIVE, SIZE
 from robustpose.types import Margins
 
 _SURE = 12.0
-"""A logit so high that its sigmoid is 1 for all purposes of a loss."""
+"""A logit whose sigmoid is practically 1."""
 
 
 @dataclass(frozen=True)
 class OffsetHead:
-    """Logits of a disk around each keypoint, and from each cell the way to the keypoint: PoseNet.
+    """Logits of a disk around each keypoint, and the offset from each cell to the keypoint: PoseNet.
 
     Raw outputs are (N, 3K, h, w): K maps of logits, K of offsets along y, K along x, in input pixels. The first
-    and the last cell lie on the first and the last pixel.
+    and the last cell are at the first and the last pixel.
 
     radius  of the disks, in input pixels: PersonLab's 32
     """
@@ -47,30 +46,30 @@ class OffsetHead:
     radius: float = 32.0
 
     def encode(self, keypoints: Tensor, /) -> Tensor:
-        """Write keypoints (N, K, 2) in input pixels; logits are high within the disk, highest at its centre."""
+        """Return the raw output of keypoints (N, K, 2) in input pixels; logits peak at the disk's centre."""
         way = keypoints[:, :, None, None] - self._cells(keypoints)  # (N, K, h, w, 2)
         far = torch.linalg.vector_norm(way, dim=-1) / self.radius
         logits = torch.where(far <= 1, _SURE * (1 - far / 4), -_SURE)
         return torch.cat([logits, way[..., 1], way[..., 0]], dim=1)
 
     def decode(self, raw: Tensor, /) -> tuple[Tensor, Tensor]:
-        """Take each keypoint's likeliest cell and its offset: (N, K, 2) in input pixels; probabilities (N, K)."""
+        """Return the likeliest cell plus its offset (N, K, 2) in input pixels, and probabilities (N, K)."""
         return _decided(self.heights(raw), self.places(raw))
 
     def heights(self, raw: Tensor) -> Tensor:
-        """Return the maps (N, K, h, w) in [0, 1] whose highest cell decides."""
+        """Return the maps (N, K, h, w) in [0, 1] whose highest cell is decoded."""
         return raw[:, : raw.shape[1] // 3].sigmoid()
 
     def places(self, raw: Tensor) -> Tensor:
-        """Return where each cell says that the keypoint is: (N, K, h, w, 2) in input pixels."""
+        """Return the position that each cell predicts: (N, K, h, w, 2) in input pixels."""
         _, y, x = raw.chunk(3, dim=1)
         return self._cells(raw) + torch.stack([x, y], dim=-1)
 
     def loss(self, raw: Tensor, target: Tensor, visible: Tensor, /) -> Tensor:
         """Return (N,): 4 x logistic loss over all cells + Huber loss of offsets (in radii) within the disk.
 
-        The weights are those of G-RMI; sums over cells are divided by their number, those over the visible
-        keypoints by all K.
+        The weights are those of G-RMI. The loss is averaged over cells, summed over visible keypoints and divided
+        by K.
         """
         counted = visible[..., None, None]
         logits, true_logits = raw.chunk(3, dim=1)[0], target.chunk(3, dim=1)[0]
@@ -82,16 +81,16 @@ class OffsetHead:
         return each.mean(dim=(2, 3)).mean(dim=1)
 
     def mirrored(self, raw: Tensor, order: Sequence[int], /) -> Tensor:
-        """Mirror maps, and turn the ways along x; see types.MirroringHead."""
+        """Mirror maps and negate offsets along x; see types.MirroringHead."""
         logits, y, x = (part[:, list(order)].flip(-1) for part in raw.chunk(3, dim=1))
         return torch.cat([logits, y, -x], dim=1)
 
     def margins(self, keypoints: Tensor, radius: Tensor, /, *, softness: float = 0.0) -> Margins:
-        """Compare the highest cells that point outside and inside the radius; see types.MarginHead."""
+        """Return the highest cell that predicts outside the radius minus the highest inside: types.MarginHead."""
         return _margins(self, keypoints, radius, softness)
 
     def _cells(self, like: Tensor) -> Tensor:
-        """Return the cells (h, w, 2) in input pixels."""
+        """Return the positions of the cells (h, w, 2) in input pixels."""
         (h, w), (height, width) = self.heatmap_size, self.input_size
         stride = like.new_tensor([(width - 1) / max(w - 1, 1), (height - 1) / max(h - 1, 1)])
         return _grid(self.heatmap_size, like) * stride
@@ -99,14 +98,14 @@ class OffsetHead:
 
 @dataclass(frozen=True)
 class CentreHead:
-    """Heatmaps, offsets, and a rough pose regressed from the person's centre: MoveNet.
+    """Heatmaps, offsets, and a coarse pose regressed from the person's centre: MoveNet.
 
     Raw outputs are (N, 5K + 1, h, w): K maps of logits; 2K of offsets (y, x of the first keypoint, ...) and 2K of
-    regression, both from the cell's upper left corner to the keypoint in cells; one of the centre's logits. A
-    keypoint is the highest cell of its map after division by the distance to where the regression expects it.
+    regression, both in cells from the cell's upper left corner to the keypoint; one of the centre's logits. A
+    keypoint is the highest cell of its map after division by the distance to the regressed position.
 
-    sigma   of the bumps in training, in cells
-    slack   cells added to distances that maps are divided by
+    sigma   of the training targets, in cells
+    slack   number of cells added to these distances
     """
 
     kind: ClassVar[str] = "offsets"
@@ -122,7 +121,7 @@ class CentreHead:
     slack: float = 1.8
 
     def encode(self, keypoints: Tensor, /) -> Tensor:
-        """Write keypoints (N, K, 2) in input pixels: bumps in the cells that hold them."""
+        """Return the raw output of keypoints (N, K, 2) in input pixels; peaks are in the keypoints' cells."""
         n, (h, w) = len(keypoints), self.heatmap_size
         way = self._in_cells(keypoints)[:, :, None, None] - _grid(self.heatmap_size, keypoints)  # (N, K, h, w, 2)
         field = way.flip(-1).permute(0, 1, 4, 2, 3).flatten(1, 2)  # y before x
@@ -131,14 +130,14 @@ class CentreHead:
         return torch.cat([self._bump(way.floor()), field, field, centre], dim=1)
 
     def decode(self, raw: Tensor, /) -> tuple[Tensor, Tensor]:
-        """Find keypoints (N, K, 2) in input pixels as MoveNet's own graph does; their probabilities (N, K)."""
+        """Return keypoints (N, K, 2) in input pixels, decoded as in MoveNet's graph, and probabilities (N, K)."""
         heights = self.heights(raw)
         keypoints, _ = _decided(heights, self.places(raw))
         best = heights.flatten(2).argmax(dim=2, keepdim=True)
         return keypoints, self._parts(raw)[0].sigmoid().flatten(2).gather(2, best)[..., 0]
 
     def heights(self, raw: Tensor) -> Tensor:
-        """Return the maps (N, K, h, w) in [0, 1] whose highest cell decides."""
+        """Return the maps (N, K, h, w) in [0, 1] whose highest cell is decoded."""
         logits, _, _, _ = self._parts(raw)
         far = torch.linalg.vector_norm(
             _grid(self.heatmap_size, raw) - self._expected(raw)[:, :, None, None], dim=-1
@@ -147,15 +146,15 @@ class CentreHead:
         return heights
 
     def places(self, raw: Tensor) -> Tensor:
-        """Return where each cell says that the keypoint is: (N, K, h, w, 2) in input pixels."""
+        """Return the position that each cell predicts: (N, K, h, w, 2) in input pixels."""
         return self._in_pixels(_grid(self.heatmap_size, raw) + self._parts(raw)[1])
 
     def loss(self, raw: Tensor, target: Tensor, visible: Tensor, /) -> Tensor:
         """Return (N,): focal loss of the heatmaps + L1 of offsets + 0.1 x L1 of the regression, over visible / K.
 
         Weights, alpha 2, beta 4 and offsets within 3 cells are those of TensorFlow's object detection (CenterNet
-        with keypoints), on which MoveNet was built. The regression is read at the centre that the model sees, as
-        in decoding: the truth has no centre, and the centre's own loss is left out.
+        with keypoints), on which MoveNet was built. As in decoding, the regression is read at the predicted
+        centre, because the truth has no centre; for the same reason the centre's own loss is omitted.
         """
         logits, offsets, _, _ = self._parts(raw)
         true_logits, true_offsets, true_way, _ = self._parts(target)
@@ -163,13 +162,13 @@ class CentreHead:
         focal = _focal(logits, torch.where(counted, true_logits, 0.0)).sum(dim=(2, 3))
         near = (torch.linalg.vector_norm(true_way, dim=-1) <= 3.0) & counted
         off = torch.where(near[..., None], offsets - true_offsets, 0.0).abs().sum(dim=(2, 3, 4))
-        true_place = true_way[:, :, 0, 0]  # cell (0, 0): the way from there is the place
+        true_place = true_way[:, :, 0, 0]  # the offset from cell (0, 0) is the position
         rough = torch.where(visible[..., None], self._expected(raw) - true_place, 0.0).abs().sum(dim=2)
         each: Tensor = torch.where(visible, focal, 0.0) + off / near.sum(dim=(2, 3)).clamp(min=1) + 0.1 * rough
         return each.mean(dim=1)
 
     def mirrored(self, raw: Tensor, order: Sequence[int], /) -> Tensor:
-        """Mirror maps and ways, which begin at a cell's left edge, once its right; see types.MirroringHead."""
+        """Mirror maps and offsets, which are measured from the cell's left edge; see types.MirroringHead."""
         rows = list(order)
         logits, offsets, regression, centre = self._parts(raw.flip(-1))
         ways = []
@@ -179,17 +178,17 @@ class CentreHead:
         return torch.cat([logits[:, rows], *ways, centre[:, None]], dim=1)
 
     def margins(self, keypoints: Tensor, radius: Tensor, /, *, softness: float = 0.0) -> Margins:
-        """Compare the highest cells that point outside and inside the radius; see types.MarginHead."""
+        """Return the highest cell that predicts outside the radius minus the highest inside: types.MarginHead."""
         return _margins(self, keypoints, radius, softness)
 
     def _parts(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Cut into logits (N, K, h, w), offsets and regression (N, K, h, w, 2) as (x, y), centre (N, h, w)."""
+        """Split into logits (N, K, h, w), offsets and regression (N, K, h, w, 2) as (x, y), centre (N, h, w)."""
         k = (raw.shape[1] - 1) // 5
         logits, offsets, regression, centre = torch.split(raw, [k, 2 * k, 2 * k, 1], dim=1)
         return logits, _pairs(offsets), _pairs(regression), centre[:, 0]
 
     def _expected(self, raw: Tensor) -> Tensor:
-        """Return where the regression expects keypoints, from the centre nearest the map's: (N, K, 2) in cells."""
+        """Return the regressed keypoints (N, K, 2) in cells, from the likeliest centre near the map's centre."""
         _, _, regression, centre = self._parts(raw)
         h, w = self.heatmap_size
         grid = _grid(self.heatmap_size, raw)
@@ -199,16 +198,16 @@ class CentreHead:
         return grid.flatten(0, 1)[best][:, None] + regression.flatten(2, 3).gather(2, index)[:, :, 0]
 
     def _bump(self, way: Tensor) -> Tensor:
-        """Return logits of a Gaussian of height 1 at a way (..., 2) in cells."""
+        """Return logits of a Gaussian of height 1 at an offset (..., 2) in cells."""
         bump = torch.exp(-way.square().sum(dim=-1) / (2 * self.sigma**2))
         return torch.where(bump == 1, _SURE, torch.logit(bump, eps=1e-5).clamp(max=_SURE / 2))
 
     def _in_cells(self, pixels: Tensor) -> Tensor:
-        """Map input pixels to cells counted from the map's outer edge, as MoveNet counts."""
+        """Map input pixels to cells measured from the map's outer edge, as in MoveNet."""
         return geometry.pixels_to_cells(pixels, heatmap_size=self.heatmap_size, input_size=self.input_size) + 0.5
 
     def _in_pixels(self, cells: Tensor) -> Tensor:
-        """Map cells counted from the map's outer edge to input pixels."""
+        """Map cells measured from the map's outer edge to input pixels."""
         return geometry.cells_to_pixels(cells - 0.5, heatmap_size=self.heatmap_size, input_size=self.input_size)
 
 
@@ -219,25 +218,25 @@ def _margins(head: OffsetHead | CentreHead, keypoints: Tensor, radius: Tensor, s
         inside = (torch.linalg.vector_norm(offset, dim=-1) <= radius[rows][:, :, None, None]).flatten(2)
         within = highest(heights, ~inside, softness=0.0)
         beyond = highest(heights, inside, softness=softness)
-        # Heights are above 0, so 0 stands for no cell: where none is inside the keypoint is wrong, whatever comes.
+        # Heights are above 0, so 0 means no cell: where none is inside, the keypoint is always wrong.
         return beyond.clamp(min=0) - within.clamp(min=0)
 
     return margins
 
 
 def _grid(size: tuple[int, int], like: Tensor) -> Tensor:
-    """Return the columns and rows of a map's cells: (h, w, 2)."""
+    """Return the column and row of each cell of a map: (h, w, 2)."""
     rows, columns = (torch.arange(side, device=like.device, dtype=like.dtype) for side in size)
     return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
 
 
 def _pairs(maps: Tensor) -> Tensor:
-    """Turn maps (N, 2K, h, w) of y and x by turns into (N, K, h, w, 2) of (x, y)."""
+    """Turn maps (N, 2K, h, w) with alternating y and x into (N, K, h, w, 2) of (x, y)."""
     return torch.unflatten(maps, 1, (-1, 2)).permute(0, 1, 3, 4, 2).flip(-1)
 
 
 def _decided(heights: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the place (N, K, 2) and the height (N, K) of each map's highest cell."""
+    """Return the position (N, K, 2) and the height (N, K) of each map's highest cell."""
     scores, best = heights.flatten(2).max(dim=2)
     return places.flatten(2, 3).gather(2, best[..., None, None].expand(-1, -1, 1, 2))[:, :, 0], scores
 
@@ -251,7 +250,7 @@ def _focal(logits: Tensor, true_logits: Tensor) -> Tensor:
 
 
 def _joined(spec: OutputSpec, outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Return the maps of all parts as one raw output."""
+    """Concatenate the maps of all parts into one raw output."""
     return (torch.cat([map_of(spec, output) for output in outputs], dim=1),)
 
 

@@ -1,4 +1,4 @@
-"""HeadFormat: how a spec file names a head, and how tensors of a model that others trained are read."""
+"""HeadFormat: how a model spec names a head, and how the output tensors of an imported model are read."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ from robustpose.types import Head
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """What a spec file says of a model's outputs.
+    """The part of a model spec that describes the outputs.
 
     name    of the model
     stages  names of the output tensors
-    select  which channels or rows are the skeleton's keypoints; empty for all
-    keys    the values of the head's own keys, as far as they are given
+    select  indices of the channels or rows that are the skeleton's keypoints; empty for all
+    keys    values of the head's own keys, as given
     """
 
     name: str
@@ -31,32 +31,32 @@ class OutputSpec:
     keys: Mapping[str, Any]
 
     def check_rows(self, place: int, rows: int, what: str) -> None:
-        """Raise RobustPoseError unless a stage's `rows` heatmaps or rows hold the skeleton's keypoints."""
+        """Raise RobustPoseError unless the number of a stage's heatmaps or rows fits the skeleton."""
         stage, keypoints = self.stages[place], len(self.skeleton)
         if self.select and max(self.select) >= rows:
             raise RobustPoseError(
-                f"stage {stage!r} has {rows} {what}, but select of spec {self.name!r} names "
-                f"number {max(self.select)}"
+                f"stage {stage!r} has {rows} {what}, but select of spec {self.name!r} has index {max(self.select)}"
             )
         if not self.select and rows != keypoints:
             raise RobustPoseError(
                 f"stage {stage!r} has {rows} {what} for the {keypoints} keypoints of {self.skeleton.name}; "
-                f"say in spec {self.name!r} which of them are keypoints with `select`"
+                f"choose those of the keypoints with `select` in spec {self.name!r}"
             )
 
 
 @dataclass(frozen=True)
 class HeadFormat:
-    """How a spec file names a head: its name is its key in HEADS.
+    """How a model spec describes a head. Its name is its key in HEADS.
 
-    keys      the keys of its own that a spec file may have: what is expected, in words, and a check
-    required  those that it must have
+    keys      the head's own keys in a spec: the expected value in words, and a check
+    required  the keys that a spec must have
     make      returns the head
-    stages    reads the model's outputs as the raw outputs of the head, first to last
-    check     (spec, number of a stage, its shape (N, ...)); RobustPoseError where the head cannot be read from it
-    parts     of a head that reads several tensors as one raw output: their names, and the maps of K keypoints
-    selects   whether a spec file may select keypoints; by default if every tensor is an output of its own
-    scores    reads scores (N, K) beside the head's own; None: it has none
+    stages    converts the model's outputs to the head's raw outputs, first to last
+    check     (spec, index of a stage, its shape (N, ...)); RobustPoseError where the shape does not fit
+    parts     for heads that read several tensors as one raw output: their names, and number of maps for K
+              keypoints
+    selects   whether a spec may select keypoints; by default only if each tensor is a separate stage
+    scores    reads scores (N, K) that the model gives itself; None without them
     """
 
     keys: Mapping[str, Key]
@@ -83,12 +83,12 @@ def map_of(spec: OutputSpec, output: Tensor) -> Tensor:
 
 
 def count_maps(spec: OutputSpec, place: int, shape: tuple[int, ...]) -> int:
-    """Return how many maps an output of shape (N, ...) holds; RobustPoseError unless they are of heatmap_size."""
+    """Return the number of maps in an output of shape (N, ...); RobustPoseError unless they have heatmap_size."""
     channels_last, (h, w) = spec.layout == "NHWC", spec.keys["heatmap_size"]
     size = shape[1:3] if channels_last else shape[2:]
     if len(shape) != 4 or tuple(size) != (h, w):
         raise RobustPoseError(
-            f"stage {spec.stages[place]!r} has shape {list(shape)}, but spec {spec.name!r} says {spec.layout} "
+            f"stage {spec.stages[place]!r} has shape {list(shape)}, but spec {spec.name!r} has {spec.layout} "
             f"heatmaps of {h} x {w}"
         )
     return shape[3] if channels_last else shape[1]

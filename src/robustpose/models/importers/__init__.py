@@ -1,4 +1,4 @@
-"""IMPORTERS: models of other formats, as differentiable modules. A new one is one file and one line here."""
+"""IMPORTERS: models of other formats as differentiable modules. A new one is one file and one line here."""
 
 from robustpose.models.importers.hf import HF
 from robustpose.models.importers.onnx import ONNX

@@ -1,8 +1,8 @@
-"""Reads a TorchScript archive without running it, and packs anew what was read: torch opens nothing else.
+"""Checks a TorchScript archive without running it, and repacks the checked records; torch opens only these.
 
-An archive is a zip of code and pickles. torch's own reader takes names in any case, and code for a program: so
-names that differ by case alone, records of unknown kinds, code that names operators on files, and pickles that
-name what TorchScript does not write are refused.
+An archive is a zip of code and pickles. torch's reader ignores case in names and runs the code. So names that
+differ only in case, records of unknown kinds, code with file operators, and pickles with globals that TorchScript
+does not write are refused.
 """
 
 import ast
@@ -15,10 +15,10 @@ from typing import TypeGuard
 from robustpose.errors import RobustPoseError
 
 _REFUSED = frozenset({"from_file", "save", "load", "getattr", "PythonOp", "rpc_async", "rpc_sync", "rpc_remote"})
-"""Names that no pose model needs: operators on files or other processes, and the way around their names."""
+"""Names that no pose model needs: operators on files or other processes, and ways to get them by name."""
 _OURS = ("prim", "aten")
 _CUSTOM = "__torch__.torch.classes"
-"""Classes of C++ libraries: what they do stands outside of the archive."""
+"""Classes of C++ libraries, whose code is outside the archive."""
 _MOST_CODE = 20_000_000
 _CODE = re.compile(r"code/(?:\w+/)*\w+\.py", re.ASCII)
 _DATA = re.compile(r"(?:data|constants)/[\w.-]+", re.ASCII)
@@ -35,14 +35,13 @@ _GLOBALS = re.compile(
     re.ASCII,
 )
 _UNREADABLE = frozenset({"STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4", "NEWOBJ_EX"})
-"""Opcodes that name or call classes in ways that torch does not write."""
+"""Opcodes that name or call classes and that torch does not write."""
 
 
 def read_archive(content: bytes, *, file: str) -> bytes:
-    """Return an archive of what was read of `content`; RobustPoseError where it is no TorchScript or refused.
+    """Return a repacked archive; RobustPoseError where `content` is no TorchScript or is refused.
 
-    Debug information, example inputs and extra files are left out; the model's code, weights and constants are
-    the same bytes.
+    Debug information, example inputs and extra files are dropped; code, weights and constants are the same bytes.
     """
     records = _records(content, file=file)
     packed = io.BytesIO()
@@ -59,25 +58,25 @@ def read_archive(content: bytes, *, file: str) -> bytes:
 
 
 def _records(content: bytes, *, file: str) -> dict[str, bytes]:
-    """Return the records that torch will get, by their name without the archive's."""
+    """Return the records for torch, by name without the archive's name."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
         entries = archive.infolist()
         _check_names([entry.filename for entry in entries], file=file)
         kept = {entry: _known(entry.filename, file=file) for entry in entries}
         if sum(entry.file_size for entry in entries if entry.filename.endswith(".py")) > _MOST_CODE:
-            raise RobustPoseError(f"{file}: holds more than {_MOST_CODE // 1_000_000} MB of code")
+            raise RobustPoseError(f"{file}: has more than {_MOST_CODE // 1_000_000} MB of code")
         if sum(entry.file_size for entry in entries) > 2 * len(content) + 10 * _MOST_CODE:
             raise RobustPoseError(f"{file}: unpacks to far more than its {len(content):,} bytes: refused")
         return {name: archive.read(entry) for entry, name in kept.items() if name}
     except RobustPoseError:
         raise
-    except Exception as error:  # zipfile raises a dozen kinds on damage: zlib.error, IndexError, RuntimeError, ...
+    except Exception as error:  # zipfile raises many types on damage: zlib.error, IndexError, RuntimeError, ...
         raise RobustPoseError(f"{file}: is not a TorchScript archive, or is damaged: {error}") from None
 
 
 def _known(entry: str, *, file: str) -> str | None:
-    """Return a record's name without the archive's, None where it is left out; RobustPoseError where unknown."""
+    """Return a record's name without the archive's, None if it is dropped; RobustPoseError if it is unknown."""
     name = entry.partition("/")[2]
     if _CODE.fullmatch(name) or _DATA.fullmatch(name) or name in _PICKLES or name in _FACTS:
         return name
@@ -87,7 +86,7 @@ def _known(entry: str, *, file: str) -> str | None:
 
 
 def _check_names(entries: list[str], *, file: str) -> None:
-    """RobustPoseError where this is no TorchScript, or where two names are one to torch, which ignores case."""
+    """Raise RobustPoseError where this is no TorchScript, or where names differ only in case."""
     names = {entry.partition("/")[2] for entry in entries}
     if not names.issuperset(_PICKLES) or not any(_CODE.fullmatch(name) for name in names):
         kind = "a state dict or a pickled model (torch.save)" if "data.pkl" in names else "a zip"
@@ -105,7 +104,7 @@ def _check_names(entries: list[str], *, file: str) -> None:
 
 
 def _check_pickle(held: bytes, *, file: str, name: str) -> None:
-    """Read a pickle's opcodes; RobustPoseError where it names what TorchScript does not write."""
+    """Read a pickle's opcodes; RobustPoseError for globals that TorchScript does not write."""
     try:
         for opcode, value, _ in pickletools.genops(held):
             named = str(value) if opcode.name == "GLOBAL" else ""
@@ -114,7 +113,7 @@ def _check_pickle(held: bytes, *, file: str, name: str) -> None:
                 raise RobustPoseError(f"{file}: {name} names {value!r}, which no pose model needs: refused")
     except RobustPoseError:
         raise
-    except Exception as error:  # pickletools raises what the damage makes it
+    except Exception as error:  # pickletools raises many types on damage
         raise RobustPoseError(f"{file}: {name} is damaged: {error}") from None
 
 
@@ -125,7 +124,7 @@ def _check_code(held: bytes, *, file: str, name: str) -> None:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise RobustPoseError(f"{file}: its code cannot be read ({name}: {type(error).__name__})") from None
     if "# type:" in text:
-        raise RobustPoseError(f"{file}: its code has types in comments ({name}), which torch reads: refused")
+        raise RobustPoseError(f"{file}: its code has type comments ({name}), which torch reads: refused")
     allowed: set[ast.AST] = set()
     for node in ast.walk(tree):
         if _is_plain_getattr(node):
@@ -153,7 +152,7 @@ def _check_code(held: bytes, *, file: str, name: str) -> None:
 
 
 def _is_plain_getattr(node: ast.AST) -> TypeGuard[ast.Call]:
-    """Tell getattr(self, "0"), as a submodule with a number for a name is written; its text is read as any."""
+    """Recognise getattr(self, "0"), as torch writes submodules with numeric names; the string is checked too."""
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr"):
         return False
     if len(node.args) != 2 or node.keywords:

@@ -1,4 +1,4 @@
-"""Operators that compute each value of a tensor, or reduce it, as TensorFlow's formats have them."""
+"""Elementwise operators and reductions of TensorFlow's formats."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from robustpose.models.importers.node import Node, Plan, Run
 
 
 def unary(run: Run) -> Callable[[Node], Plan]:
-    """Plan an operator of one tensor and no options."""
+    """Plan an operator with one tensor and no options."""
 
     def plan(node: Node) -> Plan:
         return Plan(run, (node.value(0).index,))
@@ -19,7 +19,7 @@ def unary(run: Run) -> Callable[[Node], Plan]:
 
 
 def binary(run: Run) -> Callable[[Node], Plan]:
-    """Plan an operator of two tensors that broadcast."""
+    """Plan an operator with two tensors that broadcast."""
 
     def plan(node: Node) -> Plan:
         return Plan(run, (node.value(0).index, node.value(1).index))
@@ -28,7 +28,7 @@ def binary(run: Run) -> Callable[[Node], Plan]:
 
 
 def then(*inputs: Tensor, run: Run, activation: Run) -> Any:
-    """Compute `run`, then the activation that the file fuses into it."""
+    """Compute `run`, then the activation fused into it."""
     return activation(run(*inputs))
 
 
@@ -38,12 +38,12 @@ def softmax(x: Tensor, *, beta: float = 1.0) -> Tensor:
 
 
 def prelu(x: Tensor, slope: Tensor) -> Tensor:
-    """Leave what is at least 0, multiply the rest."""
+    """Multiply negative values by `slope`."""
     return torch.where(x >= 0, x, x * slope)
 
 
 def cast(x: Tensor, *, to: torch.dtype) -> Tensor:
-    """Change the type, but leave floating point numbers as wide as they are."""
+    """Change the type; floating point numbers keep their precision."""
     return x if x.is_floating_point() and to.is_floating_point else x.to(to)
 
 

@@ -1,4 +1,4 @@
-"""The graph of a model's file as a differentiable module: steps planned at load, run one after the other."""
+"""The graph of a model's file as a differentiable module: steps are planned at load and run in sequence."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,16 +11,16 @@ from robustpose.errors import RobustPoseError
 from robustpose.models.importers.node import Run
 
 Planned = tuple[Run, tuple[int, ...], tuple[int, ...]]
-"""What an operator runs, on which tensors, into which."""
+"""(function of an operator, indices of its inputs, indices of its outputs)"""
 
 
 MOST_VALUES = 2**31
-"""In one tensor of one person: a damaged file may ask for any number."""
+"""Limit for one tensor of one person, because a damaged file may have any size."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One planned operator: what it runs, on which tensors, into which, and what nobody needs after it."""
+    """One planned operator: function, inputs, outputs, and the tensors that are not used after it."""
 
     run: Run
     inputs: tuple[int, ...]
@@ -30,21 +30,21 @@ class Step:
 
 @dataclass(frozen=True)
 class Tensors:
-    """Names and shapes, the batch being 1 or, where the file leaves it open, -1."""
+    """Names and shapes; the batch is 1, or -1 where the file leaves it open."""
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
 
     def listed(self) -> str:
-        """Name them for people."""
+        """Return names and shapes as text for messages."""
         pairs = zip(self.names, self.shapes, strict=True)
         return ", ".join(f"{name!r} of shape {list(shape)}" for name, shape in pairs)
 
 
 class PlannedGraph(nn.Module):
-    """A file's graph: takes its input (N, ...) in the file's layout, returns the asked tensors.
+    """A file's graph: takes its input (N, ...) in the file's layout and returns the requested tensors.
 
-    N is free although the file may say 1. Constants are buffers: an attack has nothing to train here.
+    N is free although the file may say 1. Constants are buffers, because nothing is trained.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class PlannedGraph(nn.Module):
 
 
 def outputs_of(made: Any, outputs: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
-    """Pair what a step made, a tensor or several, with the indices of its outputs."""
+    """Pair the result of a step, one tensor or several, with the indices of its outputs."""
     return zip(outputs, (made,) if isinstance(made, Tensor) else made, strict=True)
 
 
 def assemble(
     planned: Sequence[Planned], constants: Mapping[int, Tensor], source: int, asked: tuple[int, ...]
 ) -> PlannedGraph:
-    """Keep the constants that steps use and say where each tensor is used last."""
+    """Make the graph: keep the constants that steps use, and find the last use of each tensor."""
     used = {index for _, inputs, _ in planned for index in inputs} | {*asked}
     kept = {index: constants[index] for index in sorted(used) if index in constants}
     steps: list[Step] = []
@@ -90,15 +90,15 @@ def assemble(
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model's file, looked into but not yet planned.
+    """A model's file before it is planned.
 
-    file             as the user named it
+    file             the path as given by the user
     format           as in a spec
     sha256           of all its bytes
-    inputs, outputs  its own, for people who write a spec and for the spec's check
-    resizable        whether a spec may ask for an image of another height and width than the input's
-    check            raises what no spec could mend: quantised, unknown operators
-    read             plans the graph for an image of this shape (1, ...) up to the tensors named
+    inputs, outputs  for the check of the spec, and for messages to users who write one
+    resizable        whether a spec may have another height and width than the file's input
+    check            raises for what no spec can solve: quantisation, unknown operators
+    read             plans the graph for an image of shape (1, ...) up to the named tensors
     """
 
     file: str
@@ -113,7 +113,7 @@ class ModelFile:
 
 @contextmanager
 def damage_named(file: str) -> Iterator[None]:
-    """Turn whatever a damaged file makes its reader raise into one line."""
+    """Turn every exception of a reader, which a damaged file may cause, into a RobustPoseError."""
     try:
         yield
     except RobustPoseError:

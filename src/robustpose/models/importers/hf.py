@@ -1,10 +1,9 @@
-"""Hugging Face transformers: keypoint models with heatmaps, such as VitPoseForPoseEstimation: `hf:FOLDER` or
-`hf:NAME`.
+"""Hugging Face transformers models with heatmaps, such as VitPoseForPoseEstimation: `hf:FOLDER` or `hf:NAME`.
 
-(Extra `hf`.) Weights come as safetensors only, classes from transformers only: no code of a repository is ever
-run, no pickle opened. Size and scaling are the processor's; the rest, unless a spec says it, is ViTPose's (Xu et
-al. 2022, arXiv 2204.12484): COCO's 17 keypoints, bumps of 2 cells, cells by UDP, whose decoding is DARK there and
-a quarter cell here.
+Needs the extra `hf`. Weights must be safetensors and classes must be transformers' own: no code of a repository is
+run and no pickle opened. Size and scaling come from the processor. The rest, unless a spec gives it, is that of
+ViTPose (Xu et al. 2022, arXiv 2204.12484): COCO's 17 keypoints, sigma of 2 cells, UDP's cell positions. Its
+decoding is DARK, ours a quarter cell.
 """
 
 import hashlib
@@ -30,18 +29,16 @@ _SIGMA = 2.0
 
 
 def open_hf(name: str, card: Path | ModelSpec | None = None) -> OpenedModel:
-    """Open a folder of transformers' or a model of the hub, in eval mode; a spec of format "hf" is optional.
+    """Open a folder or a model of the hub in eval mode; a spec of format "hf" is optional.
 
-    RobustPoseError where transformers is missing, where the folder or name cannot be opened without running code
-    of it, where the model gives no heatmaps, or where the spec does not fit.
+    RobustPoseError where transformers is missing, where the model cannot be opened without running its code, where
+    it returns no heatmaps, or where the spec does not fit.
     """
     spec = f"hf:{name}"
     transformers = _package()
     folder = Path(name)
     if folder.is_dir() and not any(folder.glob("*.safetensors")):
-        raise RobustPoseError(
-            f"{spec}: the folder holds no .safetensors; other weights are pickles, which run code"
-        )
+        raise RobustPoseError(f"{spec}: the folder has no .safetensors; other weights are pickles, which run code")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         safe = {"trust_remote_code": False, "local_files_only": folder.is_dir()}
@@ -58,7 +55,7 @@ def open_hf(name: str, card: Path | ModelSpec | None = None) -> OpenedModel:
 
 
 class _OneDataset(nn.Module):
-    """A ViTPose+ model, whose layers have experts by data set, with that of the first: COCO's."""
+    """A ViTPose+ model, which has experts per data set, with the expert of the first: COCO."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -80,21 +77,23 @@ def _package() -> Any:
 
 
 def _read(call: Any, spec: str) -> Any:
-    """Let transformers read something; what it raises becomes one line."""
+    """Call transformers; RobustPoseError with one line for whatever it raises."""
     try:
         return call()
-    except Exception as error:  # of many kinds: no such folder, no network, not JSON, no safetensors
+    except Exception as error:  # many types: no such folder, no network, not JSON, no safetensors
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise RobustPoseError(f"{spec}: cannot be opened: {(lines or [type(error).__name__])[0][:300]}") from None
 
 
 def _class_of(transformers: Any, config: Any, spec: str) -> Any:
-    """Return the class that the configuration names, of transformers' own."""
+    """Return the class of transformers that the configuration names."""
     names = list(getattr(config, "architectures", None) or [])
     kind = getattr(transformers, names[0], None) if names else None
     if kind is None or not hasattr(kind, "from_pretrained"):
         what = (
-            f"names {names[0]!r}, which is no class of transformers" if names else "names no class (architectures)"
+            f"names {names[0]!r}, which is not a class of transformers"
+            if names
+            else "names no class (architectures)"
         )
         raise RobustPoseError(f"{spec}: its config.json {what}; code of a repository is never run")
     return kind
@@ -105,14 +104,16 @@ def _experts(config: Any) -> int:
 
 
 def _spec(transformers: Any, name: str, model: nn.Module, spec: str) -> ModelSpec:
-    """Write the spec of a model out of its processor and a look at its answer."""
+    """Make the spec of a model from its processor and the shapes of its output."""
     numbers = processor_numbers(_processor(transformers, name, spec), where=spec)
     image = torch.zeros((1, 3, *numbers["input_size"]))
     with torch.no_grad():
         found = named_outputs(_read(lambda: model(image), spec))
     maps = found.get(HEATMAPS)
     if maps is None or maps.ndim != 4:
-        raise RobustPoseError(f"{spec}: {type(model).__name__} gives no {HEATMAPS} (it gives {', '.join(found)})")
+        raise RobustPoseError(
+            f"{spec}: {type(model).__name__} returns no {HEATMAPS} (it returns {', '.join(found)})"
+        )
     if maps.shape[1] != len(COCO_17):
         raise RobustPoseError(
             f"{spec}: gives {maps.shape[1]} heatmaps, not COCO's {len(COCO_17)}; say which keypoints they are in "
@@ -143,10 +144,10 @@ def _processor(transformers: Any, name: str, spec: str) -> Mapping[str, Any]:
 
 
 def processor_numbers(processor: Mapping[str, Any], *, where: str) -> dict[str, Any]:
-    """Turn an image processor's numbers into a spec's: input_size, and mean and std in [0, 1] units."""
+    """Return a spec's input_size, mean and std ([0, 1] units) from an image processor's settings."""
     size = processor.get("size") or {}
     if not isinstance(size, Mapping) or not {"height", "width"} <= size.keys():
-        raise RobustPoseError(f"{where}: its processor must say size as height and width, says {size!r}")
+        raise RobustPoseError(f"{where}: its processor's size must have height and width, got {size!r}")
     factor = 255 * float(processor.get("rescale_factor", 1 / 255)) if processor.get("do_rescale", True) else 255.0
     normalises = processor.get("do_normalize", True)
     mean = processor.get("image_mean", (0.485, 0.456, 0.406)) if normalises else (0.0, 0.0, 0.0)

@@ -1,6 +1,6 @@
-"""ImportedPose: a model that others trained, with what its spec says of it, as a PoseModel.
+"""ImportedPose: an imported model with its spec, as a PoseModel.
 
-The image's scaling and the reading of the outputs are part of the module, so the gradient reaches [0, 1] RGB."""
+Scaling of images and conversion of outputs are part of the module, so gradients reach the images in [0, 1]."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
@@ -16,10 +16,10 @@ from robustpose.types import PoseOutput
 
 
 class ImportedPose(nn.Module):
-    """A graph of another library under a spec; satisfies PoseModel.
+    """The graph of another library with its spec; satisfies PoseModel.
 
-    graph        takes the scaled image in the spec's layout, returns the spec's stages
-    fingerprint  a hash of the model's file and of what the spec says; part of every result's key
+    graph        takes scaled images in the spec's layout and returns the spec's stages
+    fingerprint  a hash of the model's file and the spec; part of the key of every result
     """
 
     mean: Tensor
@@ -37,7 +37,7 @@ class ImportedPose(nn.Module):
         self.register_buffer("std", torch.tensor(card.std)[:, None, None], persistent=False)
 
     def forward(self, images: Tensor) -> PoseOutput:
-        """Find keypoints in images (N, 3, H, W) in [0, 1]; RobustPoseError where they have another size."""
+        """Predict keypoints in images (N, 3, H, W) in [0, 1]; RobustPoseError for images of another size."""
         if tuple(images.shape[1:]) != (3, *self.input_size):
             raise RobustPoseError(
                 f"{self.name}: images must have shape (N, 3, {self.input_size[0]}, {self.input_size[1]}), "
@@ -50,7 +50,7 @@ class ImportedPose(nn.Module):
         return PoseOutput(keypoints=keypoints, scores=decoded if scores is None else scores, stages=stages)
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Turn images (N, 3, H, W) in [0, 1] into what the graph takes."""
+        """Convert images (N, 3, H, W) in [0, 1] to the graph's input."""
         scaled = (images - self.mean) / self.std * self.card.scale
         if self.card.channels == "BGR":
             scaled = scaled.flip(1)
@@ -72,10 +72,10 @@ ONLY = "output"
 
 
 class StagesOf(nn.Module):
-    """A module that returns a tensor, several, or a record of them, as the tuple of a spec's stages.
+    """A module that returns one tensor, several, or a record of them, as the tuple of a spec's stages.
 
-    A tensor alone is called "output"; of a list or tuple the members are "0", "1", ... and "output" is the last;
-    of a dictionary or a dataclass they have their keys, and "output" is the only tensor.
+    A single tensor is named "output". Members of a list or tuple are "0", "1", ..., and "output" is the last one.
+    Members of a dictionary or a dataclass have their keys, and "output" if there is only one tensor.
     """
 
     def __init__(self, model: nn.Module, stages: tuple[str, ...], *, where: str) -> None:
@@ -83,7 +83,7 @@ class StagesOf(nn.Module):
         self.model, self.stages, self.where = model, stages, where
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Run the module; RobustPoseError where a stage is not among what it returns."""
+        """Run the module; RobustPoseError where it does not return a stage."""
         named = named_outputs(self.model(x))
         if not named:
             raise RobustPoseError(f"{self.where}: returns no tensor")
@@ -94,7 +94,7 @@ class StagesOf(nn.Module):
 
 
 def named_outputs(returned: Any) -> dict[str, Tensor]:
-    """Return the tensors of what a module returned, by name; see StagesOf."""
+    """Return a module's output tensors by name; see StagesOf."""
     if isinstance(returned, Tensor):
         return {ONLY: returned}
     if isinstance(returned, Mapping):

@@ -1,7 +1,7 @@
-"""Convolutions, pools, dense layers and resizing as TensorFlow computes them; formats read their options.
+"""Convolutions, pooling, dense layers and resizing as in TensorFlow; each format reads its own options.
 
-SAME padding puts the odd cell after, and never into an average. Resizing is two products with small matrices:
-one way for TensorFlow's three conventions, whose gradient is deterministic on every device.
+SAME padding puts the odd cell at the end, and averages exclude padding. Resizing is two products with small
+matrices, which cover TensorFlow's three conventions and have a deterministic gradient on every device.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ NO_PADS: Pads = (0, 0, 0, 0)
 
 
 def same_pads(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
-    """Return what SAME padding puts before and after `size` cells.
+    """Return the number of cells that SAME padding adds before and after `size` cells.
 
     >>> same_pads(6, 3, 2)
     (0, 1)
@@ -33,7 +33,7 @@ def same_pads(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[i
 def same_padding(
     image: Value, kernel: tuple[int, ...], stride: tuple[int, int], dilation: tuple[int, int] = (1, 1)
 ) -> Pads:
-    """Return what SAME padding puts around an image (N, H, W, C)."""
+    """Return SAME padding for an image (N, H, W, C)."""
     top, bottom = same_pads(image.shape[1], kernel[0], stride[0], dilation[0])
     left, right = same_pads(image.shape[2], kernel[1], stride[1], dilation[1])
     return (left, right, top, bottom)
@@ -49,7 +49,7 @@ def plan_conv(
     dilation: tuple[int, int],
     activation: Run | None,
 ) -> Plan:
-    """Plan a convolution of input 0 with weights (O, C / groups, kh, kw) and the tensors after them."""
+    """Plan a convolution of input 0 with weights (O, C / groups, kh, kw) and an optional bias."""
     image = node.value(0)
     groups = image.shape[3] // weight.shape[1]
     if (pads, stride) == (NO_PADS, (1, 1)) and tuple(weight.shape) == (groups, 1, 1, 1):
@@ -60,7 +60,7 @@ def plan_conv(
 
 
 def scale(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, activation: Run | None) -> Tensor:
-    """Scale each channel of (N, H, W, C): what is left of a depthwise convolution of 1x1."""
+    """Scale each channel of (N, H, W, C), which is a 1x1 depthwise convolution."""
     y = x * weight if bias is None else torch.addcmul(bias, x, weight)
     return activation(y) if activation else y
 
@@ -97,7 +97,7 @@ def plan_transpose_conv(
     same: bool,
     activation: Run | None = None,
 ) -> Plan:
-    """Plan a transposed convolution with weights (C, O, kh, kw); `size` says how the full result is cut."""
+    """Plan a transposed convolution with weights (C, O, kh, kw), cropped to `size`."""
     top, left = (
         max((small - 1) * step + kernel - whole, 0) // 2 if same else 0
         for whole, small, kernel, step in zip(size, image.shape[1:3], weight.shape[2:], stride, strict=True)
@@ -116,10 +116,10 @@ def transpose_conv(
     stride: tuple[int, int],
     activation: Run | None,
 ) -> Tensor:
-    """Convolve (N, h, w, C) transposed with weights (C, O, kh, kw); keep `size` cells from `start` on."""
+    """Apply a transposed convolution with weights (C, O, kh, kw) to (N, h, w, C), cropped to `size` at `start`."""
     image = x.permute(0, 3, 1, 2)
     full = [(n - 1) * s + k for n, s, k in zip(image.shape[2:], stride, weight.shape[2:], strict=True)]
-    # torch cuts as much after as before, plus output_padding, which must be under a stride
+    # torch crops both ends equally, except for output_padding, which must be less than the stride
     missing = [n + 2 * cut - f for n, cut, f in zip(size, start, full, strict=True)]
     if all(0 <= more < s for more, s in zip(missing, stride, strict=True)):
         y = functional.conv_transpose2d(image, weight, bias, stride, start, missing)
@@ -136,7 +136,7 @@ def transpose_conv(
 def plan_max_pool(
     node: Node, *, kernel: tuple[int, int], stride: tuple[int, int], pads: Pads, activation: Run | None = None
 ) -> Plan:
-    """Plan the highest value under each window."""
+    """Plan max pooling."""
     run = partial(max_pool, kernel=kernel, stride=stride, pads=pads, activation=activation)
     return Plan(run, (node.value(0).index,))
 
@@ -144,7 +144,7 @@ def plan_max_pool(
 def max_pool(
     x: Tensor, *, kernel: tuple[int, int], stride: tuple[int, int], pads: Pads, activation: Run | None
 ) -> Tensor:
-    """Take the highest value under each window of (N, H, W, C)."""
+    """Max pooling of (N, H, W, C)."""
     image = x.permute(0, 3, 1, 2)
     if any(pads):
         image = functional.pad(image, pads, value=-torch.inf)
@@ -155,7 +155,7 @@ def max_pool(
 def plan_average_pool(
     node: Node, *, kernel: tuple[int, int], stride: tuple[int, int], pads: Pads, activation: Run | None = None
 ) -> Plan:
-    """Plan the mean over the cells of each window that lie in the image."""
+    """Plan average pooling over the cells of each window that are inside the image."""
     image = node.value(0)
     run = partial(average_pool, kernel=kernel, stride=stride, pads=pads, activation=activation)
     if not any(pads):
@@ -173,7 +173,7 @@ def average_pool(
     pads: Pads,
     activation: Run | None,
 ) -> Tensor:
-    """Average (N, H, W, C) under each window; `share` (1, 1, h, w) is its size over its cells in the image."""
+    """Average pooling of (N, H, W, C); `share` (1, 1, h, w) is the window's size over its cells in the image."""
     y = functional.avg_pool2d(functional.pad(x.permute(0, 3, 1, 2), pads), kernel, stride)
     if share is not None:
         y = y * share
@@ -204,7 +204,7 @@ def plan_resize(
 def bilinear_matrix(size: int, new_size: int, *, corners: bool, centres: bool) -> Tensor:
     """Return the matrix (new_size, size) that interpolates along one axis.
 
-    `corners` and `centres` are the file's align_corners and half_pixel_centers; neither is TensorFlow's first way.
+    `corners` and `centres` are align_corners and half_pixel_centers; without both it is TensorFlow 1's convention.
 
     >>> bilinear_matrix(2, 4, corners=False, centres=False)[1].tolist()
     [0.5, 0.5]
@@ -221,7 +221,7 @@ def bilinear_matrix(size: int, new_size: int, *, corners: bool, centres: bool) -
 
 def nearest_matrix(size: int, new_size: int, *, corners: bool, centres: bool) -> Tensor:
     """Return the matrix (new_size, size) of zeros and ones that picks the nearest cell along one axis."""
-    cells = torch.arange(new_size, dtype=torch.float32)  # float32 as the runtime does it: a floor decides
+    cells = torch.arange(new_size, dtype=torch.float32)  # float32 as in the runtime, because of the floor below
     scale = torch.tensor((size - 1) / (new_size - 1) if corners and new_size > 1 else size / new_size)
     places = (cells + 0.5 * centres) * scale
     picked = (places + 0.5 if corners else places).floor().clamp(0, size - 1)

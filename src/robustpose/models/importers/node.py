@@ -1,7 +1,7 @@
-"""What an operator of a model's file is told when it is planned, and what it answers.
+"""Node and Plan: the input and the result of planning an operator of a model's file.
 
-Values inside a graph of TensorFlow's formats are NHWC, as in the file. Convolutions see them through
-permute(0, 3, 1, 2), which of a contiguous NHWC tensor is a channels_last tensor, so that no memory moves.
+Values in TensorFlow's formats are NHWC, as in the file. Convolutions get permute(0, 3, 1, 2), which turns a
+contiguous NHWC tensor into a channels_last tensor without a copy.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,14 +14,14 @@ from torch import Tensor
 from robustpose.errors import RobustPoseError
 
 Run = Callable[..., Any]
-"""What a step computes: tensors in, a tensor or a tuple of tensors out."""
+"""The function of a step: tensors in, a tensor or a tuple of tensors out."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor of the graph; `shape` is that of one person; `constant` where it is known at load.
+    """A tensor of the graph; `shape` is for one person; `constant` is given if it is known at load.
 
-    dtype  None where torch has none for the file's
+    dtype  None if torch has no such type
     """
 
     index: int
@@ -36,7 +36,7 @@ class Node:
     """One operator of the file, ready to be planned.
 
     inputs   None where an optional input is absent
-    hold     keeps a constant made at load and returns its index
+    hold     stores a constant made at load and returns its index
     """
 
     file: str
@@ -46,32 +46,32 @@ class Node:
     hold: Callable[[Tensor], int]
 
     def refuse(self, reason: str) -> RobustPoseError:
-        """Make the error that names the file, the operator and why it cannot be run."""
+        """Return the error that names the file, the operator and the reason."""
         return RobustPoseError(
             f"{self.file}: operator {self.operator} (makes {self.outputs[0].name!r}) {reason}; "
             "name tensors before it as `stages` in the spec, or export the model without it"
         )
 
     def value(self, position: int) -> Value:
-        """Return an input that must be there."""
+        """Return a required input."""
         value = self.inputs[position] if position < len(self.inputs) else None
         if value is None:
-            raise self.refuse(f"lacks input {position}")
+            raise self.refuse(f"has no input {position}")
         return value
 
     def known(self, position: int) -> Tensor:
         """Return an input that must be known at load."""
         value = self.value(position)
         if value.constant is None:
-            raise self.refuse(f"needs {value.name!r} at load, but the model computes it from the image")
+            raise self.refuse(f"needs {value.name!r} at load, but it depends on the image")
         return value.constant
 
     def numbers(self, position: int) -> list[int]:
-        """Return an input that must be whole numbers known at load."""
+        """Return an input that must be integers known at load."""
         return [int(number) for number in self.known(position).flatten().tolist()]
 
     def axis(self, given: int, *, of: Value | None = None) -> int:
-        """Return an axis counted from the front."""
+        """Return an axis as a non-negative index."""
         rank = len((of or self.value(0)).shape)
         if not -rank <= given < rank:
             raise self.refuse(f"has axis {given} for a tensor of {rank} axes")
@@ -79,27 +79,27 @@ class Node:
 
     @property
     def tensors(self) -> tuple[int, ...]:
-        """Indices of all inputs that are there."""
+        """Indices of all present inputs."""
         return tuple(value.index for value in self.inputs if value is not None)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a planned operator runs, and the indices of the tensors it is given."""
+    """The function of a planned operator, and the indices of its input tensors."""
 
     run: Run
     inputs: tuple[int, ...]
 
 
 def unknown_operators(file: str, found: Iterable[tuple[str, str]]) -> RobustPoseError:
-    """Make the error for operators that nobody here knows, all at once: (operator, the tensor it makes)."""
+    """Return one error for all unknown operators, given as (operator, the tensor it makes)."""
     first: dict[str, str] = {}
     for operator, made in found:
         first.setdefault(operator, made)
     named = ", ".join(f"{operator} (makes {made!r})" for operator, made in first.items())
     many = len(first) > 1
     return RobustPoseError(
-        f"{file}: operator{'s' * many} {named} {'are' if many else 'is'} not among those that can be imported; "
+        f"{file}: operator{'s' * many} {named} {'are' if many else 'is'} not supported; "
         f"name tensors before {'them' if many else 'it'} as `stages` in the spec, or export the model without "
         f"{'them' if many else 'it'}"
     )

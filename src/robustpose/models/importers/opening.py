@@ -1,7 +1,7 @@
-"""From a file and a model spec to a checked model: the same for every format.
+"""Opens a file with a model spec and checks the model; the same for every format.
 
-A spec is found by the file's sha256 or given by the user. The model's input and its stages must be what the spec
-says. Nobody in a batch may depend on who else is there, and a gradient must reach the image.
+The spec is found by the file's sha256 or given by the user. The model's input and stages must fit the spec,
+outputs must not depend on the rest of the batch, and gradients must reach the image.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ def read_file(path: Path) -> bytes:
 
 
 def choose_spec(card: Path | ModelSpec | None, *, format: str, sha256: str, file: str) -> ModelSpec | None:
-    """Return the spec given, or else the shipped one of the file; None where there is neither.
+    """Return the given spec, or else the package's spec of the file; None where there is neither.
 
     RobustPoseError for a spec of another file or format.
     """
@@ -39,24 +39,24 @@ def choose_spec(card: Path | ModelSpec | None, *, format: str, sha256: str, file
         )
     if chosen.format != format:
         raise RobustPoseError(
-            f"{file}: is opened as {format}, spec {chosen.name!r} says format = {chosen.format!r}"
+            f"{file}: is opened as {format}, but spec {chosen.name!r} has format = {chosen.format!r}"
         )
     return chosen
 
 
 def fingerprint_of(card: ModelSpec, *, sha256: str) -> str:
-    """Hash what decides a model's answers: its file and its spec."""
+    """Hash everything that determines a model's outputs: its file and its spec."""
     return hashlib.sha256((sha256 + card.fingerprint).encode()).hexdigest()
 
 
 def open_model(model: ModelFile, *, card: Path | ModelSpec | None) -> ImportedPose:
-    """Make the model of a file, with its shipped spec or with the user's `spec`; comes in eval mode.
+    """Make the model of a file in eval mode, with the package's spec or the user's.
 
     RobustPoseError where the file or the spec cannot be used, or where they do not fit together.
     """
     chosen = choose_spec(card, format=model.format, sha256=model.sha256, file=model.file)
     if chosen is None:
-        model.check()  # what no spec could mend is said first: quantised, an unknown operator
+        model.check()  # first report what no spec can solve: quantisation, unknown operators
         raise RobustPoseError(
             f"{model.file}: no spec describes this file; write one (docs/your-model.md shows how) and give it "
             "with --spec: TOML with name, format, skeleton, input_size, channels, stages, head and what the head "
@@ -69,7 +69,7 @@ def open_model(model: ModelFile, *, card: Path | ModelSpec | None) -> ImportedPo
 
 
 def _image_shape(card: ModelSpec, model: ModelFile) -> tuple[int, ...]:
-    """Return the shape (1, ...) of the spec's image, which the model must take."""
+    """Return the shape (1, ...) of the spec's image; RobustPoseError where the model takes another one."""
     height, width = card.input_size
     shape = (1, height, width, 3) if card.layout == "NHWC" else (1, 3, height, width)
     taken = model.inputs.shapes[0]
@@ -79,20 +79,20 @@ def _image_shape(card: ModelSpec, model: ModelFile) -> tuple[int, ...]:
         size != ours and not any_ for size, ours, any_ in zip(taken, shape, free, strict=True)
     ):
         raise RobustPoseError(
-            f"{model.file}: takes {model.inputs.listed()}, but spec {card.name!r} says input_size = "
+            f"{model.file}: takes {model.inputs.listed()}, but spec {card.name!r} has input_size = "
             f"[{height}, {width}] in {card.layout}, which is {list(shape)}"
         )
     return shape
 
 
 _SAME = 1e-3
-"""How far, relative to the largest output, a person's outputs may depend on who else is in the batch: rounding."""
+"""Tolerance for outputs that depend on the rest of the batch by rounding, relative to the largest output."""
 
 
 def check_model(model: ImportedPose, *, file: str) -> None:
-    """Run one and two people: shapes must be as the spec says, and nobody may change another's outputs.
+    """Run one and two people: check shapes, gradients, and that outputs do not depend on the rest of the batch.
 
-    RobustPoseError names the file and what does not fit; what the model itself raises is told in one line.
+    RobustPoseError names the file and what does not fit, or gives the model's own exception in one line.
     """
     try:
         pair = torch.rand((2, 3, *model.input_size), generator=torch.Generator().manual_seed(0))
@@ -104,13 +104,12 @@ def check_model(model: ImportedPose, *, file: str) -> None:
             first, second, both = (model.graph(model.prepare(images)) for images in (pair[:1], pair[1:], pair))
     except RobustPoseError:
         raise
-    except Exception as error:  # other people's code
+    except Exception as error:  # code of the model
         raise RobustPoseError(f"{file}: cannot be run: {_one_line(error)}") from None
     if not all(reached):
         raise RobustPoseError(
             f"{file}: no gradient reaches the image from {model.card.stages[reached.index(False)]!r} (an "
-            "argmax, a cast to whole numbers or a detach is between them); name a tensor before it as stage "
-            "in the spec"
+            "argmax, a cast to integers or a detach is between them); name a tensor before it as stage in the spec"
         )
     check_stages(model.card, tuple(tuple(stage.shape) for stage in first), file=file)
     for name, *parts, together in zip(model.card.stages, first, second, both, strict=True):

@@ -1,7 +1,7 @@
-"""Models and functions of one's own Python: `torch:module:factory` and `callable:module:function`.
+"""Models and functions of the user's Python code: `torch:module:factory` and `callable:module:function`.
 
-The module is imported, so its code runs, as that of any import does: name only what you would run yourself. A
-module is looked for where Python looks and in the current folder; a path that ends in .py is read from there.
+The module is imported, so its code runs: name only code that you would run yourself. Modules are searched on
+Python's path and in the current folder; a name that ends in .py is a path.
 """
 
 import hashlib
@@ -31,9 +31,9 @@ _LEVELS = 255
 
 
 def open_torch(place: str, card: Path | ModelSpec | None = None) -> OpenedModel:
-    """Open the model that a factory of the user's returns: 'module:factory', called without arguments.
+    """Open the model that the user's 'module:factory' returns when it is called without arguments.
 
-    A model with `skeleton`, `input_size` and `head` (types.PoseModel) needs no spec; any other nn.Module takes one
+    A model with `skeleton`, `input_size` and `head` (types.PoseModel) needs no spec; any other nn.Module needs one
     of format "torch". RobustPoseError where there is no such factory, where it fails, or where the spec does not
     fit.
     """
@@ -44,11 +44,11 @@ def open_torch(place: str, card: Path | ModelSpec | None = None) -> OpenedModel:
 
 
 def opened_module(model: nn.Module, *, name: str, card: Path | ModelSpec | None = None) -> OpenedModel:
-    """Make a model of the user's ready to be attacked; its modes are left as they are. See open_torch."""
+    """Prepare the user's model for attacks; its modes are not changed. See open_torch."""
     spec = f"torch:{name}"
     if isinstance(model, PoseModel):
         if card is not None:
-            raise RobustPoseError(f"{spec}: says skeleton, input_size and head itself, so it takes no spec")
+            raise RobustPoseError(f"{spec}: has its own skeleton, input_size and head, so it takes no spec")
         return OpenedModel(name=plain_name(name), module=model, fingerprint=fingerprint_of(model))
     if card is None:
         raise RobustPoseError(
@@ -68,15 +68,15 @@ def opened_module(model: nn.Module, *, name: str, card: Path | ModelSpec | None 
 
 
 class CallablePose(ImportedPose):
-    """A Python function under a spec: answers, but has no gradient. The function is given 8-bit images.
+    """A Python function with a spec. It gets 8-bit images and has no gradient.
 
-    differentiable  False, so that attacks which need gradients are refused
+    differentiable  False, so that attacks that need gradients are refused
     """
 
     differentiable = False
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Turn images (N, 3, H, W) in [0, 1] into images (N, H, W, 3) of levels 0 to 255, as uint8."""
+        """Convert images (N, 3, H, W) in [0, 1] to uint8 images (N, H, W, 3)."""
         levels = (images.detach() * _LEVELS).round().to(torch.uint8)
         if self.card.channels == "BGR":
             levels = levels.flip(1)
@@ -84,21 +84,21 @@ class CallablePose(ImportedPose):
 
 
 def open_callable(place: str, card: Path | ModelSpec | None = None) -> OpenedModel:
-    """Open a Python function of the user's as a black box: 'module:function', with a spec of format "callable".
+    """Open the user's Python function 'module:function' as a black box, with a spec of format "callable".
 
-    It is given uint8 images (N, H, W, 3) and returns what its spec says: rows of keypoints (N, K, columns), or
-    heatmaps (N, h, w, K); NaN where it finds no keypoint. RobustPoseError as open_torch.
+    It gets uint8 images (N, H, W, 3) and returns rows of keypoints (N, K, columns) or heatmaps (N, h, w, K), as
+    its spec says; NaN means that a keypoint was not found. RobustPoseError as in open_torch.
     """
     return opened_callable(_found(place, "callable"), name=place, card=card)
 
 
 def opened_callable(function: Callable[..., Any], *, name: str, card: Path | ModelSpec | None) -> OpenedModel:
-    """Make a function of the user's ready to be attacked; see open_callable."""
+    """Prepare the user's function for attacks; see open_callable."""
     spec = f"callable:{name}"
     if card is None:
         raise RobustPoseError(
-            f"{spec}: needs a spec (docs/your-model.md) with format = 'callable', which says skeleton and "
-            "input_size; give it with --spec"
+            f"{spec}: needs a spec (docs/your-model.md) with format = 'callable', skeleton and input_size; "
+            "give it with --spec"
         )
     chosen = given_spec(card, format="callable")
     digest = hashlib.sha256((_source_of(function) + chosen.fingerprint).encode()).hexdigest()
@@ -110,7 +110,7 @@ def opened_callable(function: Callable[..., Any], *, name: str, card: Path | Mod
 
 
 class _Answers:
-    """Calls a function on images and reads what it returns as float tensors."""
+    """Calls a function on images and converts its result to float tensors."""
 
     def __init__(self, function: Callable[..., Any], card: ModelSpec, where: str) -> None:
         self.function, self.card, self.where = function, card, where
@@ -123,21 +123,21 @@ class _Answers:
             raise RobustPoseError(f"{self.where}: must return one array of numbers: {error}") from None
         if stage.ndim < 2 or len(stage) != len(images):
             raise RobustPoseError(
-                f"{self.where}: must return an answer for each of {len(images)} images, returned shape "
+                f"{self.where}: must return a prediction for each of {len(images)} images, returned shape "
                 f"{tuple(stage.shape)}"
             )
-        # A keypoint that was not found is wrong, not missing: it is put far outside the image.
+        # A keypoint that was not found is wrong, not missing, so it is placed far outside the image.
         far = -float(max(self.card.input_size)) if self.card.head_keys.get("unit", "pixels") == "pixels" else -1.0
         return (torch.where(torch.isfinite(stage), stage, far),)
 
 
 def plain_name(name: str) -> str:
-    """Return a name that can stand in tables and file names."""
+    """Return a name for tables and file names."""
     return name.rpartition("/")[2].replace(".py", "").replace(":", ".")
 
 
 def fingerprint_of(model: nn.Module) -> str:
-    """Hash what decides a model's answers: its layers, the source of their classes, its weights and buffers."""
+    """Hash everything that determines a model's outputs: layers, source of their classes, weights and buffers."""
     digest = hashlib.sha256(repr(model).encode())
     for source in sorted({_source_of(type(module)) for module in model.modules()}):
         digest.update(source.encode())
@@ -148,9 +148,9 @@ def fingerprint_of(model: nn.Module) -> str:
 
 
 def _source_of(thing: Any) -> str:
-    """Return the source of the file that something of the user's comes from; of torch's own, its name.
+    """Return the source file of a user's object as text; for torch's own classes, their name.
 
-    What has no source is never the same twice, so no old result is taken for it.
+    An object without source gets a random value, so that no stored result is reused for it.
     """
     if str(getattr(thing, "__module__", "")).partition(".")[0] == "torch":
         return f"{thing.__module__}.{thing.__qualname__}"
@@ -161,7 +161,7 @@ def _source_of(thing: Any) -> str:
 
 
 def _found(place: str, kind: str) -> Callable[..., Any]:
-    """Import what 'module:name' names; RobustPoseError where it is not there."""
+    """Import 'module:name'; RobustPoseError where it does not exist."""
     module_name, _, name = place.rpartition(":")
     if not module_name or not name:
         raise RobustPoseError(f"{kind} needs a module and a name in it: {kind}:MODULE:NAME, got {kind}:{place}")
@@ -184,14 +184,14 @@ def _imported(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where inspect and dataclasses look for it
+    sys.modules[spec.name] = module  # inspect and dataclasses look it up there
     spec.loader.exec_module(module)
     return module
 
 
 @contextmanager
 def _current_folder() -> Iterator[None]:
-    """Let modules of the current folder be imported, as `python -m` does."""
+    """Allow imports from the current folder, as `python -m` does."""
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:
@@ -205,7 +205,7 @@ def _called(factory: Callable[..., Any], place: str) -> Any:
 
 
 def _run(call: Callable[[], Any], where: str) -> Any:
-    """Run the user's code; what it raises becomes one line, with the place in its file."""
+    """Run the user's code; RobustPoseError with its exception in one line and the place in its file."""
     try:
         return call()
     except RobustPoseError:

@@ -1,7 +1,7 @@
-"""Operators of TensorFlow's formats that move values and compute nothing: reshape, cut, join, pad.
+"""Operators of TensorFlow's formats that only move values: reshape, slice, concatenate, pad.
 
-A file says 1 where the batch is. Shapes known at load keep their other axes and leave the first one to the number
-of people; a cut that covers the whole of an axis in the file covers the whole of it for any number of people.
+The batch size in a file is 1. The first axis of shapes known at load is replaced by the number of people, and a
+slice that covers a whole axis in the file covers it for any number of people.
 """
 
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ def plan_reshape(node: Node, new: tuple[int, ...]) -> Plan:
     if new.count(-1) == 1 and known and count % known == 0:
         new = tuple(count // known if size == -1 else size for size in new)
     if torch.Size(new).numel() != count or -1 in new:
-        raise node.refuse(f"makes {list(new)} of {list(old)}, which holds another number of values")
+        raise node.refuse(f"reshapes {list(old)} to {list(new)}, which has another number of values")
     return Plan(partial(reshape, shape=new), (node.value(0).index,))
 
 
 def reshape(x: Tensor, *, shape: tuple[int, ...]) -> Tensor:
-    """Give x a shape whose first axis grows with the batch, which is outermost in memory."""
+    """Reshape x; the first axis scales with the batch, which is outermost in memory."""
     return x.reshape(-1, *shape[1:]) if shape else x.reshape(())
 
 
@@ -47,7 +47,7 @@ def plan_slice(node: Node) -> Plan:
 
 
 def plan_strided_slice(node: Node, *, begin_mask: int, end_mask: int, shrink_mask: int) -> Plan:
-    """STRIDED_SLICE, backwards too: begin, end and steps are inputs 1 to 3; a bit of a mask is an axis."""
+    """STRIDED_SLICE, also with negative steps: begin, end and steps are inputs 1 to 3; mask bits are axes."""
     shape = node.value(0).shape
     cut: list[slice | int] = []
     backwards: list[int] = []
@@ -66,27 +66,27 @@ def plan_strided_slice(node: Node, *, begin_mask: int, end_mask: int, shrink_mas
 
 
 def _whole_or(size: int, begin: int, end: int, step: int) -> slice:
-    """Return a cut of one axis, or all of it where it covers all of it in the file."""
+    """Return the slice of one axis; slice(None) if it covers the whole axis in the file."""
     return slice(None) if (begin, step) == (0, 1) and end >= size else slice(begin, end, step)
 
 
 def take(x: Tensor, *, cut: Cut, backwards: tuple[int, ...] = ()) -> Tensor:
-    """Cut x along its axes; `backwards` axes of the result come in reverse."""
+    """Slice x along its axes, and reverse the axes `backwards` of the result."""
     return x[cut].flip(backwards) if backwards else x[cut]
 
 
 def plan_split(node: Node, value: Value, axis: int, sizes: Sequence[int]) -> Plan:
-    """Plan a split into parts of given sizes."""
+    """Plan a split into parts of the given sizes."""
     return Plan(partial(torch.split, split_size_or_sections=list(sizes), dim=axis), (value.index,))
 
 
 def concatenate(*parts: Tensor, axis: int) -> Tensor:
-    """Join along an axis; a constant part is the same for everyone in the batch."""
+    """Concatenate along an axis; constant parts are expanded to the batch."""
     return torch.cat(_for_everyone(parts) if axis else parts, dim=axis)
 
 
 def stack(*parts: Tensor, axis: int) -> Tensor:
-    """Join along a new axis; a constant part is the same for everyone in the batch."""
+    """Stack along a new axis; constant parts are expanded to the batch."""
     return torch.stack(_for_everyone(parts) if axis else parts, dim=axis)
 
 
@@ -96,7 +96,7 @@ def _for_everyone(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 def axis_pads(node: Node) -> tuple[tuple[int, int], ...]:
-    """Return what input 1 says to put before and after each axis."""
+    """Return the padding before and after each axis, from input 1."""
     numbers = node.numbers(1)
     pads = tuple(zip(numbers[::2], numbers[1::2], strict=True))
     if any(pads[0]):
@@ -118,7 +118,7 @@ def plan_mirror_pad(node: Node, *, symmetric: bool) -> Plan:
 
 
 def mirror_pad(x: Tensor, *, pads: tuple[tuple[int, int], ...], skip: int) -> Tensor:
-    """Continue x beyond its borders with its mirror image; `skip` border cells are not repeated."""
+    """Pad x with its mirror image; `skip` border cells are not repeated."""
     for axis, (before, after) in enumerate(pads):
         size = x.shape[axis]
         left = x.narrow(axis, skip, before).flip(axis)
@@ -129,19 +129,19 @@ def mirror_pad(x: Tensor, *, pads: tuple[tuple[int, int], ...], skip: int) -> Te
 
 
 def depth_to_space(x: Tensor, *, block: int) -> Tensor:
-    """Spread channels (row of the block, column of the block, c) over block x block cells."""
+    """Rearrange channels (row in the block, column in the block, c) into block x block cells."""
     n, h, w, c = x.shape
     cells = x.reshape(n, h, w, block, block, c // block**2).permute(0, 1, 3, 2, 4, 5)
     return cells.reshape(n, h * block, w * block, c // block**2)
 
 
 def space_to_depth(x: Tensor, *, block: int) -> Tensor:
-    """Gather block x block cells into channels; the inverse of depth_to_space."""
+    """Rearrange block x block cells into channels; the inverse of depth_to_space."""
     n, h, w, c = x.shape
     blocks = x.reshape(n, h // block, block, w // block, block, c).permute(0, 1, 3, 2, 4, 5)
     return blocks.reshape(n, h // block, w // block, c * block**2)
 
 
 def plan_shape(node: Node) -> Tensor:
-    """SHAPE: known at load, the batch being 1 as in the file."""
+    """SHAPE, known at load, with batch size 1 as in the file."""
     return torch.tensor(node.value(0).shape)

@@ -1,4 +1,4 @@
-"""What an importer is: how it opens a model of another format, and what model specs of that format may say."""
+"""ImporterSpec: how an importer opens a model of another format, and the options of its model specs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

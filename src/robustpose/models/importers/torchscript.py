@@ -1,8 +1,8 @@
 """TorchScript archives (torch.jit.save) as differentiable models: `torchscript:PATH`.
 
-An archive's code is a program, some of it runs while it loads, and torch has operators that read and write files.
-So an archive is read without running it (archive.py), what was read is tried in a process of its own (trial.py),
-and only then opened here.
+An archive contains code, some of which runs while it loads, and torch has operators that read and write files. So
+the archive is first checked without running it (archive.py), then tried in a separate process (trial.py), and only
+then opened here.
 """
 
 import hashlib
@@ -22,10 +22,10 @@ from robustpose.models.specs import ModelSpec
 
 
 def load_torchscript(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
-    """Open a TorchScript archive with a spec of format "torchscript"; comes in eval mode.
+    """Open a TorchScript archive in eval mode, with a spec of format "torchscript".
 
-    RobustPoseError where the file is no TorchScript, where it holds what is refused, where it loops, crashes or
-    fills the memory, or where the spec does not fit.
+    RobustPoseError where the file is no TorchScript, where its content is refused, where it does not end, crashes
+    or fills the memory, or where the spec does not fit.
     """
     file = str(path)
     content = read_file(path)

@@ -1,6 +1,6 @@
-"""Opens and runs a TorchScript archive in a process of its own, with limits: it may loop, crash or fill memory.
+"""Opens and runs a TorchScript archive in a separate process with limits on time and memory.
 
-This file is also what that process runs, by its path, so that it imports torch and nothing of this package.
+The process runs this file by its path, so that it imports torch but not this package.
 """
 
 import json
@@ -10,15 +10,15 @@ import sys
 from pathlib import Path
 
 SECONDS = 120
-"""Processor time for opening the archive and running it three times; waiting may take twice as long."""
+"""CPU time for opening the archive and running it three times; wall time may be twice as long."""
 MEMORY = 4_000_000_000
-"""Bytes beside what torch takes, and beside eight times the archive."""
+"""Bytes in addition to torch's own memory and to eight times the archive's size."""
 
 
 def try_archive(archive: bytes, *, shape: tuple[int, ...]) -> tuple[str, str] | None:
-    """Open an archive and run it on random inputs of (N, *shape), N = 1 and 2, in a child process.
+    """Open an archive and run it on random inputs (N, *shape), N = 1 and 2, in a child process.
 
-    Return None where that went well, or else where it failed ("loaded" or "run") and how, in one line.
+    Returns None on success, else what failed ("loaded" or "run") and the reason in one line.
     """
     limits = json.dumps({"shape": shape, "seconds": SECONDS, "memory": MEMORY + 8 * len(archive)})
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore"}
@@ -28,7 +28,7 @@ def try_archive(archive: bytes, *, shape: tuple[int, ...]) -> tuple[str, str] | 
             command, input=archive, capture_output=True, env=environment, timeout=2 * SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        return "run", f"it took more than {2 * SECONDS} seconds in a process of its own"
+        return "run", f"it took more than {2 * SECONDS} seconds in a separate process"
     try:
         answer = json.loads(done.stdout)
     except ValueError:
@@ -42,11 +42,11 @@ def _ending(code: int) -> str:
 
 
 def main() -> None:
-    """Read an archive from the standard input, try it, and write try_archive's answer as JSON."""
+    """Read an archive from standard input, try it, and write try_archive's result as JSON."""
     limits = json.loads(sys.argv[1])
     answers = os.fdopen(os.dup(1), "w")
     silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)  # an archive may print
+    os.dup2(silence, 1)  # the archive's code may print
     os.dup2(silence, 2)
     archive = sys.stdin.buffer.read()
     import torch
@@ -61,7 +61,7 @@ def main() -> None:
 def _limit(seconds: int, memory: int) -> None:
     try:
         import resource
-    except ImportError:  # not on Windows: there the waiting time alone is limited
+    except ImportError:  # on Windows only the wall time is limited
         return
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -86,7 +86,7 @@ def _tried(archive: bytes, shape: tuple[int, ...]) -> tuple[str, str] | None:
         with torch.no_grad():
             for images in (pair[:1], pair[1:], pair):
                 module(images)
-    except Exception as error:  # other people's code
+    except Exception as error:  # code of the archive
         printable = "".join(c if c.isprintable() or c == "\n" else "?" for c in str(error))
         lines = [line.strip() for line in printable.splitlines() if line.strip()]
         if doing == "loaded":

@@ -1,10 +1,10 @@
 """ONNX: a float .onnx file as a differentiable PoseModel (extra `onnx`, which reads the format).
 
-Agrees with onnxruntime; the batch is free although the file may say 1. Quantised files are refused, because
-rounding has no gradients. Weights beside the file are read from its own folder and nowhere else; custom operators
-are unknown.
+Outputs agree with onnxruntime. The batch is free although the file may say 1. Quantised files are refused, because
+rounding has no gradient. External weights are read from the file's own folder only. Custom operators are not
+supported.
 
-graph.py plans a model; ops.py lists its operators, layers.py, resize.py and shapes.py hold them.
+graph.py plans a model; ops.py lists its operators, which are in layers.py, resize.py and shapes.py.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _FLOATS = ("float32", "float16", "float64", "bfloat16")
 
 
 def load_onnx(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
-    """Open an .onnx file with its shipped spec, or with the user's `spec` of format "onnx"; comes in eval mode.
+    """Open an .onnx file in eval mode, with the package's spec or the user's of format "onnx".
 
     RobustPoseError where the package onnx is missing, where the file or the spec cannot be used, or where they do
     not fit together.
@@ -39,7 +39,7 @@ def load_onnx(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
         if not model.graph.node:
             raise ValueError("it has no operators")
         model = onnx.inliner.inline_local_functions(model)
-    except Exception as error:  # protobuf's own errors, of whatever kind
+    except Exception as error:  # protobuf raises many types
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RobustPoseError(f"{file}: is not an ONNX file, or is damaged: {reason[:200]}") from None
     digest = hashlib.sha256(content)
@@ -49,9 +49,7 @@ def load_onnx(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
     source, shape = _input(model, weights, file=file)
     if chosen is None:
         outputs = tuple(value.name for value in model.graph.output)
-        _planned(
-            onnx, model, weights, source, outputs, one=True, file=file
-        )  # what no spec could mend is said first
+        _planned(onnx, model, weights, source, outputs, one=True, file=file)  # first report what no spec can solve
         raise RobustPoseError(
             f"{file}: no spec describes this file; write one (docs/your-model.md shows how) and give it with "
             f"--spec: format = 'onnx'; the file's input is {source!r} of shape {shape}, its outputs are "
@@ -78,7 +76,7 @@ def _package() -> Any:
 
 
 def _check(model: ImportedPose, graph: OnnxGraph, *, one: bool, file: str) -> None:
-    """Check the model; a graph whose batch is truly 1 is run a person at a time."""
+    """Check the model; a graph that works only with a batch of 1 is run one person at a time."""
     try:
         check_model(model, file=file)
     except RobustPoseError:
@@ -113,7 +111,7 @@ def _planned(
 
 
 def _plain(onnx: Any, attribute: Any, *, file: str) -> Any:
-    """Return an attribute as a plain value, text or tensor; a subgraph as None, for its operator is unknown."""
+    """Return an attribute as a plain value, text or tensor; None for a subgraph, whose operator is unknown."""
     if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
         return None
     value = onnx.helper.get_attribute_value(attribute)
@@ -121,13 +119,13 @@ def _plain(onnx: Any, attribute: Any, *, file: str) -> Any:
         return value.decode(errors="replace")
     if isinstance(value, onnx.TensorProto):
         if onnx.external_data_helper.uses_external_data(value):
-            raise RobustPoseError(f"{file}: a constant of an operator lies in another file, expected weights only")
+            raise RobustPoseError(f"{file}: a constant of an operator is in another file, expected weights only")
         return _tensor(onnx, value, file=file)
     return value
 
 
 def _weights(onnx: Any, model: Any, folder: Path, digest: Any, *, file: str) -> dict[str, Tensor]:
-    """Read all weights, those beside the file too, which then enter the digest."""
+    """Read all weights, and add external ones to the digest."""
     if model.graph.sparse_initializer:
         raise RobustPoseError(f"{file}: has sparse weights; export it dense")
     weights = {}
@@ -141,13 +139,13 @@ def _weights(onnx: Any, model: Any, folder: Path, digest: Any, *, file: str) -> 
 
 
 def _beside(tensor: Any, folder: Path, *, file: str) -> bytes:
-    """Read a weight that lies in another file of the same folder; RobustPoseError for any other place."""
+    """Read a weight from another file of the same folder; RobustPoseError for any other place."""
     facts = {each.key: each.value for each in tensor.external_data}
     location = facts.get("location", "")
     path = folder / location
     if not location or not path.resolve().is_relative_to(folder.resolve()):
         raise RobustPoseError(
-            f"{file}: weight {tensor.name!r} lies outside the file's folder ({location!r}): it is not read"
+            f"{file}: weight {tensor.name!r} is outside the file's folder ({location!r}): refused"
         )
     try:
         offset, length = int(facts.get("offset", 0)), int(facts.get("length", -1))
@@ -180,7 +178,7 @@ def _tensor(onnx: Any, tensor: Any, *, file: str) -> Tensor:
 
 
 def _input(model: Any, weights: dict[str, Tensor], *, file: str) -> tuple[str, list[int | str]]:
-    """Return the name and the shape of the one input; axes that are free have a name, or '?'."""
+    """Return the name and the shape of the only input; free axes have a name or '?'."""
     inputs = [value for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1:
         names = ", ".join(repr(value.name) for value in inputs)
@@ -190,7 +188,7 @@ def _input(model: Any, weights: dict[str, Tensor], *, file: str) -> tuple[str, l
 
 
 def _check_input(card: ModelSpec, source: str, shape: list[int | str], *, file: str) -> None:
-    """Check that the model takes images of the spec's size and layout."""
+    """Raise RobustPoseError unless the model takes images of the spec's size and layout."""
     height, width = card.input_size
     expected = [1, height, width, 3] if card.layout == "NHWC" else [1, 3, height, width]
     fits = len(shape) in (0, 4) and all(
@@ -198,7 +196,7 @@ def _check_input(card: ModelSpec, source: str, shape: list[int | str], *, file: 
     )
     if not fits:
         raise RobustPoseError(
-            f"{file}: takes {source!r} of shape {shape}, but spec {card.name!r} says input_size = [{height}, "
+            f"{file}: takes {source!r} of shape {shape}, but spec {card.name!r} has input_size = [{height}, "
             f"{width}] in {card.layout}, which is {expected}"
         )
 

@@ -1,8 +1,8 @@
 """The graph of an ONNX file as a differentiable module, planned once at load.
 
-Weights are widened to float32, what depends on constants only is computed, and what the asked outputs do not
-depend on is left out, so a model is usable up to the last tensor whose operators are known. Shapes are computed as
-people come, so their number is free even where the file says 1.
+Weights are converted to float32, constant subgraphs are computed, and operators that the requested outputs do not
+need are dropped, so a model is usable up to the last tensor with known operators. Shapes are computed at run time,
+so the batch is free even where the file says 1.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,12 @@ from robustpose.models.importers.onnx.ops import OPERATORS, outputs_of
 
 _QUANTISED = ("Quantize", "QLinear", "QGemm", "QAttention")
 _MOST_FOLDED = 50_000_000
-"""Values of a constant that is computed at load."""
+"""Largest number of values of a constant computed at load."""
 
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator of the file: names in and out ('' where absent), attributes as plain values and tensors."""
+    """One operator of the file: input and output names ('' where absent), attributes as values and tensors."""
 
     kind: str
     domain: str
@@ -34,7 +34,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Step:
-    """One planned operator: what it runs, on which values, into which, and what nobody needs after it."""
+    """One planned operator: its node, its function, and the values that are not used after it."""
 
     node: Node
     run: Run
@@ -42,9 +42,9 @@ class Step:
 
 
 class OnnxGraph(nn.Module):
-    """An ONNX graph: takes its input (N, ...) in the file's layout, returns the asked tensors.
+    """An ONNX graph: takes its input (N, ...) in the file's layout and returns the requested tensors.
 
-    one_by_one  run a person at a time, for graphs whose batch is truly 1
+    one_by_one  run one person at a time, for graphs that work only with a batch of 1
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class OnnxGraph(nn.Module):
         super().__init__()
         self.steps, self.source, self.asked, self.file = tuple(steps), source, asked, file
         self.one_by_one, self.people = False, people
-        # Shapes and indices stay on the CPU, where they are read; weights move with the module.
+        # Shapes and indices stay on the CPU, where they are used; weights move with the module.
         self.whole = {name: value for name, value in constants.items() if not value.is_floating_point()}
         self.names = {
             name: f"constant_{place}"
@@ -71,7 +71,7 @@ class OnnxGraph(nn.Module):
             self.register_buffer(buffer, constants[name])
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Run the steps on x (N, ...); RobustPoseError names the operator that cannot be run."""
+        """Run the steps on x (N, ...); RobustPoseError names the operator that fails."""
         if not self.one_by_one or len(x) <= 1:
             return self._run(x)
         each = [self._run(person) for person in torch.split(x, 1)]
@@ -106,7 +106,7 @@ def plan_graph(
     one: bool,
     file: str,
 ) -> OnnxGraph:
-    """Plan what the asked tensors depend on; RobustPoseError for a quantised graph or unknown operators."""
+    """Plan the operators of the requested tensors; RobustPoseError for quantised or unknown operators."""
     made = {name for operator in operators for name in operator.outputs} | {*weights, source}
     for name in asked:
         if name not in made:
@@ -153,7 +153,7 @@ def _graph(
     *,
     file: str,
 ) -> OnnxGraph:
-    """Keep the constants that steps use and say where each value is used last."""
+    """Make the graph: keep the constants that steps use, and find the last use of each value."""
     later, planned = {*asked}, []
     for node, run in reversed(steps):
         done = ({*node.inputs, *node.outputs} - later) - {""}
@@ -191,13 +191,13 @@ def _refuse_unknown(operators: Sequence[Operator], *, file: str) -> None:
     if unknown:
         last = ", ".join(repr(name) for name in dict.fromkeys(operators[0].inputs[:1]))
         raise RobustPoseError(
-            f"{file}: operators that cannot be imported: {', '.join(unknown)}; name tensors before them as stages "
+            f"{file}: unsupported operators: {', '.join(unknown)}; name tensors before them as stages "
             f"in the spec, or export the model without them (its first operator takes {last})"
         )
 
 
 def _last(operators: Sequence[Operator]) -> list[str]:
-    """Return the tensors that nobody takes: the graph's outputs."""
+    """Return the tensors that no operator uses: the graph's outputs."""
     taken = {name for operator in operators for name in operator.inputs}
     return [name for operator in operators for name in operator.outputs if name not in taken]
 
@@ -210,7 +210,7 @@ def _constant(operator: Operator, *, file: str) -> Tensor:
             return torch.tensor(value, dtype=torch.float32)
         if name in ("value_int", "value_ints"):
             return torch.tensor(value, dtype=torch.int64)
-    raise RobustPoseError(f"{file}: constant {operator.outputs[0]!r} holds no numbers")
+    raise RobustPoseError(f"{file}: constant {operator.outputs[0]!r} has no numbers")
 
 
 def _folded(node: Node, run: Run, constants: Mapping[str, Tensor]) -> dict[str, Tensor]:

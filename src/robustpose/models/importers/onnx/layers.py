@@ -1,4 +1,4 @@
-"""Operators of ONNX graphs that compute: convolutions, pooling, norms, products. Values are NCHW."""
+"""Layers of ONNX graphs: convolutions, pooling, normalisation, matrix products. Values are NCHW."""
 
 from functools import partial
 
@@ -12,11 +12,11 @@ _CONVOLUTIONS = {3: functional.conv1d, 4: functional.conv2d, 5: functional.conv3
 _TRANSPOSED = {3: functional.conv_transpose1d, 4: functional.conv_transpose2d, 5: functional.conv_transpose3d}
 
 Pads = tuple[tuple[int, int], ...]
-"""Before and after, axis by axis."""
+"""(before, after) for each axis."""
 
 
 def _pads(node: Node, x: Tensor, kernel: list[int], strides: list[int], dilations: list[int]) -> Pads:
-    """Return each spatial axis's padding: as written, or as auto_pad says (SAME: ceil(in / stride) come out)."""
+    """Return the padding of each spatial axis: explicit, or from auto_pad (SAME: output is ceil(in / stride))."""
     way = node.get("auto_pad", "NOTSET")
     if way in ("SAME_UPPER", "SAME_LOWER"):
         pads = []
@@ -59,10 +59,10 @@ def plan_conv(node: Node) -> Run:
 
 
 def plan_conv_transpose(node: Node) -> Run:
-    """ConvTranspose: the whole result, then what the pads cut off."""
+    """ConvTranspose: the full result, then cropped by the pads."""
     node.only("auto_pad", "NOTSET")
     if node.numbers("output_shape"):
-        raise node.refuse("says output_shape; export it with pads")
+        raise node.refuse("has output_shape; export it with pads")
 
     def run(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         kernel = list(weight.shape[2:])
@@ -88,9 +88,9 @@ def plan_conv_transpose(node: Node) -> Run:
 
 
 def plan_max_pool(node: Node) -> Run:
-    """MaxPool; its second output, the indices, is not there."""
+    """MaxPool, without its second output, the indices."""
     if len(node.outputs) > 1:
-        raise node.refuse("gives indices")
+        raise node.refuse("returns indices")
     kernel = node.numbers("kernel_shape") or []
     strides = node.numbers("strides") or [1] * len(kernel)
     dilations = node.numbers("dilations") or [1] * len(kernel)
@@ -115,7 +115,7 @@ def plan_max_pool(node: Node) -> Run:
 
 
 def plan_average_pool(node: Node) -> Run:
-    """AveragePool: the sum over the window divided by how many of its cells count."""
+    """AveragePool: the sum over the window divided by the number of its cells that count."""
     kernel = node.numbers("kernel_shape") or []
     strides = node.numbers("strides") or [1] * len(kernel)
     if len(kernel) != 2 or any(number != 1 for number in node.numbers("dilations") or []):
@@ -145,7 +145,7 @@ def plan_global_pool(node: Node) -> Run:
 
 
 def plan_batch_norm(node: Node) -> Run:
-    """BatchNormalization, with the statistics of the training."""
+    """BatchNormalization, with the statistics from training."""
     node.only("training_mode", 0)
     eps = float(node.get("epsilon", 1e-5))
 
@@ -169,7 +169,7 @@ def plan_layer_norm(node: Node) -> Run:
     """LayerNormalization."""
     axis, eps = int(node.get("axis", -1)), float(node.get("epsilon", 1e-5))
     if len([name for name in node.outputs if name]) > 1:
-        raise node.refuse("gives its mean and deviation")
+        raise node.refuse("returns its mean and deviation")
 
     def run(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return functional.layer_norm(x, x.shape[axis % x.ndim :], weight, bias, eps)
@@ -190,7 +190,7 @@ def plan_gemm(node: Node) -> Run:
 
 
 def plan_softmax(node: Node) -> Run:
-    """Softmax and LogSoftmax: over one axis since opset 13, over all from an axis on before."""
+    """Softmax and LogSoftmax: over one axis since opset 13, before over all axes from one on."""
     softmax = torch.softmax if node.operator == "Softmax" else torch.log_softmax
     axis = int(node.get("axis", -1 if node.opset >= 13 else 1))
 

@@ -1,4 +1,4 @@
-"""What an operator of an ONNX graph is told when it is planned."""
+"""Node: the information for planning an operator of an ONNX graph."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from torch import Tensor
 from robustpose.errors import RobustPoseError
 
 Run = Callable[..., Any]
-"""What a step computes: tensors in (None for an absent optional input), a tensor or a tuple of tensors out."""
+"""The function of a step: tensors in (None for an absent optional input), a tensor or a tuple of tensors out."""
 
 
 @dataclass
 class People:
-    """How many people a graph is run on."""
+    """The number of people that a graph is run on."""
 
     count: int = 1
 
@@ -23,11 +23,11 @@ class People:
 class Node:
     """One operator of the graph.
 
-    opset      the version of ONNX's operators that the file is written in
-    inputs     names, '' where an optional input is absent
-    constants  the inputs that are known at load, by name
-    one        the file says that the batch is 1, so a shape that begins with 1 means any number of people
-    people     how many there are in the run that is going on; what the graph and its operators share
+    opset      version of ONNX's operators in the file
+    inputs     names; '' where an optional input is absent
+    constants  inputs that are known at load, by name
+    one        the batch in the file is 1, so a first axis of 1 stands for any number of people
+    people     their number in the current run, shared by the graph and its operators
     """
 
     file: str
@@ -41,7 +41,7 @@ class Node:
     people: "People"
 
     def refuse(self, reason: str) -> RobustPoseError:
-        """Make the error for an operator that cannot be imported."""
+        """Return the error for an operator that cannot be imported."""
         return RobustPoseError(f"{self.file}: operator {self.operator} (makes {self.outputs[0]!r}) {reason}")
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -49,21 +49,21 @@ class Node:
         return self.attributes.get(name, default)
 
     def numbers(self, name: str, default: list[int] | None = None) -> list[int] | None:
-        """Return an attribute of whole numbers."""
+        """Return an attribute of integers."""
         given = self.attributes.get(name)
         return default if given is None else [int(number) for number in given]
 
     def constant(self, position: int) -> Tensor | None:
-        """Return an input that is known at load, None where it is absent or not known."""
+        """Return an input that is known at load; None where it is absent or not known."""
         return self.constants.get(self.inputs[position]) if position < len(self.inputs) else None
 
     def only(self, name: str, value: Any) -> None:
-        """Refuse an attribute with any other value than the one that can be imported."""
+        """Refuse any value of an attribute other than the supported one."""
         given = self.attributes.get(name, value)
         if given != value:
             raise self.refuse(f"has {name} = {given!r}, expected {value!r}")
 
 
 def whole(tensor: Tensor) -> list[int]:
-    """Read a tensor of whole numbers."""
+    """Return a tensor of integers as a list."""
     return [int(number) for number in tensor.flatten().tolist()]

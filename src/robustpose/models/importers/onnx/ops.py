@@ -1,4 +1,4 @@
-"""OPERATORS: what each operator of an ONNX graph becomes. A new one is one function and one line here."""
+"""OPERATORS: the torch implementation of each ONNX operator. A new one is one function and one line here."""
 
 import math
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Planner = Callable[[Node], Run]
 
 _FLOATS = (1, 10, 11, 16)
 _WHOLES = (2, 3, 4, 5, 6, 7, 12, 13)
-"""Numbers of ONNX's data types: float, float16, double, bfloat16; whole numbers."""
+"""ONNX's data types: float, float16, double, bfloat16; integers."""
 _BOOL = 9
 
 
@@ -28,7 +28,7 @@ def _same(run: Run) -> Planner:
 
 
 def _fold(run: Run) -> Planner:
-    """Plan an operator of any number of tensors."""
+    """Plan an operator with any number of tensors."""
     return lambda node: lambda *parts: reduce(run, parts)
 
 
@@ -74,7 +74,7 @@ def _plan_cast(node: Node) -> Run:
 
 
 def _reduce(run: Run) -> Planner:
-    """Plan an operator that reduces axes, which newer files give as an input."""
+    """Plan a reduction; newer files give its axes as an input."""
 
     def plan(node: Node) -> Run:
         written, keep = node.numbers("axes"), bool(node.get("keepdims", 1))
@@ -107,9 +107,9 @@ def _norm(x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
 
 
 def _refuse_training(node: Node) -> Run:
-    """Dropout, which changes nothing outside training."""
+    """Dropout, which is the identity outside training."""
     if len([name for name in node.outputs if name]) > 1:
-        raise node.refuse("gives its mask")
+        raise node.refuse("returns its mask")
     return lambda x, *others: x
 
 
@@ -209,5 +209,5 @@ OPERATORS: dict[str, Planner] = {
 
 
 def outputs_of(made: Any) -> tuple[Tensor, ...]:
-    """Return what a step made as a tuple."""
+    """Return the result of a step as a tuple."""
     return (made,) if isinstance(made, Tensor) else tuple(made)

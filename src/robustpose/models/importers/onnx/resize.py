@@ -1,7 +1,7 @@
-"""Resize and Upsample of ONNX graphs, in all the ways that exporters write them.
+"""Resize and Upsample of ONNX graphs, in all variants that exporters write.
 
-A cell of the result looks at a place of the original, axis by axis; nearest takes the cell there, linear mixes the
-two beside it. What torch's interpolate does in one go is left to it.
+Each cell of the result maps to a position in the original, axis by axis; nearest takes the cell there, linear
+interpolates between two cells. Variants that torch's interpolate supports use it.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 
 def plan_resize(node: Node) -> Run:
-    """Resize (opset 10 on), by scales or sizes."""
+    """Resize (from opset 10), by scales or sizes."""
     mode = node.get("mode", "nearest")
     way = node.get("coordinate_transformation_mode", "half_pixel" if node.opset >= 11 else "asymmetric")
     rounding = node.get("nearest_mode", "round_prefer_floor" if node.opset >= 11 else "floor")
@@ -60,7 +60,7 @@ def plan_resize(node: Node) -> Run:
 
 
 def plan_upsample(node: Node) -> Run:
-    """Upsample (before opset 10): by scales, from the corner."""
+    """Upsample (before opset 10), by scales, asymmetric."""
     mode, written = node.get("mode", "nearest"), node.get("scales")
     if mode not in ("nearest", "linear"):
         raise node.refuse(f"has mode = {mode!r}")
@@ -94,7 +94,7 @@ def _resized(
 
 
 def _along(x: Tensor, axis: int, size: int, factor: float, *, mode: str, way: str, rounding: str) -> Tensor:
-    """Resize one axis; torch has no such interpolation."""
+    """Resize one axis, for variants that torch does not support."""
     old = x.shape[axis]
     place = torch.arange(size, dtype=torch.float64)
     if way == "align_corners":

@@ -1,6 +1,6 @@
-"""Operators of ONNX graphs that move values: reshape, cut, join, pad; and those that compute shapes.
+"""Operators of ONNX graphs that move values (reshape, slice, concatenate, pad) or compute shapes.
 
-Where a file says that the batch is 1, a shape that begins with 1 leaves its first axis to the number of people.
+If the batch in the file is 1, a first axis of 1 is replaced by the number of people.
 """
 
 import numpy as np
@@ -59,7 +59,7 @@ def plan_squeeze(node: Node) -> Run:
 
 
 def plan_unsqueeze(node: Node) -> Run:
-    """Unsqueeze; axes count in the result."""
+    """Unsqueeze; axes are those of the result."""
     written = node.numbers("axes")
 
     def run(x: Tensor, axes: Tensor | None = None) -> Tensor:
@@ -73,7 +73,7 @@ def plan_unsqueeze(node: Node) -> Run:
 
 
 def plan_slice(node: Node) -> Run:
-    """Slice, backwards too."""
+    """Slice, also with negative steps."""
     old = [node.numbers(name) for name in ("starts", "ends", "axes")]
 
     def run(x: Tensor, *given: Tensor | None) -> Tensor:
@@ -99,14 +99,14 @@ def plan_slice(node: Node) -> Run:
 
 
 def _cut(start: int, end: int, step: int, size: int) -> slice:
-    """Write ONNX's start and end, which may lie far beyond the axis, as Python's."""
+    """Convert ONNX's start and end, which may be far beyond the axis, to a Python slice."""
     if step > 0:
         return slice(start, end, step)
     return slice(min(start, size - 1), None if end < -size else end, step)
 
 
 def plan_split(node: Node) -> Run:
-    """Split into parts of given sizes, or into as many equal ones as there are outputs."""
+    """Split into parts of given sizes, or into equal parts, one per output."""
     axis, written = int(node.get("axis", 0)), node.numbers("split")
     count = int(node.get("num_outputs", len(node.outputs)))
 
@@ -118,7 +118,7 @@ def plan_split(node: Node) -> Run:
 
 
 def plan_concat(node: Node) -> Run:
-    """Concat; a constant part is the same for everyone in the batch."""
+    """Concat; constant parts are expanded to the batch."""
     axis = int(node.get("axis", 0))
 
     def run(*parts: Tensor) -> Tensor:
@@ -154,13 +154,13 @@ def plan_gather_elements(node: Node) -> Run:
 
 
 def plan_gather_nd(node: Node) -> Run:
-    """GatherND: whole slices by the numbers of their first axes."""
+    """GatherND: slices by the indices of their first axes."""
     node.only("batch_dims", 0)
     return lambda x, places: x[tuple(places.to(x.device).unbind(-1))]
 
 
 def plan_expand(node: Node) -> Run:
-    """Expand: broadcast both ways."""
+    """Expand, with bidirectional broadcasting."""
 
     def run(x: Tensor, shape: Tensor) -> Tensor:
         return x.expand(np.broadcast_shapes(tuple(x.shape), tuple(whole(shape))))
@@ -174,7 +174,7 @@ def plan_tile(node: Node) -> Run:
 
 
 def plan_pad(node: Node) -> Run:
-    """Pad with a value, the border or its mirror image; negative pads cut."""
+    """Pad with a value, the border or the mirror image; negative pads crop."""
     mode = node.get("mode", "constant")
     ways = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
     if mode not in ways:
@@ -193,7 +193,7 @@ def plan_pad(node: Node) -> Run:
         if mode == "constant":
             return functional.pad(x, flat, value=old_value if value is None else float(value))
         if any(flat[-4:]):
-            raise node.refuse("continues the batch or the channels")
+            raise node.refuse("pads the batch or the channels")
         return functional.pad(x, flat[:-4], mode=ways[mode])
 
     return run
@@ -226,7 +226,7 @@ def plan_space_to_depth(node: Node) -> Run:
 
 
 def plan_shape(node: Node) -> Run:
-    """Shape: how many people there are is known when they come."""
+    """Shape, computed at run time because the number of people is free."""
     start, end = int(node.get("start", 0)), node.get("end")
     return lambda x: torch.tensor(list(x.shape)[start:end], dtype=torch.int64)
 

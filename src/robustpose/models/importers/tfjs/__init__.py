@@ -1,9 +1,9 @@
 """TF.js: a graph model (model.json and its shards) as a differentiable PoseModel.
 
-Agrees with TF.js; the batch is free although the file may say 1. Layers models are refused: convert them to graph
-models. Nothing of a file is run but the operators in ops.py.
+Outputs agree with TF.js. The batch is free although the file may say 1. Layers models are refused: convert them to
+graph models. Only the operators in ops.py are run.
 
-files.py reads a model, graph.py plans it; ops.py lists its operators, layers.py and shapes.py hold them.
+files.py reads a model, graph.py plans it; ops.py lists its operators, which are in layers.py and shapes.py.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from robustpose.models.specs import ModelSpec
 
 
 def load_tfjs(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
-    """Open a model.json (or its folder) with its shipped spec, or with the user's `spec`; comes in eval mode.
+    """Open a model.json (or its folder) in eval mode, with the package's spec or the user's.
 
     RobustPoseError where the files or the spec cannot be used, or where they do not fit together.
     """
@@ -32,7 +32,7 @@ def load_tfjs(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
     def check() -> None:
         check_operators(files)
 
-    # Only the image's size is written down, and convolutions take any; each layer is planned for the spec's.
+    # The file gives only the image's size and convolutions take any, so each layer is planned for the spec's size.
     return open_model(ModelFile(files.file, "tfjs", files.sha256, inputs, outputs, True, check, read), card=card)
 
 

@@ -1,9 +1,9 @@
-"""The files of a TF.js graph model: model.json and its weight shards, read and checked, nothing run.
+"""Reads and checks the files of a TF.js graph model: model.json and its weight shards. Nothing is run.
 
-model.json holds the topology (a TensorFlow GraphDef as JSON) and the weights manifest: shards in groups, and in
-each group the weights in the order of their bytes. Weights may be stored as float16, or as uint8 or uint16 with a
-scale and a minimum (value x scale + minimum); they are widened to float32, as TF.js does. Activations are never
-quantised in this format.
+model.json has the topology (a TensorFlow GraphDef as JSON) and the weights manifest: groups of shards, each with
+its weights in the order of their bytes. Weights may be stored as float16, or as uint8 or uint16 with a scale and a
+minimum (value x scale + minimum); they are converted to float32, as in TF.js. Activations are never quantised in
+this format.
 """
 
 import hashlib
@@ -31,8 +31,8 @@ class TfjsFiles:
     """A graph model's files.
 
     nodes      by name: op, input, attr as in the file
-    weights    by the name of their Const node; float ones as float32
-    signature  names of the outputs that the file declares, without ':0'; may be empty
+    weights    by the name of their Const node; floating point ones as float32
+    signature  names of the file's declared outputs, without ':0'; may be empty
     sha256     of model.json and its shards in the manifest's order
     """
 
@@ -44,7 +44,7 @@ class TfjsFiles:
 
 
 def read_files(path: Path) -> TfjsFiles:
-    """Read model.json, or the folder that holds it, and its shards; RobustPoseError says what is wrong."""
+    """Read model.json, given by its path or folder, and its shards; RobustPoseError says what is wrong."""
     path = path / "model.json" if path.is_dir() else path
     content, file = read_file(path), str(path)
     try:
@@ -81,7 +81,7 @@ def _nodes(model: Any, file: str) -> dict[str, Mapping[str, Any]]:
 
 
 def _shard(path: Path, name: str, file: str) -> Path:
-    """Return where a shard lies: in model.json's folder or below it, never elsewhere."""
+    """Return the path of a shard, which must be in model.json's folder or below it."""
     parts = PurePosixPath(str(name).replace("\\", "/"))
     if parts.is_absolute() or ".." in parts.parts or ":" in str(name):
         raise RobustPoseError(f"{file}: names weights outside its folder: {str(name)!r}")
@@ -89,7 +89,7 @@ def _shard(path: Path, name: str, file: str) -> Path:
 
 
 def _weights(content: bytes, listed: Any, file: str) -> dict[str, Tensor]:
-    """Cut a group's bytes into its weights."""
+    """Split a group's bytes into its weights."""
     weights, start = {}, 0
     for weight in listed:
         name, shape = str(weight["name"]), tuple(int(size) for size in weight["shape"])
@@ -97,14 +97,14 @@ def _weights(content: bytes, listed: Any, file: str) -> dict[str, Tensor]:
         stop = start + math.prod(shape) * dtype.itemsize
         if min(shape, default=1) < 0 or stop > len(content):
             raise RobustPoseError(
-                f"{file}: its shards hold {len(content)} bytes, but weight {name!r} ends at {stop}: "
+                f"{file}: its shards have {len(content)} bytes, but weight {name!r} ends at {stop}: "
                 "one is truncated or missing"
             )
         stored = np.frombuffer(content[start:stop], dtype).reshape(shape)
         weights[name] = torch.from_numpy(_widened(stored, weight))
         start = stop
     if start != len(content):
-        raise RobustPoseError(f"{file}: its shards hold {len(content)} bytes, its weights take {start}")
+        raise RobustPoseError(f"{file}: its shards have {len(content)} bytes, its weights {start}")
     return weights
 
 
@@ -120,7 +120,7 @@ def _stored_as(weight: Mapping[str, Any], file: str) -> np.dtype[Any]:
 
 
 def _widened(stored: np.ndarray[Any, Any], weight: Mapping[str, Any]) -> np.ndarray[Any, Any]:
-    """Return a weight as TF.js computes with it; the result owns its memory."""
+    """Return a weight in the precision of TF.js; the result owns its memory."""
     quantisation, is_float = weight.get("quantization"), weight["dtype"] == "float32"
     if not quantisation:
         return stored.astype(np.float32 if is_float else stored.dtype)

@@ -1,9 +1,8 @@
 """The graph of a TF.js model as a differentiable module, planned once at load.
 
-The file says no shapes but the image's, so each operator is planned with the shapes that those before it gave
-for one image, computed on torch's meta device, which has shapes and no memory. What depends on constants only is
-computed, and what the asked outputs do not depend on is left out: a model is usable up to the last tensor whose
-operators are known.
+The file has no shapes except the image's, so the shapes of all tensors are computed for one image on torch's meta
+device, which has shapes but no memory. Constant subgraphs are computed, and operators that the requested outputs
+do not need are dropped, so a model is usable up to the last tensor with known operators.
 """
 
 import math
@@ -40,15 +39,15 @@ def inputs_and_outputs(files: TfjsFiles) -> tuple[Tensors, Tensors]:
 
 
 def check_operators(files: TfjsFiles, outputs: Sequence[str] = ()) -> None:
-    """Raise where the outputs, by default the file's, depend on operators that cannot be imported."""
+    """Raise RobustPoseError where the outputs, by default the file's, depend on unknown operators."""
     with damage_named(files.file):
         _needed(files, [_asked(files, name)[0] for name in outputs or _outputs(files)])
 
 
 def read_graph(files: TfjsFiles, image: tuple[int, ...], *, outputs: Sequence[str] = ()) -> PlannedGraph:
-    """Plan the graph for an image of this shape (1, ...) up to the tensors named, by default its outputs.
+    """Plan the graph for an image of shape (1, ...) up to the named tensors, by default its outputs.
 
-    RobustPoseError names the file and what in it cannot be used: damaged, several inputs, unknown operators.
+    RobustPoseError names the file and the reason: damage, several inputs, unknown operators.
     """
     with damage_named(files.file):
         return _Planner(files, image).plan(outputs or _outputs(files))
@@ -65,7 +64,7 @@ def _source(files: TfjsFiles) -> str:
 
 
 def _outputs(files: TfjsFiles) -> tuple[str, ...]:
-    """Return the outputs that the file declares; where it declares none, what nothing else uses."""
+    """Return the outputs that the file declares; if there are none, the nodes that no other node uses."""
     if files.signature:
         return files.signature
     used = {_parts(given)[0] for node in files.nodes.values() for given in _inputs(node)}
@@ -73,13 +72,13 @@ def _outputs(files: TfjsFiles) -> tuple[str, ...]:
 
 
 def _parts(given: str) -> tuple[str, int]:
-    """Split 'name:1' into the node and which of its outputs."""
+    """Split 'name:1' into the node and the index of its output."""
     name, _, slot = str(given).partition(":")
     return name, int(slot or 0)
 
 
 def _inputs(node: object) -> list[str]:
-    """Return a node's inputs; '^name' only says what must run before."""
+    """Return a node's inputs without control inputs ('^name')."""
     given = node.get("input") or [] if hasattr(node, "get") else []
     return [str(name) for name in given if not str(name).startswith("^")]
 
@@ -92,9 +91,9 @@ def _asked(files: TfjsFiles, name: str) -> tuple[str, int]:
 
 
 def _needed(files: TfjsFiles, asked: Sequence[str]) -> list[str]:
-    """Return the nodes that the asked ones depend on, inputs before those that use them."""
+    """Return the nodes that the requested ones depend on, in topological order."""
     order: list[str] = []
-    state: dict[str, bool] = {}  # False while its inputs are looked at
+    state: dict[str, bool] = {}  # False while its inputs are visited
     todo = [(name, False) for name in reversed(asked)]
     while todo:
         name, looked_at = todo.pop()
@@ -118,7 +117,7 @@ def _needed(files: TfjsFiles, asked: Sequence[str]) -> list[str]:
 
 
 class _Planner:
-    """Plans one file: gives each tensor an index, a shape, and a value where it is known at load."""
+    """Plans one file: assigns each tensor an index, a shape, and a value if it is known at load."""
 
     def __init__(self, files: TfjsFiles, image: tuple[int, ...]) -> None:
         self.files, self.source = files, _source(files)
@@ -128,7 +127,7 @@ class _Planner:
         self.planned: list[Planned] = []
 
     def plan(self, outputs: Sequence[str]) -> PlannedGraph:
-        """Plan everything that the outputs named depend on."""
+        """Plan everything that the named outputs depend on."""
         asked = [_asked(self.files, name) for name in outputs]
         for name in _needed(self.files, [name for name, _ in asked]):
             self._take(name)
@@ -188,7 +187,7 @@ class _Planner:
         return tuple(self._index(name, slot) for slot in range(count))
 
     def _trace(self, node: TfjsNode, plan: Plan) -> None:
-        """Find the shapes that an operator makes of those before it."""
+        """Compute the output shapes of an operator."""
         inputs = [
             self.constants[index].to("meta") if index in self.constants else self.seen[index]
             for index in plan.inputs
@@ -196,7 +195,7 @@ class _Planner:
         try:
             values = plan.run(*inputs)
         except (RuntimeError, ValueError, IndexError) as error:
-            raise node.refuse(f"does not fit what it is given: {str(error).splitlines()[0]}") from None
+            raise node.refuse(f"does not fit its inputs: {str(error).splitlines()[0]}") from None
         made = self._made(node.outputs[0].name, values)
         self.seen |= outputs_of(values, made)
         if any(math.prod(self.seen[index].shape) > MOST_VALUES for index in made):

@@ -1,4 +1,4 @@
-"""Convolutions, pools, dense layers, normalisation and resizing of TF.js graph models: their attributes, read."""
+"""Layers of TF.js graph models: reads the attributes of convolutions, pooling, dense layers and resizing."""
 
 from functools import partial
 from typing import Any
@@ -50,7 +50,7 @@ def _plan_conv(node: TfjsNode, weight: Tensor) -> Plan:
 
 
 def _fused(node: TfjsNode) -> tuple[tuple[int, ...], Run | None, int | None]:
-    """Return what the file fuses into a layer: the bias, the activation, the slopes of a PRelu."""
+    """Return the operators fused into a layer: bias, activation, slopes of a PRelu."""
     words = list(node.words("fused_ops"))
     position = 2
     bias: tuple[int, ...] = ()
@@ -94,7 +94,7 @@ def _pads(
 
 
 def plan_transpose_conv(node: TfjsNode) -> Plan:
-    """Conv2DBackpropInput: the inputs are the output's shape, the weights and the image."""
+    """Conv2DBackpropInput; the inputs are the output's shape, the weights and the image."""
     if node.window("dilations") != (1, 1) or node.text("padding", "VALID") == "EXPLICIT":
         raise node.refuse("is dilated or has explicit paddings")
     _, height, width, _ = node.numbers(0)
@@ -127,7 +127,7 @@ def _window(node: TfjsNode) -> dict[str, Any]:
 def plan_matmul(node: TfjsNode) -> Plan:
     """MatMul and _FusedMatMul: rows of input 0 times weights known at load."""
     if node.flag("transpose_a"):
-        raise node.refuse("transposes what it computes from the image")
+        raise node.refuse("transposes a tensor that depends on the image")
     weight = node.known(1) if node.flag("transpose_b") else node.known(1).T
     bias, activation, slope = _fused(node)
     run = partial(layers.fully_connected, keep_axes=True, activation=activation)
@@ -135,7 +135,7 @@ def plan_matmul(node: TfjsNode) -> Plan:
 
 
 def plan_normalisation(node: TfjsNode) -> Plan:
-    """FusedBatchNorm, of inference: scale, offset, mean and variance are known at load."""
+    """FusedBatchNorm in inference: scale, offset, mean and variance are known at load."""
     if node.flag("is_training") or node.text("data_format", "NHWC") != "NHWC":
         raise node.refuse("normalises over the batch, or has its channels first")
     scale, offset, mean, variance = (node.known(position) for position in (1, 2, 3, 4))

@@ -1,4 +1,4 @@
-"""An operator of a TF.js graph model: a node whose options are the attributes of a TensorFlow NodeDef, as JSON."""
+"""An operator of a TF.js graph model, whose options are the attributes of a TensorFlow NodeDef as JSON."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ _DTYPES: dict[str | int, torch.dtype] = {
     "DT_INT32": torch.int32,
     "DT_INT64": torch.int64,
     "DT_BOOL": torch.bool,
-    1: torch.float32,  # their numbers, which some files hold
+    1: torch.float32,  # some files have their numbers
     3: torch.int32,
     9: torch.int64,
     10: torch.bool,
@@ -27,13 +27,13 @@ _DTYPES: dict[str | int, torch.dtype] = {
 class TfjsNode(Node):
     """One operator of the file.
 
-    attributes  {"strides": {"list": {"i": [...]}}, "padding": {"s": base64}, ...}; defaults are left out
+    attributes  {"strides": {"list": {"i": [...]}}, "padding": {"s": base64}, ...}; defaults are omitted
     """
 
     attributes: Mapping[str, Any]
 
     def number(self, name: str, default: int) -> int:
-        """Return a whole number; JSON may hold 64-bit ones as text."""
+        """Return an integer; in JSON, 64-bit ones may be text."""
         return int(self.attributes.get(name, {}).get("i", default) or 0)
 
     def real(self, name: str, default: float) -> float:
@@ -41,7 +41,7 @@ class TfjsNode(Node):
         return float(self.attributes.get(name, {}).get("f", default))
 
     def flag(self, name: str) -> bool:
-        """Return true or false."""
+        """Return a boolean."""
         return bool(self.attributes.get(name, {}).get("b", False))
 
     def text(self, name: str, default: str) -> str:
@@ -50,7 +50,7 @@ class TfjsNode(Node):
         return default if given is None else self._decoded(given)
 
     def integers(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
-        """Return a list of whole numbers."""
+        """Return a list of integers."""
         given = (self.attributes.get(name, {}).get("list") or {}).get("i")
         return tuple(int(number) for number in given) if given else default
 
@@ -63,11 +63,11 @@ class TfjsNode(Node):
         """Return a type."""
         given = self.attributes.get(name, {}).get("type", "nothing")
         if given not in _DTYPES:
-            raise self.refuse(f"has {name} {given}, which is not among those that can be imported")
+            raise self.refuse(f"has {name} {given}, which is not supported")
         return _DTYPES[given]
 
     def window(self, name: str) -> tuple[int, int]:
-        """Return the rows and columns of a list for (N, H, W, C): strides, dilations, sizes of a pool."""
+        """Return rows and columns of a list for (N, H, W, C): strides, dilations, pool sizes."""
         if self.text("data_format", "NHWC") != "NHWC":
             raise self.refuse("has its channels first; convert the model to NHWC")
         listed = self.integers(name, (1, 1, 1, 1))
@@ -76,7 +76,7 @@ class TfjsNode(Node):
         return listed[1], listed[2]
 
     def _decoded(self, given: Any) -> str:
-        """Decode bytes, which JSON holds in base 64 or as a list of codes."""
+        """Decode bytes, which are base64 or a list of codes in JSON."""
         try:
             raw = bytes(given) if isinstance(given, list) else base64.b64decode(given, validate=True)
             return raw.decode()

@@ -1,4 +1,4 @@
-"""OPERATORS: what each operator of a TF.js graph model becomes. A new one is one function and one line here."""
+"""OPERATORS: the torch implementation of each TF.js operator. A new one is one function and one line here."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +15,7 @@ from robustpose.models.importers.tfjs.node import TfjsNode
 
 
 def _reduce(run: Run) -> Callable[[TfjsNode], Plan]:
-    """Plan an operator that reduces axes known at load."""
+    """Plan a reduction over axes known at load."""
 
     def plan(node: TfjsNode) -> Plan:
         axes = tuple(node.axis(axis) for axis in node.numbers(1))
@@ -37,13 +37,13 @@ def _plan_clip(node: TfjsNode) -> Plan:
 def _plan_cast(node: TfjsNode) -> Plan:
     to = node.kind("DstT")
     if not to.is_floating_point and node.value(0).constant is None:
-        raise node.refuse("turns values into whole numbers, which have no gradient")
+        raise node.refuse("casts values to integers, which have no gradient")
     return Plan(partial(cast, to=to), (node.value(0).index,))
 
 
 def _plan_floor_div(node: TfjsNode) -> Plan:
     if node.value(0).constant is None or node.value(1).constant is None:
-        raise node.refuse("rounds what it computes from the image, which has no gradient")
+        raise node.refuse("rounds a tensor that depends on the image, which has no gradient")
     return binary(partial(torch.div, rounding_mode="floor"))(node)
 
 

@@ -1,4 +1,4 @@
-"""Operators of TF.js graph models that move values: their attributes, read; result shapes worked out."""
+"""Operators of TF.js graph models that move values: reads their attributes and computes result shapes."""
 
 from functools import partial
 
@@ -11,12 +11,12 @@ from robustpose.models.importers.tfjs.node import TfjsNode
 
 
 def plan_reshape(node: TfjsNode) -> Plan:
-    """Reshape: the shape is input 1."""
+    """Reshape; the shape is input 1."""
     return shapes.plan_reshape(node, tuple(node.numbers(1)))
 
 
 def plan_expand_dims(node: TfjsNode) -> Plan:
-    """ExpandDims: the axis is input 1, counted in the result."""
+    """ExpandDims; the axis of the result is input 1."""
     shape, (axis,) = node.value(0).shape, node.numbers(1)
     if not -len(shape) - 1 <= axis <= len(shape):
         raise node.refuse(f"has axis {axis} for a tensor of {len(shape)} axes")
@@ -25,12 +25,12 @@ def plan_expand_dims(node: TfjsNode) -> Plan:
 
 
 def plan_squeeze(node: TfjsNode) -> Plan:
-    """Squeeze: of all axes of size 1, or of those named."""
+    """Squeeze all axes of size 1, or the given ones."""
     shape = node.value(0).shape
     axes = [node.axis(axis) for axis in node.integers("squeeze_dims", node.integers("axis", ()))]
     axes = axes or [axis for axis, size in enumerate(shape) if size == 1]
     if any(shape[axis] != 1 for axis in axes):
-        raise node.refuse(f"takes axes {axes} out of {list(shape)}, not all of size 1")
+        raise node.refuse(f"removes axes {axes} of {list(shape)}, which are not all of size 1")
     return shapes.plan_reshape(node, tuple(size for axis, size in enumerate(shape) if axis not in axes))
 
 
@@ -69,7 +69,7 @@ def plan_concatenation(node: TfjsNode) -> Plan:
 
 
 def plan_pack(node: TfjsNode) -> Plan:
-    """Pack; along the batch only what is alone, which is the batch put back."""
+    """Pack; along the batch only a single tensor, which restores the batch."""
     shape, axis = node.value(0).shape, node.number("axis", 0)
     if not -len(shape) - 1 <= axis <= len(shape):
         raise node.refuse(f"has axis {axis} for tensors of {len(shape)} axes")
@@ -80,7 +80,7 @@ def plan_pack(node: TfjsNode) -> Plan:
 
 
 def plan_unpack(node: TfjsNode) -> Plan:
-    """Unpack; of a batch of one its only image, into whose first axis the people are folded."""
+    """Unpack; for a batch of one its only image, whose first axis then has all people."""
     shape, axis = node.value(0).shape, node.axis(node.number("axis", 0))
     if axis == 0 and shape[0] == 1 and len(shape) > 1:
         return shapes.plan_reshape(node, shape[1:])
@@ -98,5 +98,5 @@ def plan_depth_to_space(node: TfjsNode) -> Plan:
 
 
 def plan_fill(node: TfjsNode) -> Tensor:
-    """Fill, of a shape and with a value known at load."""
+    """Fill with a shape and a value known at load."""
     return torch.full(node.numbers(0), float(node.known(1)), dtype=node.known(1).dtype)

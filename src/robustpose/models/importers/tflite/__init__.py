@@ -1,9 +1,10 @@
 """TensorFlow Lite: a float or float16 .tflite file as a differentiable PoseModel.
 
-Agrees with the LiteRT runtime; the batch is free although the file says 1. Quantised files are refused, because
-rounding has no gradients. The format is TensorFlow Lite's flatbuffer schema, read with the `tflite` package.
+Outputs agree with the LiteRT runtime. The batch is free although the file says 1. Quantised files are refused,
+because rounding has no gradient. The format is TensorFlow Lite's flatbuffer schema, read with the `tflite`
+package.
 
-graph.py plans a model; ops.py lists its operators, layers.py and shapes.py hold them.
+graph.py plans a model; ops.py lists its operators, which are in layers.py and shapes.py.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from robustpose.models.specs import ModelSpec
 
 
 def load_tflite(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
-    """Open a .tflite file with its shipped spec, or with the user's `spec`; comes in eval mode.
+    """Open a .tflite file in eval mode, with the package's spec or the user's.
 
     RobustPoseError where the file or the spec cannot be used, or where they do not fit together.
     """

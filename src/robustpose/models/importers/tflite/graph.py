@@ -1,8 +1,8 @@
 """The graph of a .tflite file as a differentiable module, planned once at load.
 
-The file is a flatbuffer (TensorFlow Lite's schema). Reading it gives a tuple of steps; weights are widened to
-float32 and laid out for torch, what depends on constants only is computed, and what the asked outputs do not
-depend on is left out. So a model is usable up to the last tensor whose operators are known.
+The file is a flatbuffer (TensorFlow Lite's schema). Weights are converted to float32 in torch's layout, constant
+subgraphs are computed, and operators that the requested outputs do not need are dropped, so a model is usable up
+to the last tensor with known operators.
 """
 
 import math
@@ -55,10 +55,10 @@ def inputs_and_outputs(content: bytes, *, file: str) -> tuple[Tensors, Tensors]:
 
 
 def read_graph(content: bytes, *, file: str, outputs: Sequence[str] = ()) -> PlannedGraph:
-    """Plan the graph of a .tflite file's content up to the tensors named, by default its outputs.
+    """Plan the graph of a .tflite file's content up to the named tensors, by default its outputs.
 
-    RobustPoseError names the file and what in it cannot be used: not TensorFlow Lite, damaged, quantised, several
-    inputs or subgraphs, an unknown operator.
+    RobustPoseError names the file and the reason: not TensorFlow Lite, damage, quantisation, several inputs or
+    subgraphs, unknown operators.
     """
     with damage_named(file):
         return _Reader(content, file).read(outputs)
@@ -92,7 +92,7 @@ def _tensors(graph: Any, indices: Any) -> Tensors:
 
 
 class _Reader:
-    """Reads one file: its tensors as values, its needed operators as steps."""
+    """Reads one file: tensors as values, needed operators as steps."""
 
     def __init__(self, content: bytes, file: str) -> None:
         self.file = file
@@ -107,7 +107,7 @@ class _Reader:
         self.constants: dict[int, Tensor] = {}
 
     def read(self, outputs: Sequence[str]) -> PlannedGraph:
-        """Plan everything that the outputs named depend on."""
+        """Plan everything that the named outputs depend on."""
         asked = self._asked(outputs)
         rows = self._needed(asked)
         touched = {self.source, *asked}
@@ -147,7 +147,7 @@ class _Reader:
         return tuple(rows[name] for name in outputs)
 
     def _needed(self, asked: tuple[int, ...]) -> list[int]:
-        """Return the rows of the operators that the asked tensors depend on, in the file's order."""
+        """Return the indices of the operators that the requested tensors depend on, in the file's order."""
         wanted, rows = {*asked}, []
         for row in reversed(range(len(self.operators))):
             if wanted & {*self._outputs(row)}:
@@ -173,7 +173,7 @@ class _Reader:
         tensor = self.graph.Tensors(index)
         kind = _TYPE_NAMES.get(tensor.Type(), "unknown")
         scaled = tensor.Quantization() is not None and tensor.Quantization().ScaleLength() > 0
-        # a float model may take its image as uint8; without a scale that is an image, not a quantised tensor
+        # a float model may take a uint8 image; without a scale it is not a quantised tensor
         if kind in _QUANTISED and (scaled or index != self.source):
             raise RobustPoseError(
                 f"{self.file}: is quantised (tensor {_name(self.graph, index)!r} is {kind}), and rounding has no "

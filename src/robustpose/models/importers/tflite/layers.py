@@ -1,4 +1,4 @@
-"""Convolutions, pools, dense layers and resizing of .tflite files: their options, read."""
+"""Layers of .tflite files: reads the options of convolutions, pooling, dense layers and resizing."""
 
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from robustpose.models.importers.tflite.node import TfliteNode
 
 
 def plan_conv(node: TfliteNode) -> Plan:
-    """CONV_2D, grouped where the file's weights see fewer channels than there are."""
+    """CONV_2D, grouped if the weights have fewer input channels than the image."""
     return _plan_conv(node, node.options(tflite.Conv2DOptions), node.known(1).permute(0, 3, 1, 2))  # OHWI
 
 
@@ -49,7 +49,7 @@ def _pads(
 
 
 def plan_transpose_conv(node: TfliteNode) -> Plan:
-    """TRANSPOSE_CONV: the output's size is part of the file."""
+    """TRANSPOSE_CONV; the output's size is in the file."""
     options = node.options(tflite.TransposeConvOptions)
     _, height, width, _ = node.numbers(0)
     return layers.plan_transpose_conv(

@@ -1,4 +1,4 @@
-"""An operator of a .tflite file: a node whose options are flatbuffer tables."""
+"""An operator of a .tflite file, whose options are flatbuffer tables."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,21 +14,21 @@ from robustpose.models.importers.node import Node, Run, clip_one
 class TfliteNode(Node):
     """One operator of the file.
 
-    fields  the operator's options in the file, a flatbuffer table; None where it has none
+    fields  the operator's options as a flatbuffer table; None without options
     """
 
     fields: Any
 
     def options(self, kind: type[Any]) -> Any:
-        """Read the operator's options as a table of tflite's `kind`."""
+        """Return the operator's options as a table of tflite's `kind`."""
         if self.fields is None:
-            raise self.refuse(f"lacks its {kind.__name__}")
+            raise self.refuse(f"has no {kind.__name__}")
         table = kind()
         table.Init(self.fields.Bytes, self.fields.Pos)
         return table
 
     def activation(self, code: int) -> Run | None:
-        """Return the activation that the file fuses into the operator; None where there is none."""
+        """Return the activation fused into the operator; None where there is none."""
         if code not in ACTIVATIONS:
             raise self.refuse(f"has an unknown fused activation ({code})")
         return ACTIVATIONS[code]

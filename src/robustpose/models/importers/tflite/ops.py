@@ -1,4 +1,4 @@
-"""OPERATORS: what each operator of a .tflite file becomes. A new one is one function and one line here."""
+"""OPERATORS: the torch implementation of each .tflite operator. A new one is one function and one line here."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +17,7 @@ from robustpose.models.importers.tflite.node import TfliteNode
 
 
 def _fused(run: Run, kind: type[Any]) -> Callable[[TfliteNode], Plan]:
-    """Plan an operator of two tensors that broadcast; options of `kind` may fuse an activation."""
+    """Plan an operator with two tensors that broadcast; its options (`kind`) may have a fused activation."""
 
     def plan(node: TfliteNode) -> Plan:
         planned = binary(run)(node)
@@ -32,7 +32,7 @@ def _fused(run: Run, kind: type[Any]) -> Callable[[TfliteNode], Plan]:
 
 
 def _reduce(run: Run) -> Callable[[TfliteNode], Plan]:
-    """Plan an operator that reduces axes known at load."""
+    """Plan a reduction over axes known at load."""
 
     def plan(node: TfliteNode) -> Plan:
         axes = tuple(node.axis(axis) for axis in node.numbers(1))
@@ -60,12 +60,12 @@ def _plan_gelu(node: TfliteNode) -> Plan:
 def _plan_cast(node: TfliteNode) -> Plan:
     to = node.outputs[0].dtype
     if to is None or (not to.is_floating_point and node.value(0).constant is None):
-        raise node.refuse("turns values into whole numbers, which have no gradient")
+        raise node.refuse("casts values to integers, which have no gradient")
     return Plan(partial(cast, to=torch.float32 if to.is_floating_point else to), (node.value(0).index,))
 
 
 def _dequantize(x: Tensor) -> Tensor:
-    """Widen float16 weights."""
+    """Convert float16 weights to float32."""
     return x.float() if x.dtype == torch.float16 else x
 
 

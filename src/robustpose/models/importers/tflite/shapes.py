@@ -1,4 +1,4 @@
-"""Operators of .tflite files that move values: their options, read."""
+"""Operators of .tflite files that move values: reads their options."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from robustpose.models.importers.tflite.node import TfliteNode
 
 
 def plan_reshape(node: TfliteNode) -> Plan:
-    """RESHAPE, SQUEEZE and EXPAND_DIMS: the result's shape is in the file."""
+    """RESHAPE, SQUEEZE and EXPAND_DIMS; the result's shape is in the file."""
     return shapes.plan_reshape(node, node.outputs[0].shape)
 
 
