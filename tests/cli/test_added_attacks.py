@@ -1,6 +1,8 @@
 """Attacks, threats, objectives and defences that a user adds, through the command line: see adding.py."""
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,24 @@ def test_a_threat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
     assert run(monkeypatch, *attack, "--eps", "65") == 2
     assert "eps of mine must be at most 64, got 65" in capsys.readouterr().err
+    square = (
+        "attack",
+        "--model",
+        "deeppose",
+        "--attack",
+        "square",
+        "--threat",
+        "mine",
+        "--n",
+        "2",
+        "--steps",
+        "9",
+    )
+    assert run(monkeypatch, *square, "--eps", "3", "--out", "square") == 2
+    assert "square" in capsys.readouterr().err
+    monkeypatch.setitem(THREATS, "mine", replace(THREATS["mine"], norm=math.inf))
+    assert run(monkeypatch, *square, "--eps", "3", "--out", "square") == 0
+    assert "9 queries" in (tmp_path / "square" / "report" / "index.html").read_text()
     assert run(monkeypatch, *attack) == 2
     assert "threat mine needs eps, such as 3" in capsys.readouterr().err
 

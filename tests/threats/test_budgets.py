@@ -1,9 +1,11 @@
 """Budgets as people write and read them."""
 
+import math
+
 import pytest
 
 from robustpose.errors import RobustPoseError
-from robustpose.threats import Linf, format_eps, make_threat, parse_eps
+from robustpose.threats import THREATS, Linf, balls_of, format_eps, make_threat, norm_of, parse_eps, write_eps
 
 
 @pytest.mark.parametrize(
@@ -88,3 +90,17 @@ def test_format_undoes_parse(text: str) -> None:
 def test_levels_written_without_their_255_are_asked_about(text: str, hint: str) -> None:
     with pytest.raises(RobustPoseError, match=hint):
         parse_eps(text)
+
+
+@pytest.mark.parametrize("threat", THREATS)
+def test_what_is_written_for_a_command_is_read_back(threat: str) -> None:
+    for eps in THREATS[threat].budgets or (0.1,):
+        assert parse_eps(write_eps(eps, threat), threat) == pytest.approx(eps, rel=1e-5)
+
+
+def test_balls_are_known_by_their_norm() -> None:
+    assert balls_of((math.inf, 2.0)) == ("linf", "l2")
+    assert [norm_of(threat) for threat in ("linf", "l2", "l1", "l0", "patch", "rotation", "another")] == [
+        *(math.inf, 2, 1, 0),
+        *(None, None, None),
+    ]

@@ -13,7 +13,7 @@ from robustpose.attacks.apgd import APGD
 from robustpose.attacks.ensemble import Move
 from robustpose.attacks.fmn import FMN
 from robustpose.attacks.spec import AttackSpec
-from robustpose.attacks.square import SERVES, Square
+from robustpose.attacks.square import NORMS, Square
 from robustpose.errors import RobustPoseError
 from robustpose.objectives import Keypoints, Margin, SoftMargin, TrainingLoss
 from robustpose.types import Head
@@ -65,7 +65,7 @@ MOVES: tuple[Move, ...] = (
     Move("elsewhere", _apgd, Margin(), 0.14, elsewhere=True),
     Move("unbeaten", _apgd_at_random, SoftMargin(), 0.2, unbeaten=True),
     Move("minimal", _fmn, Margin(), 0.12, unbeaten=True),
-    Move("square", _square, Margin(), 0.14, threats=SERVES),
+    Move("square", _square, Margin(), 0.14, norms=NORMS),
 )
 """In the order in which they run: the strongest first, since people with no correct keypoint left are skipped."""
 

@@ -11,6 +11,7 @@ from robustpose.attack_types import Attack
 from robustpose.attacks.contract import Attacked, Target, predict
 from robustpose.metrics import KeypointMetric
 from robustpose.objectives import Objective, correct_radius
+from robustpose.threats import norm_of
 from robustpose.types import Batch, Head, PoseModel
 
 
@@ -22,7 +23,8 @@ class Move:
     share      of the ensemble's gradients
     elsewhere  targets the nearest other keypoint of the same person instead of moving away from the truth
     unbeaten   attacks only keypoints that no earlier move has beaten, for people who have such keypoints
-    threats    supported threats; empty means every threat to pixel values. Under other threats the move is skipped
+    norms      p of the Lp balls that it supports; empty means every threat to pixel values. Under other threats
+               the move is skipped
     """
 
     name: str
@@ -31,7 +33,7 @@ class Move:
     share: float
     elsewhere: bool = False
     unbeaten: bool = False
-    threats: tuple[str, ...] = ()
+    norms: tuple[float, ...] = ()
 
     def made(self, gradients: int) -> Attack:
         """Make the attack with its share of the ensemble's gradients."""
@@ -74,7 +76,7 @@ def run_moves(
     nothing = torch.zeros_like(batch.visible)
     state = _State(batch.images, has=nothing, beaten=nothing)
     for move in attack.moves(model.head):
-        if move.threats and threat not in move.threats:
+        if move.norms and norm_of(threat) not in move.norms:
             continue
         rows = (counted & ~state.has).any(dim=1) if state.forwards else torch.ones_like(counted[:, 0])
         rows = rows.nonzero().flatten()

@@ -6,6 +6,7 @@ changes at a smaller radius. In the paper the decision is the class. Here it is 
 than before; once that needs a radius of at most eps, the attack goes on to the next keypoint.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from torch import Generator, Tensor
 from robustpose.attack_types import Loss, LossOfParts, Threat
 from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
+from robustpose.threats import norm_of
 
 _HALVINGS = 8
 """Queries of the binary search for a radius: to 1/256 of it."""
@@ -42,7 +44,7 @@ class RayS:
         """Return the image that lost most keypoints; RobustPoseError for a loss without parts."""
         if not isinstance(loss, LossOfParts):
             raise RobustPoseError("rays needs an objective with a value per keypoint: margin or keypoints")
-        if threat.name != "linf":
+        if norm_of(threat.name) != math.inf:
             raise RobustPoseError(f"rays supports linf, got {threat.name}")
         with torch.no_grad():
             return self._search(loss, images, threat.eps)
@@ -122,7 +124,7 @@ RAYS_SPEC = AttackSpec(
     make=rays,
     summary="Search over sign vectors from decisions alone: which keypoints are correct",
     needs="decisions",
-    threats=("linf",),
+    norms=(math.inf,),
     objective="keypoints",
     needs_parts=True,
 )

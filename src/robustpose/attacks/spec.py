@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal, Protocol
 
 from robustpose.attacks.runner import AnyAttack
-from robustpose.threats import threats_of
+from robustpose.threats import balls_of, threats_of
 
 Needs = Literal["gradients", "scores", "decisions"]
 Kind = Literal["perturbation", "ensemble", "spatial"]
@@ -29,6 +29,7 @@ class AttackSpec:
                  'spatial': moves the image and its truth (spatial.SpatialAttack)
     needs        what the model must give: gradients, scores (raw output), or decisions (correct or not)
     threats      supported threats, the default first; empty means every threat of its kind
+    norms        instead of threats: p of the Lp balls that it supports
     objective    the default; None where the attack has objectives of its own
     needs_parts  it needs an objective with a value per keypoint
     sentence     description for the page: a format string of its settings and of `way` (away from the true pose or
@@ -41,6 +42,7 @@ class AttackSpec:
     kind: Kind = "perturbation"
     needs: Needs = "gradients"
     threats: tuple[str, ...] = ()
+    norms: tuple[float, ...] = ()
     objective: str | None = "training_loss"
     needs_parts: bool = False
     sentence: str = ""
@@ -54,6 +56,8 @@ class AttackSpec:
     @property
     def served(self) -> tuple[str, ...]:
         """The supported threats, the default first."""
+        if self.norms:
+            return balls_of(self.norms)
         return self.threats or threats_of("motion" if self.moves_truth else "values")
 
     @property
@@ -79,7 +83,7 @@ class AttackSpec:
         numbers = self.numbers()
         return {
             "needs": self.needs,
-            "threats": list(self.served if self.moves_truth else self.threats),
+            "threats": list(self.served if self.moves_truth or self.norms else self.threats),
             "objective": self.objective or "its own",
             "steps": numbers.get("gradients", numbers.get("steps", 1)),
             "version": self.version,

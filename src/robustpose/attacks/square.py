@@ -18,11 +18,13 @@ from robustpose.attack_types import Loss, Threat
 from robustpose.attacks.pgd import higher
 from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
+from robustpose.threats import norm_of
 
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 """Queries, out of 10000, after which the area of the squares halves; as in the paper."""
 
-SERVES = ("linf", "l2")
+NORMS = (math.inf, 2.0)
+"""Of the Lp balls in which it knows how to draw squares."""
 
 Propose = Callable[[Tensor, int, Generator], Tensor]
 """(current images, side of the square, generator) -> images that differ in one square."""
@@ -68,10 +70,10 @@ class Square:
 def _begin(images: Tensor, threat: Threat, generator: Generator) -> tuple[Tensor, Propose]:
     """Return the first images, and the function that proposes changes."""
     channels, height, width = images.shape[1:]
-    if threat.name == "linf":
+    if norm_of(threat.name) == math.inf:
         stripes = _signs((1, channels, 1, width), images, generator)
         return threat.project(images, images + threat.eps * stripes), _flat_squares(images, threat)
-    if threat.name == "l2":
+    if norm_of(threat.name) == 2:
         side = max(min(height, width) // 5, 1)
         tiles = torch.zeros_like(images[:1])
         for top in range(0, height - side + 1, side):
@@ -164,6 +166,6 @@ SQUARE_SPEC = AttackSpec(
     make=square,
     summary="Random search over squares of the image, from scores alone",
     needs="scores",
-    threats=SERVES,
+    norms=NORMS,
     objective="margin",
 )

@@ -7,7 +7,7 @@ from robustpose.attack_types import TrajectoryAttack
 from robustpose.attacks import ATTACKS, SEARCHES, AnyAttack, AttackSpec, check_attack, make_attack
 from robustpose.errors import unknown_name
 from robustpose.objectives import OBJECTIVES
-from robustpose.threats import THREATS, format_eps, known_threat, make_threat
+from robustpose.threats import THREATS, format_eps, known_threat, make_threat, norm_of
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,12 @@ class Setting:
         """Say if the steps are too few and too small to reach the budget's edge; empty if they reach it."""
         numbers = self.numbers
         size, steps = numbers.get("step_size"), int(numbers.get("steps", 0))
-        if self.spec.kind != "perturbation" or self.threat == "patch" or not size or steps * size >= 1 - 1e-9:
+        if (
+            self.spec.kind != "perturbation"
+            or norm_of(self.threat) is None
+            or not size
+            or steps * size >= 1 - 1e-9
+        ):
             return ""
         enough = math.ceil(1 / size - 1e-9)
         used = f"{100 * steps * size:.0f}% of the budget {self.budget}"

@@ -6,6 +6,7 @@ from robustpose.analysis.headline import main_settings
 from robustpose.attacks import ATTACKS, default_attack
 from robustpose.jobs.setting import Setting
 from robustpose.study.definition import Study
+from robustpose.threats import write_eps
 
 FROM_PYTHON = "rp.attack"
 """The name of a study that Python asked for: its models and data may have no name on the command line."""
@@ -71,4 +72,4 @@ def attack_command(study: Study, model: str, setting: Setting, *, attack: str, e
 
 
 def _eps(setting: Setting) -> str:
-    return setting.budget if setting.threat == "linf" else f"{setting.eps:g}"
+    return write_eps(setting.eps, setting.threat)

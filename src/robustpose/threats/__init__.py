@@ -3,6 +3,7 @@
 One file per threat, with its ThreatSpec.
 """
 
+from collections.abc import Collection
 from typing import Literal
 
 from robustpose.attack_types import Threat
@@ -13,7 +14,7 @@ from robustpose.threats.l2 import L2, L2_SPEC
 from robustpose.threats.linf import LINF_SPEC, Linf
 from robustpose.threats.motion import ROTATION_SPEC, SCALING_SPEC, SPATIAL_SPEC, TRANSLATION_SPEC, Motion
 from robustpose.threats.patch import PATCH_SPEC, Patch
-from robustpose.threats.spec import ThreatSpec, format_budget, parse_budget
+from robustpose.threats.spec import ThreatSpec, format_budget, parse_budget, write_budget
 
 THREATS: dict[str, ThreatSpec[Threat] | ThreatSpec[Motion]] = {
     "linf": LINF_SPEC,
@@ -36,13 +37,16 @@ __all__ = [
     "Motion",
     "Patch",
     "ThreatSpec",
+    "balls_of",
     "format_eps",
     "known_threat",
     "make_motion",
     "make_threat",
+    "norm_of",
     "parse_eps",
     "read_eps",
     "threats_of",
+    "write_eps",
 ]
 
 
@@ -51,11 +55,21 @@ def threats_of(kind: Literal["values", "motion"]) -> tuple[str, ...]:
     return tuple(name for name, spec in THREATS.items() if spec.kind == kind)
 
 
+def balls_of(norms: Collection[float]) -> tuple[str, ...]:
+    """Return the names of the threats that are Lp balls of these norms p."""
+    return tuple(name for name, spec in THREATS.items() if spec.norm in norms)
+
+
 def known_threat(name: str) -> str:
     """Return the name of a threat; RobustPoseError for an unknown one."""
     if name not in THREATS:
         raise unknown_name("threat", name, THREATS)
     return name
+
+
+def norm_of(threat: str) -> float | None:
+    """Return p of the Lp ball that a threat is; None for other threats."""
+    return THREATS[threat].norm if threat in THREATS else None
 
 
 def make_motion(name: str, eps: float) -> Motion:
@@ -113,3 +127,12 @@ def format_eps(eps: float, threat: str = "linf") -> str:
     '0.5 in L2'
     """
     return format_budget(THREATS[threat], eps)
+
+
+def write_eps(eps: float, threat: str = "linf") -> str:
+    """Format eps as `--eps` reads it: 8/255, 0.5, 100.
+
+    >>> write_eps(8 / 255), write_eps(0.5, "l2")
+    ('8/255', '0.5')
+    """
+    return write_budget(THREATS[threat], eps)

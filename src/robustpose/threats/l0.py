@@ -48,6 +48,7 @@ L0_SPEC = ThreatSpec(
     rule="may change at most eps pixels",
     example="100 (pixels)",
     unit="pixels",
+    norm=0.0,
     best_move=_best_move,
     budgets=(2, 3, 20),
 )

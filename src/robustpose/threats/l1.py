@@ -110,6 +110,7 @@ L1_SPEC = ThreatSpec(
     rule="may change the image by at most eps in the L1 norm, with pixel values in [0, 1]",
     example="12 or 0.5",
     unit="L1",
+    norm=1.0,
     format=lambda eps: f"{eps:g} in L1",
     best_move=_best_move,
     budgets=(0.6, 12.0),

@@ -108,6 +108,7 @@ L2_SPEC = ThreatSpec(
     rule="may change the image by at most eps in the L2 norm, with pixel values in [0, 1]",
     example="2 or 0.5",
     unit="L2",
+    norm=2.0,
     format=lambda eps: f"{eps:g} in L2",
     best_move=_best_move,
     budgets=(0.3, 2.0, 4.0),

@@ -1,5 +1,6 @@
 """Linf: every pixel value may change by at most eps."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +72,11 @@ def _parse(text: str) -> float:
     return eps
 
 
+def _in_levels(eps: float) -> str:
+    """Write 8/255."""
+    return f"{round(eps * 255, 6):g}/255"
+
+
 def _best_move(eps: float, room: Floats, slope: Floats) -> Floats:
     """Change every value by eps."""
     return np.minimum(eps, room)
@@ -84,7 +90,12 @@ LINF_SPEC = ThreatSpec(
     scale=255,
     default_eps=8 / 255,
     parse=_parse,
-    format=lambda eps: f"{round(eps * 255, 6):g}/255",
+    norm=math.inf,
+    format=_in_levels,
+    write=_in_levels,
+    axis="eps, of 255",
+    ticks=(0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0),
+    remark="8/255, about 3 % of the range, is the usual budget in the literature.",
     best_move=_best_move,
     budgets=(0.25 / 255, 1 / 255, 8 / 255, 32 / 255, 64 / 255),
 )

@@ -28,10 +28,16 @@ class ThreatSpec(Generic[Made]):
     unit         of eps x `scale`; labels table axes, and follows the number unless `format` is given
     scale        factor by which eps is multiplied for display
     kind         'values': bounds the change of pixel values; 'motion': bounds motions of the image and its truth
+    norm         p of the Lp ball of pixel changes that it is: infinity, 2, 1 or 0; None if it is no ball. It tells
+                 attacks that search in such balls that they may
     version      raised when the same eps allows or computes something else; part of the keys of stored results
     default_eps  the usual budget of the field; None: the user must give one
     parse        parses eps; parse_number by default
     format       formats eps for users; number and unit by default
+    write        formats eps as `parse` reads it, for commands; the number by default
+    axis         label of a chart's axis; 'eps, ' and the unit by default
+    ticks        usual budgets x `scale`, which charts show beside the study's own
+    remark       a sentence for the page about the usual budget
     best_move    the best change for a linear loss in closed form, for tests; None where unknown
     budgets      values of eps, small to large, at which tests run every attack that supports the threat
     """
@@ -42,10 +48,15 @@ class ThreatSpec(Generic[Made]):
     unit: str
     scale: float = 1.0
     kind: Literal["values", "motion"] = "values"
+    norm: float | None = None
     version: int = 1
     default_eps: float | None = None
     parse: Callable[[str], float] | None = None
     format: Callable[[float], str] | None = None
+    write: Callable[[float], str] | None = None
+    axis: str = ""
+    ticks: tuple[float, ...] = ()
+    remark: str = ""
     best_move: BestMove | None = None
     budgets: tuple[float, ...] = ()
 
@@ -74,6 +85,11 @@ def parse_budget(spec: ThreatSpec[object], text: str) -> float:
     eps = spec.parse(text) if spec.parse else parse_number(text, example=spec.example)
     spec.make(eps)
     return eps
+
+
+def write_budget(spec: ThreatSpec[object], eps: float) -> str:
+    """Format a budget of a threat as `parse_budget` reads it."""
+    return spec.write(eps) if spec.write else f"{eps:g}"
 
 
 def format_budget(spec: ThreatSpec[object], eps: float) -> str:

@@ -10,7 +10,7 @@ from robustpose.jobs.results import Pixels
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.study.plan import Plan
-from robustpose.threats import format_eps
+from robustpose.threats import format_eps, norm_of
 
 _TINY = 1e-9
 
@@ -58,7 +58,9 @@ def read_stimuli(plan: Plan, store: Store, *, model: str, attack: str) -> Stimul
     if model not in names:
         raise unknown_name("model of the study", model, names)
     # Budgets of other threats are not 8-bit levels, and sign noise is not a control for them.
-    settings = [each for each in plan.study.settings if each.threat == "linf" and each.eps * 255 >= 1 - _TINY]
+    settings = [
+        each for each in plan.study.settings if norm_of(each.threat) == math.inf and each.eps * 255 >= 1 - _TINY
+    ]
     chosen = sorted((each for each in settings if each.label == attack), key=lambda each: each.eps)
     if not chosen:
         raise unknown_name(

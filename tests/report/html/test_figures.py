@@ -44,6 +44,15 @@ def test_each_curve_carries_its_name_in_its_colour() -> None:
         assert svg.count(SERIES[slot]) >= 3
 
 
+def test_the_axis_is_that_of_the_threat() -> None:
+    curves = [curve("alpha", 0, 90, 50, 20)]
+    of_linf, of_l2 = (texts(curves_svg(curves, ylabel="%", threat=threat)) for threat in ("linf", "l2"))
+    assert "eps, of 255" in of_linf and "eps, L2" in of_l2
+    assert "32" in of_linf and "32" not in of_l2, "the paper's budgets are those of linf"
+    assert any("8-bit level" in text for text in of_linf)
+    assert not any("8-bit level" in text for text in of_l2)
+
+
 def test_a_figure_is_the_same_twice_and_refers_to_nothing_outside() -> None:
     curves = [curve("alpha", 0, 90, 50, 20, 5)]
     svg = curves_svg(curves, ylabel="%")

@@ -123,7 +123,9 @@ def test_a_headline_is_about_one_threat() -> None:
     assert half_gone(model([linf, l2], [60, 10]), [linf, l2]) is None
     assert half_gone(model([l2, linf], [10, 10]), [l2, linf]) == l2
     assert [family.settings for family in families([linf, l2])] == [(linf,), (l2,)]
-    assert not panels(families([l2, replace(l2, eps=4.0)]))
+    ((panel,),) = panels(families([l2, replace(l2, eps=4.0)]))
+    assert [each.eps for each in panel.settings] == [l2.eps, 4.0]
+    assert len(panels(families([*PAPER, l2, replace(l2, eps=4.0)]))) == len(panels(families(PAPER))) + 1
 
 
 def test_a_score_is_printed_with_its_interval_or_the_reason_why_not() -> None:

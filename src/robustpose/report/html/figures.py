@@ -15,13 +15,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from robustpose.analysis.scores import Row
+from robustpose.threats import THREATS
 
 INK, MUTED, GRID, SURFACE = "#1d2630", "#5d6b7a", "#dfe4ea", "#fefefe"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#7a5195", "#6e6e6e")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
-LEVELS = 255
 
-_PAPER_LEVELS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _STYLE = {
     "font.size": 12,
@@ -53,7 +52,7 @@ _POINTS_PER_INCH = 72
 class Curve:
     """One model's scores under one attack, by increasing eps.
 
-    eps      in 255ths
+    eps      in the unit of the threat, 255ths for linf
     variant  the same attack with another objective; drawn dashed with hollow markers
     """
 
@@ -73,13 +72,14 @@ class Part:
     attacked: Row | None
 
 
-def curves_svg(curves: Sequence[Curve], *, ylabel: str) -> str:
+def curves_svg(curves: Sequence[Curve], *, ylabel: str, threat: str = "linf") -> str:
     """Draw scores over eps: one labelled curve for each model, with its interval as a band."""
+    spec = THREATS[threat]
     with style.context(["default", _STYLE]):
         drawn = [_defined(curve) for curve in curves]
         longest = max((len(_short(curve.model)) for curve in drawn), default=0)
         figure, axes = _frame(460, 300, left=54, right=28 + 7.5 * longest, top=12, bottom=46)
-        levels = sorted({level for curve in drawn for level in curve.eps} | set(_PAPER_LEVELS))
+        levels = sorted({level for curve in drawn for level in curve.eps} | set(spec.ticks))
         axes.set_xscale("log", base=2)
         axes.set_xlim(levels[0] * 2**-0.35, levels[-1] * 2**0.35)
         axes.set_ylim(-2, max([103.0, *(row.high * 1.03 for curve in drawn for row in curve.rows)]))
@@ -87,9 +87,9 @@ def curves_svg(curves: Sequence[Curve], *, ylabel: str) -> str:
         axes.set_xticks([], minor=True)
         axes.set_yticks([0, 25, 50, 75, 100])
         axes.grid(axis="x", visible=False)
-        axes.set_xlabel("eps, of 255")
+        axes.set_xlabel(spec.axis or f"eps, {spec.unit}")
         axes.set_ylabel(ylabel)
-        if levels[0] < 1:
+        if spec.norm == math.inf and levels[0] < 1:
             axes.axvspan(levels[0] * 2**-0.35, 2**-0.5, color=GRID, alpha=0.45, linewidth=0)
             axes.text(levels[0] * 2**-0.25, 1.5, "under one\n8-bit level", color=MUTED, fontsize=9, va="bottom")
         for curve in drawn:

@@ -1,6 +1,7 @@
 """Images of the first people: each model's clean and attacked predictions, and the perturbation."""
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from robustpose.jobs.setting import Setting
 from robustpose.metrics import KeypointMetric, Table
 from robustpose.report.html.pictures import amplify, draw_pose, jpeg, png
 from robustpose.report.html.scores import Model
+from robustpose.threats import norm_of
 
 MAX_PEOPLE = 8
 _TARGETED_PEOPLE = 3
@@ -103,7 +105,7 @@ def _before_after(
         last = _tile(f"{stem}-perturbation", "moved ground truth", moved)
     else:
         largest = float(np.abs(after.astype(int) - before.astype(int)).max()) / 255
-        added = amplify(before, after, eps=setting.eps if setting.threat == "linf" else largest)
+        added = amplify(before, after, eps=setting.eps if norm_of(setting.threat) == math.inf else largest)
         last = _tile(f"{stem}-perturbation", f"perturbation × {added.factor}", added.image, exact=True)
     return (
         _tile(

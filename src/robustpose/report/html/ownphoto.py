@@ -1,6 +1,7 @@
 """The page of a user's photo: clean and adversarial predictions, the perturbation, and each keypoint's shift."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from robustpose.ownphoto.attack import CORRECT
 from robustpose.report.html.page import environment
 from robustpose.report.html.pictures import amplify, draw_pose, enlargement, png
 from robustpose.report.html.words import spoken
+from robustpose.threats import norm_of
 
 PAGE, ADVERSARIAL, RESULT = "index.html", "adversarial.png", "result.json"
 
@@ -75,7 +77,14 @@ def write_photo_page(
     page = (
         environment()
         .get_template("ownphoto.html.j2")
-        .render(facts=facts, lines=moved, factor=added.factor, correct=100 * CORRECT, spoken=spoken)
+        .render(
+            facts=facts,
+            every_value=norm_of(facts["threat"]) == math.inf,
+            lines=moved,
+            factor=added.factor,
+            correct=100 * CORRECT,
+            spoken=spoken,
+        )
     )
     write_atomically(folder / PAGE, page.encode())
     return folder / PAGE

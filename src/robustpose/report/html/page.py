@@ -29,6 +29,7 @@ from robustpose.report.html.scores import (
 from robustpose.report.html.tables import costs, groups, headlines, worst_of
 from robustpose.report.stronger import weakness
 from robustpose.study.plan import Plan, metric_of
+from robustpose.threats import THREATS
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _PART_ORDER = (
@@ -102,6 +103,7 @@ def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
             headlines=headlines(found, settings) if settings else (),
             swept=len({setting.eps for setting in settings if not setting.targeted}) > 2,
             main=main_settings(settings)[0] if settings else None,
+            usual=THREATS[main_settings(settings)[0].threat].remark if settings else "",
             curves=curves,
             parts=parts,
             joints=joints,
@@ -143,29 +145,31 @@ def _weakest(plan: Plan, found: Sequence[Model]) -> str:
 
 def _curves(found: Sequence[Model], gathered: Sequence[Family], metric: str) -> tuple[Figure, ...]:
     """Draw one panel for each attack; another objective of the same attack shares its panel."""
-    drawn = []
+    drawn: list[Figure] = []
     for panel in panels(gathered):
         main, *variants = panel
+        threat = main.settings[0].threat
         curves = [
             figures.Curve(
                 model=model.name,
                 slot=model.slot,
-                eps=tuple(round(setting.eps * figures.LEVELS, 6) for setting in family.settings),
+                eps=tuple(round(setting.eps * THREATS[threat].scale, 6) for setting in family.settings),
                 rows=tuple(row for setting in family.settings if (row := model.row(setting, family.measure))),
                 variant=family is not main,
             )
             for family in panel
             for model in found
         ]
+        stem = f"curve-{main.label.lower()}"
         ylabel = f"target {metric}, %" if main.targeted else f"relative {metric}, %"
         title = f"{main.label}: {words.how(main)}"
         if variants:
             title += f". Hollow markers: {words.listed([family.label for family in variants])}"
         drawn.append(
             Figure(
-                stem=f"curve-{main.label.lower()}",
+                stem=stem if all(each.stem != stem for each in drawn) else f"{stem}-{threat}",
                 title=title,
-                svg=figures.curves_svg(curves, ylabel=ylabel),
+                svg=figures.curves_svg(curves, ylabel=ylabel, threat=threat),
                 label=f"{ylabel} over eps under {main.label}; the numbers are in the table of all results",
             )
         )

@@ -103,13 +103,13 @@ def families(settings: Iterable[Setting]) -> tuple[Family, ...]:
 def panels(found: Sequence[Family]) -> tuple[tuple[Family, ...], ...]:
     """Put families that differ only in their objective into one panel, the one with most values of eps first.
 
-    A panel needs two values of eps. Attacks at one eps, or under another threat than linf, are in the table only.
+    A panel needs two values of eps. Attacks at one eps are in the table only.
     """
-    gathered: dict[tuple[str, bool, object], list[Family]] = {}
+    gathered: dict[tuple[str, bool, object, str], list[Family]] = {}
     for family in found:
         first = family.settings[0]
-        if first.threat == "linf":
-            gathered.setdefault((first.attack, first.targeted, first.numbers.get("steps")), []).append(family)
+        key = (first.attack, first.targeted, first.numbers.get("steps"), first.threat)
+        gathered.setdefault(key, []).append(family)
     groups = [sorted(group, key=lambda family: -len(family.settings)) for group in gathered.values()]
     return tuple(tuple(group) for group in groups if len(group[0].settings) > 1)
 

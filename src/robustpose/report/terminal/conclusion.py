@@ -11,6 +11,7 @@ from robustpose.metrics import ALL
 from robustpose.report.html.words import listed, spoken
 from robustpose.report.stronger import attack_command, weakness
 from robustpose.study.definition import Study
+from robustpose.threats import norm_of, write_eps
 
 _LITTLE = 10.0
 """Relative score, in percent, below which a budget no longer separates attacks or models."""
@@ -116,8 +117,8 @@ def _joints(rows: Sequence[Row], setting: Setting) -> list[str]:
 
 def _next(study: Study, setting: Setting, row: Row, *, spec: str) -> str:
     """Say what to run next."""
-    if not setting.targeted and row.value < _LITTLE and setting.threat == "linf":
-        smaller = f"{setting.eps * 255 / 4:g}/255"
+    if not setting.targeted and row.value < _LITTLE and norm_of(setting.threat) == math.inf:
+        smaller = write_eps(setting.eps / 4, setting.threat)
         command = attack_command(study, spec, setting, attack=setting.attack, eps=smaller)
         return f"At relative scores this low, a smaller budget separates models better: {command}"
     return "The page shows the images and the scores by joint."
