@@ -107,7 +107,7 @@ BREAKS: list[tuple[dict[str, object], list[str]]] = [
 def test_a_broken_spec_is_mended(heatmap_model: nn.Module, broken: dict[str, object], expected: list[str]) -> None:
     found = checked(heatmap_model, HEATMAPS | broken)
     assert sorted(mends(found)) == sorted(expected)
-    card = found.after.variant.card
+    card = found.after.variant.spec
     true = make_spec(HEATMAPS)
     assert (card.channels, card.scale, card.padding, card.head_keys.get("lattice", "centres")) == (
         true.channels,
@@ -128,7 +128,7 @@ def test_coordinates_read_wrongly(coordinate_model: nn.Module, broken: dict[str,
 
 def test_a_crop_that_is_far_too_wide(heatmap_model: nn.Module) -> None:
     (mend,) = checked(heatmap_model, HEATMAPS | {"padding": 2.5}).mends
-    assert mend.variant.card.padding in (1.0, 1.25, 1.5)
+    assert mend.variant.spec.padding in (1.0, 1.25, 1.5)
 
 
 def test_a_score_far_under_the_specs_is_told(true_spec: Checked) -> None:
@@ -146,7 +146,7 @@ def said(card: ModelSpec) -> dict[str, object]:
 def test_variants_change_one_thing_each() -> None:
     card = make_spec(HEATMAPS)
     for variant in variants_of(card):
-        changed = {key for key, value in said(variant.card).items() if value != said(card).get(key)}
+        changed = {key for key, value in said(variant.spec).items() if value != said(card).get(key)}
         assert changed in ({"select"}, {"channels"}, {"scale"}, {"mean", "std"}, {"padding"}, {"lattice"}), variant
         assert variant.mend
 

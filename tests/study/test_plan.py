@@ -112,7 +112,7 @@ def test_all_models_of_a_study_are_scored_on_the_keypoints_they_share(tmp_path: 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"models": ("shg2",), "card": "card.toml"}, "--spec needs a third-party model"),
+        ({"models": ("shg2",), "spec": "spec.toml"}, "--spec needs a third-party model"),
         ({"n": 0}, "--n must be at least 1, got 0"),
     ],
 )

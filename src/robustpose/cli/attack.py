@@ -107,7 +107,7 @@ def attack(
     min_keypoints: MinKeypointsOption = 0,
     min_box: MinBoxOption = 0,
     detections: DetectionsOption = "",
-    card: SpecOption = "",
+    spec: SpecOption = "",
     metric: MetricOption = "",
     box: Annotated[str, typer.Option(help="Box of the person in PHOTO: x,y,w,h in pixels, or auto")] = AUTO,
     out: Annotated[
@@ -149,7 +149,7 @@ def attack(
         taken = {each.name for each in context.command.params if each.name} - _OF_DATA_SETS
         refuse_options(context, taken, what=f"an attack on one photo ({photo})")
         attack_own_photo(
-            photo, model=model, box=box, setting=setting, seed=seed, card=card, out=out, as_json=as_json
+            photo, model=model, box=box, setting=setting, seed=seed, spec=spec, out=out, as_json=as_json
         )
         return
     if box != AUTO:
@@ -164,7 +164,7 @@ def attack(
         settings=(setting,),
         n=n,
         seed=seed,
-        card=card,
+        spec=spec,
         images=images,
         min_keypoints=min_keypoints,
         min_box=min_box,

@@ -55,7 +55,7 @@ def certify(
     images: ImagesOption = "",
     min_keypoints: MinKeypointsOption = 0,
     min_box: MinBoxOption = 0,
-    card: SpecOption = "",
+    spec: SpecOption = "",
     metric: MetricOption = "",
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     out: Annotated[
@@ -86,7 +86,7 @@ def certify(
         settings=(),
         n=n,
         seed=seed,
-        card=card,
+        spec=spec,
         images=images,
         min_keypoints=min_keypoints,
         min_box=min_box,

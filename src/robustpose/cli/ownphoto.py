@@ -24,7 +24,7 @@ from robustpose.threats import format_eps, make_threat
 
 
 def attack_own_photo(
-    path: Path, *, model: str, box: str, setting: Setting, seed: int, card: str, out: Path | None, as_json: bool
+    path: Path, *, model: str, box: str, setting: Setting, seed: int, spec: str, out: Path | None, as_json: bool
 ) -> None:
     """Attack a photo, read the adversarial photo back from its file, and report the prediction for it."""
     if setting.spec.moves_truth:
@@ -40,7 +40,7 @@ def attack_own_photo(
     given = parse_box(box)
     photo = read_upright(path)
     size = (photo.shape[0], photo.shape[1])
-    opened = open_defended(model, card=Path(card) if card else None)
+    opened = open_defended(model, card=Path(spec) if spec else None)
     padding = padding_of(opened.module)
     used = given or find_box(opened.module, photo, padding=padding)
     outside = beyond(used, size)

@@ -25,7 +25,7 @@ def check(
         ),
     ],
     data: DataOption = "synthpose",
-    card: SpecOption = "",
+    spec: SpecOption = "",
     n: Annotated[int, typer.Option("--n", help="Number of people, from the start of the data set", min=2)] = 50,
     images: ImagesOption = "",
     min_keypoints: MinKeypointsOption = 0,
@@ -39,7 +39,7 @@ def check(
     from robustpose.selfcheck import check_spec
     from robustpose.studies.running import render_ahead
 
-    opened = open_defended(model, card=Path(card) if card else None)
+    opened = open_defended(model, card=Path(spec) if spec else None)
     dataset = open_dataset(
         data, images=Path(images) if images else None, min_keypoints=min_keypoints, min_box=min_box
     )

@@ -64,7 +64,7 @@ def attack_command(study: Study, model: str, setting: Setting, *, attack: str, e
     words += ["--eps", eps or _eps(setting)]
     words += ["--targeted"] if setting.targeted else []
     words += ["--data", study.data] if study.data not in _USUAL_DATA else []
-    words += ["--spec", study.card] if study.card else []
+    words += ["--spec", study.spec] if study.spec else []
     for name in ("images", "detections", "metric", "min_keypoints", "min_box", "n", "seed"):
         if value := getattr(study, name):
             words += [f"--{name.replace('_', '-')}", str(value)]

@@ -117,7 +117,7 @@ def check_spec(
     before = bench.tried(variant, against=None)
     now, mends, tried = before, list[Tried](), list[Tried]()
     for turn in range(_ROUNDS):
-        found = [bench.tried(each, against=now) for each in variants_of(now.variant.card) if each.kind == "score"]
+        found = [bench.tried(each, against=now) for each in variants_of(now.variant.spec) if each.kind == "score"]
         tried = tried or found
         better = [each for each in found if each.mends]
         if not (better or mends) and before.score.value < _LOW:
@@ -129,7 +129,7 @@ def check_spec(
         mends.append(now)
         if turn + 1 == _ROUNDS:
             break
-    places = [bench.tried(each, against=now) for each in variants_of(now.variant.card) if each.kind == "place"]
+    places = [bench.tried(each, against=now) for each in variants_of(now.variant.spec) if each.kind == "place"]
     nearer = [each for each in places if each.mends]
     if nearer:
         now = max(nearer, key=lambda each: each.closer.value)
@@ -149,8 +149,8 @@ def check_spec(
 def _with_sides(variant: Variant) -> list[Variant]:
     """Return a variant with left and right also swapped; empty for the swap itself."""
     return [
-        Variant(f"{variant.name}; {each.name}", f"{variant.mend}; {each.mend}", each.card)
-        for each in variants_of(variant.card)
+        Variant(f"{variant.name}; {each.name}", f"{variant.mend}; {each.mend}", each.spec)
+        for each in variants_of(variant.spec)
         if each.name == SIDES != variant.name
     ]
 
@@ -175,23 +175,23 @@ class _Bench:
 
     def table(self, variant: Variant) -> Table:
         """Return the model's predictions under a variant's spec."""
-        card = variant.card
-        if card not in self.asked:
+        spec = variant.spec
+        if spec not in self.asked:
             self.on_progress(len(self.asked) + 1, variant.name)
-            model = type(self.model)(self.model.graph, card, fingerprint="")
+            model = type(self.model)(self.model.graph, spec, fingerprint="")
             tables, unreadable = [], ""
             for start in range(0, self.n, _AT_ONCE):
                 rows = range(start, min(start + _AT_ONCE, self.n))
-                batch = self.dataset.load(rows, input_size=card.input_size, padding=card.padding)
-                batch = batch.in_skeleton(card.skeleton)
+                batch = self.dataset.load(rows, input_size=spec.input_size, padding=spec.padding)
+                batch = batch.in_skeleton(spec.skeleton)
                 unreadable = unreadable or next(iter(batch.unreadable), "")
                 if len(batch):
                     output = attacks.predict(model, batch.images, ids=batch.ids)
                     tables.append(as_table(batch, output.keypoints, scores=output.scores))
             if sum(map(len, tables)) < 2:
                 raise RobustPoseError(f"fewer than 2 of {self.n} photos could be read; the first: {unreadable}")
-            self.asked[card] = join(tables).over(self.joints)
-        return self.asked[card]
+            self.asked[spec] = join(tables).over(self.joints)
+        return self.asked[spec]
 
     def tried(self, variant: Variant, *, against: Tried | None) -> Tried:
         """Score a variant, and compare it with another."""

@@ -36,63 +36,63 @@ class Variant:
 
     name: str
     mend: str
-    card: ModelSpec
+    spec: ModelSpec
     kind: Literal["score", "place"] = "score"
 
 
-def variants_of(card: ModelSpec) -> Iterator[Variant]:
+def variants_of(spec: ModelSpec) -> Iterator[Variant]:
     """Yield the spec with each usual mistake corrected."""
-    if HEADS[card.head].takes_select:
-        yield from _sides(card)
-    other: Literal["RGB", "BGR"] = "BGR" if card.channels == "RGB" else "RGB"
-    yield Variant(f"colours as {other}", f'channels = "{other}"', replace(card, channels=other))
-    if card.format != "callable":
-        yield from _scalings(card)
+    if HEADS[spec.head].takes_select:
+        yield from _sides(spec)
+    other: Literal["RGB", "BGR"] = "BGR" if spec.channels == "RGB" else "RGB"
+    yield Variant(f"colours as {other}", f'channels = "{other}"', replace(spec, channels=other))
+    if spec.format != "callable":
+        yield from _scalings(spec)
     for padding in _PADDINGS:
-        if padding != card.padding:
-            yield Variant(f"crops of box x {padding:g}", f"padding = {padding:g}", replace(card, padding=padding))
-    keys = HEADS[card.head].keys
+        if padding != spec.padding:
+            yield Variant(f"crops of box x {padding:g}", f"padding = {padding:g}", replace(spec, padding=padding))
+    keys = HEADS[spec.head].keys
     if "lattice" in keys:
-        yield from _lattices(card)
+        yield from _lattices(spec)
     if "columns" in keys:
-        yield from _rows(card)
+        yield from _rows(spec)
 
 
-def _with(card: ModelSpec, **head_keys: object) -> ModelSpec:
-    return replace(card, head_keys={**card.head_keys, **head_keys})
+def _with(spec: ModelSpec, **head_keys: object) -> ModelSpec:
+    return replace(spec, head_keys={**spec.head_keys, **head_keys})
 
 
-def _sides(card: ModelSpec) -> Iterator[Variant]:
+def _sides(spec: ModelSpec) -> Iterator[Variant]:
     """Swap left and right: read every keypoint from its partner's channel or row."""
-    order = card.skeleton.flip_order
+    order = spec.skeleton.flip_order
     if order == tuple(range(len(order))):
         return
-    rows = card.select or tuple(range(len(order)))
+    rows = spec.select or tuple(range(len(order)))
     select = tuple(rows[partner] for partner in order)
-    yield Variant(SIDES, f"select = {list(select)}", replace(card, select=select))
+    yield Variant(SIDES, f"select = {list(select)}", replace(spec, select=select))
 
 
-def _scalings(card: ModelSpec) -> Iterator[Variant]:
+def _scalings(spec: ModelSpec) -> Iterator[Variant]:
     for name, scale, mean, std in _SCALINGS:
-        if (scale, mean, std) != (card.scale, card.mean, card.std):
+        if (scale, mean, std) != (spec.scale, spec.mean, spec.std):
             mend = f"scale = {scale:g}; mean = {list(mean)}; std = {list(std)}"
-            yield Variant(name, mend, replace(card, scale=scale, mean=mean, std=std))
+            yield Variant(name, mend, replace(spec, scale=scale, mean=mean, std=std))
 
 
-def _lattices(card: ModelSpec) -> Iterator[Variant]:
+def _lattices(spec: ModelSpec) -> Iterator[Variant]:
     """Move the cells by up to half a cell."""
-    _, allowed = HEADS[card.head].keys["lattice"]
+    _, allowed = HEADS[spec.head].keys["lattice"]
     for lattice in get_args(Lattice):
-        if allowed(lattice) and lattice != card.head_keys.get("lattice", "centres"):
-            moved = _with(card, lattice=lattice)
+        if allowed(lattice) and lattice != spec.head_keys.get("lattice", "centres"):
+            moved = _with(spec, lattice=lattice)
             yield Variant(_LATTICES[lattice], f'lattice = "{lattice}"', moved, kind="place")
 
 
-def _rows(card: ModelSpec) -> Iterator[Variant]:
+def _rows(spec: ModelSpec) -> Iterator[Variant]:
     """Read coordinates with y before x, or in another unit."""
     swap = {"x": "y", "y": "x"}
-    columns = tuple(swap.get(name, name) for name in card.head_keys["columns"])
-    yield Variant("x and y swapped", f"columns = {list(columns)}", _with(card, columns=columns))
+    columns = tuple(swap.get(name, name) for name in spec.head_keys["columns"])
+    yield Variant("x and y swapped", f"columns = {list(columns)}", _with(spec, columns=columns))
     for unit in ("pixels", "0..1", "-0.5..0.5"):
-        if unit != card.head_keys["unit"]:
-            yield Variant(f"coordinates in {unit}", f'unit = "{unit}"', _with(card, unit=unit))
+        if unit != spec.head_keys["unit"]:
+            yield Variant(f"coordinates in {unit}", f'unit = "{unit}"', _with(spec, unit=unit))

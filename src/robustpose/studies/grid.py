@@ -28,7 +28,7 @@ def chosen(study: Study, options: GridOptions) -> Study:
         data=data,
         n=study.n if options.n is None else options.n,
         seed=options.seed,
-        card=options.spec,
+        spec=options.spec,
         images=options.images,
         min_keypoints=options.min_keypoints,
         min_box=options.min_box,

@@ -184,7 +184,7 @@ def test_the_command_repeats_what_the_study_was_told() -> None:
         settings=(Setting("fgsm", 2.0, threat="l2"),),
         n=None,
         seed=3,
-        card="spec.toml",
+        spec="spec.toml",
         images="photos",
         min_keypoints=5,
     )

@@ -41,7 +41,7 @@ class Validity:
     settings: tuple[Setting, ...] = REAL.settings
     n: int | None = 500
     seed: int = 0
-    card: str = ""
+    spec: str = ""
     images: str = ""
     min_keypoints: int = 0
     min_box: float = 0
@@ -58,7 +58,7 @@ def asked(options: ComputedOptions) -> Validity:
         settings=over(named.settings, budgets_of(options.eps)) if options.eps else named.settings,
         n=named.n if options.n is None else options.n,
         seed=options.seed,
-        card=options.spec,
+        spec=options.spec,
         images=options.images,
         min_keypoints=options.min_keypoints,
         min_box=options.min_box,
@@ -87,7 +87,7 @@ def studies_of(study: Validity) -> dict[str, Study]:
         settings=study.settings,
         n=study.n,
         seed=study.seed,
-        card=study.card,
+        spec=study.spec,
         per_cell=study.per_cell,
         metric=METRIC,
     )
