@@ -42,7 +42,7 @@ def _asked(options: DefenceOptions) -> Study:
             for eps in budgets
         ),
         seed=options.seed,
-        card=options.spec,
+        spec=options.spec,
         images=options.images,
         min_keypoints=options.min_keypoints,
         min_box=options.min_box,
