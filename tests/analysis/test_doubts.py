@@ -82,8 +82,8 @@ def test_an_attack_that_did_nothing_is_no_robustness(tmp_path: Path) -> None:
     assert relative_in_json(plan, store) is None
     said = conclusion(plan.study, rows, doubts)
     assert said == [
-        "The attack failed, which is not robustness (IGSM-U-10 at 8/255: the attack changed no predicted keypoint "
-        "of 30 people)."
+        "The attack failed, so its score does not measure robustness (IGSM-U-10 at 8/255: the attack changed no "
+        "predicted keypoint of 30 people)."
     ]
     page = write_report(plan, store, tmp_path / "report").read_text()
     assert "the attack changed no predicted keypoint of 30 people" in page

@@ -24,8 +24,8 @@ class CertifiedRow:
 
     measure  'clean' (no noise), 'smoothed' (median over the noisy copies) or 'certified' (no perturbation of L2
              norm at most `radius` lowers the smoothed score further)
-    radius   L2 norm in units of [0, 1]; 0 where nothing is certified
-    rms      the same as root mean square per pixel value, in levels of 255
+    radius   L2 norm in [0, 1] units; 0 for the other measures
+    rms      root mean square per pixel value of such a change, in levels of 255
     open     percentage of keypoints without a bound; they count as wrong
     value    percent, with its 95% interval low to high over n people
     """
@@ -126,7 +126,7 @@ def write_certified(rows: Sequence[CertifiedRow], path: Path) -> None:
 
 
 def _scores(table: Table, metric: Metric) -> dict[tuple[str, str], Estimate]:
-    """Score a table by the metric, by PCK@0.1, and by mean OKS where people have areas."""
+    """Score a table by the metric, by PCK@0.1, and by mean OKS if people have areas."""
     found = {(metric.name, part): each for part, each in score(table, metric).items()}
     if metric.name != PCK.name and PCK.defined(table):
         found |= {(PCK.name, part): each for part, each in score(table, PCK).items()}

@@ -1,6 +1,6 @@
-"""Which scores of a study are no robustness: of models that find nobody, and of attacks that did nothing.
+"""Scores of a study that do not measure robustness: those of useless models, and of attacks without any effect.
 
-The scores stay in results.csv. Tables, pages, JSON and sentences withhold them and give the alarm instead.
+The scores remain in results.csv. Tables, pages, JSON and sentences give the alarm instead of the score.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ from robustpose.study.described import clean_score_of
 from robustpose.study.plan import Plan
 
 _WITHHELD = ("relative", "joints", "target")
-"""Measures that are read as robustness."""
+"""The measures that are withheld."""
 _NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class Doubts:
-    """The alarms of each model's clean predictions, and of each attack on it that did nothing.
+    """The alarms of each model's clean predictions, and of each attack without any effect.
 
     models    by model name
     settings  by model name, and the attack, eps and objective of a row
@@ -38,11 +38,11 @@ class Doubts:
         return found + [Watched(key[0], alarm) for key, alarms in self.settings.items() for alarm in alarms]
 
     def about(self, model: str, setting: Setting) -> list[Alarm]:
-        """Return the alarms that concern a model under a setting."""
+        """Return the alarms of a model under a setting."""
         return [*self.models.get(model, ()), *self.settings.get(_key(model, setting), ())]
 
     def withheld(self, rows: Sequence[Row]) -> list[Row]:
-        """Return rows in which scores that are no robustness are NaN; n stays."""
+        """Return the rows with withheld scores replaced by NaN; n is unchanged."""
         return [
             replace(row, value=_NAN, low=_NAN, high=_NAN)
             if row.measure in _WITHHELD and self._doubts(row)

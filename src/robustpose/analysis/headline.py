@@ -1,4 +1,4 @@
-"""Which settings of a study its headline is about."""
+"""The settings of a study's headline."""
 
 from collections.abc import Sequence
 
@@ -27,5 +27,5 @@ def main_settings(settings: Sequence[Setting]) -> tuple[Setting, ...]:
 
 
 def is_same_eps(eps: float, other: float) -> bool:
-    """Say whether two budgets are the same up to rounding."""
+    """Return whether two budgets are equal up to rounding."""
     return abs(eps - other) < 1e-9

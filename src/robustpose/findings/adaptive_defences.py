@@ -1,10 +1,10 @@
-"""Defences judged twice: against an attacker who does not know them, and against one who does.
+"""Defences tested against an attacker who does not know them, and against one who does.
 
 Athalye, Carlini and Wagner 2018 (arXiv 1802.00420) and Tramer, Carlini, Brendel and Madry 2020 (arXiv 2002.08347):
-a defence is worth what remains under an attack that takes it into account. Here that attack goes through the
-defence: exactly, with the gradient of the identity where the defence has none (BPDA), and on average over several
-draws where it draws (EOT). An attacker who knows a defence may still use the images made without it, so the worse
-of the two counts, person by person.
+a defence must be tested by attacks that are adapted to it. Here such attacks go through the defence, with the
+gradient of the identity if the defence has none (BPDA), and averaged over several draws if it is random (EOT). An
+attacker who knows a defence may still use the images made without it, so the worse of the two counts for each
+person.
 """
 
 from collections.abc import Sequence
@@ -41,12 +41,12 @@ class Judged:
 
     @property
     def gain(self) -> Sample:
-        """What the defence adds to the score against an attacker who knows it."""
+        """The difference that the defence makes to the score against an attacker who knows it."""
         return self.aware - self.plain
 
 
 def _pairs(plan: Plan) -> list[tuple[str, str]]:
-    """Return (defence, model) for each model of the study that is another one of it behind a defence."""
+    """Return (defence, model) for each defended model of the study whose undefended model is in the study, too."""
     names = {each.name for each in plan.models}
     found = []
     for name in (each.name for each in plan.models):
@@ -110,7 +110,7 @@ def _judged(evidence: Evidence, defence: str, model: str, setting: Setting) -> J
 
 
 def worse_of(one: Table, other: Table, metric: KeypointMetric) -> Table:
-    """Return for each person the table row with fewer correct keypoints; the first of equals."""
+    """Return for each person the table row with fewer correct keypoints; the first if tied."""
     one, other = pair(one, other)
     fewer = np.nansum(metric.hits(other), axis=1) < np.nansum(metric.hits(one), axis=1)
     predicted = np.where(fewer[:, None, None], other.predicted, one.predicted)
@@ -144,7 +144,7 @@ def _table(judged: Sequence[Judged], metric: str) -> Tabular:
 
 
 def judgement(gain: Sample) -> str:
-    """Say in words what a defence gains under an adaptive attack."""
+    """State in words whether a defence helps under an adaptive attack."""
     return {
         "holds": "helps",
         "does not hold": "hurts under an adaptive attack",

@@ -1,4 +1,4 @@
-"""A job: a model's predictions for noisy copies of a block of people, from which certificates are read."""
+"""The certificate job: a model's predictions for noisy copies of a block of people."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -79,7 +79,7 @@ class SampledCell:
         return {"kind": "certificate", **asdict(self)}
 
     def versions(self) -> dict[str, object]:
-        """The versions of what computes it."""
+        """The versions of the code that computes it."""
         return {"job certificate": VERSION}
 
     @property
@@ -92,7 +92,7 @@ class SampledCell:
         return ()
 
     def trajectory(self) -> dict[str, object] | None:
-        """None: a job shares nothing with others."""
+        """None: it has no trajectory."""
         return None
 
     def compute(self, together: Sequence[Self], bench: Workbench, sources: Sources, /) -> list[Computed]:

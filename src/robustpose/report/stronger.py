@@ -1,4 +1,4 @@
-"""What is said of a weaker attack's results: that they are upper bounds, and the command of the stronger one."""
+"""The sentence that marks results of a weaker attack as upper bounds, with the command of the stronger attack."""
 
 import shlex
 
@@ -9,7 +9,7 @@ from robustpose.study.definition import Study
 from robustpose.threats import write_eps
 
 FROM_PYTHON = "rp.attack"
-"""The name of a study that Python asked for: its models and data may have no name on the command line."""
+"""The name of a study made from Python, whose models and data may have no name on the command line."""
 
 _USUAL_DATA = ("synthpose", "synthpose:val")
 
@@ -58,7 +58,7 @@ def stronger_command(study: Study, model: str, setting: Setting) -> str:
 
 
 def attack_command(study: Study, model: str, setting: Setting, *, attack: str, eps: str = "") -> str:
-    """Write the command that attacks one model of a study with another attack, at the same budget unless told."""
+    """Write the command that attacks one model of a study with another attack; eps defaults to the same budget."""
     words = ["robustpose", "attack", "--model", model, "--attack", attack]
     words += ["--threat", setting.threat] if setting.threat != "linf" else []
     words += ["--eps", eps or _eps(setting)]

@@ -1,4 +1,4 @@
-"""Defences judged twice: every model alone and behind each defence, under attacks that know it and that do not."""
+"""Defences under attackers who know them and who do not: every model with and without each defence."""
 
 from dataclasses import dataclass, replace
 
@@ -25,7 +25,7 @@ class DefenceOptions(ComputedOptions):
 def _asked(options: DefenceOptions) -> Study:
     """Return the study with the options applied; RobustPoseError for an unknown defence."""
     if options.defence:
-        raise RobustPoseError("study defences takes --defences, a list; --defence is of other studies")
+        raise RobustPoseError("study defences takes --defences, a list; --defence is for other studies")
     models = listed(options.models) or ("shg2", "resdec")
     defences = listed(options.defences) or tuple(DEFENCES)
     for name in defences:

@@ -1,4 +1,4 @@
-"""Studies of attacks and findings: the options applied to one, and how it is run."""
+"""Studies of attacks and findings: applies options to a study, and runs it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -81,7 +81,7 @@ def run_grid(study: Study, folder: Path, options: ComputedOptions) -> None:
     ran = run_study(study, folder, how=how)
     plan = ran.plan
     if study.tasks and not plan.tasks:
-        terminal.say(f"left out: models of other tasks, because {plan.dataset.name} has no action and part labels")
+        terminal.say(f"skipped: models of other tasks, because {plan.dataset.name} has no action and part labels")
     if not ran.rows:
         shard = f"{how.shard.index}/{how.shard.count}"
         print(f"shard {shard} is done; after all shards, run the same command without --shard to finish {folder}")

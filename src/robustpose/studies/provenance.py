@@ -24,7 +24,7 @@ from robustpose.jobs.store import write_atomically
 def write_provenance(
     folder: Path, keys: Iterable[str], *, engine: Engine, device: str, shard: Shard, computed: int
 ) -> None:
-    """Write a study's provenance, or add this run to it; a run that computed nothing changes nothing.
+    """Write a study's provenance, or add this run to it; a run without new results changes nothing.
 
     Each shard writes its own file, because shards run at the same time.
     """

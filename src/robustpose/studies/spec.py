@@ -1,4 +1,4 @@
-"""StudySpec: what the command line knows of a study: its options, how it is made and how it is run."""
+"""StudySpec, a study's entry in the registry: its options, how to make it and how to run it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The cost of an attack before it starts: gradients per person, and an upper limit of the time on this machine."""
+"""Estimates the cost of an attack: gradients per person, and an upper limit of the time on this machine."""
 
 import time
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from robustpose.models import OpenedModel
 from robustpose.study.plan import Plan
 
 _WARM = 2
-"""Passes before the timed one: the first is the model's own, the second builds the fused copy."""
+"""Passes before the timed one: the first uses the model itself, the second builds the fused copy."""
 _TOGETHER = 4
-"""People of a timed pass on a processor, where larger batches are hardly faster."""
+"""Number of people of a timed pass on a CPU, where larger batches are hardly faster."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """An upper limit of what an attack on one model takes.
+    """An upper limit of the cost of an attack on one model.
 
-    people     people whose results are not stored yet
-    gradients  per person; queries for attacks without gradients
-    seconds    of all of them on this machine, as measured with a few passes
+    people     number of people whose results are not stored yet
+    gradients  per person; queries for gradient-free attacks
+    seconds    total time on this machine, extrapolated from a few passes
     """
 
     people: int
@@ -35,7 +35,7 @@ class Cost:
 
 
 def cost_of(plan: Plan, store: Store, model: OpenedModel, setting: Setting, *, device: str = "cpu") -> Cost:
-    """Time a few passes of a model and multiply; a person whose keypoints are all lost early costs less."""
+    """Extrapolate the cost from a few passes; people who lose all keypoints early cost less."""
     missing = [cell for cell in plan.cells(model, setting) if cell not in store]
     people = sum(cell.stop - cell.start for cell in missing)
     at_once = max((cell.stop - cell.start for cell in missing), default=0)
@@ -44,7 +44,7 @@ def cost_of(plan: Plan, store: Store, model: OpenedModel, setting: Setting, *, d
 
 
 def seconds_per_gradient(model: OpenedModel, *, people: int, gradient: bool = True, device: str = "cpu") -> float:
-    """Return the seconds of one gradient of one person in a batch of `people`; of one forward pass without."""
+    """Return the seconds per person of a gradient, or of a forward pass, in a batch of `people`."""
     if people == 0:
         return 0.0
     people = people if device.startswith("cuda") else min(people, _TOGETHER)

@@ -21,7 +21,7 @@ from robustpose.study.plan import Plan, open_models, open_plan
 FILE = "study.json"
 
 _TOLD = ("models", "data", "n", "settings", "seed", "detections", "metric", "images", "findings")
-"""Fields that the message about another study names, if they differ."""
+"""Fields that the message about another study lists if they differ."""
 
 
 def _tuple(value: object) -> Any:
@@ -41,9 +41,9 @@ def save_study(study: Study, folder: Path, *, described: Mapping[str, object] | 
 
 
 def refuse_other(study: Study, folder: Path, *, described: Mapping[str, object]) -> None:
-    """Raise RobustPoseError if a folder holds the results of another study, or of other weights.
+    """Raise RobustPoseError if a folder contains results of another study or of other weights.
 
-    The title does not count. The message says what lies there.
+    Titles may differ. The message describes the other study.
     """
     if not (folder / FILE).exists():
         return
@@ -67,7 +67,7 @@ def _weights(described: Mapping[str, Any]) -> list[str]:
 
 
 def _told(value: object) -> str:
-    """Write a field of a study in a few words."""
+    """Write a field of a study briefly."""
     if value is None:
         return "all"
     if not isinstance(value, tuple):

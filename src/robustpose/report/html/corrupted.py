@@ -1,4 +1,4 @@
-"""A contact sheet of corruptions: one image under several, at several severities, with their names."""
+"""Contact sheets of corruptions: one image under several corruptions, at several severities."""
 
 from collections.abc import Sequence
 
@@ -23,10 +23,10 @@ def contact_sheet(
     blocks: int = 1,
     truth: Truth | None = None,
 ) -> Pixels:
-    """Draw a row for each corruption and a column for each severity; `tile` is the height of an image, pixels.
+    """Draw a row for each corruption and a column for each severity; `tile` is the height of an image in pixels.
 
     key     whose random numbers they are: see corruptions.generator_for
-    blocks  how many such tables stand beside each other
+    blocks  number of such tables side by side
     """
     rows = [
         _row(

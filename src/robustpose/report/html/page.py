@@ -131,7 +131,7 @@ def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
 
 
 def _weakest(plan: Plan, found: Sequence[Model]) -> str:
-    """Return the spec of the model that the headline's attacks lower most, the first where none is defined."""
+    """Return the spec of the model with the lowest headline score, or the first model if no score is defined."""
     settings = main_settings(plan.study.settings)
     values = [
         (value, slot)

@@ -84,13 +84,13 @@ def _title(plan: Plan) -> str:
 
 
 def _weak(plan: Plan) -> list[str]:
-    """Return the line above the table that names a stronger attack, if there is one."""
+    """Return the line above the table with the stronger attack, if there is one."""
     weak = weakness(plan.study, plan.study.models[0])
     return [weak] if weak else []
 
 
 def _notes(plan: Plan, rows: Sequence[Row], doubts: Doubts) -> list[str]:
-    """Return the lines under the table: a budget that is not used, alarms, what is not rounded."""
+    """Return the lines below the table: unused budgets, alarms, missing rounding."""
     unused = dict.fromkeys(warning for each in plan.study.settings if (warning := each.unused_budget()))
     unrounded = any(not row.rounded for row in rows)
     rounding = ["* eps below one 8-bit level: scored without rounding the images to 8 bits"] if unrounded else []

@@ -75,7 +75,7 @@ class Headline:
 def print_cell(row: Row | None, measure: str, *, withheld: str = "") -> Cell:
     """Print a score; NaN becomes a dash with its reason, and an undefined interval is named as such.
 
-    withheld  the reason if the score is no robustness: see analysis/doubts.py
+    withheld  the reason if the score is withheld: see analysis/doubts.py
     """
     if row is None or not math.isfinite(row.value):
         why = withheld or why_undefined(measure, row)
@@ -96,7 +96,7 @@ def print_cell(row: Row | None, measure: str, *, withheld: str = "") -> Cell:
 
 
 def headlines(models: Sequence[Model], settings: Sequence[Setting]) -> tuple[Headline, ...]:
-    """Give each model's clean score, and its score under the attack of the headline that lowers it most."""
+    """Return each model's clean score, and its score under the attack of the headline that lowers it most."""
     found = []
     for model in models:
         setting, row = worst_of(model, settings)

@@ -44,7 +44,7 @@ def conclusion(study: Study, rows: Sequence[Row], doubts: Doubts | None = None) 
 
 
 def _useless(rows: Sequence[Row], models: Sequence[str], doubts: Doubts) -> list[str]:
-    """Say which models have no robustness to measure, and which attacks did nothing."""
+    """State which models are useless, and which attacks had no effect."""
     helpless = [model for model in models if not _clean(rows, model) > 0]
     said = []
     if helpless:
@@ -52,9 +52,9 @@ def _useless(rows: Sequence[Row], models: Sequence[str], doubts: Doubts) -> list
         said.append(f"{who} no correct keypoint on clean images, so attacks cannot lower the score.")
     if others := [model for model in doubts.models if model not in helpless]:
         which = "; ".join(f"{model}: {doubts.models[model][0].says}" for model in others)
-        said.append(f"No relative score is given, because it would not be robustness ({which}).")
+        said.append(f"No relative score is given, because it would not measure robustness ({which}).")
     failed = dict.fromkeys(alarm.says for alarms in doubts.settings.values() for alarm in alarms)
-    said += [f"The attack failed, which is not robustness ({each})." for each in failed]
+    said += [f"The attack failed, so its score does not measure robustness ({each})." for each in failed]
     return said
 
 
