@@ -69,11 +69,11 @@ def load_model(model: AnyModel, *, spec: AnySpec = None, card: AnySpec = None) -
             raise RobustPoseError(f"{model.name} is already open; pass the spec to load_model when you open it")
         return model
     if isinstance(model, str):
-        return open_defended(model, card=known)
+        return open_defended(model, spec=known)
     if isinstance(model, nn.Module):
-        return opened_module(model, name=type(model).__name__, card=known)
+        return opened_module(model, name=type(model).__name__, spec=known)
     if callable(model):
-        return opened_callable(model, name=getattr(model, "__name__", "function"), card=known)
+        return opened_callable(model, name=getattr(model, "__name__", "function"), spec=known)
     raise RobustPoseError(f"a model must be a name, an nn.Module or a function, got {type(model).__name__}")
 
 

@@ -95,7 +95,7 @@ def test_load_model_takes_what_people_have(linear: LinearPose) -> None:
     assert rp.load_model(opened) is opened
     assert rp.load_model("shg2").name == "shg2"
     with pytest.raises(RobustPoseError, match="is already open"):
-        rp.load_model(opened, spec="card.toml")
+        rp.load_model(opened, spec="spec.toml")
     with pytest.raises(RobustPoseError, match=r"a model must be a name, an nn\.Module or a function, got int"):
         rp.load_model(3)  # type: ignore[arg-type]
     with pytest.raises(RobustPoseError, match="Identity has no skeleton, input_size and head, so it needs a spec"):

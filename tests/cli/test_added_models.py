@@ -129,9 +129,9 @@ class Graph(nn.Module):
         return ((x.flatten(1) @ self.weight).unflatten(1, (16, 2)),)
 
 
-def load(path, card=None):
+def load(path, spec=None):
     sha256 = hashlib.sha256(read_file(path)).hexdigest()
-    chosen = choose_spec(card, format="mine", sha256=sha256, file=str(path))
+    chosen = choose_spec(spec, format="mine", sha256=sha256, file=str(path))
     return ImportedPose(Graph(np.load(path)), chosen, fingerprint=fingerprint_of(chosen, sha256=sha256)).eval()
 
 

@@ -105,7 +105,7 @@ def coco_file(folder: Path, **change: object) -> Path:
         (["attack", "--model", "tflite:nowhere.tflite"], "nowhere.tflite"),
         (["attack", "--model", "tflite"], "tflite:PATH"),
         (["attack", "--model", "shg2:nowhere.safetensors"], "nowhere.safetensors"),
-        (["attack", "--model", "shg2", "--spec", "card.toml"], "--spec needs a third-party model"),
+        (["attack", "--model", "shg2", "--spec", "spec.toml"], "--spec needs a third-party model"),
         (["study", "quik"], "unknown study 'quik'; did you mean 'quick'?"),
         (["study", "quick", "--models", "shg2,shg2", "--n", "1"], "the same model is named twice"),
         (["study", "quick", "--metric", "pckk"], "unknown metric 'pckk'; did you mean 'pck'?"),

@@ -28,7 +28,7 @@ class Good(nn.Module):
 
 def good(): return Good()
 """
-CARD = """
+SPEC_TOML = """
 name = "corner"
 format = "torch"
 skeleton = "mpii_16"
@@ -42,14 +42,14 @@ sigma = 1.0
 
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *, clean: str, model: str = "corner") -> int:
     (folder / "corner_net.py").write_text(MODEL)
-    (folder / "card.toml").write_text(CARD + clean)
+    (folder / "spec.toml").write_text(SPEC_TOML + clean)
     monkeypatch.chdir(folder)
     command = [
         "spec",
         "check",
         f"torch:corner_net.py:{model}",
         "--spec",
-        "card.toml",
+        "spec.toml",
         "--data",
         "synthpose",
         "--n",

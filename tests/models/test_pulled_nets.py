@@ -69,7 +69,7 @@ def test_agrees_with_tfjs_on_real_people(name: str, tmp_path: Path) -> None:
     with torch.no_grad():
         prepared = model.prepare(people.images)
         ours = model.graph(prepared)
-    theirs = asked_of_tfjs(name, model, prepared, model.card.stages, tmp_path)
+    theirs = asked_of_tfjs(name, model, prepared, model.spec.stages, tmp_path)
     for mine, other in zip(ours, theirs, strict=True):
         assert mine.shape == other.shape
         assert np.abs(mine.numpy() - other).max() < PARITY * max(1.0, float(np.abs(other).max()))

@@ -19,7 +19,7 @@ from robustpose.models.fetching import pull
 from robustpose.models.importers import IMPORTERS, opening
 from robustpose.models.pulled import PULLS, Package, Pull, folder_of, is_here, pulled_path
 from robustpose.models.specs import read_spec
-from tests.models.importers.test_tfjs import CARD, SMALL
+from tests.models.importers.test_tfjs import SMALL, SPEC_TOML
 
 NPM = Package("npm", "@someone/nets", "1.2.3", "MIT", 2_000_000)
 PIP = Package("pip", "models", "4.5.6", "MIT", 3_000_000)
@@ -149,12 +149,12 @@ def test_an_archive_at_hand_needs_no_client(tmp_path: Path) -> None:
 
 
 def test_a_pulled_model_is_opened_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    card = tmp_path / "card.toml"
-    card.write_text(CARD)
+    spec = tmp_path / "spec.toml"
+    spec.write_text(SPEC_TOML)
     said(["small"], archive=tgz(tmp_path / "here.tgz", MEMBERS | OTHER))
-    monkeypatch.setattr(opening, "find_spec", lambda _: read_spec(card))
+    monkeypatch.setattr(opening, "find_spec", lambda _: read_spec(spec))
     opened = open_model("small")
-    direct = IMPORTERS["tfjs"].open_model(str(folder_of("small") / "model.json"), card)
+    direct = IMPORTERS["tfjs"].open_model(str(folder_of("small") / "model.json"), spec)
     assert (opened.name, opened.fingerprint) == ("small", direct.fingerprint)
     images = torch.rand(1, 3, *direct.module.input_size)
     assert torch.equal(opened.module(images).stages[0], direct.module(images).stages[0])
@@ -294,7 +294,7 @@ def test_unknown_name() -> None:
 def test_the_registered_models_have_specs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     for name, each in pulled.PULLS.items():
-        card = read_spec(Path(pulled.__file__).with_name("specs") / f"{name}.toml")
-        assert (card.name, card.format, card.licence) == (name, each.opened[0], each.licence)
+        spec = read_spec(Path(pulled.__file__).with_name("specs") / f"{name}.toml")
+        assert (spec.name, spec.format, spec.licence) == (name, each.opened[0], each.licence)
         assert each.opened[1] in {Path(member).name for member in each.files}
-        assert replace(each.package, size=1).version in card.source
+        assert replace(each.package, size=1).version in spec.source

@@ -28,7 +28,7 @@ COORDINATES = {key: value for key, value in HEATMAPS.items() if key not in ("hea
 
 
 def written(folder: Path, keys: dict[str, str]) -> Path:
-    path = folder / "card.toml"
+    path = folder / "spec.toml"
     path.write_text("".join(f"{key} = {value}\n" for key, value in keys.items()))
     return path
 
@@ -38,47 +38,47 @@ def spec_of(folder: Path, keys: dict[str, str]) -> ModelSpec:
 
 
 def test_heatmap_spec(tmp_path: Path) -> None:
-    card = spec_of(tmp_path, HEATMAPS | {"mean": "[0.4, 0.5, 0.6]", "std": "0.5", "scale": "255"})
-    assert card.skeleton is COCO_17
-    assert card.input_size == (64, 48)
-    assert card.stages == ("one", "two")
-    assert card.head_keys == {"heatmap_size": (16, 12), "sigma": 2.0}
-    assert (card.mean, card.std, card.scale) == ((0.4, 0.5, 0.6), (0.5, 0.5, 0.5), 255.0)
-    assert card.layout == "NHWC"
+    spec = spec_of(tmp_path, HEATMAPS | {"mean": "[0.4, 0.5, 0.6]", "std": "0.5", "scale": "255"})
+    assert spec.skeleton is COCO_17
+    assert spec.input_size == (64, 48)
+    assert spec.stages == ("one", "two")
+    assert spec.head_keys == {"heatmap_size": (16, 12), "sigma": 2.0}
+    assert (spec.mean, spec.std, spec.scale) == ((0.4, 0.5, 0.6), (0.5, 0.5, 0.5), 255.0)
+    assert spec.layout == "NHWC"
 
 
 def test_coordinates_spec(tmp_path: Path) -> None:
-    card = spec_of(tmp_path, COORDINATES)
-    assert card.head_keys == {"unit": "0..1", "columns": ("y", "x", "score")}
+    spec = spec_of(tmp_path, COORDINATES)
+    assert spec.head_keys == {"unit": "0..1", "columns": ("y", "x", "score")}
 
 
 def test_own_skeleton(tmp_path: Path) -> None:
-    card = spec_of(tmp_path, HEATMAPS | {"skeleton": '["left_eye", "right_eye"]', "select": "[3, 1]"})
-    assert card.skeleton.name == "mine"
-    assert card.skeleton.keypoints == ("left_eye", "right_eye")
-    assert card.skeleton.flip_pairs == ((0, 1),)
-    assert card.select == (3, 1)
+    spec = spec_of(tmp_path, HEATMAPS | {"skeleton": '["left_eye", "right_eye"]', "select": "[3, 1]"})
+    assert spec.skeleton.name == "mine"
+    assert spec.skeleton.keypoints == ("left_eye", "right_eye")
+    assert spec.skeleton.flip_pairs == ((0, 1),)
+    assert spec.select == (3, 1)
 
 
 def test_the_specs_of_the_page_on_your_model(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "your-model.md").read_text()
-    cards = []
+    specs = []
     for place, block in enumerate(page.split("```toml\n")[1:]):
         path = tmp_path / f"{place}.toml"
         path.write_text(block.split("```")[0])
-        cards.append(read_spec(path))
-    assert [(card.format, card.head) for card in cards] == [
+        specs.append(read_spec(path))
+    assert [(spec.format, spec.head) for spec in specs] == [
         ("onnx", "heatmap"),
         ("onnx", "simcc"),
         ("callable", "coordinates"),
     ]
-    assert (cards[0].layout, cards[0].head_keys["lattice"]) == ("NCHW", "corners")
-    assert (cards[2].layout, cards[2].stages) == ("NHWC", ("output",))
-    simcc = HEADS["simcc"].make(cards[1].output_spec)
+    assert (specs[0].layout, specs[0].head_keys["lattice"]) == ("NCHW", "corners")
+    assert (specs[2].layout, specs[2].stages) == ("NHWC", ("output",))
+    simcc = HEADS["simcc"].make(specs[1].output_spec)
     assert isinstance(simcc, SimCCHead)
     assert (simcc.bins, simcc.lattice) == ((512, 384), "corners")
-    assert cards[2].clean_score == ("PCK@0.1", 79.5)
-    assert cards[0].clean_score is None
+    assert specs[2].clean_score == ("PCK@0.1", 79.5)
+    assert specs[0].clean_score is None
 
 
 def test_the_page_counts_the_operators_of_onnx() -> None:
@@ -99,14 +99,14 @@ def test_a_spec_is_for_one_format(tmp_path: Path) -> None:
 
 
 def test_shipped_specs_are_valid_and_found() -> None:
-    cards = shipped_specs()
-    by_name = {card.name: card for card in cards}
+    specs = shipped_specs()
+    by_name = {spec.name: spec for spec in specs}
     assert [*by_name] == sorted(by_name)
     assert {"cpm_aic", "movenet-lightning", "blazepose-full", "blazepose-full-tflite", "posenet"} < set(by_name)
-    assert len({card.sha256 for card in cards}) == len(cards)
-    for card in cards:
-        assert all((card.title, card.source, card.licence, card.clean, card.sha256))
-        assert find_spec(card.sha256) == card
+    assert len({spec.sha256 for spec in specs}) == len(specs)
+    for spec in specs:
+        assert all((spec.title, spec.source, spec.licence, spec.clean, spec.sha256))
+        assert find_spec(spec.sha256) == spec
     assert by_name["cpm_aic"].skeleton is AIC_14
     assert find_spec("0" * 64) is None
 
@@ -168,7 +168,7 @@ def test_wrong_value(tmp_path: Path, key: str, value: str, message: str) -> None
     with pytest.raises(RobustPoseError) as caught:
         spec_of(tmp_path, HEATMAPS | {key: value})
     assert message in str(caught.value)
-    assert str(tmp_path / "card.toml") in str(caught.value)
+    assert str(tmp_path / "spec.toml") in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -189,7 +189,7 @@ def test_not_a_spec(tmp_path: Path) -> None:
         read_spec(tmp_path / "gone.toml")
     with pytest.raises(RobustPoseError, match="cannot be read"):
         read_spec(tmp_path)
-    path = tmp_path / "card.toml"
+    path = tmp_path / "spec.toml"
     for content in (b"name = ", b"\xff\xfe\x00"):
         path.write_bytes(content)
         with pytest.raises(RobustPoseError, match="not TOML"):

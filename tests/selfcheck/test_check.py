@@ -60,8 +60,8 @@ def coordinate_model() -> nn.Module:
     return LastStage("resreg").eval()
 
 
-def checked(model: nn.Module, card: dict[str, object]) -> Checked:
-    opened = opened_module(model, name="mine", card=make_spec(card))
+def checked(model: nn.Module, spec: dict[str, object]) -> Checked:
+    opened = opened_module(model, name="mine", spec=make_spec(spec))
     return check_spec(opened, open_dataset("synthpose"), n=N)
 
 
@@ -107,9 +107,9 @@ BREAKS: list[tuple[dict[str, object], list[str]]] = [
 def test_a_broken_spec_is_mended(heatmap_model: nn.Module, broken: dict[str, object], expected: list[str]) -> None:
     found = checked(heatmap_model, HEATMAPS | broken)
     assert sorted(mends(found)) == sorted(expected)
-    card = found.after.variant.spec
+    spec = found.after.variant.spec
     true = make_spec(HEATMAPS)
-    assert (card.channels, card.scale, card.padding, card.head_keys.get("lattice", "centres")) == (
+    assert (spec.channels, spec.scale, spec.padding, spec.head_keys.get("lattice", "centres")) == (
         true.channels,
         true.scale,
         true.padding,
@@ -139,14 +139,14 @@ def test_a_score_far_under_the_specs_is_told(true_spec: Checked) -> None:
     assert not replace(true_spec, expected=("PCK@0.1", high + 10.1)).far_under
 
 
-def said(card: ModelSpec) -> dict[str, object]:
-    return {**vars(card), **card.head_keys, "head_keys": None}
+def said(spec: ModelSpec) -> dict[str, object]:
+    return {**vars(spec), **spec.head_keys, "head_keys": None}
 
 
 def test_variants_change_one_thing_each() -> None:
-    card = make_spec(HEATMAPS)
-    for variant in variants_of(card):
-        changed = {key for key, value in said(variant.spec).items() if value != said(card).get(key)}
+    spec = make_spec(HEATMAPS)
+    for variant in variants_of(spec):
+        changed = {key for key, value in said(variant.spec).items() if value != said(spec).get(key)}
         assert changed in ({"select"}, {"channels"}, {"scale"}, {"mean", "std"}, {"padding"}, {"lattice"}), variant
         assert variant.mend
 
@@ -162,12 +162,12 @@ def test_a_model_of_others_on_photos() -> None:
     data = f"coco:{real_path('coco_dev/person_keypoints_coco_dev.json')}"
     people = open_dataset(data, min_keypoints=10, min_box=80)
     assert isinstance(opened.module, ImportedPose)
-    card = opened.module.card
-    swapped = tuple(card.skeleton.flip_order)
+    spec = opened.module.spec
+    swapped = tuple(spec.skeleton.flip_order)
 
     def of(changed: ModelSpec) -> Checked:
         model = ImportedPose(opened.module.graph, changed, fingerprint="x").eval()  # type: ignore[attr-defined]
         return check_spec(OpenedModel(name="mine", module=model, fingerprint="x"), people, n=12)
 
-    assert of(card).fine
-    assert mends(of(replace(card, select=swapped))) == [f"select = {list(range(16))}"]
+    assert of(spec).fine
+    assert mends(of(replace(spec, select=swapped))) == [f"select = {list(range(16))}"]

@@ -43,6 +43,16 @@ def computed_elsewhere(jobs: list[Job[Any]], made: Plan, folder: Path) -> None:
         run_all(jobs, workbench(made), Store(folder))
 
 
+def test_the_older_name_of_the_model_spec_is_read(tmp_path: Path) -> None:
+    study = replace(plan().study, spec="pose.toml")
+    save_study(study, tmp_path)
+    path = tmp_path / "study.json"
+    content = json.loads(path.read_text())
+    content["card"] = content.pop("spec")
+    path.write_text(json.dumps(content))
+    assert load_study(tmp_path) == study
+
+
 def test_what_another_version_computed_is_taken_only_where_that_is_asked_for(tmp_path: Path) -> None:
     made = plan(n=4, settings=SETTINGS[:2])
     clean, fgsm, igsm = (made.cells(made.models[0], setting)[0] for setting in (None, *SETTINGS[:2]))

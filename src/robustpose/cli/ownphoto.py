@@ -40,7 +40,7 @@ def attack_own_photo(
     given = parse_box(box)
     photo = read_upright(path)
     size = (photo.shape[0], photo.shape[1])
-    opened = open_defended(model, card=Path(spec) if spec else None)
+    opened = open_defended(model, spec=Path(spec) if spec else None)
     padding = padding_of(opened.module)
     used = given or find_box(opened.module, photo, padding=padding)
     outside = beyond(used, size)

@@ -39,7 +39,7 @@ def check(
     from robustpose.selfcheck import check_spec
     from robustpose.studies.running import render_ahead
 
-    opened = open_defended(model, card=Path(spec) if spec else None)
+    opened = open_defended(model, spec=Path(spec) if spec else None)
     dataset = open_dataset(
         data, images=Path(images) if images else None, min_keypoints=min_keypoints, min_box=min_box
     )

@@ -104,20 +104,20 @@ def split_defences(spec: str) -> tuple[list[str], str]:
     return names, spec
 
 
-def open_defended(spec: str, *, card: Path | ModelSpec | None = None) -> OpenedModel:
+def open_defended(name: str, *, spec: Path | ModelSpec | None = None) -> OpenedModel:
     """Open a model by name with the defences written before it: see open_model.
 
     RobustPoseError for a model that cannot be opened, and for an unknown defence.
     """
-    names, model = split_defences(spec)
+    names, model = split_defences(name)
     if names and not model:
         raise RobustPoseError(f"{names[-1]} needs a model to defend, such as {names[-1]}:shg2")
     first, colon, rest = model.partition(":")
     if colon and not is_model(model) and is_model(split_defences(rest)[1]):
         raise unknown_name("defence", first, DEFENCES)
-    opened = open_model(model, card=card)
-    for name in reversed(names):
-        opened = defended(opened, name)
+    opened = open_model(model, spec=spec)
+    for defence in reversed(names):
+        opened = defended(opened, defence)
     return opened
 
 

@@ -44,22 +44,22 @@ class OpenedTask:
     fingerprint: str
 
 
-def open_model(spec: str, *, card: Path | ModelSpec | None = None) -> OpenedModel:
+def open_model(name: str, *, spec: Path | ModelSpec | None = None) -> OpenedModel:
     """Open a model by name: 'shg2', 'shg2:PATH.safetensors' (own weights), one of PULLS, or 'tfjs:PATH'.
 
-    'shg2@photos' has the package's weights that were trained on photographs. `card` is the model spec of an
+    'shg2@photos' has the package's weights that were trained on photographs. `spec` is the model spec of an
     imported model whose file is not a known one. Returns the model in eval mode; RobustPoseError where it cannot
     be opened.
     """
-    kind, _, path = spec.partition(":")
+    kind, _, path = name.partition(":")
     if kind in IMPORTERS:
         if not path:
             raise RobustPoseError(f"{kind} needs a model to open: {IMPORTERS[kind].place}")
-        return IMPORTERS[kind].open_model(path, card)
-    if card is not None:
+        return IMPORTERS[kind].open_model(path, spec)
+    if spec is not None:
         raise RobustPoseError(f"a model spec describes an imported model ({', '.join(_places())}), not {kind!r}")
-    if spec in PULLS:
-        importer, file = pulled_path(spec)
+    if name in PULLS:
+        importer, file = pulled_path(name)
         return IMPORTERS[importer].open_model(str(file))
     if kind.partition(TAG)[0] not in MODELS or (TAG in kind and kind not in shipped_models()):
         raise unknown_name("model", kind, model_specs())

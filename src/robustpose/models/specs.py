@@ -153,15 +153,15 @@ def make_spec(given: Mapping[str, object], *, where: str = "spec", format: str =
     return _spec(path, values)
 
 
-def given_spec(card: Path | ModelSpec, *, format: str) -> ModelSpec:
+def given_spec(spec: Path | ModelSpec, *, format: str) -> ModelSpec:
     """Return a spec, reading it if it is a path; RobustPoseError where it is for another format."""
-    if isinstance(card, Path):
-        return read_spec(card, format=format)
-    if card.format != format:
+    if isinstance(spec, Path):
+        return read_spec(spec, format=format)
+    if spec.format != format:
         raise RobustPoseError(
-            f"spec {card.name!r} is for {card.format} models, but the model is opened as {format}"
+            f"spec {spec.name!r} is for {spec.format} models, but the model is opened as {format}"
         )
-    return card
+    return spec
 
 
 def _spec(path: str, values: dict[str, Any]) -> ModelSpec:
@@ -203,7 +203,7 @@ def shipped_specs() -> tuple[ModelSpec, ...]:
 
 def find_spec(sha256: str) -> ModelSpec | None:
     """Return the spec of a known model file, or None."""
-    return next((card for card in shipped_specs() if card.sha256 == sha256), None)
+    return next((spec for spec in shipped_specs() if spec.sha256 == sha256), None)
 
 
 def _name(value: object) -> str | None:

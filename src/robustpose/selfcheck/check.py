@@ -113,7 +113,7 @@ def check_spec(
         raise RobustPoseError(f"a check needs at least 2 people, got {n}")
     chosen = main_metric(choose_metric([model], dataset))
     bench = _Bench(model.module, dataset, min(n, len(dataset)), chosen, on_progress)
-    variant = Variant("as the spec says", "", model.module.card)
+    variant = Variant("as the spec says", "", model.module.spec)
     before = bench.tried(variant, against=None)
     now, mends, tried = before, list[Tried](), list[Tried]()
     for turn in range(_ROUNDS):
@@ -141,7 +141,7 @@ def check_spec(
         after=now,
         tried=(*tried, *places),
         mends=tuple(mends),
-        expected=model.module.card.clean_score,
+        expected=model.module.spec.clean_score,
         useless=tuple(useless(bench.table(now.variant), chosen)),
     )
 

@@ -88,7 +88,7 @@ class Study:
     """What to compute: every model under every setting on the first n people (None: all) of a data set.
 
     models, data  as on the command line: 'shg2', 'tflite:PATH'; 'synthpose', 'coco:PATH'
-    spec, images  model spec file of third-party models, and photo folder, if they are not found automatically
+    spec, images  path of the spec of imported models, and the photo folder, if they are not found automatically
     min_keypoints, min_box  minimum number of labelled keypoints, and of the box's longer side in photo pixels, for
                   people in photos
     detections    COCO results JSON with a detector's boxes, used instead of the annotated ones

@@ -101,7 +101,7 @@ def clean_score_of(model: PoseModel) -> tuple[str, float] | None:
     """Return the metric and the clean score that a model's spec states; None without one."""
     if isinstance(model, StoredPose):
         return model.clean_score
-    return model.card.clean_score if isinstance(model, ImportedPose) else None
+    return model.spec.clean_score if isinstance(model, ImportedPose) else None
 
 
 def stages_of(model: PoseModel) -> int:

@@ -236,14 +236,14 @@ def open_plan(study: Study, *, models: Sequence[OpenedModel] = (), tasks: Sequen
     )
 
 
-def open_models(study: Study, specs: Sequence[str | OpenedModel] = ()) -> list[OpenedModel]:
-    """Open a study's models in order; `specs` may contain opened ones. RobustPoseError if one cannot be opened."""
-    model_spec = Path(study.spec) if study.spec else None
-    if model_spec is not None and not any(map(spec_is_for, study.models)):
+def open_models(study: Study, models: Sequence[str | OpenedModel] = ()) -> list[OpenedModel]:
+    """Open a study's models in order; `models` may contain opened ones. RobustPoseError if one cannot be."""
+    given = Path(study.spec) if study.spec else None
+    if given is not None and not any(map(spec_is_for, study.models)):
         raise RobustPoseError("--spec needs a third-party model such as onnx:PATH; none of the models is one")
     return [
-        open_defended(spec, card=model_spec if spec_is_for(spec) else None) if isinstance(spec, str) else spec
-        for spec in specs or study.models
+        open_defended(each, spec=given if spec_is_for(each) else None) if isinstance(each, str) else each
+        for each in models or study.models
     ]
 
 

@@ -118,7 +118,7 @@ def _read(folder: Path) -> tuple[Study, tuple[str, ...], dict[str, Any] | None]:
         described = content.pop("described", None)
         settings = tuple(Setting(**setting) for setting in content.pop("settings"))
         grid = Grid(**{name: _tuple(value) for name, value in content.pop("grid").items()})
-        if "card" in content:  # the older name
+        if "card" in content:  # the name of this field in older files
             content["spec"] = content.pop("card")
         known = {field.name for field in fields(Study)}
         if unknown := set(content) - known:

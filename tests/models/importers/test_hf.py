@@ -92,7 +92,7 @@ def test_a_spec_says_what_transformers_does_not(transformers: Any, tmp_path: Pat
     folder = saved(model_of(transformers, keypoints=3), tmp_path / "hands")
     with pytest.raises(RobustPoseError, match=r"gives 3 heatmaps, not COCO's 17; say which keypoints they are"):
         open_model(f"hf:{folder}")
-    card = {
+    spec = {
         "name": "hands",
         "format": "hf",
         "skeleton": ["left_hand", "right_hand", "nose"],
@@ -103,7 +103,7 @@ def test_a_spec_says_what_transformers_does_not(transformers: Any, tmp_path: Pat
         "heatmap_size": [16, 12],
         "sigma": 2.0,
     }
-    assert open_model(f"hf:{folder}", card=make_spec(card)).module(torch.rand(1, 3, 64, 48)).keypoints.shape == (
+    assert open_model(f"hf:{folder}", spec=make_spec(spec)).module(torch.rand(1, 3, 64, 48)).keypoints.shape == (
         1,
         3,
         2,

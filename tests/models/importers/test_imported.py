@@ -51,16 +51,16 @@ def points(numbers: Array) -> bytes:
     )
 
 
-def opened(folder: Path, content: bytes, card: str) -> ImportedPose:
-    model, spec_path = folder / "net.tflite", folder / "card.toml"
+def opened(folder: Path, content: bytes, spec: str) -> ImportedPose:
+    model, spec_path = folder / "net.tflite", folder / "spec.toml"
     model.write_bytes(content)
-    spec_path.write_text(card)
+    spec_path.write_text(spec)
     return load_tflite(model, spec_path)
 
 
-def refusal(folder: Path, content: bytes, card: str) -> str:
+def refusal(folder: Path, content: bytes, spec: str) -> str:
     with pytest.raises(RobustPoseError) as caught:
-        opened(folder, content, card)
+        opened(folder, content, spec)
     assert str(caught.value).startswith(str(folder / "net.tflite"))
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -100,8 +100,8 @@ def test_scaling(tmp_path: Path) -> None:
 
 
 def test_select(tmp_path: Path) -> None:
-    card = HEATMAPS.replace('"right_hand", "nose"]', '"right_hand"]\nselect = [2, 0]')
-    assert opened(tmp_path, colours(), card)(lights()).keypoints[0].tolist() == [[5, 6], [1, 2]]
+    spec = HEATMAPS.replace('"right_hand", "nose"]', '"right_hand"]\nselect = [2, 0]')
+    assert opened(tmp_path, colours(), spec)(lights()).keypoints[0].tolist() == [[5, 6], [1, 2]]
 
 
 def test_channels_first(tmp_path: Path) -> None:
@@ -144,8 +144,8 @@ def test_pixels(tmp_path: Path) -> None:
 
 def test_columns_units_and_selection(tmp_path: Path) -> None:
     rows = np.array([[[[0.0, 0.0, 0.1], [0.25, 0.5, 0.9], [1.0, 0.0, 0.3]]]])
-    card = POINTS.replace('"pixels"', '"0..1"').replace('["x", "y"]', '["y", "x", "score"]') + "select = [2, 1]\n"
-    output = opened(tmp_path, points(rows), card)(torch.rand(1, 3, *SIZE))
+    spec = POINTS.replace('"pixels"', '"0..1"').replace('["x", "y"]', '["y", "x", "score"]') + "select = [2, 1]\n"
+    output = opened(tmp_path, points(rows), spec)(torch.rand(1, 3, *SIZE))
     assert output.stages[0].tolist() == [[[-0.5, 0.5], [0.0, -0.25]]]
     assert output.keypoints.tolist() == [[[-0.5, 7.5], [2.5, 1.5]]]
     assert output.scores.tolist() == [[pytest.approx(0.3), pytest.approx(0.9)]]
@@ -178,8 +178,8 @@ def test_no_spec_says_how_to_write_one(tmp_path: Path) -> None:
 
 
 def test_spec_of_another_file(tmp_path: Path) -> None:
-    card = HEATMAPS + f'sha256 = "{"0" * 64}"\n'
-    assert "spec 'colours' is for 000000000000..." in refusal(tmp_path, colours(), card)
+    spec = HEATMAPS + f'sha256 = "{"0" * 64}"\n'
+    assert "spec 'colours' is for 000000000000..." in refusal(tmp_path, colours(), spec)
 
 
 @pytest.mark.parametrize(
@@ -203,9 +203,9 @@ def test_spec_that_does_not_fit(tmp_path: Path, change: tuple[str, str], message
 
 
 def test_rows_that_do_not_fit(tmp_path: Path) -> None:
-    card = POINTS.replace('["x", "y"]', '["x", "y", "score"]')
+    spec = POINTS.replace('["x", "y"]', '["x", "y", "score"]')
     assert "has 4 numbers, which is not a multiple of the 3 columns" in refusal(
-        tmp_path, points(np.ones((1, 4))), card
+        tmp_path, points(np.ones((1, 4))), spec
     )
     assert "has 3 rows for the 2 keypoints" in refusal(tmp_path, points(np.ones((1, 6))), POINTS)
 
@@ -263,12 +263,12 @@ CENTRE = OFFSETS.replace('["a", "b"]', '["a", "b", "c", "d"]').replace('"offsets
 
 
 @pytest.mark.parametrize(
-    ("card", "channels", "head"), [(OFFSETS, (2, 4), OffsetHead), (CENTRE, (2, 4, 4, 1), CentreHead)]
+    ("spec", "channels", "head"), [(OFFSETS, (2, 4), OffsetHead), (CENTRE, (2, 4, 4, 1), CentreHead)]
 )
 def test_parts_are_one_stage_in_the_specs_order(
-    tmp_path: Path, card: str, channels: tuple[int, ...], head: type
+    tmp_path: Path, spec: str, channels: tuple[int, ...], head: type
 ) -> None:
-    model = opened(tmp_path, parts(*channels), card)
+    model = opened(tmp_path, parts(*channels), spec)
     assert isinstance(model.head, head)
     assert isinstance(model, PoseModel)
     images = torch.rand(3, 3, *SIZE)
@@ -282,7 +282,7 @@ def test_parts_are_one_stage_in_the_specs_order(
 
 
 @pytest.mark.parametrize(
-    ("card", "channels", "message"),
+    ("spec", "channels", "message"),
     [
         (OFFSETS, (2, 3), "stage 'b' has 3 maps, but the offsets of spec 'parts' are 4 for the 2 keypoints"),
         (OFFSETS, (3, 4), "stage 'a' has 3 maps, but the heatmaps of spec 'parts' are 2"),
@@ -290,13 +290,13 @@ def test_parts_are_one_stage_in_the_specs_order(
         (CENTRE, (2, 4, 4, 2), "stage 'd' has 2 maps, but the centre of spec 'parts' are 1"),
     ],
 )
-def test_parts_that_do_not_fit(tmp_path: Path, card: str, channels: tuple[int, ...], message: str) -> None:
-    assert message in refusal(tmp_path, parts(*channels), card)
+def test_parts_that_do_not_fit(tmp_path: Path, spec: str, channels: tuple[int, ...], message: str) -> None:
+    assert message in refusal(tmp_path, parts(*channels), spec)
 
 
 def test_a_logit_becomes_a_score(tmp_path: Path) -> None:
-    card = POINTS.replace('["x", "y"]', '["x", "y", "logit"]')
-    output = opened(tmp_path, points(np.array([[3.0, 4.0, 0.0, 0.5, 0.5, 2.0]])), card)(torch.rand(1, 3, *SIZE))
+    spec = POINTS.replace('["x", "y"]', '["x", "y", "logit"]')
+    output = opened(tmp_path, points(np.array([[3.0, 4.0, 0.0, 0.5, 0.5, 2.0]])), spec)(torch.rand(1, 3, *SIZE))
     assert output.scores.tolist() == [[0.5, pytest.approx(1 / (1 + np.exp(-2.0)))]]
 
 

@@ -30,12 +30,12 @@ HEATMAPS: dict[str, object] = {
 }
 
 
-def card(**changes: object) -> ModelSpec:
+def spec(**changes: object) -> ModelSpec:
     return make_spec(HEATMAPS | changes)
 
 
 def opened(path: Path, **changes: object) -> Any:
-    return open_model(f"onnx:{path}", card=card(**changes)).module
+    return open_model(f"onnx:{path}", spec=spec(**changes)).module
 
 
 def refusal(path: Path, **changes: object) -> str:

@@ -89,7 +89,7 @@ def breaks(pictures): return pictures.no_such_thing
 """
 
 
-def card(changes: dict[str, object] | None = None, base: dict[str, object] = HEATMAPS) -> ModelSpec:
+def model_spec(changes: dict[str, object] | None = None, base: dict[str, object] = HEATMAPS) -> ModelSpec:
     return make_spec(base | (changes or {}))
 
 
@@ -112,7 +112,7 @@ def functions(tmp_path: Path) -> str:
     [("tensor", ("output",)), ("pair", ("0", "1")), ("pair", ("output",)), ("record", ("maps",))],
 )
 def test_a_module_under_a_spec(models: str, factory: str, stages: tuple[str, ...]) -> None:
-    opened = open_model(f"{models}:{factory}", card=card({"stages": stages}))
+    opened = open_model(f"{models}:{factory}", spec=model_spec({"stages": stages}))
     output = opened.module(lights())
     assert opened.name == "colours"
     assert output.keypoints[0].tolist() == [[1, 2], [3, 4], [5, 6]]
@@ -121,13 +121,15 @@ def test_a_module_under_a_spec(models: str, factory: str, stages: tuple[str, ...
 
 
 def test_bgr_and_scaling(models: str) -> None:
-    opened = open_model(f"{models}:tensor", card=card({"channels": "BGR", "mean": 0.25, "std": 0.5, "scale": 2}))
+    opened = open_model(
+        f"{models}:tensor", spec=model_spec({"channels": "BGR", "mean": 0.25, "std": 0.5, "scale": 2})
+    )
     raw = opened.module(lights()).stages[0]
     assert torch.equal(raw, (lights().flip(1) - 0.25) / 0.5 * 2)
 
 
 def test_the_gradient_is_the_models_own(models: str) -> None:
-    model = open_model(f"{models}:tensor", card=card({"scale": 3})).module
+    model = open_model(f"{models}:tensor", spec=model_spec({"scale": 3})).module
     images = lights().requires_grad_()
     model(images).stages[0][0, 1].sum().backward()  # type: ignore[no-untyped-call]
     assert images.grad is not None
@@ -141,20 +143,20 @@ def test_a_pose_model_of_ones_own_needs_no_spec(models: str) -> None:
     assert opened.module(torch.rand(2, 3, 64, 64)).keypoints.shape == (2, 16, 2)
     assert opened.fingerprint == open_model(f"{models}:ours").fingerprint
     with pytest.raises(RobustPoseError, match="takes no spec"):
-        open_model(f"{models}:ours", card=card())
+        open_model(f"{models}:ours", spec=model_spec())
 
 
 def test_a_module_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here_only.py").write_text(MODELS)
     monkeypatch.chdir(tmp_path)
-    assert open_model("torch:here_only:tensor", card=card()).name == "colours"
+    assert open_model("torch:here_only:tensor", spec=model_spec()).name == "colours"
 
 
 def test_the_fingerprint_follows_weights_code_and_spec(tmp_path: Path) -> None:
     def print_of(source: str, changes: dict[str, object] | None = None) -> str:
         path = tmp_path / "nets.py"
         path.write_text(source)
-        return open_model(f"torch:{path}:tensor", card=card(changes)).fingerprint
+        return open_model(f"torch:{path}:tensor", spec=model_spec(changes)).fingerprint
 
     first = print_of(MODELS)
     assert print_of(MODELS) == first
@@ -182,7 +184,7 @@ def test_what_no_factory_is(models: str, place: str, message: str) -> None:
 
 def test_a_model_that_cuts_the_gradient(models: str) -> None:
     with pytest.raises(RobustPoseError, match="no gradient reaches the image from 'output'"):
-        open_model(f"{models}:cut", card=card())
+        open_model(f"{models}:cut", spec=model_spec())
 
 
 @pytest.mark.parametrize(
@@ -196,17 +198,17 @@ def test_a_model_that_cuts_the_gradient(models: str) -> None:
 )
 def test_what_no_module_is(spec: str, message: str) -> None:
     with pytest.raises(RobustPoseError) as caught:
-        open_model(spec, card=card())
+        open_model(spec, spec=model_spec())
     assert message in str(caught.value)
 
 
 def test_wrong_stage_and_wrong_spec(models: str) -> None:
     with pytest.raises(RobustPoseError, match="unknown stage 'mapps'; did you mean 'maps'"):
-        open_model(f"{models}:record", card=card({"stages": ("mapps",)}))
+        open_model(f"{models}:record", spec=model_spec({"stages": ("mapps",)}))
     with pytest.raises(RobustPoseError, match="heatmaps of 4 x 3"):
-        open_model(f"{models}:tensor", card=card({"heatmap_size": (4, 3)}))
+        open_model(f"{models}:tensor", spec=model_spec({"heatmap_size": (4, 3)}))
     with pytest.raises(RobustPoseError, match="is for callable models, but the model is opened as torch"):
-        open_model(f"{models}:tensor", card=card(base=POINTS))
+        open_model(f"{models}:tensor", spec=model_spec(base=POINTS))
 
 
 def pictures(n: int = 2) -> torch.Tensor:
@@ -217,7 +219,7 @@ def pictures(n: int = 2) -> torch.Tensor:
 
 
 def test_a_function_is_given_levels_and_its_pixels_count_from_the_edge(functions: str) -> None:
-    model = open_model(f"{functions}:corner", card=card(base=POINTS)).module
+    model = open_model(f"{functions}:corner", spec=model_spec(base=POINTS)).module
     output = model(pictures())
     # 3 and 4 pixels from the outer edges are the point (2.5, 3.5)
     assert output.keypoints[0].tolist() == [pytest.approx([2.5, 3.5]), pytest.approx([3.5, 4.5])]
@@ -226,12 +228,12 @@ def test_a_function_is_given_levels_and_its_pixels_count_from_the_edge(functions
 
 
 def test_a_function_that_takes_bgr(functions: str) -> None:
-    model = open_model(f"{functions}:corner", card=card({"channels": "BGR"}, POINTS)).module
+    model = open_model(f"{functions}:corner", spec=model_spec({"channels": "BGR"}, POINTS)).module
     assert model(pictures()).keypoints[0, 0].tolist() == pytest.approx([-0.5, 3.5])
 
 
 def test_a_keypoint_that_is_not_found_is_wrong(functions: str) -> None:
-    model = open_model(f"{functions}:one_lost", card=card(base=POINTS)).module
+    model = open_model(f"{functions}:one_lost", spec=model_spec(base=POINTS)).module
     first, lost = attacks.predict(model, pictures(), ids=("a", "b")).keypoints[0].tolist()
     assert first == pytest.approx([2.5, 3.5])
     assert lost == pytest.approx([-8.5, -8.5])
@@ -247,13 +249,13 @@ def test_a_keypoint_that_is_not_found_is_wrong(functions: str) -> None:
 )
 def test_what_no_function_is(functions: str, name: str, message: str) -> None:
     with pytest.raises(RobustPoseError) as caught:
-        open_model(f"{functions}:{name}", card=card(base=POINTS))
+        open_model(f"{functions}:{name}", spec=model_spec(base=POINTS))
     assert message in str(caught.value)
 
 
 def test_a_function_scales_itself() -> None:
     with pytest.raises(RobustPoseError, match="scale does not apply: a callable gets 8-bit images"):
-        card({"scale": 255}, POINTS)
+        model_spec({"scale": 255}, POINTS)
 
 
 class Corner(Attack):
@@ -286,7 +288,7 @@ def people() -> Batch:
 
 
 def test_white_box_attacks_refuse_a_function_and_black_box_attacks_do_not(functions: str) -> None:
-    model = open_model(f"{functions}:corner", card=card(base=POINTS)).module
+    model = open_model(f"{functions}:corner", spec=model_spec(base=POINTS)).module
     threat, objective = Linf(eps=10 / 255), TrainingLoss("last")
     with pytest.raises(
         RobustPoseError,
@@ -301,5 +303,5 @@ def test_white_box_attacks_refuse_a_function_and_black_box_attacks_do_not(functi
 def test_opening_leaves_random_state_alone(models: str) -> None:
     torch.manual_seed(3)
     before = hashlib.sha256(torch.get_rng_state().numpy().tobytes()).hexdigest()
-    open_model(f"{models}:tensor", card=card())
+    open_model(f"{models}:tensor", spec=model_spec())
     assert hashlib.sha256(torch.get_rng_state().numpy().tobytes()).hexdigest() == before

@@ -20,7 +20,7 @@ from tests.models.importers.tfjs_files import Array, Files, Op, numbers, text, t
 
 SIDE = 6
 PICTURE = (1, SIDE, SIDE, 3)
-CARD = f"""
+SPEC_TOML = f"""
 name = "small"
 format = "tfjs"
 skeleton = ["left_hand", "right_hand"]
@@ -78,9 +78,9 @@ def refusal(folder: Path, files: Files, *names: str) -> str:
 
 def test_a_model_of_a_spec(tmp_path: Path) -> None:
     path = write(tmp_path / "net", SMALL)
-    card = tmp_path / "card.toml"
-    card.write_text(CARD)
-    model = load_tfjs(path, card=card)
+    spec = tmp_path / "spec.toml"
+    spec.write_text(SPEC_TOML)
+    model = load_tfjs(path, spec=spec)
     images = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     (raw,) = model(images).stages
     expected = torch.nn.functional.conv2d(images, torch.from_numpy(WEIGHTS[0]).permute(3, 2, 0, 1), padding=1)
@@ -88,8 +88,8 @@ def test_a_model_of_a_spec(tmp_path: Path) -> None:
     torch.testing.assert_close(raw, expected, atol=1e-5, rtol=1e-5)
     assert not model.training
     assert not list(model.parameters())
-    assert torch.equal(load_tfjs(path.parent, card=card)(images).stages[0], raw)
-    assert load_tfjs(path, card=card).fingerprint == model.fingerprint
+    assert torch.equal(load_tfjs(path.parent, spec=spec)(images).stages[0], raw)
+    assert load_tfjs(path, spec=spec).fingerprint == model.fingerprint
 
 
 def test_fingerprint_follows_the_shards(tmp_path: Path) -> None:
@@ -102,13 +102,13 @@ def test_fingerprint_follows_the_shards(tmp_path: Path) -> None:
 
 
 def test_a_spec_of_another_format(tmp_path: Path) -> None:
-    card = tmp_path / "card.toml"
-    card.write_text(CARD.replace("tfjs", "tflite"))
+    spec = tmp_path / "spec.toml"
+    spec.write_text(SPEC_TOML.replace("tfjs", "tflite"))
     with pytest.raises(
         RobustPoseError,
         match=r"is a spec for tflite models \(format = 'tflite'\), but the model is opened as tfjs",
     ):
-        load_tfjs(write(tmp_path, SMALL), card=card)
+        load_tfjs(write(tmp_path, SMALL), spec=spec)
 
 
 def test_no_spec_says_how_to_write_one(tmp_path: Path) -> None:

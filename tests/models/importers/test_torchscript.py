@@ -29,7 +29,7 @@ from robustpose.threats import Linf
 from tests.conftest import aim_at, tiny_batch
 
 
-def card() -> ModelSpec:
+def spec() -> ModelSpec:
     return make_spec(
         {
             "name": "scripted",
@@ -77,7 +77,7 @@ def saved(model: nn.Module, path: Path, *, traced: bool) -> Path:
 def test_agrees_with_the_model_that_was_saved(tmp_path: Path, traced: bool) -> None:
     torch.manual_seed(0)
     model = Model().eval()
-    opened = open_model(f"torchscript:{saved(model, tmp_path / 'net.pt', traced=traced)}", card=card())
+    opened = open_model(f"torchscript:{saved(model, tmp_path / 'net.pt', traced=traced)}", spec=spec())
     images = torch.rand(3, 3, 16, 12)
     ours, theirs = images.clone().requires_grad_(), images.clone().requires_grad_()
     (stage,) = opened.module(ours).stages
@@ -87,13 +87,13 @@ def test_agrees_with_the_model_that_was_saved(tmp_path: Path, traced: bool) -> N
     assert ours.grad is not None
     assert theirs.grad is not None
     assert torch.allclose(ours.grad, theirs.grad, atol=1e-6)
-    assert open_model(f"torchscript:{tmp_path / 'net.pt'}", card=card()).fingerprint == opened.fingerprint
+    assert open_model(f"torchscript:{tmp_path / 'net.pt'}", spec=spec()).fingerprint == opened.fingerprint
 
 
 def test_can_be_attacked(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = open_model(
-        f"torchscript:{saved(Model().eval(), tmp_path / 'net.pt', traced=False)}", card=card()
+        f"torchscript:{saved(Model().eval(), tmp_path / 'net.pt', traced=False)}", spec=spec()
     ).module
     batch = tiny_batch(2)
     batch = replace(batch, images=torch.randint(0, 256, (2, 3, 16, 12)).float() / 255)
@@ -111,7 +111,7 @@ def test_code_that_touches_files_is_refused_before_it_runs(
     monkeypatch.chdir(tmp_path)
     path = saved(WritesFile(), tmp_path / "bad.pt", traced=False)
     with pytest.raises(RobustPoseError, match="its code names 'save'"):
-        open_model(f"torchscript:{path}", card=card())
+        open_model(f"torchscript:{path}", spec=spec())
     assert not (tmp_path / "written").exists()
 
 
@@ -199,7 +199,7 @@ def test_code_under_a_name_in_capitals_does_not_run(
     mine.write_text("mine")
     (tmp_path / "bad.pt").write_bytes(bad)
     with pytest.raises(RobustPoseError, match="which TorchScript does not write: refused"):
-        open_model("torchscript:bad.pt", card=card())
+        open_model("torchscript:bad.pt", spec=spec())
     assert mine.read_text() == "mine"
 
 
@@ -238,7 +238,7 @@ def test_torch_gets_only_what_was_read(tmp_path: Path) -> None:
         expected = {re.sub("^net", "archive", name): good.read(name) for name in plain}
     assert {name: packed.read(name) for name in packed.namelist()} == expected
     path.write_bytes(content)
-    assert open_model(f"torchscript:{path}", card=card()).name == "scripted"
+    assert open_model(f"torchscript:{path}", spec=spec()).name == "scripted"
 
 
 def test_a_zip_bomb_is_refused() -> None:
@@ -266,14 +266,14 @@ def test_a_model_that_loops_is_stopped(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(trial, "SECONDS", 3)
     path = saved(Loops(), tmp_path / "loops.pt", traced=False)
     with pytest.raises(RobustPoseError, match=r"cannot be run: it (ended its process|took more than)"):
-        open_model(f"torchscript:{path}", card=card())
+        open_model(f"torchscript:{path}", spec=spec())
 
 
 @pytest.mark.slow
 def test_a_model_that_fills_the_memory_is_stopped(tmp_path: Path) -> None:
     path = saved(Fills(), tmp_path / "fills.pt", traced=False)
     with pytest.raises(RobustPoseError, match=r"cannot be run: .*(memory|bad_alloc)"):
-        open_model(f"torchscript:{path}", card=card())
+        open_model(f"torchscript:{path}", spec=spec())
 
 
 def test_a_model_that_crashes_ends_its_own_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_what_a_model_prints_does_not_answer_for_it(tmp_path: Path) -> None:
 
     path = saved(Prints(), tmp_path / "prints.pt", traced=False)
     with pytest.raises(RobustPoseError, match=r"cannot be run: Error: .*not this picture"):
-        open_model(f"torchscript:{path}", card=card())
+        open_model(f"torchscript:{path}", spec=spec())
 
 
 def test_damaged_archives_are_refused_in_one_line(tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_a_pickle_in_an_archive_runs_nothing(tmp_path: Path, monkeypatch: pytest
     bad = tmp_path / "bad.pt"
     bad.write_bytes(changed(good, lambda name, held: pickle.dumps(Runs(), 2) if name == "net/data.pkl" else held))
     with pytest.raises(RobustPoseError, match=r"bad\.pt: data\.pkl names 'io open'.* refused"):
-        open_model(f"torchscript:{bad}", card=card())
+        open_model(f"torchscript:{bad}", spec=spec())
     assert not (tmp_path / "ran").exists()
 
 
@@ -330,17 +330,17 @@ def test_files_that_are_no_torchscript(tmp_path: Path) -> None:
     with pytest.raises(
         RobustPoseError, match=re.escape("a state dict or a pickled model (torch.save), not TorchScript")
     ):
-        open_model(f"torchscript:{state}", card=card())
+        open_model(f"torchscript:{state}", spec=spec())
     other = tmp_path / "other.pt"
     other.write_bytes(b"\x80\x02}q\x00.")
     with pytest.raises(RobustPoseError, match="is not a TorchScript archive"):
-        open_model(f"torchscript:{other}", card=card())
+        open_model(f"torchscript:{other}", spec=spec())
     good = saved(Model().eval(), tmp_path / "net.pt", traced=True)
     other.write_bytes(good.read_bytes()[:-200])
     with pytest.raises(RobustPoseError, match="or is damaged"):
-        open_model(f"torchscript:{other}", card=card())
+        open_model(f"torchscript:{other}", spec=spec())
     with pytest.raises(RobustPoseError, match=r"gone\.pt: no such file"):
-        open_model(f"torchscript:{tmp_path / 'gone.pt'}", card=card())
+        open_model(f"torchscript:{tmp_path / 'gone.pt'}", spec=spec())
     with pytest.raises(RobustPoseError, match="needs a spec"):
         open_model(f"torchscript:{good}")
 
@@ -349,6 +349,6 @@ def test_files_that_are_no_torchscript(tmp_path: Path) -> None:
 def test_a_spec_of_another_file_is_refused(tmp_path: Path) -> None:
     path = saved(Model().eval(), tmp_path / "net.pt", traced=True)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert open_model(f"torchscript:{path}", card=replace(card(), sha256=sha256)).name == "scripted"
+    assert open_model(f"torchscript:{path}", spec=replace(spec(), sha256=sha256)).name == "scripted"
     with pytest.raises(RobustPoseError, match=f"sha256 is {sha256[:12]}..., spec 'scripted' is for 000000000000"):
-        open_model(f"torchscript:{path}", card=replace(card(), sha256="0" * 64))
+        open_model(f"torchscript:{path}", spec=replace(spec(), sha256="0" * 64))

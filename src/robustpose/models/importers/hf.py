@@ -28,29 +28,31 @@ HEATMAPS = "heatmaps"
 _SIGMA = 2.0
 
 
-def open_hf(name: str, card: Path | ModelSpec | None = None) -> OpenedModel:
+def open_hf(name: str, spec: Path | ModelSpec | None = None) -> OpenedModel:
     """Open a folder or a model of the hub in eval mode; a spec of format "hf" is optional.
 
     RobustPoseError where transformers is missing, where the model cannot be opened without running its code, where
     it returns no heatmaps, or where the spec does not fit.
     """
-    spec = f"hf:{name}"
+    where = f"hf:{name}"
     transformers = _package()
     folder = Path(name)
     if folder.is_dir() and not any(folder.glob("*.safetensors")):
-        raise RobustPoseError(f"{spec}: the folder has no .safetensors; other weights are pickles, which run code")
+        raise RobustPoseError(
+            f"{where}: the folder has no .safetensors; other weights are pickles, which run code"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         safe = {"trust_remote_code": False, "local_files_only": folder.is_dir()}
-        config = _read(lambda: transformers.AutoConfig.from_pretrained(name, **safe), spec)
-        kind = _class_of(transformers, config, spec)
-        model = _read(lambda: kind.from_pretrained(name, use_safetensors=True, **safe), spec)
+        config = _read(lambda: transformers.AutoConfig.from_pretrained(name, **safe), where)
+        kind = _class_of(transformers, config, where)
+        model = _read(lambda: kind.from_pretrained(name, use_safetensors=True, **safe), where)
     model.eval().requires_grad_(False)
     graph = _OneDataset(model) if _experts(config) > 1 else model
-    chosen = given_spec(card, format="hf") if card is not None else _spec(transformers, name, graph, spec)
+    chosen = given_spec(spec, format="hf") if spec is not None else _spec(transformers, name, graph, where)
     digest = hashlib.sha256((fingerprint_of(model) + chosen.fingerprint).encode()).hexdigest()
-    imported = ImportedPose(StagesOf(graph, chosen.stages, where=spec), chosen, fingerprint=digest).eval()
-    check_model(imported, file=spec)
+    imported = ImportedPose(StagesOf(graph, chosen.stages, where=where), chosen, fingerprint=digest).eval()
+    check_model(imported, file=where)
     return OpenedModel(name=chosen.name, module=imported, fingerprint=digest)
 
 
@@ -76,16 +78,16 @@ def _package() -> Any:
     return transformers
 
 
-def _read(call: Any, spec: str) -> Any:
+def _read(call: Any, where: str) -> Any:
     """Call transformers; RobustPoseError with one line for whatever it raises."""
     try:
         return call()
     except Exception as error:  # many types: no such folder, no network, not JSON, no safetensors
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise RobustPoseError(f"{spec}: cannot be opened: {(lines or [type(error).__name__])[0][:300]}") from None
+        raise RobustPoseError(f"{where}: cannot be opened: {(lines or [type(error).__name__])[0][:300]}") from None
 
 
-def _class_of(transformers: Any, config: Any, spec: str) -> Any:
+def _class_of(transformers: Any, config: Any, where: str) -> Any:
     """Return the class of transformers that the configuration names."""
     names = list(getattr(config, "architectures", None) or [])
     kind = getattr(transformers, names[0], None) if names else None
@@ -95,7 +97,7 @@ def _class_of(transformers: Any, config: Any, spec: str) -> Any:
             if names
             else "names no class (architectures)"
         )
-        raise RobustPoseError(f"{spec}: its config.json {what}; code of a repository is never run")
+        raise RobustPoseError(f"{where}: its config.json {what}; code of a repository is never run")
     return kind
 
 
@@ -103,20 +105,20 @@ def _experts(config: Any) -> int:
     return int(getattr(getattr(config, "backbone_config", None), "num_experts", 1) or 1)
 
 
-def _spec(transformers: Any, name: str, model: nn.Module, spec: str) -> ModelSpec:
+def _spec(transformers: Any, name: str, model: nn.Module, where: str) -> ModelSpec:
     """Make the spec of a model from its processor and the shapes of its output."""
-    numbers = processor_numbers(_processor(transformers, name, spec), where=spec)
+    numbers = processor_numbers(_processor(transformers, name, where), where=where)
     image = torch.zeros((1, 3, *numbers["input_size"]))
     with torch.no_grad():
-        found = named_outputs(_read(lambda: model(image), spec))
+        found = named_outputs(_read(lambda: model(image), where))
     maps = found.get(HEATMAPS)
     if maps is None or maps.ndim != 4:
         raise RobustPoseError(
-            f"{spec}: {type(model).__name__} returns no {HEATMAPS} (it returns {', '.join(found)})"
+            f"{where}: {type(model).__name__} returns no {HEATMAPS} (it returns {', '.join(found)})"
         )
     if maps.shape[1] != len(COCO_17):
         raise RobustPoseError(
-            f"{spec}: gives {maps.shape[1]} heatmaps, not COCO's {len(COCO_17)}; say which keypoints they are in "
+            f"{where}: gives {maps.shape[1]} heatmaps, not COCO's {len(COCO_17)}; say which keypoints they are in "
             "a spec with format = 'hf' (docs/your-model.md) and give it with --spec"
         )
     return ModelSpec(
@@ -137,9 +139,9 @@ def _spec(transformers: Any, name: str, model: nn.Module, spec: str) -> ModelSpe
     )
 
 
-def _processor(transformers: Any, name: str, spec: str) -> Mapping[str, Any]:
+def _processor(transformers: Any, name: str, where: str) -> Mapping[str, Any]:
     base = transformers.image_processing_utils.BaseImageProcessor
-    found = _read(lambda: base.get_image_processor_dict(name, local_files_only=Path(name).is_dir())[0], spec)
+    found = _read(lambda: base.get_image_processor_dict(name, local_files_only=Path(name).is_dir())[0], where)
     return json.loads(json.dumps(found))  # type: ignore[no-any-return]
 
 

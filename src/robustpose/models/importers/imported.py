@@ -26,15 +26,15 @@ class ImportedPose(nn.Module):
     std: Tensor
 
     def __init__(
-        self, graph: Callable[[Tensor], tuple[Tensor, ...]], card: ModelSpec, *, fingerprint: str
+        self, graph: Callable[[Tensor], tuple[Tensor, ...]], spec: ModelSpec, *, fingerprint: str
     ) -> None:
         super().__init__()
-        self.graph, self.card, self.fingerprint = graph, card, fingerprint
-        self.name, self.skeleton, self.input_size = card.name, card.skeleton, card.input_size
-        self.padding = card.padding
-        self.head = HEADS[card.head].make(card.output_spec)
-        self.register_buffer("mean", torch.tensor(card.mean)[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor(card.std)[:, None, None], persistent=False)
+        self.graph, self.spec, self.fingerprint = graph, spec, fingerprint
+        self.name, self.skeleton, self.input_size = spec.name, spec.skeleton, spec.input_size
+        self.padding = spec.padding
+        self.head = HEADS[spec.head].make(spec.output_spec)
+        self.register_buffer("mean", torch.tensor(spec.mean)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std)[:, None, None], persistent=False)
 
     def forward(self, images: Tensor) -> PoseOutput:
         """Predict keypoints in images (N, 3, H, W) in [0, 1]; RobustPoseError for images of another size."""
@@ -44,26 +44,26 @@ class ImportedPose(nn.Module):
                 f"got {tuple(images.shape)}"
             )
         outputs = self.graph(self.prepare(images))
-        stages = HEADS[self.card.head].stages(self.card.output_spec, outputs)
+        stages = HEADS[self.spec.head].stages(self.spec.output_spec, outputs)
         keypoints, decoded = self.head.decode(stages[-1])
-        scores = HEADS[self.card.head].scores(self.card.output_spec, outputs)
+        scores = HEADS[self.spec.head].scores(self.spec.output_spec, outputs)
         return PoseOutput(keypoints=keypoints, scores=decoded if scores is None else scores, stages=stages)
 
     def prepare(self, images: Tensor) -> Tensor:
         """Convert images (N, 3, H, W) in [0, 1] to the graph's input."""
-        scaled = (images - self.mean) / self.std * self.card.scale
-        if self.card.channels == "BGR":
+        scaled = (images - self.mean) / self.std * self.spec.scale
+        if self.spec.channels == "BGR":
             scaled = scaled.flip(1)
-        return scaled.permute(0, 2, 3, 1).contiguous() if self.card.layout == "NHWC" else scaled
+        return scaled.permute(0, 2, 3, 1).contiguous() if self.spec.layout == "NHWC" else scaled
 
 
-def check_stages(card: ModelSpec, shapes: tuple[tuple[int, ...], ...], *, file: str) -> None:
+def check_stages(spec: ModelSpec, shapes: tuple[tuple[int, ...], ...], *, file: str) -> None:
     """Check a spec against the shapes (N, ...) of the model's stages; RobustPoseError where they differ."""
-    if len(shapes) != len(card.stages):
-        raise ValueError(f"{file}: {len(shapes)} stages for {len(card.stages)} names")
+    if len(shapes) != len(spec.stages):
+        raise ValueError(f"{file}: {len(shapes)} stages for {len(spec.stages)} names")
     for place, shape in enumerate(shapes):
         try:
-            HEADS[card.head].check(card.output_spec, place, shape)
+            HEADS[spec.head].check(spec.output_spec, place, shape)
         except RobustPoseError as error:
             raise RobustPoseError(f"{file}: {error}") from None
 

@@ -25,12 +25,12 @@ def read_file(path: Path) -> bytes:
         raise RobustPoseError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def choose_spec(card: Path | ModelSpec | None, *, format: str, sha256: str, file: str) -> ModelSpec | None:
+def choose_spec(spec: Path | ModelSpec | None, *, format: str, sha256: str, file: str) -> ModelSpec | None:
     """Return the given spec, or else the package's spec of the file; None where there is neither.
 
     RobustPoseError for a spec of another file or format.
     """
-    chosen = find_spec(sha256) if card is None else given_spec(card, format=format)
+    chosen = find_spec(sha256) if spec is None else given_spec(spec, format=format)
     if chosen is None:
         return None
     if chosen.sha256 and chosen.sha256 != sha256:
@@ -44,17 +44,17 @@ def choose_spec(card: Path | ModelSpec | None, *, format: str, sha256: str, file
     return chosen
 
 
-def fingerprint_of(card: ModelSpec, *, sha256: str) -> str:
+def fingerprint_of(spec: ModelSpec, *, sha256: str) -> str:
     """Hash everything that determines a model's outputs: its file and its spec."""
-    return hashlib.sha256((sha256 + card.fingerprint).encode()).hexdigest()
+    return hashlib.sha256((sha256 + spec.fingerprint).encode()).hexdigest()
 
 
-def open_model(model: ModelFile, *, card: Path | ModelSpec | None) -> ImportedPose:
+def open_model(model: ModelFile, *, spec: Path | ModelSpec | None) -> ImportedPose:
     """Make the model of a file in eval mode, with the package's spec or the user's.
 
     RobustPoseError where the file or the spec cannot be used, or where they do not fit together.
     """
-    chosen = choose_spec(card, format=model.format, sha256=model.sha256, file=model.file)
+    chosen = choose_spec(spec, format=model.format, sha256=model.sha256, file=model.file)
     if chosen is None:
         model.check()  # first report what no spec can solve: quantisation, unknown operators
         raise RobustPoseError(
@@ -68,19 +68,19 @@ def open_model(model: ModelFile, *, card: Path | ModelSpec | None) -> ImportedPo
     return made
 
 
-def _image_shape(card: ModelSpec, model: ModelFile) -> tuple[int, ...]:
+def _image_shape(spec: ModelSpec, model: ModelFile) -> tuple[int, ...]:
     """Return the shape (1, ...) of the spec's image; RobustPoseError where the model takes another one."""
-    height, width = card.input_size
-    shape = (1, height, width, 3) if card.layout == "NHWC" else (1, 3, height, width)
+    height, width = spec.input_size
+    shape = (1, height, width, 3) if spec.layout == "NHWC" else (1, 3, height, width)
     taken = model.inputs.shapes[0]
-    sides = (1, 2) if card.layout == "NHWC" else (2, 3)
+    sides = (1, 2) if spec.layout == "NHWC" else (2, 3)
     free = [size == -1 or (model.resizable and axis in sides) for axis, size in enumerate(taken)]
     if len(taken) != 4 or any(
         size != ours and not any_ for size, ours, any_ in zip(taken, shape, free, strict=True)
     ):
         raise RobustPoseError(
-            f"{model.file}: takes {model.inputs.listed()}, but spec {card.name!r} has input_size = "
-            f"[{height}, {width}] in {card.layout}, which is {list(shape)}"
+            f"{model.file}: takes {model.inputs.listed()}, but spec {spec.name!r} has input_size = "
+            f"[{height}, {width}] in {spec.layout}, which is {list(shape)}"
         )
     return shape
 
@@ -108,11 +108,11 @@ def check_model(model: ImportedPose, *, file: str) -> None:
         raise RobustPoseError(f"{file}: cannot be run: {_one_line(error)}") from None
     if not all(reached):
         raise RobustPoseError(
-            f"{file}: no gradient reaches the image from {model.card.stages[reached.index(False)]!r} (an "
+            f"{file}: no gradient reaches the image from {model.spec.stages[reached.index(False)]!r} (an "
             "argmax, a cast to integers or a detach is between them); name a tensor before it as stage in the spec"
         )
-    check_stages(model.card, tuple(tuple(stage.shape) for stage in first), file=file)
-    for name, *parts, together in zip(model.card.stages, first, second, both, strict=True):
+    check_stages(model.spec, tuple(tuple(stage.shape) for stage in first), file=file)
+    for name, *parts, together in zip(model.spec.stages, first, second, both, strict=True):
         apart = torch.cat(parts)
         limit = _SAME * float(apart.abs().max())
         if apart.shape != together.shape or float((apart - together).abs().max()) > limit:

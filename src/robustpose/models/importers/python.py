@@ -30,7 +30,7 @@ from robustpose.types import PoseModel
 _LEVELS = 255
 
 
-def open_torch(place: str, card: Path | ModelSpec | None = None) -> OpenedModel:
+def open_torch(place: str, spec: Path | ModelSpec | None = None) -> OpenedModel:
     """Open the model that the user's 'module:factory' returns when it is called without arguments.
 
     A model with `skeleton`, `input_size` and `head` (types.PoseModel) needs no spec; any other nn.Module needs one
@@ -40,27 +40,27 @@ def open_torch(place: str, card: Path | ModelSpec | None = None) -> OpenedModel:
     made = _called(_found(place, "torch"), place)
     if not isinstance(made, nn.Module):
         raise RobustPoseError(f"torch:{place}: must return an nn.Module, returned {type(made).__name__}")
-    return opened_module(made.eval().requires_grad_(False), name=place, card=card)
+    return opened_module(made.eval().requires_grad_(False), name=place, spec=spec)
 
 
-def opened_module(model: nn.Module, *, name: str, card: Path | ModelSpec | None = None) -> OpenedModel:
+def opened_module(model: nn.Module, *, name: str, spec: Path | ModelSpec | None = None) -> OpenedModel:
     """Prepare the user's model for attacks; its modes are not changed. See open_torch."""
-    spec = f"torch:{name}"
+    where = f"torch:{name}"
     if isinstance(model, PoseModel):
-        if card is not None:
-            raise RobustPoseError(f"{spec}: has its own skeleton, input_size and head, so it takes no spec")
+        if spec is not None:
+            raise RobustPoseError(f"{where}: has its own skeleton, input_size and head, so it takes no spec")
         return OpenedModel(name=plain_name(name), module=model, fingerprint=fingerprint_of(model))
-    if card is None:
+    if spec is None:
         raise RobustPoseError(
-            f"{spec}: {type(model).__name__} has no skeleton, input_size and head, so it needs a spec "
+            f"{where}: {type(model).__name__} has no skeleton, input_size and head, so it needs a spec "
             "(docs/your-model.md) with format = 'torch'; give it with --spec"
         )
-    chosen = given_spec(card, format="torch")
+    chosen = given_spec(spec, format="torch")
     digest = hashlib.sha256((fingerprint_of(model) + chosen.fingerprint).encode()).hexdigest()
     modes = [(module, module.training) for module in model.modules()]
-    imported = ImportedPose(StagesOf(model, chosen.stages, where=spec), chosen, fingerprint=digest)
+    imported = ImportedPose(StagesOf(model, chosen.stages, where=where), chosen, fingerprint=digest)
     try:
-        check_model(imported.eval(), file=spec)
+        check_model(imported.eval(), file=where)
     finally:
         for module, training in modes:
             module.training = training
@@ -78,42 +78,42 @@ class CallablePose(ImportedPose):
     def prepare(self, images: Tensor) -> Tensor:
         """Convert images (N, 3, H, W) in [0, 1] to uint8 images (N, H, W, 3)."""
         levels = (images.detach() * _LEVELS).round().to(torch.uint8)
-        if self.card.channels == "BGR":
+        if self.spec.channels == "BGR":
             levels = levels.flip(1)
         return levels.permute(0, 2, 3, 1).contiguous()
 
 
-def open_callable(place: str, card: Path | ModelSpec | None = None) -> OpenedModel:
+def open_callable(place: str, spec: Path | ModelSpec | None = None) -> OpenedModel:
     """Open the user's Python function 'module:function' as a black box, with a spec of format "callable".
 
     It gets uint8 images (N, H, W, 3) and returns rows of keypoints (N, K, columns) or heatmaps (N, h, w, K), as
     its spec says; NaN means that a keypoint was not found. RobustPoseError as in open_torch.
     """
-    return opened_callable(_found(place, "callable"), name=place, card=card)
+    return opened_callable(_found(place, "callable"), name=place, spec=spec)
 
 
-def opened_callable(function: Callable[..., Any], *, name: str, card: Path | ModelSpec | None) -> OpenedModel:
+def opened_callable(function: Callable[..., Any], *, name: str, spec: Path | ModelSpec | None) -> OpenedModel:
     """Prepare the user's function for attacks; see open_callable."""
-    spec = f"callable:{name}"
-    if card is None:
+    where = f"callable:{name}"
+    if spec is None:
         raise RobustPoseError(
-            f"{spec}: needs a spec (docs/your-model.md) with format = 'callable', skeleton and input_size; "
+            f"{where}: needs a spec (docs/your-model.md) with format = 'callable', skeleton and input_size; "
             "give it with --spec"
         )
-    chosen = given_spec(card, format="callable")
+    chosen = given_spec(spec, format="callable")
     digest = hashlib.sha256((_source_of(function) + chosen.fingerprint).encode()).hexdigest()
-    model = CallablePose(_Answers(function, chosen, spec), chosen, fingerprint=digest).eval()
+    model = CallablePose(_Answers(function, chosen, where), chosen, fingerprint=digest).eval()
     grey = torch.full((2, 3, *chosen.input_size), 128 / _LEVELS)
     shapes = tuple((1, *stage.shape[1:]) for stage in model.graph(model.prepare(grey)))
-    check_stages(chosen, shapes, file=spec)
+    check_stages(chosen, shapes, file=where)
     return OpenedModel(name=chosen.name, module=model, fingerprint=digest)
 
 
 class _Answers:
     """Calls a function on images and converts its result to float tensors."""
 
-    def __init__(self, function: Callable[..., Any], card: ModelSpec, where: str) -> None:
-        self.function, self.card, self.where = function, card, where
+    def __init__(self, function: Callable[..., Any], spec: ModelSpec, where: str) -> None:
+        self.function, self.spec, self.where = function, spec, where
 
     def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
         answer = _run(lambda: self.function(images.cpu().numpy()), self.where)
@@ -127,7 +127,7 @@ class _Answers:
                 f"{tuple(stage.shape)}"
             )
         # A keypoint that was not found is wrong, not missing, so it is placed far outside the image.
-        far = -float(max(self.card.input_size)) if self.card.head_keys.get("unit", "pixels") == "pixels" else -1.0
+        far = -float(max(self.spec.input_size)) if self.spec.head_keys.get("unit", "pixels") == "pixels" else -1.0
         return (torch.where(torch.isfinite(stage), stage, far),)
 
 

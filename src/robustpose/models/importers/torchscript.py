@@ -21,7 +21,7 @@ from robustpose.models.importers.trial import try_archive
 from robustpose.models.specs import ModelSpec
 
 
-def load_torchscript(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
+def load_torchscript(path: Path, spec: Path | ModelSpec | None = None) -> ImportedPose:
     """Open a TorchScript archive in eval mode, with a spec of format "torchscript".
 
     RobustPoseError where the file is no TorchScript, where its content is refused, where it does not end, crashes
@@ -31,7 +31,7 @@ def load_torchscript(path: Path, card: Path | ModelSpec | None = None) -> Import
     content = read_file(path)
     archive = read_archive(content, file=file)
     sha256 = hashlib.sha256(content).hexdigest()
-    chosen = choose_spec(card, format="torchscript", sha256=sha256, file=file)
+    chosen = choose_spec(spec, format="torchscript", sha256=sha256, file=file)
     if chosen is None:
         raise RobustPoseError(
             f"{file}: needs a spec (docs/your-model.md) with format = 'torchscript'; give it with --spec"

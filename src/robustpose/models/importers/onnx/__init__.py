@@ -25,7 +25,7 @@ from robustpose.models.specs import ModelSpec
 _FLOATS = ("float32", "float16", "float64", "bfloat16")
 
 
-def load_onnx(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
+def load_onnx(path: Path, spec: Path | ModelSpec | None = None) -> ImportedPose:
     """Open an .onnx file in eval mode, with the package's spec or the user's of format "onnx".
 
     RobustPoseError where the package onnx is missing, where the file or the spec cannot be used, or where they do
@@ -45,7 +45,7 @@ def load_onnx(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
     digest = hashlib.sha256(content)
     weights = _weights(onnx, model, path.parent, digest, file=file)
     sha256 = digest.hexdigest()
-    chosen = choose_spec(card, format="onnx", sha256=sha256, file=file)
+    chosen = choose_spec(spec, format="onnx", sha256=sha256, file=file)
     source, shape = _input(model, weights, file=file)
     if chosen is None:
         outputs = tuple(value.name for value in model.graph.output)
@@ -187,17 +187,17 @@ def _input(model: Any, weights: dict[str, Tensor], *, file: str) -> tuple[str, l
     return inputs[0].name, [axis.dim_value or axis.dim_param or "?" for axis in axes]
 
 
-def _check_input(card: ModelSpec, source: str, shape: list[int | str], *, file: str) -> None:
+def _check_input(spec: ModelSpec, source: str, shape: list[int | str], *, file: str) -> None:
     """Raise RobustPoseError unless the model takes images of the spec's size and layout."""
-    height, width = card.input_size
-    expected = [1, height, width, 3] if card.layout == "NHWC" else [1, 3, height, width]
+    height, width = spec.input_size
+    expected = [1, height, width, 3] if spec.layout == "NHWC" else [1, 3, height, width]
     fits = len(shape) in (0, 4) and all(
         not isinstance(given, int) or given == size for given, size in zip(shape, expected, strict=False)
     )
     if not fits:
         raise RobustPoseError(
-            f"{file}: takes {source!r} of shape {shape}, but spec {card.name!r} has input_size = [{height}, "
-            f"{width}] in {card.layout}, which is {expected}"
+            f"{file}: takes {source!r} of shape {shape}, but spec {spec.name!r} has input_size = [{height}, "
+            f"{width}] in {spec.layout}, which is {expected}"
         )
 
 

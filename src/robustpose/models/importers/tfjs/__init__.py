@@ -18,7 +18,7 @@ from robustpose.models.importers.tfjs.graph import check_operators, inputs_and_o
 from robustpose.models.specs import ModelSpec
 
 
-def load_tfjs(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
+def load_tfjs(path: Path, spec: Path | ModelSpec | None = None) -> ImportedPose:
     """Open a model.json (or its folder) in eval mode, with the package's spec or the user's.
 
     RobustPoseError where the files or the spec cannot be used, or where they do not fit together.
@@ -33,7 +33,7 @@ def load_tfjs(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
         check_operators(files)
 
     # The file gives only the image's size and convolutions take any, so each layer is planned for the spec's size.
-    return open_model(ModelFile(files.file, "tfjs", files.sha256, inputs, outputs, True, check, read), card=card)
+    return open_model(ModelFile(files.file, "tfjs", files.sha256, inputs, outputs, True, check, read), spec=spec)
 
 
 TFJS = ImporterSpec(

@@ -19,7 +19,7 @@ from robustpose.models.importers.tflite.graph import inputs_and_outputs, read_gr
 from robustpose.models.specs import ModelSpec
 
 
-def load_tflite(path: Path, card: Path | ModelSpec | None = None) -> ImportedPose:
+def load_tflite(path: Path, spec: Path | ModelSpec | None = None) -> ImportedPose:
     """Open a .tflite file in eval mode, with the package's spec or the user's.
 
     RobustPoseError where the file or the spec cannot be used, or where they do not fit together.
@@ -34,7 +34,7 @@ def load_tflite(path: Path, card: Path | ModelSpec | None = None) -> ImportedPos
         return read_graph(content, file=file, outputs=stages)
 
     sha256 = hashlib.sha256(content).hexdigest()
-    return open_model(ModelFile(file, "tflite", sha256, inputs, outputs, False, check, read), card=card)
+    return open_model(ModelFile(file, "tflite", sha256, inputs, outputs, False, check, read), spec=spec)
 
 
 TFLITE = ImporterSpec(
