@@ -9,8 +9,7 @@ from torch import Tensor
 
 from robustpose.attack_types import Attack
 from robustpose.attacks.contract import Attacked, Target, predict
-from robustpose.metrics import KeypointMetric
-from robustpose.objectives import Objective, correct_radius
+from robustpose.objectives import HasRadius, Objective, correct_radius
 from robustpose.threats import norm_of
 from robustpose.types import Batch, Head, PoseModel
 
@@ -62,7 +61,7 @@ def run_moves(
     *,
     threat: str,
     target: Target | None,
-    metric: KeypointMetric | None,
+    metric: HasRadius | None,
 ) -> Attacked:
     """Run the moves of an ensemble with `run` (attacks.run), each on the people who still have a correct keypoint.
 

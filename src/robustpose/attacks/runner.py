@@ -27,8 +27,7 @@ from robustpose.attacks.ensemble import Ensemble, run_moves
 from robustpose.attacks.expectation import expected
 from robustpose.attacks.spatial import SpatialAttack, search_motions
 from robustpose.errors import RobustPoseError
-from robustpose.metrics import KeypointMetric
-from robustpose.objectives import Aim, Objective, correct_radius
+from robustpose.objectives import Aim, HasRadius, Objective, correct_radius
 from robustpose.threats import Motion
 from robustpose.types import Batch, PoseModel
 
@@ -54,7 +53,7 @@ def run(
     threat: Threat | Motion,
     objective: Objective | None = None,
     target: Target | None = None,
-    metric: KeypointMetric | None = None,
+    metric: HasRadius | None = None,
     seed: int = 0,
     round_to_8bit: bool = True,
     search: str = "fp32",
@@ -91,7 +90,7 @@ def run_along(
     threat: Threat | Motion,
     objective: Objective | None = None,
     target: Target | None = None,
-    metric: KeypointMetric | None = None,
+    metric: HasRadius | None = None,
     seed: int = 0,
     round_to_8bit: bool = True,
     search: str = "fp32",

@@ -18,8 +18,7 @@ from robustpose import geometry
 from robustpose.attacks.contract import Attacked, AttackError, Moved, predict, untouched
 from robustpose.attacks.gradient import check_differentiable, no_gradient
 from robustpose.errors import RobustPoseError
-from robustpose.metrics import KeypointMetric
-from robustpose.objectives import Aim, TrainingLoss, correct_radius
+from robustpose.objectives import Aim, HasRadius, TrainingLoss, correct_radius
 from robustpose.threats.levels import LEVELS
 from robustpose.threats.motion import PARTS, Motion, moved_maps
 from robustpose.types import Batch, PoseModel, PoseOutput
@@ -72,13 +71,7 @@ def move(batch: Batch, motions: Tensor, *, beyond: geometry.Beyond = "black") ->
 
 
 def search_motions(
-    attack: SpatialAttack,
-    model: PoseModel,
-    batch: Batch,
-    *,
-    threat: Motion,
-    metric: KeypointMetric | None,
-    seed: int,
+    attack: SpatialAttack, model: PoseModel, batch: Batch, *, threat: Motion, metric: HasRadius | None, seed: int
 ) -> Attacked:
     """Find the motion of each person under which a model loses most keypoints by the metric.
 
@@ -101,9 +94,7 @@ def search_motions(
 class _Search:
     """The worst motion of each person so far, and the passes that the search used."""
 
-    def __init__(
-        self, model: PoseModel, batch: Batch, metric: KeypointMetric | None, beyond: geometry.Beyond
-    ) -> None:
+    def __init__(self, model: PoseModel, batch: Batch, metric: HasRadius | None, beyond: geometry.Beyond) -> None:
         self.model, self.batch, self.metric, self.beyond = model, batch, metric, beyond
         self.worst = torch.zeros(len(batch), len(PARTS), dtype=torch.float64)
         self.most = torch.full((len(batch),), -1)
@@ -158,7 +149,7 @@ class _Search:
             raise RobustPoseError(f"person {self.batch.ids[broken[0]]}: {what} is NaN or infinite")
 
 
-def _lost(output: PoseOutput, batch: Batch, metric: KeypointMetric | None) -> Tensor:
+def _lost(output: PoseOutput, batch: Batch, metric: HasRadius | None) -> Tensor:
     """Count for each person (N,) the keypoints that count and are predicted beyond the metric's radius."""
     apart = torch.linalg.vector_norm(output.keypoints.double() - batch.keypoints.double(), dim=-1)
     within = apart <= correct_radius(batch, metric).double()
@@ -166,7 +157,7 @@ def _lost(output: PoseOutput, batch: Batch, metric: KeypointMetric | None) -> Te
     return lost.cpu()
 
 
-def _counted(batch: Batch, metric: KeypointMetric | None) -> Tensor:
+def _counted(batch: Batch, metric: HasRadius | None) -> Tensor:
     """Say which keypoints (N, K) count."""
     scored = torch.tensor(batch.skeleton.counted, device=batch.visible.device)
     return batch.visible & scored & torch.isfinite(correct_radius(batch, metric))

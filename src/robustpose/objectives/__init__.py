@@ -8,7 +8,7 @@ soft_margin        the margin, with a gradient for every competing location inst
 keypoints          the margin of the decoded keypoints, for models that return nothing else
 """
 
-from robustpose.objectives.aim import Aim, ListedObjective, Objective, correct_radius
+from robustpose.objectives.aim import Aim, HasRadius, ListedObjective, Objective, correct_radius
 from robustpose.objectives.margin import Keypoints, Margin, MeanMargin, SoftMargin
 from robustpose.objectives.training import TrainingLoss
 
@@ -23,6 +23,7 @@ OBJECTIVES: dict[str, ListedObjective] = {
 __all__ = [
     "OBJECTIVES",
     "Aim",
+    "HasRadius",
     "Keypoints",
     "ListedObjective",
     "Margin",

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from robustpose.attack_types import Loss
-from robustpose.metrics import PCK, PCKH, KeypointMetric
+from robustpose.metrics import PCK, PCKH
+from robustpose.metrics.table import Floats
+from robustpose.skeletons import Skeleton
 from robustpose.types import Batch, PoseModel
 
 
@@ -56,12 +58,28 @@ class ListedObjective(Objective, Protocol):
         ...
 
 
-def correct_radius(batch: Batch, metric: KeypointMetric | None = None) -> Tensor:
+class HasRadius(Protocol):
+    """What knows the distance within which a keypoint is correct: a metric such as metrics.Pck."""
+
+    def radius(
+        self,
+        skeleton: Skeleton,
+        *,
+        head_size: Floats,
+        box_side: Floats,
+        area: Floats | None,
+        crops: Floats | None,
+    ) -> Floats:
+        """Return the distance (N, K) in input pixels; NaN where it is unknown. See metrics.Pck.radius."""
+        ...
+
+
+def correct_radius(batch: Batch, metric: HasRadius | None = None) -> Tensor:
     """Return the distance (N, K) within which a metric counts a keypoint as correct; NaN where it is unknown.
 
     The default is the radius of PCKh@0.5 where everyone has a head size, else of PCK@0.1.
     """
-    chosen = metric or (PCKH if bool(torch.isfinite(batch.head_size).all()) else PCK)
+    chosen: HasRadius = metric or (PCKH if bool(torch.isfinite(batch.head_size).all()) else PCK)
     radius = chosen.radius(
         batch.skeleton,
         head_size=batch.head_size.double().cpu().numpy(),

@@ -70,6 +70,22 @@ def find_box(model: PoseModel, photo: Pixels, *, padding: float, looks: int = LO
     return box
 
 
+def jittered(box: Box, jitter: float, *, number: int, seed: int) -> list[Box]:
+    """Return the box, then random boxes like it, `number` in all: what another detector might find.
+
+    jitter  largest change of the centre and of each side, as a fraction of that side; uniform
+    RobustPoseError unless it is in [0, 0.5].
+    """
+    if not 0 <= jitter <= 0.5:
+        raise RobustPoseError(f"the jitter of a box must be in [0, 0.5], a fraction of its sides, got {jitter:g}")
+    x, y, w, h = box
+    drawn = [box]
+    for dx, dy, dw, dh in np.random.default_rng(seed).uniform(-jitter, jitter, size=(number - 1, 4)).tolist():
+        width, height = w * (1 + dw), h * (1 + dh)
+        drawn.append((x + dx * w + (w - width) / 2, y + dy * h + (h - height) / 2, width, height))
+    return drawn
+
+
 def look(model: PoseModel, photo: Pixels, crop: Floats) -> tuple[Floats, PoseOutput]:
     """Run the model on a crop, cut as usual; return keypoints (K, 2) in photo pixels, and the model's output."""
     cut = crop_image(photo, crop, input_size=model.input_size)

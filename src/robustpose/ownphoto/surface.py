@@ -1,4 +1,4 @@
-"""The model's crop as a differentiable function of the photo's pixels, for attacks on a photo.
+"""The model's crops as a differentiable function of the photo's pixels, for attacks on a photo.
 
 The crop's pixels are weighted sums of the photo's pixels (geometry.crop_sources), the same sums that `crop_image`
 rounds to 8 bits. Only the window of the photo that contains these pixels is attacked, so a large photo costs no
@@ -22,11 +22,11 @@ from robustpose.objectives import MeanMargin
 
 @dataclass(frozen=True, eq=False)
 class PhotoSurface:
-    """The window of a photo that a crop is cut from.
+    """The window of a photo that one or several crops are cut from.
 
-    crop        (2, 3) the affine map from photo pixels to input pixels
-    photo_size  (H, W) of the photo; input_size (H, W) of the crop
-    RobustPoseError if the crop does not overlap the photo.
+    crop        (2, 3), or (C, 2, 3) of several crops: the affine map from photo pixels to input pixels
+    photo_size  (H, W) of the photo; input_size (H, W) of each crop
+    RobustPoseError if no crop overlaps the photo.
     """
 
     crop: Floats
@@ -39,11 +39,16 @@ class PhotoSurface:
 
     @cached_property
     def _sources(self) -> tuple[NDArray[np.int64], Floats]:
-        return crop_sources(self.crop, photo_size=self.photo_size, input_size=self.input_size)
+        found = [
+            crop_sources(crop, photo_size=self.photo_size, input_size=self.input_size)
+            for crop in self.crop.reshape(-1, 2, 3)
+        ]
+        places, weights = zip(*found, strict=True)
+        return np.concatenate(places, axis=1), np.concatenate(weights, axis=1)  # crops below each other
 
     @cached_property
     def window(self) -> tuple[slice, slice]:
-        """The smallest ranges of rows and columns of the photo with every pixel that the crop reads."""
+        """The smallest ranges of rows and columns of the photo with every pixel that a crop reads."""
         places, weights = self._sources
         read = places[weights > 0]
         (top, left), (bottom, right) = read.min(axis=0), read.max(axis=0)
@@ -72,11 +77,12 @@ class PhotoSurface:
         return pasted
 
     def see(self, windows: Tensor) -> Tensor:
-        """Cut crops (M, 3, H, W) from windows (M, 3, h, w); differentiable."""
+        """Cut crops (M C, 3, H, W) from windows (M, 3, h, w), those of a window in turn; differentiable."""
         places, weights = self._flat
         sources = windows.flatten(2).index_select(2, places.to(windows.device))
         weighed = sources.reshape(*windows.shape[:2], *weights.shape) * weights.to(windows)
-        return weighed.sum(dim=2).reshape(*windows.shape[:2], *self.input_size)
+        cut = weighed.sum(dim=2).reshape(*windows.shape[:2], -1, *self.input_size)  # (M, 3, C, H, W)
+        return cut.transpose(1, 2).flatten(0, 1)
 
     def through(self, loss: Loss) -> Loss:
         """Turn a loss on crops into a loss on the windows that they are cut from; a MeanMargin stays one."""

@@ -37,7 +37,7 @@ def open_torch(place: str, spec: Path | ModelSpec | None = None) -> OpenedModel:
     of format "torch". RobustPoseError where there is no such factory, where it fails, or where the spec does not
     fit.
     """
-    made = _called(_found(place, "torch"), place)
+    made = _called(found_callable(place, "torch"), place)
     if not isinstance(made, nn.Module):
         raise RobustPoseError(f"torch:{place}: must return an nn.Module, returned {type(made).__name__}")
     return opened_module(made.eval().requires_grad_(False), name=place, spec=spec)
@@ -89,7 +89,7 @@ def open_callable(place: str, spec: Path | ModelSpec | None = None) -> OpenedMod
     It gets uint8 images (N, H, W, 3) and returns rows of keypoints (N, K, columns) or heatmaps (N, h, w, K), as
     its spec says; NaN means that a keypoint was not found. RobustPoseError as in open_torch.
     """
-    return opened_callable(_found(place, "callable"), name=place, spec=spec)
+    return opened_callable(found_callable(place, "callable"), name=place, spec=spec)
 
 
 def opened_callable(function: Callable[..., Any], *, name: str, spec: Path | ModelSpec | None) -> OpenedModel:
@@ -160,7 +160,7 @@ def _source_of(thing: Any) -> str:
         return uuid.uuid4().hex
 
 
-def _found(place: str, kind: str) -> Callable[..., Any]:
+def found_callable(place: str, kind: str) -> Callable[..., Any]:
     """Import 'module:name'; RobustPoseError where it does not exist."""
     module_name, _, name = place.rpartition(":")
     if not module_name or not name:
