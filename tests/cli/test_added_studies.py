@@ -57,7 +57,9 @@ def test_a_study_with_options_of_its_own(
         run(monkeypatch, "study", "mine", "--models", "deeppose", "--n", "2", "--strength", "3/255", "--twice")
         == 0
     )
-    rows = list(csv.DictReader((tmp_path / "runs/mine/results.csv").read_text().splitlines()))
+    rows = list(
+        csv.DictReader(next(tmp_path.glob("runs/mine-deeppose-n2-*/results.csv")).read_text().splitlines())
+    )
     assert {(row["attack"], row["eps"]) for row in rows} == {
         ("clean", "0/255"),
         ("FGSM-U", "3/255"),

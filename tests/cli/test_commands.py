@@ -147,8 +147,8 @@ def test_a_study_writes_its_table_and_page_and_the_report_is_made_again(
 ) -> None:
     assert run(monkeypatch, "study", "quick", "--models", "deeppose", "--n", "3") == 0
     shown = capsys.readouterr().out
-    assert "runs/quick/report/index.html" in shown
-    folder = tmp_path / "runs/quick"
+    (folder,) = (tmp_path / "runs").glob("quick-deeppose-n3-*")
+    assert f"runs/{folder.name}/report/index.html" in shown
     rows = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
     total = [row for row in rows if row["part"] == "all" and row["measure"] == "relative"]
     assert {row["eps"] for row in total if row["attack"] == "FGSM-U"} == {

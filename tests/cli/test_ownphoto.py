@@ -35,7 +35,7 @@ def test_the_photo_in_the_folder_does_what_the_result_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, out = a_photo(tmp_path), tmp_path / "out"
-    args = [str(path), "--model", "resreg", "--steps", "3", "--out", str(out), "--json"]
+    args = [str(path), "--model", "resreg", "--attack", "igsm", "--steps", "3", "--out", str(out), "--json"]
     assert run(monkeypatch, *args, "--box", ",".join(map(str, BOX))) == 0
     result = json.loads(capsys.readouterr().out)
     assert sorted(each.name for each in out.iterdir()) == [
@@ -90,16 +90,20 @@ def test_a_box_partly_outside_is_taken_and_told(
         (["text.jpg"], "text.jpg: not an image that can be decoded"),
         (["me.png", "--box", "400,0,50,50"], "lies outside the photo, which is 320 x 240 pixels"),
         (["me.png", "--box", "1,2,3"], "a box must be auto or x,y,w,h in photo pixels"),
-        (["me.png", "--targeted"], "an attack on one photo (me.png) does not take --targeted"),
         (
             ["me.png", "--data", "coco:x.json", "--n", "3"],
-            "an attack on one photo (me.png) does not take --data, --n",
+            "an attack on photos (me.png) does not take --data, --n",
         ),
         (
             ["me.png", "--eps", "0.5/255"],
             "eps 0.5/255 is less than one 8-bit level, so no 8-bit photo can store it",
         ),
-        (["--box", "1,2,3,4"], "--box is for attacks on one photo"),
+        (["--box", "1,2,3,4"], "--box is for attacks on photos; data sets come with boxes"),
+        (["--box-jitter", ".1"], "--box-jitter is for attacks on photos"),
+        (["me.png", "--box-jitter", "2"], "--box-jitter must be in [0, 0.5], a fraction of the box, got 2"),
+        (["me.png", "--box", "gone.json"], "gone.json: cannot be read"),
+        (["me.png", "--box", "callable:gone.py:boxes"], "gone.py"),
+        (["me.png", "--quick", "--attack", "igsm"], "leave out --attack"),
     ],
 )
 def test_one_line_and_exit_code_2(
@@ -151,3 +155,55 @@ def test_the_search_is_of_the_precision_that_the_result_says(
         assert ("bf16" in json.loads(capsys.readouterr().out)["attack"]) == (search == "bf16")
         photos.append(read_photo(tmp_path / search / "adversarial.png"))
     assert not np.array_equal(photos[0], photos[1])
+
+
+def two_people(folder: Path) -> Path:
+    """Write a detector's results: two people in photo 7, one unsure, nobody in photo 8."""
+    rows = [
+        (7, [20, 30, 90, 150], 0.9),
+        (7, [180, 30, 90, 150], 0.8),
+        (7, [0, 0, 9, 9], 0.1),
+        (9, [0, 0, 9, 9], 1),
+    ]
+    found = [{"image_id": number, "category_id": 1, "bbox": box, "score": score} for number, box, score in rows]
+    path = folder / "found.json"
+    path.write_text(json.dumps(found))
+    return path
+
+
+def test_a_folder_of_photos_with_everybody_in_them_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = tmp_path / "photos"
+    for name in ("000000000007.png", "000000000008.png"):
+        write_photo(photos / name, np.asarray(cv2.resize(noise(), (320, 240)), np.uint8))
+    args = [str(photos), "--model", "deeppose", "--quick", "--box", str(two_people(tmp_path)), "--out", "out"]
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, *args, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    (photo,) = result["photos"]
+    assert (photo["photo"], photo["people"], photo["counted"]) == ("000000000007.png", 2, 28)
+    assert result["left_out"] == [f"000000000008.png: no box of a person in {tmp_path / 'found.json'}"]
+    own = json.loads((tmp_path / "out" / photo["folder"] / "result.json").read_text())
+    assert [each["box"] for each in own["people"]] == [[20, 30, 90, 150], [180, 30, 90, 150]]
+    assert own["correct"] == sum(each["correct"] for each in own["people"]) == photo["correct"] < 28
+    assert own["weakness"].startswith("APGD-U-20-soft_margin at 8/255 is weaker than autopose")
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert f'href="{photo["folder"]}/index.html"' in page
+
+    before = (tmp_path / "out" / photo["folder"] / "result.json").stat().st_mtime_ns
+    assert run(monkeypatch, *args) == 0
+    assert "photo 1 of 2" not in capsys.readouterr().err, "its result is stored"
+    assert (tmp_path / "out" / photo["folder"] / "result.json").stat().st_mtime_ns == before
+    assert run(monkeypatch, *args, "--seed", "1") == 0
+    assert "photo 1 of 2" in capsys.readouterr().err, "another seed is another attack"
+
+
+def test_a_targeted_attack_on_a_photo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = [str(a_photo(tmp_path)), "--model", "deeppose", "--attack", "igsm", "--targeted", "--eps", "32/255"]
+    assert run(monkeypatch, *args, "--box", ",".join(map(str, BOX)), "--out", str(tmp_path / "out"), "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["targeted"] is True
+    assert 0 < result["target_hit"] <= result["target_asked"] <= 14

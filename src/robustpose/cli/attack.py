@@ -28,7 +28,6 @@ _BUDGETS = read_texts("robustpose.threats", "THREATS", "example")
 _OF_DATA_SETS = {
     *(
         "data",
-        "targeted",
         "n",
         "images",
         "min_keypoints",
@@ -39,12 +38,14 @@ _OF_DATA_SETS = {
         "force",
     ),
 }
-"""Options for data sets, which an attack on one photo does not take."""
+"""Options for data sets, which an attack on photos does not take."""
 
 
 def attack(
     context: typer.Context,
-    photo: Annotated[Path | None, typer.Argument(help="Attack this photo instead of --data")] = None,
+    photo: Annotated[
+        Path | None, typer.Argument(help="Attack this photo, or all of this folder, instead of --data")
+    ] = None,
     *,
     model: Annotated[
         str,
@@ -109,7 +110,19 @@ def attack(
     detections: DetectionsOption = "",
     spec: SpecOption = "",
     metric: MetricOption = "",
-    box: Annotated[str, typer.Option(help="Box of the person in PHOTO: x,y,w,h in pixels, or auto")] = AUTO,
+    box: Annotated[
+        str,
+        typer.Option(
+            help="Boxes of the people in PHOTO: x,y,w,h in pixels, of one person; auto, found by the model; a "
+            "COCO file of people or detections; or callable:MODULE:FUNCTION, a detector"
+        ),
+    ] = AUTO,
+    box_jitter: Annotated[
+        float,
+        typer.Option(
+            help="Attack the mean over boxes that move and change size by up to this fraction: .1; photos only"
+        ),
+    ] = 0.0,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; default: a folder in runs/ named after the attack")
     ] = None,
@@ -127,14 +140,14 @@ def attack(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print only the result, as JSON")] = False,
 ) -> None:
-    """Attack one model on a data set, or on one unlabelled photo, and report its score under attack."""
+    """Attack one model on a data set, or on unlabelled photos, and report its score under attack."""
     from robustpose.cli.asking import setting_of
     from robustpose.defences import behind
     from robustpose.study.definition import Study
 
     (model,) = behind(defence, (model,))
     setting = setting_of(
-        attack or ("igsm" if photo is not None and not quick else ""),
+        attack,
         quick=quick,
         threat=threat,
         eps=eps,
@@ -144,16 +157,17 @@ def attack(
         search=search,
     )
     if photo is not None:
-        from robustpose.cli.ownphoto import attack_own_photo
+        from robustpose.cli.ownphoto import attack_own_photos
+        from robustpose.cli.photo_facts import Asked
 
         taken = {each.name for each in context.command.params if each.name} - _OF_DATA_SETS
-        refuse_options(context, taken, what=f"an attack on one photo ({photo})")
-        attack_own_photo(
-            photo, model=model, box=box, setting=setting, seed=seed, spec=spec, out=out, as_json=as_json
-        )
+        refuse_options(context, taken, what=f"an attack on photos ({photo})")
+        asked = Asked(model, setting, box=box, jitter=box_jitter, seed=seed, spec=spec)
+        attack_own_photos(photo, asked, out=out, as_json=as_json)
         return
-    if box != AUTO:
-        raise RobustPoseError("--box is for attacks on one photo; data sets come with boxes")
+    if box != AUTO or box_jitter:
+        option = "--box" if box != AUTO else "--box-jitter"
+        raise RobustPoseError(f"{option} is for attacks on photos; data sets come with boxes")
     from robustpose.cli.one_attack import attack_people
 
     study = Study(

@@ -16,9 +16,10 @@ from robustpose.jobs.store import Store
 from robustpose.metrics import ALL, Estimate
 from robustpose.objectives import Margin
 from robustpose.report import terminal
+from robustpose.report.html.words import counted
 from robustpose.report.stronger import stronger_than
 from robustpose.studies.running import How, report_people_left_out, run_plan, say_where
-from robustpose.study.cost import cost_of
+from robustpose.study.cost import cost_of, duration
 from robustpose.study.definition import Study
 from robustpose.study.plan import Plan, open_plan
 
@@ -86,12 +87,10 @@ def say_what_is_attacked(plan: Plan, folder: Path, setting: Setting) -> None:
     cost = cost_of(plan, Store(folder), plan.models[0], setting)
     if not cost.people:
         return
-    thing = "gradients" if setting.spec.needs == "gradients" else "queries"
+    thing = counted(cost.gradients, "gradient" if setting.spec.needs == "gradients" else "query")
+    people = "1 person" if cost.people == 1 else f"{cost.people} people"
     hint = "; --quick takes 20" if setting.attack == "autopose" else ""
-    terminal.say(
-        f"{setting.title}: {cost.people} people x at most {cost.gradients} {thing}, at most "
-        f"{_duration(cost.seconds)} here{hint}"
-    )
+    terminal.say(f"{setting.title}: {people}, at most {thing} each, at most {duration(cost.seconds)} here{hint}")
     if stronger := stronger_than(setting):
         terminal.say(f"{setting.label} is weaker than {stronger}, the default attack")
 
@@ -113,10 +112,3 @@ def _gate(relative: Estimate, least: float, *, withheld: bool) -> None:
     if bound < least:
         terminal.say(f"failed: the relative score {relative.value:.1f} is under --fail-under {least:g}")
         raise typer.Exit(1)
-
-
-def _duration(seconds: float) -> str:
-    """Write seconds as people say them: 40 s, 12 min, 3.5 h."""
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,4 +1,4 @@
-"""Boxes of all people in photos: from a COCO file, a detector's results, or a detector that is a Python function."""
+"""Boxes of all people in photos: from a COCO file, a detector's results, or a detector as a Python function."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -79,7 +79,7 @@ def _of_results(content: list[Any], file: str) -> dict[str, list[Box]]:
     found: dict[str, list[Box]] = {}
     for each in content:
         if not isinstance(each, Mapping) or "image_id" not in each:
-            raise RobustPoseError(f"{file}: a detection must be an object with image_id and bbox, got {each!r}"[:200])
+            raise RobustPoseError(f"{file}: a detection must have image_id and bbox, got {each!r}"[:200])
         if each.get("category_id", 1) == 1 and each.get("score", 1.0) >= SURE:
             found.setdefault(str(each["image_id"]), []).append(_checked(each.get("bbox"), file))
     return found

@@ -91,7 +91,7 @@ class PhotoCrops(nn.Module):
         self.differentiable = bool(getattr(model, "differentiable", True))
         head: Any = model.head
         self.head = (CropsMarginHead if isinstance(head, MarginHead) else CropsHead)(head, crops)
-        self.skeleton = _repeated(model.skeleton, crops)
+        self.skeleton = repeated(model.skeleton, crops)
         rows, columns = surface.window
         self.input_size = (rows.stop - rows.start, columns.stop - columns.start)
 
@@ -106,14 +106,19 @@ class PhotoCrops(nn.Module):
         )
 
 
-def _repeated(skeleton: Skeleton, crops: int) -> Skeleton:
-    """Return a skeleton with the keypoints of each crop in turn, named apart."""
+def repeated(skeleton: Skeleton, crops: int) -> Skeleton:
+    """Return a skeleton with the keypoints and limbs of each crop in turn, named apart.
+
+    >>> from robustpose.skeletons import COCO_17
+    >>> repeated(COCO_17, 2).keypoints[16:19]
+    ('right_ankle@0', 'nose@1', 'left_eye@1')
+    """
     names = [[f"{name}@{crop}" for name in skeleton.keypoints] for crop in range(crops)]
     left_out = [f"{name}@{crop}" for crop in range(crops) for name in skeleton.uncounted]
     return replace(
         skeleton,
         keypoints=tuple(name for each in names for name in each),
-        limbs=(),
+        limbs=tuple((f"{a}@{crop}", f"{b}@{crop}") for crop in range(crops) for a, b in skeleton.limbs),
         uncounted=tuple(left_out),
         sigmas=skeleton.sigmas * crops,
     )

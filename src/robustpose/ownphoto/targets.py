@@ -29,9 +29,7 @@ def target_poses(
     height, width = model.input_size
     poses = _poses(model.skeleton) * (width, height) - 0.5
     if not np.isfinite(poses).any():
-        raise RobustPoseError(
-            "a targeted attack on a photo needs a model with keypoints of MPII"
-        )
+        raise RobustPoseError("a targeted attack on a photo needs a model with keypoints of MPII")
     drawn = []
     for person, (seen, crop, reach) in enumerate(zip(before, crops, radius, strict=True)):
         order = np.random.default_rng([seed, person]).permutation(len(poses))

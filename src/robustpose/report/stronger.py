@@ -1,6 +1,8 @@
 """The sentence that marks results of a weaker attack as upper bounds, with the command of the stronger attack."""
 
 import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from robustpose.analysis.headline import main_settings
 from robustpose.attacks import ATTACKS, default_attack
@@ -33,6 +35,23 @@ def weakness(study: Study, model: str) -> str:
     model  the model of the command. Empty if a setting of the headline is autopose, and without settings.
     """
     settings = main_settings(study.settings)
+    return _sentence(settings, lambda setting: stronger_command(study, model, setting))
+
+
+def photo_weakness(setting: Setting, *, model: str, photo: Path, options: Mapping[str, str]) -> str:
+    """Say the same of an attack on a photo, or on a folder of photos; `options` are others of the command."""
+
+    def command(setting: Setting) -> str:
+        words = ["robustpose", "attack", str(photo), "--model", model, "--attack", stronger_than(setting)]
+        words += ["--threat", setting.threat] if setting.threat != "linf" else []
+        words += ["--eps", _eps(setting), *(["--targeted"] if setting.targeted else [])]
+        words += [word for name, value in options.items() if value for word in (name, value)]
+        return shlex.join(words)
+
+    return _sentence((setting,), command)
+
+
+def _sentence(settings: Sequence[Setting], command: Callable[[Setting], str]) -> str:
     if not settings or not all(map(stronger_than, settings)):
         return ""
     first = settings[0]
@@ -44,7 +63,7 @@ def weakness(study: Study, model: str) -> str:
         what = f"{first.title} is weaker than {stronger}"
     else:
         what = f"The attacks of this study are weaker than {stronger}"
-    return f"{what}, so {bound}; the stronger attack: {stronger_command(study, model, first)}"
+    return f"{what}, so {bound}; the stronger attack: {command(first)}"
 
 
 def stronger_command(study: Study, model: str, setting: Setting) -> str:

@@ -65,3 +65,14 @@ def seconds_per_gradient(model: OpenedModel, *, people: int, gradient: bool = Tr
             if device.startswith("cuda"):
                 torch.cuda.synchronize()
     return (time.perf_counter() - started) / people
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as people say them.
+
+    >>> duration(0.2), duration(75.4), duration(3000), duration(9000)
+    ('1 s', '75 s', '50 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

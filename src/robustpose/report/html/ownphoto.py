@@ -1,8 +1,8 @@
-"""The page of a user's photo: clean and adversarial predictions, the perturbation, and each keypoint's shift."""
+"""The pages of a user's photos: clean and adversarial predictions, the perturbation, each keypoint's shift."""
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from robustpose.findings.drawing import OUTLINE, Pixels
 from robustpose.jobs.store import write_atomically
 from robustpose.ownphoto import Box, PhotoAttacked, Seen, distances
 from robustpose.ownphoto.attack import CORRECT
+from robustpose.ownphoto.crops import repeated
 from robustpose.report.html.page import environment
 from robustpose.report.html.pictures import amplify, draw_pose, enlargement, png
 from robustpose.report.html.words import spoken
@@ -55,49 +56,64 @@ def lines(attacked: PhotoAttacked, after: Seen) -> tuple[Line, ...]:
 
 
 def write_photo_page(
-    photo: Pixels, attacked: PhotoAttacked, after: Seen, *, facts: Mapping[str, Any], folder: Path
+    photo: Pixels,
+    people: Sequence[PhotoAttacked],
+    after: Sequence[Seen],
+    *,
+    facts: Mapping[str, Any],
+    folder: Path,
 ) -> Path:
     """Write the images, result.json and the page of an attacked photo; return the page's path.
 
-    after  the prediction on the adversarial photo as read back from its file
-    facts  the entries of result.json other than the keypoints
+    people  the attacked people of the photo
+    after   their predictions on the adversarial photo as read back from its file
+    facts   the entries of result.json
     """
-    largest = np.abs(attacked.photo.astype(np.int16) - photo).max() / 255
-    added = amplify(photo, attacked.photo, eps=float(largest))
+    adversarial = people[0].photo
+    largest = np.abs(adversarial.astype(np.int16) - photo).max() / 255
+    added = amplify(photo, adversarial, eps=float(largest))
     pictures = {
-        "before.png": _framed(photo, attacked.before, attacked),
-        "after.png": _framed(attacked.photo, after, attacked),
+        "before.png": _framed(photo, [each.before for each in people], people),
+        "after.png": _framed(adversarial, after, people),
         "perturbation.png": added.image,
     }
     for name, picture in pictures.items():
         write_atomically(folder / name, png(picture))
-    moved = lines(attacked, after)
-    result = {**facts, "keypoints": [vars(line) for line in moved]}
-    write_atomically(folder / RESULT, (json.dumps(result, indent=2, allow_nan=False) + "\n").encode())
     page = (
         environment()
         .get_template("ownphoto.html.j2")
         .render(
             facts=facts,
             every_value=norm_of(facts["threat"]) == math.inf,
-            lines=moved,
+            tables=[lines(each, seen) for each, seen in zip(people, after, strict=True)],
             factor=added.factor,
             correct=100 * CORRECT,
             spoken=spoken,
         )
     )
     write_atomically(folder / PAGE, page.encode())
+    write_atomically(folder / RESULT, (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode())
     return folder / PAGE
 
 
-def _framed(photo: Pixels, seen: Seen, attacked: PhotoAttacked) -> Pixels:
-    """Draw the prediction and the person's box on the photo."""
-    drawn = draw_pose(photo, seen.keypoints, attacked.skeleton)
+def write_photos_page(facts: Mapping[str, Any], folder: Path) -> Path:
+    """Write the page of a folder of photos: a row per photo, with a link to its own page; return its path."""
+    page = environment().get_template("ownphotos.html.j2").render(facts=facts, every_value=norm_of(facts["threat"]) == math.inf)
+    write_atomically(folder / PAGE, page.encode())
+    write_atomically(folder / RESULT, (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode())
+    return folder / PAGE
+
+
+def _framed(photo: Pixels, seen: Sequence[Seen], people: Sequence[PhotoAttacked]) -> Pixels:
+    """Draw the predictions and the people's boxes on the photo."""
+    points = np.concatenate([each.keypoints for each in seen])
+    drawn = draw_pose(photo, points, repeated(people[0].skeleton, len(people)))
     factor = enlargement(photo.shape[1])
-    x, y, w, h = _whole(attacked.box, factor)
     thick = max(1, drawn.shape[1] // 400)
-    cv2.rectangle(drawn, (x, y), (x + w, y + h), OUTLINE, 3 * thick, cv2.LINE_AA)
-    cv2.rectangle(drawn, (x, y), (x + w, y + h), (255, 255, 255), thick, cv2.LINE_AA)
+    for each in people:
+        x, y, w, h = _whole(each.box, factor)
+        cv2.rectangle(drawn, (x, y), (x + w, y + h), OUTLINE, 3 * thick, cv2.LINE_AA)
+        cv2.rectangle(drawn, (x, y), (x + w, y + h), (255, 255, 255), thick, cv2.LINE_AA)
     return drawn
 
 

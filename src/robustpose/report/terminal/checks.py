@@ -98,17 +98,61 @@ class Moved(Protocol):
     def counted(self) -> bool: ...  # noqa: D102
 
 
-def print_photo(facts: Mapping[str, Any], lines: Sequence[Moved]) -> None:
-    """Print how far an attack on a photo moved each keypoint."""
+def print_photo(facts: Mapping[str, Any], people: Sequence[Sequence[Moved]]) -> None:
+    """Print how far an attack on a photo moved each keypoint of a person, or what it did to several people.
+
+    facts  the content of result.json
+    """
     title = f"{facts['model']}, {facts['photo']}, {facts['attack']} at {facts['eps']}; truth: the clean prediction"
-    stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
+    if facts["weakness"]:
+        _say(facts["weakness"])
+    _say(title, style="italic")
     table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)
-    for column in ("keypoint", "moved, pixels", "% of the box", "correct"):
-        table.add_column(column, no_wrap=True)
-    for line in lines:
-        still = ("yes" if line.correct else "no") + ("" if line.counted else ", not counted")
-        table.add_row(line.keypoint, f"{line.moved:.1f}", f"{line.percent:.1f}", still)
+    if len(people) == 1:
+        for column in ("keypoint", "moved, pixels", "% of the box", "correct"):
+            table.add_column(column, no_wrap=True)
+        for line in people[0]:
+            still = ("yes" if line.correct else "no") + ("" if line.counted else ", not counted")
+            table.add_row(line.keypoint, f"{line.moved:.1f}", f"{line.percent:.1f}", still)
+    else:
+        for column in ("box", "correct", "with a fresh box"):
+            table.add_column(column, no_wrap=True)
+        for each in facts["people"]:
+            box = ",".join(f"{number:.0f}" for number in each["box"])
+            table.add_row(box, f"{each['correct']} of {each['counted']}", f"{each['correct_fresh']:.1f}")
     stdout.print(table, markup=False)
-    stdout.print(f"{facts['correct']} of {facts['counted']} keypoints are correct", highlight=False)
+    fresh = facts["fresh_box"]
+    _say(f"{facts['correct']} of {facts['counted']} keypoints are correct")
+    if facts["targeted"]:
+        _say(f"{facts['target_hit']} of {facts['target_asked']} keypoints reach the target pose")
+    _say(
+        f"{fresh['correct']:.1f} with a fresh box (mean of {fresh['boxes']} boxes, moved and resized by up to "
+        f"{100 * fresh['jitter']:g}%; {fresh['correct_clean']:.1f} on the clean photo)"
+    )
     if anew := facts["box_found_anew"]:
-        stdout.print(f"{anew['correct']} with the box detected again", highlight=False)
+        _say(f"{anew['correct']} with the box detected again")
+    for alarm in facts["alarms"]:
+        _say(alarm)
+
+
+def print_photos(facts: Mapping[str, Any]) -> None:
+    """Print the result of a folder of photos: a line per photo, then all together."""
+    if facts["weakness"]:
+        _say(facts["weakness"])
+    _say(f"{facts['model']}, {facts['folder']}, {facts['attack']} at {facts['eps']}", style="italic")
+    table = RichTable(box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    for column in ("photo", "people", "correct", "fresh box", *(("target",) if facts["targeted"] else ())):
+        table.add_column(column, no_wrap=column != "photo", overflow="fold")
+    for each in facts["photos"]:
+        correct = f"{each['correct']} of {each['counted']}"
+        aimed = (f"{each['target_hit']} of {each['target_asked']}",) if facts["targeted"] else ()
+        table.add_row(each["photo"], str(each["people"]), correct, f"{each['correct_fresh']:.1f}", *aimed)
+    stdout.print(table, markup=False)
+    _say(
+        f"{facts['kept']['text']} of the keypoints of {facts['people']} people stay correct, "
+        f"{facts['kept_fresh']['text']} with a fresh box; 95% intervals over photos"
+    )
+
+
+def _say(text: str, *, style: str = "") -> None:
+    stdout.print(text, style=style, markup=False, highlight=False, soft_wrap=True)

@@ -1,6 +1,7 @@
 """Runs the validity study: computes and compares both sides, writes and prints the results."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -24,7 +25,8 @@ _WORDS = ("score", "attack", "eps", "tau", "tau if equal")
 
 def run_validity(study: Validity, folder: Path, options: ComputedOptions) -> None:
     """Compute the missing jobs of both sides, each in its folder; write and print how the rankings agree."""
-    how, sides = how_of(options), open_sides(study)
+    sides = open_sides(study)
+    how = replace(how_of(options), force=True)  # a side may be the folder of another study, whose jobs are taken
     ran = {side: run_plan(plan, folder / side, how=how) for side, plan in sides.items()}
     if not all(each.rows for each in ran.values()):
         print(f"this shard is done; after all shards, run the same command without --shard to finish {folder}")
