@@ -98,7 +98,11 @@ def write_photo_page(
 
 def write_photos_page(facts: Mapping[str, Any], folder: Path) -> Path:
     """Write the page of a folder of photos: a row per photo, with a link to its own page; return its path."""
-    page = environment().get_template("ownphotos.html.j2").render(facts=facts, every_value=norm_of(facts["threat"]) == math.inf)
+    page = (
+        environment()
+        .get_template("ownphotos.html.j2")
+        .render(facts=facts, every_value=norm_of(facts["threat"]) == math.inf)
+    )
     write_atomically(folder / PAGE, page.encode())
     write_atomically(folder / RESULT, (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode())
     return folder / PAGE
