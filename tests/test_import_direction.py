@@ -3,6 +3,7 @@
 import ast
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from functools import cache
@@ -215,3 +216,50 @@ def test_a_clone_in_the_working_folder_does_not_hide_the_package(tmp_path: Path)
 def test_every_module_imports() -> None:
     for found in pkgutil.walk_packages([str(HOUSE)], prefix="robustpose."):
         importlib.import_module(found.name)
+
+
+def named_in_architecture() -> dict[str, set[str]]:
+    """The .py files that docs/architecture.md names, by the folders of their line: 'data/synthpose' or several."""
+    page = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text()
+    block = page.split("```\nsrc/robustpose/\n")[1].split("```")[0].split("\nbenchmarks/")[0]
+    named: dict[str, set[str]] = {"": set()}
+    open_: list[tuple[int, str]] = [(0, "")]
+    for line in block.splitlines():
+        indent = len(line) - len(line.lstrip())
+        while indent <= open_[-1][0] and len(open_) > 1:
+            open_.pop()
+        folders = re.match(r"((?:[a-z]+/ ?)+)(?: |$)", line.lstrip())
+        if folders:
+            above = open_[-1][1]
+            place = " ".join(f"{above}/{each.strip('/')}".strip("/") for each in folders[1].split())
+            open_.append((indent, place))
+            named[place] = set()
+        named[open_[-1][1]] |= set(re.findall(r"\b[a-z_0-9]+\.py\b", line)) - {"__init__.py"}
+    return named
+
+
+def registered() -> set[Path]:
+    """The files that entries of registries come from: adding one is a file and a line, and no line of the page."""
+    found = set()
+    for path in SOURCES:
+        entries = [value for name, value in assigned(path).items() if name in REGISTRIES]
+        used = {node.id for value in entries for node in ast.walk(value) if isinstance(node, ast.Name)}
+        for _, module, names in imports(path):
+            if used & set(names) and module.startswith("robustpose."):
+                found.add(HOUSE.joinpath(*module.split(".")[1:]).with_suffix(".py"))
+    return found
+
+
+def test_the_architecture_page_names_every_file_and_no_other() -> None:
+    """By its name; a piece of a registry may go without."""
+    named = named_in_architecture()
+    places = {folder: place for place in named for folder in place.split() or [""]}
+    files = [path for path in SOURCES if path.name != "__init__.py"]
+    folders = {path: path.relative_to(HOUSE).parent.as_posix().removeprefix(".") for path in files}
+    assert not set(folders.values()) - set(places), "docs/architecture.md has no line for a folder"
+    there = {(places[folder], path.name) for path, folder in folders.items()}
+    pieces = registered()
+    needed = {(places[folder], path.name) for path, folder in folders.items() if path not in pieces}
+    on_page = {(place, name) for place, names in named.items() for name in names}
+    assert not needed - on_page, "docs/architecture.md does not name them"
+    assert not on_page - there, "docs/architecture.md names what is not there"
