@@ -261,5 +261,8 @@ def test_the_architecture_page_names_every_file_and_no_other() -> None:
     pieces = registered()
     needed = {(places[folder], path.name) for path, folder in folders.items() if path not in pieces}
     on_page = {(place, name) for place, names in named.items() for name in names}
-    assert not needed - on_page, "docs/architecture.md does not name them"
-    assert not on_page - there, "docs/architecture.md names what is not there"
+    lacking, gone = (
+        [f"{place}/{name}" for place, name in sorted(each)] for each in (needed - on_page, on_page - there)
+    )
+    assert not lacking, f"docs/architecture.md does not name {', '.join(lacking)}"
+    assert not gone, f"docs/architecture.md names what is not there: {', '.join(gone)}"

@@ -309,8 +309,8 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     lines = capsys.readouterr().out.splitlines()
     listed = {kind: names.split(", ") for kind, names in (line.split(": ", 1) for line in lines)}
     assert list(listed) == [
-        *("models", "tasks", "datasets", "attacks", "threats", "defences", "objectives", "metrics"),
-        *("studies", "findings"),
+        *("models", "tasks", "datasets", "attacks", "corruptions", "threats", "defences"),
+        *("adversarial_training", "objectives", "metrics", "studies", "findings"),
     ]
     assert all(names == sorted(names) for names in listed.values())
     assert listed["models"] == sorted([*model_specs(), *(f"{name}:MODEL" for name in DEFENCES)])
