@@ -44,7 +44,7 @@ ORDER = (
 
 REGISTRIES = (
     *("DATASETS", "MODELS", "HEADS", "IMPORTERS", "PULLS", "TASKS", "METRICS", "THREATS", "OBJECTIVES"),
-    *("ATTACKS", "CORRUPTIONS", "DEFENCES", "ALARMS", "STUDIES", "FINDINGS"),
+    *("ATTACKS", "AXES", "CORRUPTIONS", "DEFENCES", "ALARMS", "STUDIES", "FINDINGS"),
 )
 """Each is a literal dict: no decorators, no import side effects."""
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -18,6 +18,9 @@ from robustpose.errors import RobustPoseError
 from robustpose.geometry import Floats, Pixels, box_crop, crop_image, crop_points
 from robustpose.skeletons import FACE, Skeleton
 from robustpose.types import Batch, versioned
+
+PhotoOf = Callable[[Person], Pixels]
+"""Returns the photo that a person is in, (H, W, 3) uint8; UnreadablePhoto if it cannot be read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,15 +105,44 @@ class PhotoPeople:
             raise RobustPoseError(f"{self.name}: no person remains: {'; '.join(counted(reasons))}")
         return replace(self, people=people, left_out=(*self.left_out, *counted(reasons)))
 
-    def load(self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25) -> Batch:
-        """Crop the people of `rows`, box x `padding`; people in unreadable photos are excluded and listed."""
-        chosen = [self.people[row] for row in rows]
-        return load_crops(chosen, self.folder, skeleton=self.skeleton, input_size=input_size, padding=padding)
+    def load(
+        self,
+        rows: Sequence[int],
+        *,
+        input_size: tuple[int, int],
+        padding: float = 1.25,
+        photo_of: PhotoOf | None = None,
+    ) -> Batch:
+        """Crop the people of `rows`, box x `padding`; people in unreadable photos are excluded and listed.
+
+        photo_of  returns a person's photo, changed or not; None: as it is in its file
+        """
+        return load_crops(
+            [self.people[row] for row in rows],
+            photo_of or read_each_once(self.folder),
+            skeleton=self.skeleton,
+            input_size=input_size,
+            padding=padding,
+        )
+
+
+def read_each_once(folder: Path) -> PhotoOf:
+    """Return a function that reads people's photos; consecutive people of one photo decode it once."""
+    last: dict[str, Pixels] = {}
+
+    def photo_of(person: Person) -> Pixels:
+        if person.photo not in last:
+            photo = read_photo(folder / person.photo)
+            last.clear()
+            last[person.photo] = photo
+        return last[person.photo]
+
+    return photo_of
 
 
 def load_crops(
     people: Sequence[Person],
-    folder: Path,
+    photo_of: PhotoOf,
     *,
     skeleton: Skeleton,
     input_size: tuple[int, int],
@@ -119,25 +151,22 @@ def load_crops(
     """Crop each person and map their truth into the crop.
 
     Invisible keypoints become (0, 0). People whose photo cannot be read are excluded and listed in
-    Batch.unreadable. Consecutive people of one photo decode it once.
+    Batch.unreadable.
     """
     read: list[Person] = []
     crops: list[Floats] = []
     images: list[Pixels] = []
     unreadable: list[str] = []
-    open_name, open_photo = "", np.zeros((0, 0, 3), np.uint8)
     for person in people:
         try:
-            if person.photo != open_name:
-                open_photo = read_photo(folder / person.photo)
-                open_name = person.photo
+            photo = photo_of(person)
         except UnreadablePhoto as error:
             unreadable.append(f"{person.id}: {error}")
             continue
         crop = box_crop(person.box, input_size=input_size, padding=padding)
         read.append(person)
         crops.append(crop)
-        images.append(crop_image(open_photo, crop, input_size=input_size))
+        images.append(crop_image(photo, crop, input_size=input_size))
 
     n, k = len(read), len(skeleton)
     visible = np.array([person.visible for person in read], dtype=np.bool_).reshape(n, k)

@@ -1,8 +1,8 @@
 """The opened models and data sets that jobs use, and ground truth that is loaded once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from robustpose.models import OpenedModel, OpenedTask
 from robustpose.skeletons import Skeleton
 from robustpose.types import Batch, PoseDataset, PoseModel
 
+T = TypeVar("T")
+
 TRUTHS_AT_ONCE = 100
 """Number of people whose crops are in memory while ground truth is loaded."""
 
@@ -30,6 +32,7 @@ class Workbench:
     tasks: Mapping[str, OpenedTask] = field(default_factory=dict)
     device: str = "cpu"
     _truths: dict[tuple[str, int, tuple[int, int], float, Skeleton], Table] = field(default_factory=dict)
+    _last: dict[Hashable, tuple[Hashable, Any]] = field(default_factory=dict)
 
     def on(self, device: str) -> "Workbench":
         """Return the workbench with its models moved to a device; RobustPoseError if it is not available."""
@@ -54,6 +57,13 @@ class Workbench:
             rows, input_size=input_size_of(model), padding=padding_of(model)
         )
         return loaded.in_skeleton(model.skeleton).to(self.device)
+
+    def last(self, kind: Hashable, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` returns; of each kind the last is cached, for consecutive jobs of the same people."""
+        if self._last.get(kind, (None,))[0] != key:
+            self._last[kind] = (key, make())
+        made: T = self._last[kind][1]
+        return made
 
     def truths(self, data_fingerprint: str, people: int, *, model: PoseModel) -> Table:
         """Return the true poses of a data set's first people, in a model's crops; cached for the next job."""

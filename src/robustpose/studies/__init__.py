@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from robustpose.studies.corruptions.run import CORRUPTIONS_SPEC
 from robustpose.studies.defences import DEFENCES_SPEC
 from robustpose.studies.paper import PAPER_SPEC
 from robustpose.studies.quick import QUICK_SPEC
@@ -17,4 +18,5 @@ STUDIES: dict[str, StudySpec[Any, Any]] = {
     "realism": REALISM_SPEC,
     "validity": VALIDITY_SPEC,
     "defences": DEFENCES_SPEC,
+    "corruptions": CORRUPTIONS_SPEC,
 }
