@@ -1,4 +1,4 @@
-"""From options to an attack with its numbers: the strongest one by default, a quick one with --quick."""
+"""Turns options into an attack with its parameters: the strongest one by default, a quick one with --quick."""
 
 from robustpose.attacks import attack_spec, default_attack
 from robustpose.errors import RobustPoseError
@@ -20,12 +20,12 @@ def setting_of(
     objective: str = "",
     search: str = "fp32",
 ) -> Setting:
-    """Return the attack that the options ask for; RobustPoseError for invalid ones."""
+    """Return the attack given by the options; RobustPoseError for invalid ones."""
     if quick:
         given = {"--attack": attack, "--steps": steps, "--objective": objective}
         if named := [name for name, value in given.items() if value]:
             raise RobustPoseError(
-                f"--quick is {QUICK_STEPS} gradients of APGD on the soft margin: leave out {', '.join(named)}"
+                f"--quick is {QUICK_STEPS} gradients of APGD on the soft margin: omit {', '.join(named)}"
             )
         attack, steps, objective = "apgd", QUICK_STEPS, QUICK_OBJECTIVE
     attack = attack or default_attack(threat)

@@ -1,4 +1,4 @@
-"""`robustpose attack` on a data set: says the cost, attacks, and prints scores, alarms and sentences."""
+"""`robustpose attack` on a data set: prints the cost, attacks, and prints scores, alarms and a conclusion."""
 
 import time
 from dataclasses import asdict, replace
@@ -64,7 +64,7 @@ def attack_people(
 
 
 def default_folder(plan: Plan) -> Path:
-    """Return the folder of an attack without --out: what was asked, and a hash of it, the weights and the data."""
+    """Return the folder of an attack without --out: the options, and a hash of them, the weights and the data."""
     study = plan.study
     (setting,) = study.settings
     people = "all" if study.n is None else str(study.n)
@@ -79,7 +79,7 @@ def default_folder(plan: Plan) -> Path:
 
 
 def say_what_is_attacked(plan: Plan, folder: Path, setting: Setting) -> None:
-    """Say before an attack starts what it costs, at most, and if it is weak, what is stronger."""
+    """Print the maximum cost before an attack starts, and the stronger attack, if any."""
     if plan.study.n is not None and plan.study.n > plan.n:
         terminal.say(f"--n {plan.study.n}: {plan.dataset.name} has {plan.n} people; all of them are attacked")
     if warning := setting.unused_budget():
@@ -96,7 +96,7 @@ def say_what_is_attacked(plan: Plan, folder: Path, setting: Setting) -> None:
 
 
 def _fitting(plan: Plan, *, quick: bool) -> Plan:
-    """Return a plan whose quick attack raises the training loss if the model's head has no margins."""
+    """Return a plan whose quick attack uses the training loss if the model's head has no margins."""
     if not quick or Margin.serves(plan.models[0].module.head):
         return plan
     settings = tuple(replace(each, objective="training_loss") for each in plan.study.settings)
@@ -104,11 +104,11 @@ def _fitting(plan: Plan, *, quick: bool) -> Plan:
 
 
 def _gate(relative: Estimate, least: float, *, withheld: bool) -> None:
-    """Exit with code 1 if a relative score is certainly lower than `least`, is withheld, or is undefined."""
+    """Exit with code 1 if a relative score is withheld, undefined, or its whole interval lies below `least`."""
     if withheld or relative.n == 0 or relative.value != relative.value:
         terminal.say(f"failed: no relative score to compare with --fail-under {least:g}")
         raise typer.Exit(1)
     bound = relative.value if relative.high != relative.high else relative.high
     if bound < least:
-        terminal.say(f"failed: the relative score {relative.value:.1f} is under --fail-under {least:g}")
+        terminal.say(f"failed: the relative score {relative.value:.1f} is below --fail-under {least:g}")
         raise typer.Exit(1)
