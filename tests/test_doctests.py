@@ -4,9 +4,12 @@ import doctest
 import importlib
 import pkgutil
 
+import pytest
+
 import robustpose
 
 
+@pytest.mark.slow
 def test_examples_in_docstrings() -> None:
     tried = 0
     for found in pkgutil.walk_packages(robustpose.__path__, prefix="robustpose."):

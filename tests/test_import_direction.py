@@ -205,6 +205,7 @@ def test_importing_robustpose_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_a_clone_in_the_working_folder_does_not_hide_the_package(tmp_path: Path) -> None:
     """Python takes a folder of that name for a namespace package; the installed one must win over it."""
     (tmp_path / "robustpose").symlink_to(Path(__file__).parents[1])

@@ -52,6 +52,7 @@ def test_it_prints_as_a_table(linear: LinearPose) -> None:
     assert "relative" not in "".join(lines[:-3])
 
 
+@pytest.mark.slow
 def test_it_draws_itself_and_saves(heatmaps: TinyHeatmaps, tmp_path: Path) -> None:
     found = rp.attack(heatmaps, tiny_batch(4), attack="fgsm", eps=8 / 255)
     html = found._repr_html_()

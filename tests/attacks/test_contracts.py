@@ -32,7 +32,7 @@ LAZY = [
     *(name for name in PERTURBING if isinstance(make_perturbing(name, targeted=False), MinimumNormAttack)),
 ]
 """Attacks that take no more of the budget than they need."""
-QUICK = {"eot_patch": 4, "square": 80, "fmn": 24, "fmn_each": 8, "rays": 60}
+QUICK = {"eot_patch": 4, "square": 40, "fmn": 12, "fmn_each": 8, "rays": 60, "apgd": 20, "pgd": 10}
 """Steps, where the attack's own number is long for a test."""
 IN_LINF = [name for name, threat in PAIRS if threat == "linf"]
 MODELS = {"linear": LinearPose, "heatmaps": TinyHeatmaps}

@@ -32,6 +32,7 @@ def attack_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
     return content
 
 
+@pytest.mark.slow
 def test_attack_says_what_is_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -322,6 +322,7 @@ TURN = 2**0.25 + 1e-4
 """The most that shift and scale of whole bodies do."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("times", "zoom"), [(1.0, None), (0.4, 2.0), (2.2, 1.0)])
 def test_a_crop_closes_in_on_the_upper_or_the_lower_body(times: float, zoom: float | None) -> None:
     """Half a body fills two thirds of the crop, but is zoomed at most twice and never made smaller."""
@@ -352,6 +353,7 @@ def test_a_crop_closes_in_on_the_upper_or_the_lower_body(times: float, zoom: flo
         assert images[people_of, rows, columns].min() > 0.3 > 3 * images.mean(), "a dot lies at each keypoint"
 
 
+@pytest.mark.slow
 def test_half_bodies_have_the_share_that_was_asked_for() -> None:
     people = standing(seed=0, n=300)
     _, drawn, _ = draw_upright(people, seed=1, half_body=0.3)

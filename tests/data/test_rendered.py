@@ -96,6 +96,7 @@ def test_what_cannot_be_rendered_is_an_error(renderer: StubRenderer) -> None:
     assert renderer.asked == []
 
 
+@pytest.mark.slow
 def test_real_pictures_are_of_the_same_person_however_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,6 +138,7 @@ def test_a_head_that_cannot_be_mirrored_is_named() -> None:
         defended(OpenedModel("loud", Loud(Odd()), "f"), "flip")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_opened_by_name() -> None:
     plain, flipped = open_defended("shg2"), open_defended("flip:shg2")
     assert (flipped.name, flipped.module.skeleton, flipped.module.input_size) == ("flip:shg2", MPII_16, (128, 128))

@@ -78,6 +78,7 @@ def test_it_says_that_the_attacker_does_not_know(tmp_path: Path) -> None:
     assert "upper bounds" in found.remarks[0]
 
 
+@pytest.mark.slow
 def test_it_reads_all_that_it_asks_for(tmp_path: Path) -> None:
     plan = plan_of(opened("shg2"), opened("deeppose"))
     assert_reads_all_it_asks_for(SIMPLE_DEFENCES, filled(SIMPLE_DEFENCES, plan, tmp_path, _as_reported))

@@ -90,6 +90,7 @@ def test_keys_tell_threats_budgets_and_steps_apart() -> None:
     assert SETTINGS[0].round_to_8bit and replace(SETTINGS[0], eps=0.001).round_to_8bit
 
 
+@pytest.mark.slow
 def test_a_curve_from_python(tmp_path: Path) -> None:
     model = TinyHeatmaps().train()
     found = rp.attack(model, tiny_batch(8), attack="spatial", eps=(10, "40"), steps=9)

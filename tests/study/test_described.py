@@ -38,6 +38,7 @@ class OwnHead:
         return (raw - target).square().sum((1, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_what_is_stored_of_a_model_answers_as_the_model_does(name: str) -> None:
     module = build(name).eval()

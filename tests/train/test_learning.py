@@ -31,6 +31,7 @@ def test_evaluating_leaves_the_mode() -> None:
     assert not model.training
 
 
+@pytest.mark.slow
 def test_a_model_learns_one_batch_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     people = Dots(4).load(range(4), input_size=TINY)
 

@@ -25,6 +25,7 @@ def segmenter(size: str = "compact") -> PartSegmenter:
     return model.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "side"), [("compact", 128), ("published", 256)])
 def test_logits_have_a_class_for_what_the_rendered_people_have(size: str, side: int) -> None:
     images = torch.rand(1, 3, side, side)

@@ -49,6 +49,7 @@ def saved(model: Any, folder: Path, **changes: object) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_agrees_with_transformers(transformers: Any, tmp_path: Path) -> None:
     model = model_of(transformers)
     opened = open_model(f"hf:{saved(model, tmp_path / 'tiny-vitpose')}")

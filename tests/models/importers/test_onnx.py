@@ -74,6 +74,7 @@ def exported(model: nn.Module, path: Path, *, size: tuple[int, int], free: bool)
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["shg2", "hrnet", "vitpose", "resdec"])
 def test_our_models_come_back(name: str, tmp_path: Path) -> None:
     """Exported with a batch of 1 and opened: the same stages for three people, and the same gradient."""
@@ -100,6 +101,7 @@ def near(ours: Tensor, theirs: Tensor) -> bool:
     return ours.shape == theirs.shape and float((ours - theirs).abs().max()) < 1e-3 * float(theirs.abs().max())
 
 
+@pytest.mark.slow
 def test_a_runtime_agrees(tmp_path: Path) -> None:
     """onnxruntime on an exported model of ours, where it is installed."""
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")

@@ -73,6 +73,7 @@ def saved(model: nn.Module, path: Path, *, traced: bool) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("traced", [True, False])
 def test_agrees_with_the_model_that_was_saved(tmp_path: Path, traced: bool) -> None:
     torch.manual_seed(0)
@@ -90,6 +91,7 @@ def test_agrees_with_the_model_that_was_saved(tmp_path: Path, traced: bool) -> N
     assert open_model(f"torchscript:{tmp_path / 'net.pt'}", spec=spec()).fingerprint == opened.fingerprint
 
 
+@pytest.mark.slow
 def test_can_be_attacked(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = open_model(
@@ -228,6 +230,7 @@ def test_a_record_that_stands_twice_is_refused() -> None:
         read_archive(held.getvalue(), file="net.pt")
 
 
+@pytest.mark.slow
 def test_torch_gets_only_what_was_read(tmp_path: Path) -> None:
     path = saved(Model().eval(), tmp_path / "net.pt", traced=True)
     more = {"net/extra/note.txt": b"note", "net/code/decoy.py.debug_pkl": b"unread", "net/bytecode.pkl": b"unread"}

@@ -135,6 +135,7 @@ def test_the_headline_names_the_strongest_attack_on_each_model(fake: tuple[Plan,
         assert (line[0], line[2], line[3]) == (model.name, printed(worst), worst.attack)
 
 
+@pytest.mark.slow
 def test_the_same_cells_give_the_same_bytes(fake: tuple[Plan, Store, Path], tmp_path: Path) -> None:
     plan, store, _ = fake
     write_report(plan, store, tmp_path / "once")
