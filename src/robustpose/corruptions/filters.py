@@ -199,21 +199,20 @@ def smear(image: NDArray[np.generic], steps: NDArray[np.int64], weights: Floats)
     """Return the weighted sum of shifted copies of (H, W, C); the edge pixels are repeated beyond the edge."""
     rows, columns, channels = image.shape
     out = np.zeros((rows, columns, channels))
-    for i in range(len(steps)):
-        down, right, weight = steps[i, 0], steps[i, 1], weights[i]
-        low, high = min(max(right, 0), columns), max(min(columns + right, columns), 0)
-        for y in range(rows):
+    line = np.empty(columns * channels)
+    for y in range(rows):
+        result = out[y].reshape(columns * channels)
+        for i in range(len(steps)):
+            down, right, weight = steps[i, 0], steps[i, 1], weights[i]
             source = image[min(max(y - down, 0), rows - 1)]
-            result = out[y]
-            for x in range(low):
-                for c in range(channels):
-                    result[x, c] += weight * source[0, c]
-            for x in range(low, high):
-                for c in range(channels):
-                    result[x, c] += weight * source[x - right, c]
-            for x in range(high, columns):
-                for c in range(channels):
-                    result[x, c] += weight * source[columns - 1, c]
+            low, high = min(max(right, 0), columns), max(min(columns + right, columns), 0)
+            flat = source.reshape(columns * channels)
+            line[low * channels : high * channels] = flat[(low - right) * channels : (high - right) * channels]
+            for c in range(channels):
+                line[c : low * channels : channels] = source[0, c]
+                line[high * channels + c :: channels] = source[columns - 1, c]
+            for x in range(columns * channels):
+                result[x] += weight * line[x]
     return out
 
 
