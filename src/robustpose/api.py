@@ -31,7 +31,7 @@ from robustpose.corruptions.people import corrupt_batch
 from robustpose.data import open_dataset
 from robustpose.data.batches import BatchPeople
 from robustpose.defences import open_defended
-from robustpose.errors import RobustPoseError
+from robustpose.errors import RobustPoseError, writing_to
 from robustpose.geometry import Pixels
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
@@ -39,7 +39,7 @@ from robustpose.metrics import ALL, Estimate
 from robustpose.models import OpenedModel
 from robustpose.models.importers.python import opened_callable, opened_module
 from robustpose.models.specs import ModelSpec, make_spec
-from robustpose.report import html
+from robustpose.report import html, terminal
 from robustpose.report.html import summary
 from robustpose.report.stronger import FROM_PYTHON
 from robustpose.selfcheck import Checked
@@ -112,6 +112,7 @@ def attack(
     spec: AnySpec = None,
     card: AnySpec = None,
     out: str | Path | None = None,
+    progress: bool = True,
 ) -> "AttackResult":
     """Attack a model on people and return its scores, clean and under attack. The model is not changed.
 
@@ -125,6 +126,7 @@ def attack(
     objective  a name in robustpose.objectives.OBJECTIVES; default: the attack's own
     n          number of people, from the start of the data set; default: all
     out        a folder to store the results in, from which the same call resumes; default: none
+    progress   whether to show a bar in a terminal or a notebook
 
     RobustPoseError for invalid input.
     """
@@ -159,7 +161,8 @@ def attack(
     folder = Path(mkdtemp(prefix="robustpose-") if out is None else out)
     store = Store(folder)
     try:
-        run_cells(plan, store)
+        with terminal.cells_bar(study.title, silent=not progress) as show:
+            run_cells(plan, store, on_progress=show)
         result = AttackResult(plan=plan, store=store, rows=tuple(all_rows(plan, store)))
     except BaseException:
         if out is None:
@@ -252,6 +255,10 @@ class AttackResult:
         Without a suffix, writes a folder with the report page. Returns the path. RobustPoseError for others.
         """
         path = Path(path)
+        with writing_to(path, "choose another place"):
+            return self._save(path)
+
+    def _save(self, path: Path) -> Path:
         if not path.suffix:
             return html.write_report(self.plan, self.store, path)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,9 +6,12 @@ writing_to                     turns file system errors into a RobustPoseError
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_URL = re.compile(r"(^|:)(https?|ftp|s3|gs|az|hdfs)://?[^/]", flags=re.IGNORECASE)
 
 
 class RobustPoseError(ValueError):
@@ -25,6 +28,12 @@ def unknown_name(kind: str, given: str, known: Iterable[str]) -> RobustPoseError
     near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return RobustPoseError(f"unknown {kind} {given!r}; {hint}known: {', '.join(names)}")
+
+
+def refuse_url(kind: str, text: str) -> None:
+    """Raise RobustPoseError for a URL where a name or a path is expected, also for one with its // made a /."""
+    if _URL.search(text):
+        raise RobustPoseError(f"{kind} {text!r} is a URL; download the file and give its path")
 
 
 @contextmanager

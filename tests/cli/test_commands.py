@@ -338,6 +338,7 @@ def test_listed_attacks_carry_what_they_need(
         "threats": [],
         "objective": "training_loss",
         "steps": 1,
+        "cost": "1 gradient",
         "version": 1,
         "summary": "One step along the sign of the gradient",
     }

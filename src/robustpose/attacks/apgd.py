@@ -95,4 +95,4 @@ def apgd(*, targeted: bool, steps: int | None = None) -> APGD:
     return APGD() if steps is None else APGD(steps=steps)
 
 
-APGD_SPEC = AttackSpec(make=apgd, summary="PGD with an adaptive step size, best iterate")
+APGD_SPEC = AttackSpec(make=apgd, cost="100 gradients", summary="PGD with an adaptive step size, best iterate")

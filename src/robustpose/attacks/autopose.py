@@ -77,6 +77,7 @@ def autopose(*, targeted: bool, steps: int | None = None) -> Autopose:
 
 AUTOPOSE_SPEC = AttackSpec(
     make=autopose,
+    cost="at most 500 gradients",
     summary="The worst of six complementary attacks; no parameter but eps",
     kind="ensemble",
     objective=None,

@@ -29,4 +29,4 @@ def fgsm(*, targeted: bool, steps: int | None = None) -> FGSM:
     return FGSM()
 
 
-FGSM_SPEC = AttackSpec(make=fgsm, summary="One step along the sign of the gradient")
+FGSM_SPEC = AttackSpec(make=fgsm, cost="1 gradient", summary="One step along the sign of the gradient")

@@ -151,12 +151,14 @@ def fmn_each(*, targeted: bool, steps: int | None = None) -> FMN:
 
 FMN_SPEC = AttackSpec(
     make=fmn,
+    cost="100 gradients",
     summary="The smallest perturbation at which one, two, ... all keypoints are lost",
     objective="margin",
     needs_parts=True,
 )
 FMN_EACH_SPEC = AttackSpec(
     make=fmn_each,
+    cost="100 gradients per keypoint",
     summary="FMN with a run per keypoint: smaller sizes at up to K times the cost",
     objective="margin",
     needs_parts=True,

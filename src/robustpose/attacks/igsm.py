@@ -61,4 +61,6 @@ def igsm(*, targeted: bool, steps: int | None = None) -> IGSM:
     return IGSM(steps=10 if steps is None else steps, step_size=UNTARGETED_STEP)
 
 
-IGSM_SPEC = AttackSpec(make=igsm, summary="Iterated sign steps from the image, last iterate; the paper's attack")
+IGSM_SPEC = AttackSpec(
+    make=igsm, cost="10 gradients", summary="Iterated sign steps from the image, last iterate; the paper's attack"
+)

@@ -118,6 +118,7 @@ def _refuse_targets(name: str, *, targeted: bool) -> None:
 
 SPATIAL_SPEC = AttackSpec(
     make=spatial,
+    cost="99 queries",
     summary="The worst of a lattice of the threat's motions (rotations, shifts, scalings)",
     kind="spatial",
     needs="decisions",
@@ -126,6 +127,7 @@ SPATIAL_SPEC = AttackSpec(
 )
 WORST_OF_K_SPEC = AttackSpec(
     make=worst_of_k,
+    cost="10 queries",
     summary="The worst of k random motions",
     kind="spatial",
     needs="decisions",
@@ -134,6 +136,7 @@ WORST_OF_K_SPEC = AttackSpec(
 )
 SPATIAL_GRADIENT_SPEC = AttackSpec(
     make=spatial_gradient,
+    cost="20 gradients",
     summary="Gradient steps on the motion, from a random start",
     kind="spatial",
     objective=None,

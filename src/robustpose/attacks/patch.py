@@ -177,6 +177,7 @@ def eot_patch(*, targeted: bool, steps: int | None = None) -> EotPatch:
 
 EOT_PATCH_SPEC = AttackSpec(
     make=eot_patch,
+    cost="200 gradients",
     summary="A patch that works at any place and scale",
     threats=("patch",),
     objective="margin",

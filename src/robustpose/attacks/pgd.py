@@ -72,5 +72,7 @@ def pgd(*, targeted: bool, steps: int | None = None) -> PGD:
 
 
 PGD_SPEC = AttackSpec(
-    make=pgd, summary="Projected gradient steps, best iterate; the first restart starts at the clean image"
+    make=pgd,
+    cost="40 gradients",
+    summary="Projected gradient steps, best iterate; the first restart starts at the clean image",
 )

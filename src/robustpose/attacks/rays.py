@@ -122,6 +122,7 @@ def rays(*, targeted: bool, steps: int | None = None) -> RayS:
 
 RAYS_SPEC = AttackSpec(
     make=rays,
+    cost="1000 queries",
     summary="Search over sign vectors from decisions alone: which keypoints are correct",
     needs="decisions",
     norms=(math.inf,),

@@ -24,6 +24,7 @@ class AttackSpec:
 
     make         makes the attack; steps=None uses its default
     summary      one line, for `robustpose list attacks`
+    cost         per person with the default numbers, for the same list, such as "10 gradients"
     kind         'perturbation': raises one loss by changing pixel values (attack_types.Attack);
                  'ensemble': runs several of those (ensemble.Ensemble);
                  'spatial': moves the image and its truth (spatial.SpatialAttack)
@@ -39,6 +40,7 @@ class AttackSpec:
 
     make: Make
     summary: str
+    cost: str = ""
     kind: Kind = "perturbation"
     needs: Needs = "gradients"
     threats: tuple[str, ...] = ()
@@ -86,6 +88,7 @@ class AttackSpec:
             "threats": list(self.served if self.moves_truth or self.norms else self.threats),
             "objective": self.objective or "its own",
             "steps": numbers.get("gradients", numbers.get("steps", 1)),
+            "cost": self.cost,
             "version": self.version,
             "summary": self.summary,
         }

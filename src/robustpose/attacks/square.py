@@ -164,6 +164,7 @@ def square(*, targeted: bool, steps: int | None = None) -> Square:
 
 SQUARE_SPEC = AttackSpec(
     make=square,
+    cost="1000 queries",
     summary="Random search over squares of the image, from scores alone",
     needs="scores",
     norms=NORMS,

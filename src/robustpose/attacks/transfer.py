@@ -116,6 +116,6 @@ def ti(*, targeted: bool, steps: int | None = None) -> Transfer:
     return Transfer(steps=10 if steps is None else steps, momentum=1.0, kernel=7)
 
 
-MI_SPEC = AttackSpec(make=mi, summary="IGSM with momentum, to transfer to other models")
-DI_SPEC = AttackSpec(make=di, summary="MI on randomly shrunk and padded images")
-TI_SPEC = AttackSpec(make=ti, summary="MI with smoothed gradients")
+MI_SPEC = AttackSpec(make=mi, cost="10 gradients", summary="IGSM with momentum, to transfer to other models")
+DI_SPEC = AttackSpec(make=di, cost="10 gradients", summary="MI on randomly shrunk and padded images")
+TI_SPEC = AttackSpec(make=ti, cost="10 gradients", summary="MI with smoothed gradients")

@@ -4,10 +4,13 @@ Commands import heavy modules when they run, so that help, lists and completion 
 """
 
 import re
+import signal
 import sys
+from typing import Annotated
 
 import typer
 
+from robustpose import __version__
 from robustpose.cli.attack import attack
 from robustpose.cli.certify import certify
 from robustpose.cli.corrupt import corrupt
@@ -19,6 +22,9 @@ from robustpose.cli.study import StudyGroup, make_report
 from robustpose.cli.train import train_model
 from robustpose.cli.userstudy import analyse_user_study, make_user_study
 from robustpose.errors import RobustPoseError
+
+_INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,11 +65,28 @@ user_app.command("analyse")(analyse_user_study)
 app.add_typer(user_app, name="userstudy")
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"robustpose {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _about(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
 def main() -> None:
     """Run the command line; every expected error is one line on stderr and exit code 2."""
     try:
         given = [re.sub("^--card(?=$|=)", "--spec", each) for each in sys.argv[1:]]  # the older name
         code = app(given, prog_name="robustpose", standalone_mode=False)
+        if code == _INTERRUPTED:  # some versions of typer turn Ctrl-C into this
+            raise KeyboardInterrupt
     except RobustPoseError as error:
         code = _fail(str(error))
     except typer.TyperException as error:
@@ -72,8 +95,9 @@ def main() -> None:
     except OSError as error:  # a folder that cannot be made, a full disk
         code = _fail(f"{error.filename or 'file system'}: {error.strerror or error}")
     except (typer.Abort, KeyboardInterrupt):
-        print("\nstopped; run the same command again to resume", file=sys.stderr)
-        code = 130
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would interrupt this message
+        print("\nstopped; the same command continues where this one stopped", file=sys.stderr)
+        code = _INTERRUPTED
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -19,7 +19,7 @@ from robustpose.cli.options import (
     completing,
     refuse_options,
 )
-from robustpose.errors import RobustPoseError
+from robustpose.errors import RobustPoseError, refuse_url
 
 AUTO: str = literal("robustpose.ownphoto.box", "AUTO")
 QUICK_STEPS: int = literal("robustpose.cli.asking", "QUICK_STEPS")
@@ -145,6 +145,8 @@ def attack(
     from robustpose.defences import behind
     from robustpose.study.definition import Study
 
+    if photo is not None:
+        refuse_url("photo", str(photo))
     (model,) = behind(defence, (model,))
     setting = setting_of(
         attack,

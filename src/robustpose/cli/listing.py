@@ -1,14 +1,17 @@
 """`robustpose list`: the available models, data sets, attacks and so on, by name."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from robustpose.cli.catalogue import KINDS, known
+from robustpose.cli.catalogue import KINDS, known, literal, read_texts
 from robustpose.errors import unknown_name
+
+NEEDS: str = literal("robustpose.attacks.spec", "AttackSpec")["needs"]
+"""What an attack needs unless its entry says otherwise."""
 
 
 def list_names(
@@ -34,12 +37,21 @@ def list_names(
     if as_json:
         print(json.dumps({each: _with_facts(each, names[each]) for each in names}, indent=2))
     elif kind:
-        width = max(map(len, names[kind]))
-        for name, line in sorted(names[kind].items()):
+        lines = _attack_lines(names[kind]) if kind == "attacks" else names[kind]
+        width = max(map(len, lines))
+        for name, line in sorted(lines.items()):
             print(f"{name:<{width}}  {line}".rstrip())
     else:
         for each in names:
             print(f"{each}: {', '.join(sorted(names[each]))}")
+
+
+def _attack_lines(names: Mapping[str, str]) -> dict[str, str]:
+    """Return the line of each attack: what it needs of the model, its cost per person, what it does."""
+    needs, costs = (read_texts("robustpose.attacks", "ATTACKS", each) for each in ("needs", "cost"))
+    words = {name: (needs.get(name, NEEDS), costs.get(name, "")) for name in names}
+    wide = [max((len(each[column]) for each in words.values()), default=0) for column in (0, 1)]
+    return {name: f"{need:<{wide[0]}}  {cost:<{wide[1]}}  {names[name]}" for name, (need, cost) in words.items()}
 
 
 def _with_facts(kind: str, names: Collection[str]) -> list[str] | dict[str, object]:

@@ -80,8 +80,6 @@ def default_folder(plan: Plan) -> Path:
 
 def say_what_is_attacked(plan: Plan, folder: Path, setting: Setting) -> None:
     """Print the maximum cost before an attack starts, and the stronger attack, if any."""
-    if plan.study.n is not None and plan.study.n > plan.n:
-        terminal.say(f"--n {plan.study.n}: {plan.dataset.name} has {plan.n} people; all of them are attacked")
     if warning := setting.unused_budget():
         terminal.say(f"warning: {warning}")
     cost = cost_of(plan, Store(folder), plan.models[0], setting)

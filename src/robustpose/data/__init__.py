@@ -13,7 +13,7 @@ from robustpose.data.mpii import MPII_DATA
 from robustpose.data.ochuman import OCHUMAN_DATA
 from robustpose.data.people import PhotoPeople
 from robustpose.data.rendered import SYNTHPOSE_DATA
-from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.errors import RobustPoseError, refuse_url, unknown_name
 from robustpose.types import PoseDataset
 
 DATASETS: dict[str, DataSpec] = {
@@ -53,8 +53,9 @@ def open_dataset(
     opened = []
     for part in parts:
         name, _, rest = part.spec.partition(":")
+        refuse_url("data set", part.spec)
         if name not in DATASETS:
-            raise unknown_name("data set", name, DATASETS)
+            raise _a_path(part.spec) or unknown_name("data set", name, DATASETS)
         dataset = (
             DATASETS[name].open(rest, images) if detections is None else open_detected(rest, detections, images)
         )
@@ -73,3 +74,13 @@ def open_dataset(
     if len(parts) == 1 and isinstance(opened[0], SlicedPeople):
         raise RobustPoseError(f"{spec}: choose the number of rendered people with --n; ranges are for joined sets")
     return joined(opened, weights=[part.weight for part in parts])
+
+
+def _a_path(spec: str) -> RobustPoseError | None:
+    """Return the error for a path without its format, with how to name it; None for another name."""
+    path, suffix = Path(spec), Path(spec).suffix.lower()
+    if suffix not in (".json", ".mat") and not path.exists():
+        return None
+    likely = {".json": f"coco:{spec}", ".mat": f"mpii:{spec}"}.get(suffix, f"lsp:{spec}")
+    others = ", ".join(name for name in DATASETS if name != "synthpose")
+    return RobustPoseError(f"data set {spec!r} is a path; did you mean {likely}? Name its format: {others}")

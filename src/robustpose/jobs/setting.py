@@ -84,6 +84,11 @@ class Setting:
         numbers = {name: number for name, number in self.numbers.items() if name != "steps"}
         return {**self.fields(), "numbers": numbers}
 
+    def cost(self, keypoints: int) -> int:
+        """Return the largest number of gradients per person, or of queries, for a model with so many keypoints."""
+        numbers = self.numbers
+        return self.gradients * int(numbers.get("draws", 1)) * (keypoints if numbers.get("each") else 1)
+
     def unused_budget(self) -> str:
         """Say if the steps are too few and too small to reach the budget's edge; empty if they reach it."""
         numbers = self.numbers

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.errors import RobustPoseError, refuse_url, unknown_name
 from robustpose.models.architectures import MODELS as MODELS
 from robustpose.models.architectures import SIZES as SIZES
 from robustpose.models.architectures import TASKS as TASKS
@@ -51,6 +51,7 @@ def open_model(name: str, *, spec: Path | ModelSpec | None = None) -> OpenedMode
     imported model whose file is not a known one. Returns the model in eval mode; RobustPoseError where it cannot
     be opened.
     """
+    refuse_url("model", name)
     kind, _, path = name.partition(":")
     if kind in IMPORTERS:
         if not path:
@@ -62,7 +63,7 @@ def open_model(name: str, *, spec: Path | ModelSpec | None = None) -> OpenedMode
         importer, file = pulled_path(name)
         return IMPORTERS[importer].open_model(str(file))
     if kind.partition(TAG)[0] not in MODELS or (TAG in kind and kind not in shipped_models()):
-        raise unknown_name("model", kind, model_specs())
+        raise _a_file(name) or unknown_name("model", kind, model_specs())
     if TAG in kind and path:
         raise RobustPoseError(
             f"{kind} means weights of the package; for the weights at {path} write {kind.partition(TAG)[0]}:{path}"
@@ -70,6 +71,18 @@ def open_model(name: str, *, spec: Path | ModelSpec | None = None) -> OpenedMode
     name, model, fingerprint = _with_weights(kind, path)
     assert isinstance(model, PoseModel)
     return OpenedModel(name=name, module=model, fingerprint=fingerprint)
+
+
+def _a_file(name: str) -> RobustPoseError | None:
+    """Return the error for a file without its format, with how to name it; None for another name."""
+    suffix = Path(name).suffix.lower()
+    places = [importer.place for importer in IMPORTERS.values() if suffix in importer.suffixes]
+    if suffix == ".safetensors":
+        places = ["MODEL:PATH"]
+    if not places:
+        return None
+    written = " or ".join(place.replace("PATH", name).replace("MODULE", name) for place in places)
+    return RobustPoseError(f"model {name!r} is a file; did you mean {written}?")
 
 
 def takes_spec(spec: str) -> bool:

@@ -33,7 +33,7 @@ from robustpose.metrics import ALL, Table, difference, join, main_metric, score
 from robustpose.models import OpenedModel, open_model
 from robustpose.models.weights import facts_path, load_facts
 from robustpose.report import terminal
-from robustpose.report.terminal.progress import interval, stdout
+from robustpose.report.terminal.progress import interval, show_table, stdout
 from robustpose.studies.grid import listed
 from robustpose.studies.spec import StudySpec
 from robustpose.study.options import PeopleOptions
@@ -258,7 +258,7 @@ def print_worth(lines: Sequence[Worth], *, title: str) -> None:
                 change = interval(line.difference, line.difference_low, line.difference_high)
                 known = not math.isnan(line.difference)
                 table.add_row(line.model, found, change if known else "", str(line.n))
-        stdout.print(table, markup=False)
+        show_table(table)
 
 
 REALISM_SPEC = StudySpec(options=PeopleOptions, make=_asked, run=run_realism)

@@ -85,6 +85,10 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None) -> Ran:
     how = how or How()
     store = open_store(folder) if how.reuse else Store(folder)
     cells = [*plan.all_cells(), *findings.asked(plan)]
+    if plan.study.n is not None and plan.study.n > plan.n:
+        terminal.say(
+            f"--n {plan.study.n}: {plan.dataset.name} has only {plan.n} people, and all of them take part"
+        )
     described = describe_plan(plan)  # before models move to a device
     if not how.force:
         refuse_other(plan.study, folder, described=described)

@@ -40,7 +40,8 @@ def cost_of(plan: Plan, store: Store, model: OpenedModel, setting: Setting, *, d
     people = sum(cell.stop - cell.start for cell in missing)
     at_once = max((cell.stop - cell.start for cell in missing), default=0)
     each = seconds_per_gradient(model, people=at_once, gradient=setting.spec.needs == "gradients", device=device)
-    return Cost(people, setting.gradients, people * setting.gradients * each)
+    most = setting.cost(len(model.module.skeleton))
+    return Cost(people, most, people * most * each)
 
 
 def seconds_per_gradient(model: OpenedModel, *, people: int, gradient: bool = True, device: str = "cpu") -> float:

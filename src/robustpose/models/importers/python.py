@@ -222,6 +222,7 @@ def _run(call: Callable[[], Any], where: str) -> Any:
 TORCH = ImporterSpec(
     open=open_torch,
     place="torch:MODULE:FACTORY",
+    suffixes=(".py",),
     summary="PyTorch model that a function of your own returns",
     one_output=True,
     one_file=False,

@@ -39,6 +39,7 @@ class ImporterSpec:
     one_file    whether a model is one file, whose sha256 the model spec may give
     scales      whether the model spec may give scale, mean and std; otherwise the model takes 8-bit images
     runs_code   whether opening a model runs code that comes with it
+    suffixes    of its files, for messages about a file that is named without its format
     """
 
     open: Callable[[str, GivenSpec], OpenedModel]
@@ -50,6 +51,7 @@ class ImporterSpec:
     one_file: bool = True
     scales: bool = True
     runs_code: bool = False
+    suffixes: tuple[str, ...] = ()
 
     def open_model(self, path: str, spec: GivenSpec = None) -> OpenedModel:
         """Open a model, with the importer's version in its fingerprint; RobustPoseError where it cannot be."""

@@ -55,6 +55,7 @@ def load_torchscript(path: Path, spec: Path | ModelSpec | None = None) -> Import
 TORCHSCRIPT = ImporterSpec(
     open=file_opener(load_torchscript),
     place="torchscript:PATH",
+    suffixes=(".pt", ".ts", ".torchscript"),
     summary="TorchScript archive, written by torch.jit.save",
     one_output=True,
     runs_code=True,

@@ -94,6 +94,7 @@ def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
             plan=plan,
             models=found,
             lede=words.lede(plan, [model.name for model in found], people=len(outcomes[0, None].table)),
+            data=words.data_in_full(plan),
             metric=metric.name,
             rule=words.score_rule(plan),
             threat=words.threat_rule(settings),

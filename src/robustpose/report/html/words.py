@@ -47,6 +47,24 @@ def lede(plan: Plan, models: Sequence[str], *, people: int) -> str:
     return f"This page shows how well {finds} the keypoints of {crowd} of {plan.dataset.name}, clean and attacked."
 
 
+def data_in_full(plan: Plan) -> str:
+    """Name the people of a study in full: the data set with its path, the detector's boxes, who was chosen."""
+    study = plan.study
+    chosen = [f"at least {study.min_keypoints} labelled keypoints"] if study.min_keypoints else []
+    chosen += [f"a box of at least {study.min_box:g} pixels"] if study.min_box else []
+    parts = [study.data if ":" in study.data else plan.dataset.name]
+    parts += [f"boxes of {study.detections}"] if study.detections else []
+    parts += [f"photos in {study.images}"] if study.images else []
+    parts += [f"people with {listed(chosen)}"] if chosen else []
+    total = len(plan.dataset)
+    parts.append(
+        counted(total, "person").replace("persons", "people")
+        if plan.n == total
+        else f"the first {plan.n} of {total} people"
+    )
+    return ", ".join(parts)
+
+
 def score_rule(plan: Plan) -> str:
     """State when a keypoint is correct, and which keypoints are not counted."""
     metric = metric_of(plan)

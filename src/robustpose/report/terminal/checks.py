@@ -9,7 +9,7 @@ from rich.table import Table as RichTable
 
 from robustpose.data.check import Checked as CheckedFiles
 from robustpose.metrics import Estimate
-from robustpose.report.terminal.progress import interval, stdout
+from robustpose.report.terminal.progress import interval, show_table, stdout
 from robustpose.selfcheck import Checked, Tried
 
 
@@ -38,7 +38,7 @@ def print_check(found: Checked, *, model: str, data: str) -> None:
     for each in (found.before, *found.tried):
         change, nearer = _changes(found, each)
         table.add_row(each.variant.name, _of(each.score), _of(change), _of(nearer))
-    stdout.print(table, markup=False)
+    show_table(table)
     score = found.before.score
     if found.expected is not None:
         metric, value = found.expected
@@ -120,7 +120,7 @@ def print_photo(facts: Mapping[str, Any], people: Sequence[Sequence[Moved]]) -> 
         for each in facts["people"]:
             box = ",".join(f"{number:.0f}" for number in each["box"])
             table.add_row(box, f"{each['correct']} of {each['counted']}", f"{each['correct_fresh']:.1f}")
-    stdout.print(table, markup=False)
+    show_table(table)
     fresh = facts["fresh_box"]
     _say(f"{facts['correct']} of {facts['counted']} keypoints are correct")
     if facts["targeted"]:
@@ -147,7 +147,7 @@ def print_photos(facts: Mapping[str, Any]) -> None:
         correct = f"{each['correct']} of {each['counted']}"
         aimed = (f"{each['target_hit']} of {each['target_asked']}",) if facts["targeted"] else ()
         table.add_row(each["photo"], str(each["people"]), correct, f"{each['correct_fresh']:.1f}", *aimed)
-    stdout.print(table, markup=False)
+    show_table(table)
     _say(
         f"{facts['kept']['text']} of the keypoints of {facts['people']} people stay correct, "
         f"{facts['kept_fresh']['text']} with a fresh box; 95% intervals over photos"

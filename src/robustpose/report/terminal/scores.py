@@ -12,7 +12,7 @@ from robustpose.analysis.scores import Outcome, Row, headlines, main_names
 from robustpose.findings import Found
 from robustpose.metrics import ALL, Estimate, TableOf, metrics_beside
 from robustpose.report.terminal.conclusion import conclusion
-from robustpose.report.terminal.progress import interval, stdout
+from robustpose.report.terminal.progress import interval, show_table, stdout
 from robustpose.study.plan import Plan, metric_of
 from robustpose.threats import THREATS
 
@@ -30,7 +30,7 @@ def print_verdicts(found: Mapping[str, Found]) -> None:
         for verdict in each.verdicts:
             effect = "" if verdict.effect is None else _estimate(verdict.effect)
             table.add_row(verdict.claim, verdict.holds, effect, *((verdict.paper,) if wide else ()))
-    stdout.print(table)
+    show_table(table)
     if any(each.remarks for each in found.values()):
         stdout.print("See report/findings.html for notes.", markup=False, highlight=False)
 
@@ -79,7 +79,7 @@ def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
         counted = () if same else (", ".join(numbers),)
         mark = " *" if unrounded else ""
         table.add_row(attack, eps.removesuffix("/255") + mark, measure, *texts, *counted)
-    stdout.print(table, markup=False)
+    show_table(table)
     if any(not row.rounded for row in shown):
         stdout.print("* eps below one 8-bit level: scored without rounding the images to 8 bits", highlight=False)
 
@@ -103,7 +103,7 @@ def print_benchmark_tables(plan: Plan, *, clean: Outcome, attacked: Outcome) -> 
             table.add_column(column, no_wrap=True)
         for when, numbers in scores.items():
             table.add_row(when, *("-" if math.isnan(each) else f"{each:5.1f}" for each in numbers.values()))
-        stdout.print(table, markup=False)
+        show_table(table)
 
 
 def print_smallest(plan: Plan, attacked: Outcome) -> None:
@@ -123,7 +123,7 @@ def print_smallest(plan: Plan, attacked: Outcome) -> None:
         table.add_row(line.part, *(f"{left:.1f}" for left in line.left), median, str(line.n))
     title = f"{metric_of(plan).name} under perturbations up to eps, %; median smallest eps; eps in {threat.unit}"
     stdout.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
-    stdout.print(table, markup=False)
+    show_table(table)
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -133,7 +133,7 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(column)
     for row in rows:
         table.add_row(*row)
-    stdout.print(table, markup=False)
+    show_table(table)
 
 
 def _interval_text(row: Row | None, *, between: str = " ") -> str:

@@ -7,7 +7,7 @@ import polars as pl
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from robustpose.report.terminal.progress import say, stdout
+from robustpose.report.terminal.progress import say, show_table
 from robustpose.threats import format_eps
 from robustpose.userstudy import UserStudy
 from robustpose.userstudy.analysis import Analysis, Comparison, Rate, Threshold
@@ -72,7 +72,7 @@ def print_trials(study: UserStudy) -> None:
         size = sum(trial.rms for trial in those) / len(those)
         people = len({trial.person for trial in those})
         table.add_row(kind, format_eps(eps), str(len(those)), str(left), str(people), f"{size:.2f}")
-    stdout.print(table, markup=False)
+    show_table(table)
     for line in study.stimuli.without:
         say(f"not shown: {line}")
 
@@ -93,7 +93,7 @@ def print_answers(found: Analysis) -> None:
         table.add_column(column, no_wrap=True)
     for rate in found.rates:
         table.add_row(*_line(rate))
-    stdout.print(table, markup=False)
+    show_table(table)
     for line in reading(found):
         print(line)
 

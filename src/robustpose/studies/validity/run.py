@@ -11,7 +11,7 @@ from robustpose.analysis.alarms import watch_study
 from robustpose.analysis.scores import outcome
 from robustpose.metrics import ALL, Estimate
 from robustpose.report import terminal
-from robustpose.report.terminal.progress import stdout
+from robustpose.report.terminal.progress import show_table, stdout
 from robustpose.studies.running import how_of, report_people_left_out, run_plan
 from robustpose.studies.spec import StudySpec
 from robustpose.studies.validity.comparison import Comparison, compare, write_comparison
@@ -63,7 +63,7 @@ def print_agreement(found: Comparison, *, title: str) -> None:
         attack, eps = ("", "") if setting is None else (setting.label, setting.budget.removesuffix("/255"))
         counts = (each.rendered, each.photos, each.both, each.agree)
         table.add_row(line.measure, attack, eps, _tau(each.tau), _span(each.one_order), *map(str, counts))
-    stdout.print(table, markup=False)
+    show_table(table)
     misleading = found.misleading()
     for pair, scores in misleading[:_PAIRS_SHOWN]:
         said = ", ".join("clean" if s.setting is None else f"{s.measure} {s.setting.title}" for s in scores)

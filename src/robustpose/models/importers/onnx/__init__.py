@@ -201,4 +201,4 @@ def _check_input(spec: ModelSpec, source: str, shape: list[int | str], *, file: 
         )
 
 
-ONNX = ImporterSpec(open=file_opener(load_onnx), place="onnx:PATH", summary="ONNX file")
+ONNX = ImporterSpec(open=file_opener(load_onnx), place="onnx:PATH", suffixes=(".onnx",), summary="ONNX file")

@@ -39,6 +39,7 @@ def load_tfjs(path: Path, spec: Path | ModelSpec | None = None) -> ImportedPose:
 TFJS = ImporterSpec(
     open=file_opener(load_tfjs),
     place="tfjs:PATH",
+    suffixes=(".json",),
     summary="TensorFlow.js graph model: model.json or its folder",
     layout="NHWC",
 )

@@ -38,5 +38,9 @@ def load_tflite(path: Path, spec: Path | ModelSpec | None = None) -> ImportedPos
 
 
 TFLITE = ImporterSpec(
-    open=file_opener(load_tflite), place="tflite:PATH", summary="TensorFlow Lite file", layout="NHWC"
+    open=file_opener(load_tflite),
+    place="tflite:PATH",
+    suffixes=(".tflite",),
+    summary="TensorFlow Lite file",
+    layout="NHWC",
 )
