@@ -17,6 +17,7 @@ HOUSE = Path(robustpose.__file__).parent
 
 ORDER = (
     ("errors", "fields", "folders"),
+    ("given",),
     ("skeletons",),
     ("types",),
     ("attack_types",),

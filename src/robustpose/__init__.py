@@ -1,7 +1,7 @@
 """robustpose: how robust is a human pose estimator?
 
-From Python, `import robustpose as rp`: rp.load_model, rp.load_data, rp.attack, rp.corrupt, rp.check_spec; see
-robustpose.api.
+From Python, `import robustpose as rp`: rp.perturb, rp.attack, rp.load_model, rp.load_data, rp.corrupt and
+rp.check_spec; see robustpose.api.
 Importing robustpose imports nothing else until one of them is asked for.
 """
 
@@ -9,12 +9,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from robustpose.api import AttackResult, attack, check_card, check_spec, corrupt, load_data, load_model
+    from robustpose.api import (
+        APGD,
+        FGSM,
+        FMN,
+        IGSM,
+        PGD,
+        AttackResult,
+        Autopose,
+        Batch,
+        RayS,
+        RobustPoseError,
+        Square,
+        attack,
+        check_card,
+        check_spec,
+        corrupt,
+        load_data,
+        load_model,
+        perturb,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "APGD",
+    "FGSM",
+    "FMN",
+    "IGSM",
+    "PGD",
     "AttackResult",
+    "Autopose",
+    "Batch",
+    "RayS",
+    "RobustPoseError",
+    "Square",
     "__version__",
     "attack",
     "check_card",
@@ -22,6 +51,7 @@ __all__ = [
     "corrupt",
     "load_data",
     "load_model",
+    "perturb",
 ]
 
 

@@ -7,8 +7,11 @@ CrowdPose (Li et al. 2019, with the sigmas of its evaluation code), OCHuman (Zha
 BlazePose (Bazarevsky et al. 2020, arXiv 2006.10204).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+
+from robustpose.errors import RobustPoseError, unknown_name
 
 
 @dataclass(frozen=True)
@@ -216,3 +219,29 @@ FACE = frozenset({"nose", "left_eye", "right_eye", "left_ear", "right_ear"})
 SKELETONS = {
     s.name: s for s in (MPII_16, LSP_14, EFFICIENTPOSE_16, COCO_17, AIC_14, CROWDPOSE_14, OCHUMAN_19, BLAZEPOSE_33)
 }
+
+_BY_NUMBER = {len(skeleton): skeleton for skeleton in (MPII_16, COCO_17)}
+
+
+def read_skeleton(given: Skeleton | str | Sequence[str] | None, *, keypoints: int) -> Skeleton:
+    """Return the skeleton of data with a number of keypoints: itself, by name, or of the keypoints' names.
+
+    None is COCO's for 17 keypoints and MPII's for 16; for other numbers a skeleton with names like keypoint_0,
+    without left and right. RobustPoseError for an unknown name, and for another number of keypoints.
+    """
+    if given is None:
+        plain = tuple(f"keypoint_{number}" for number in range(keypoints))
+        return _BY_NUMBER.get(keypoints) or Skeleton(name=f"keypoints_{keypoints}", keypoints=plain, limbs=())
+    if isinstance(given, str):
+        if given not in SKELETONS:
+            raise unknown_name("skeleton", given, SKELETONS)
+        given = SKELETONS[given]
+    if not isinstance(given, Skeleton):
+        names = tuple(given)
+        if not all(isinstance(name, str) for name in names) or len({*names}) < len(names):
+            raise RobustPoseError(f"skeleton must be a name or different keypoint names, got {given!r:.80}")
+        uncounted = tuple(name for name in names if name in MPII_16.uncounted)
+        given = Skeleton(name="own", keypoints=names, limbs=(), uncounted=uncounted)
+    if len(given) != keypoints:
+        raise RobustPoseError(f"skeleton {given.name} has {len(given)} keypoints, got keypoints of {keypoints}")
+    return given

@@ -14,7 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from robustpose.skeletons import Skeleton
+from robustpose.errors import RobustPoseError
+from robustpose.given import boxes_of, images_of, lengths_of, pose_of
+from robustpose.skeletons import Skeleton, read_skeleton
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,57 @@ class Batch:
             raise ValueError(f"batch: photos must be {n} names or none, got {len(self.photos)}")
         if self.images.ndim != 4 or tuple(self.images.shape[:2]) != (n, 3):
             raise ValueError(f"batch: images must have shape ({n}, 3, H, W), got {tuple(self.images.shape)}")
+
+    @classmethod
+    def from_tensors(
+        cls,
+        images: object,
+        keypoints: object,
+        visible: object = None,
+        *,
+        skeleton: Skeleton | str | Sequence[str] | None = None,
+        boxes: object = None,
+        head_size: object = None,
+        ids: Sequence[str] | None = None,
+    ) -> "Batch":
+        """Make a batch of person crops from tensors or arrays.
+
+        images     (N, 3, H, W) floating point in [0, 1], or uint8; RGB
+        keypoints  (N, K, 2) input pixels; (0, 0) is the centre of the top-left pixel. (N, K, 3) with COCO's
+                   visibility as the third number if `visible` is not given
+        visible    (N, K) booleans or COCO's 0, 1 and 2, of which 0 is not labelled; default: every finite keypoint
+        skeleton   its name, itself, or the keypoints' names; default: coco_17 for 17 keypoints, mpii_16 for 16,
+                   otherwise names without left and right
+        boxes      (N, 4) x, y, w and h in input pixels. Their longer side is what PCK@0.1 takes a tenth of;
+                   default: the visible keypoints' extent and a tenth of it on each side
+        head_size  (N,) input pixels, for PCKh@0.5; default: unknown
+        ids        of the people; default: 0, 1, 2, ...
+
+        RobustPoseError names the argument that cannot be used.
+        """
+        pixels = images_of(images)
+        points, seen = pose_of(keypoints, visible, images=pixels)
+        n, (height, width) = len(pixels), pixels.shape[2:]
+        if boxes is None:
+            side = _extent(points, seen, longest=max(height, width) / 1.25)
+        else:
+            side = boxes_of(boxes, people=n)[:, 2:].amax(dim=1).to(pixels)
+        known = head_size is not None
+        names = tuple(map(str, range(n) if ids is None else ids))
+        if len(names) != n or len(set(names)) != n:
+            raise RobustPoseError(f"ids must be {n} different names, got {len(set(names))}")
+        return cls(
+            images=pixels,
+            keypoints=points,
+            visible=seen,
+            head_size=(lengths_of(head_size, "head_size", people=n) if known else torch.full((n,), torch.nan)).to(
+                pixels
+            ),
+            box_side=side,
+            crops=torch.eye(2, 3, dtype=torch.float64).repeat(n, 1, 1),
+            ids=names,
+            skeleton=read_skeleton(skeleton, keypoints=points.shape[1]),
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -281,6 +334,14 @@ class HasTaskLabels(Protocol):
     def task_labels(self, rows: Sequence[int], /, *, input_size: tuple[int, int], padding: float) -> TaskLabels:
         """Return the labels of the people of `rows`, cropped as in `load`."""
         ...
+
+
+def _extent(points: Tensor, seen: Tensor, *, longest: float) -> Tensor:
+    """Return the longer side (N,) of the visible keypoints' box, widened by a tenth; `longest` for a point."""
+    low = torch.where(seen[..., None], points, torch.inf).amin(dim=1)
+    high = torch.where(seen[..., None], points, -torch.inf).amax(dim=1)
+    extent = (high - low).amax(dim=1)
+    return torch.where(extent > 1, 1.2 * extent + 1, longest)
 
 
 def versioned(fingerprint: str, version: int) -> str:

@@ -13,7 +13,7 @@ from robustpose.attacks import (
     predict,
     run,
 )
-from robustpose.attacks.contract import untouched
+from robustpose.models.untouched import untouched
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import make_threat
 from robustpose.types import PoseOutput

@@ -9,9 +9,10 @@ from torch import Tensor
 from robustpose import attacks
 from robustpose.attack_types import CappedLoss, Loss, Threat
 from robustpose.attacks import IGSM
-from robustpose.attacks.contract import untouched
 from robustpose.metrics import ALL, KeypointMetric, Table
 from robustpose.metrics.bootstrap import difference
+from robustpose.models.precision import in_float32
+from robustpose.models.untouched import untouched
 from robustpose.objectives import Aim, Objective, correct_radius
 from robustpose.types import Batch, PoseModel
 
@@ -59,6 +60,7 @@ def probe(
         return []
     radius = correct_radius(batch, metric)
     aim = Aim(batch.keypoints, batch.visible, radius)
+    model = in_float32(model)
     with untouched(model):
         if random := _randomness(model, batch.images):
             return random  # the other checks need a deterministic model

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from robustpose.attack_types import Loss
 from robustpose.attacks.gradient import check_differentiable
 from robustpose.errors import unknown_name
+from robustpose.models.precision import in_float32
 from robustpose.skeletons import Skeleton
 from robustpose.types import Head, PoseModel, PoseOutput
 
@@ -44,13 +45,14 @@ class FusedModel:
     """A PoseModel with the outputs of another one, for the search only.
 
     The first pass uses the model itself, because a one-step attack gains nothing from a copy. The second pass
-    makes the copy and compares it with the model. RobustPoseError for an unknown precision.
+    makes the copy and compares it with the model. A model in float64 or half precision is copied to float32 first.
+    RobustPoseError for an unknown precision.
     """
 
     def __init__(self, model: PoseModel, *, search: str = "fp32") -> None:
         if search not in SEARCHES:
             raise unknown_name("search", search, SEARCHES)
-        self._model, self._search = model, search
+        self._model, self._search = in_float32(model), search
         self._searched: PoseModel | None = None
         self._passes = 0
 

@@ -19,10 +19,10 @@ from torch import Generator, Tensor
 from robustpose import geometry
 from robustpose.attack_types import Loss, Threat
 from robustpose.attacks.acceleration import FusedModel
-from robustpose.attacks.contract import untouched
 from robustpose.attacks.gradient import each_persons
 from robustpose.attacks.spec import AttackSpec
 from robustpose.errors import RobustPoseError
+from robustpose.models.untouched import untouched
 from robustpose.objectives import Aim, Objective, correct_radius
 from robustpose.threats.levels import LEVELS
 from robustpose.types import Batch, PoseModel

@@ -22,11 +22,12 @@ from robustpose.attack_types import (
     TrajectoryAttack,
 )
 from robustpose.attacks.acceleration import FusedModel, Unfinished
-from robustpose.attacks.contract import Attacked, AttackError, Target, check_input, checked, predict, untouched
+from robustpose.attacks.contract import Attacked, AttackError, Target, check_input, checked, predict
 from robustpose.attacks.ensemble import Ensemble, run_moves
 from robustpose.attacks.expectation import expected
 from robustpose.attacks.spatial import SpatialAttack, search_motions
 from robustpose.errors import RobustPoseError
+from robustpose.models.untouched import untouched
 from robustpose.objectives import Aim, HasRadius, Objective, correct_radius
 from robustpose.threats import Motion
 from robustpose.types import Batch, PoseModel

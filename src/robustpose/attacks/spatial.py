@@ -15,9 +15,10 @@ import torch
 from torch import Generator, Tensor
 
 from robustpose import geometry
-from robustpose.attacks.contract import Attacked, AttackError, Moved, predict, untouched
+from robustpose.attacks.contract import Attacked, AttackError, Moved, predict
 from robustpose.attacks.gradient import check_differentiable, no_gradient
 from robustpose.errors import RobustPoseError
+from robustpose.models.untouched import untouched
 from robustpose.objectives import Aim, HasRadius, TrainingLoss, correct_radius
 from robustpose.threats.levels import LEVELS
 from robustpose.threats.motion import PARTS, Motion, moved_maps

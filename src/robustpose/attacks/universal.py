@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from robustpose.attacks.acceleration import FusedModel
-from robustpose.attacks.contract import AttackError, untouched
+from robustpose.attacks.contract import AttackError
 from robustpose.errors import RobustPoseError
+from robustpose.models.untouched import untouched
 from robustpose.objectives import Aim, Objective, correct_radius
 from robustpose.types import Batch, PoseModel
 

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from robustpose.attacks.contract import untouched
 from robustpose.errors import RobustPoseError
+from robustpose.models.untouched import untouched
 from robustpose.types import PoseModel
 
 AT_ONCE = 50

@@ -1,13 +1,17 @@
 """An attack with all its parameters, as used by studies and jobs."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 from robustpose.attack_types import TrajectoryAttack
 from robustpose.attacks import ATTACKS, SEARCHES, AnyAttack, AttackSpec, check_attack, make_attack
-from robustpose.errors import unknown_name
+from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import THREATS, format_eps, known_threat, make_threat, norm_of
+
+Changed = tuple[tuple[str, int | float | bool], ...]
+"""Hyper-parameters by name, with their values."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,7 @@ class Setting:
     eps     budget of the threat model: in [0, 1] units for linf, in degrees for spatial
     steps   None uses the attack's default
     search  precision of the attack's passes, 'fp32' or 'bf16'; scores are always computed in fp32
+    changed  hyper-parameters that differ from those of the named attack, by name, in the order of its fields
     """
 
     attack: str
@@ -26,6 +31,7 @@ class Setting:
     objective: str = "training_loss"
     threat: str = "linf"
     search: str = "fp32"
+    changed: Changed = ()
 
     def __post_init__(self) -> None:
         THREATS[known_threat(self.threat)].make(self.eps)
@@ -43,7 +49,8 @@ class Setting:
 
     def make(self) -> AnyAttack:
         """Return the attack; RobustPoseError for an unknown name, invalid steps, or unsupported targets."""
-        return make_attack(self.attack, targeted=self.targeted, steps=self.steps)
+        made: Any = make_attack(self.attack, targeted=self.targeted, steps=self.steps)
+        return replace(made, **dict(self.changed)) if self.changed else made  # type: ignore[no-any-return]
 
     @property
     def round_to_8bit(self) -> bool:
@@ -58,12 +65,12 @@ class Setting:
     @property
     def numbers(self) -> dict[str, float | int]:
         """The attack's hyper-parameters."""
-        return self.spec.numbers(targeted=self.targeted, steps=self.steps)
+        return {**self.spec.numbers(targeted=self.targeted, steps=self.steps), **dict(self.changed)}
 
     def fields(self) -> dict[str, object]:
         """Everything that defines it, with defaults resolved: steps None equals the default number."""
         fields = asdict(self)
-        del fields["steps"]
+        del fields["steps"], fields["changed"]
         return {**fields, "numbers": self.numbers}
 
     def versions(self) -> dict[str, object]:
@@ -111,7 +118,7 @@ class Setting:
     def gradients(self) -> int:
         """Maximum number of gradients per person; for gradient-free attacks, of queries."""
         numbers = self.numbers
-        return int(numbers.get("gradients", numbers.get("steps", 1)))
+        return int(numbers.get("gradients", numbers.get("steps", 1)) * numbers.get("restarts", 1))
 
     @property
     def label(self) -> str:
@@ -119,6 +126,7 @@ class Setting:
         parts = [self.attack.upper(), "T" if self.targeted else "U"]
         if "steps" in self.numbers:
             parts.append(str(self.numbers["steps"]))
+        parts += [f"{name}{number:g}" for name, number in self.changed]
         if self.objective == "training_loss_all":
             parts.append("ALL")
         elif self.objective != "training_loss":
@@ -131,3 +139,32 @@ class Setting:
     def title(self) -> str:
         """The label with the budget, for display."""
         return f"{self.label} at {self.budget}"
+
+
+def setting_of(attack: object, *, targeted: bool) -> tuple[str, int | None, Changed]:
+    """Return name, steps and changed hyper-parameters of the Setting that makes an attack of the package.
+
+    RobustPoseError for an object of another kind.
+    """
+    fits = [
+        (name, *_read(attack, spec, targeted=targeted))
+        for name, spec in ATTACKS.items()
+        if type(spec.make(targeted=targeted)) is type(attack)
+    ]
+    if fits:
+        return min(fits, key=lambda fit: len(fit[2]))
+    known = ", ".join(sorted({type(spec.make(targeted=False)).__name__ for spec in ATTACKS.values()}))
+    raise RobustPoseError(f"attack must be a name, or an object of {known}; got {attack!r:.80}")
+
+
+def _read(given: Any, spec: AttackSpec, *, targeted: bool) -> tuple[int | None, Changed]:
+    """Return the steps and the changed hyper-parameters with which a spec makes an attack."""
+    usual: Any = spec.make(targeted=targeted)
+    number = "steps" if hasattr(usual, "steps") else "gradients"
+    steps = getattr(given, number, None)
+    if steps is None or steps == getattr(usual, number):
+        steps = None
+    else:
+        usual = spec.make(targeted=targeted, steps=steps)
+    each = [(field.name, getattr(given, field.name), getattr(usual, field.name)) for field in fields(usual)]
+    return steps, tuple((name, value) for name, value, known in each if value != known)

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from robustpose import attacks
 from robustpose.attack_types import Loss
-from robustpose.attacks.contract import untouched
 from robustpose.data.augment import PADDING
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.job import Computed, Job, Sources
@@ -20,6 +19,7 @@ from robustpose.jobs.setting import Setting
 from robustpose.jobs.workbench import Workbench, input_size_of
 from robustpose.metrics import overlaps
 from robustpose.models.architectures.tasks import task_loss
+from robustpose.models.untouched import untouched
 from robustpose.threats import make_threat
 from robustpose.types import HasTaskLabels
 

@@ -14,6 +14,7 @@ import numpy as np
 from robustpose import attacks
 from robustpose.alarms import Alarm, useless
 from robustpose.errors import RobustPoseError
+from robustpose.given import device_of
 from robustpose.jobs.workbench import as_table
 from robustpose.metrics import ALL, Estimate, KeypointMetric, Table, difference, join, main_metric, score
 from robustpose.metrics.bootstrap import from_draws, redraws
@@ -171,6 +172,7 @@ class _Bench:
         if not shared:
             raise RobustPoseError(f"{model.name} and {dataset.name} share no keypoint")
         self.joints = frozenset(shared)
+        self.device = device_of(model)
         self.asked: dict[ModelSpec, Table] = {}
 
     def table(self, variant: Variant) -> Table:
@@ -178,7 +180,7 @@ class _Bench:
         spec = variant.spec
         if spec not in self.asked:
             self.on_progress(len(self.asked) + 1, variant.name)
-            model = type(self.model)(self.model.graph, spec, fingerprint="")
+            model = type(self.model)(self.model.graph, spec, fingerprint="").to(self.device)
             tables, unreadable = [], ""
             for start in range(0, self.n, _AT_ONCE):
                 rows = range(start, min(start + _AT_ONCE, self.n))
@@ -186,7 +188,7 @@ class _Bench:
                 batch = batch.in_skeleton(spec.skeleton)
                 unreadable = unreadable or next(iter(batch.unreadable), "")
                 if len(batch):
-                    output = attacks.predict(model, batch.images, ids=batch.ids)
+                    output = attacks.predict(model, batch.images.to(self.device), ids=batch.ids)
                     tables.append(as_table(batch, output.keypoints, scores=output.scores))
             if sum(map(len, tables)) < 2:
                 raise RobustPoseError(f"fewer than 2 of {self.n} photos could be read; the first: {unreadable}")

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from robustpose.attacks.acceleration import FusedModel
-from robustpose.attacks.contract import untouched
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.jobs.workbench import input_size_of
 from robustpose.models import OpenedModel
+from robustpose.models.untouched import untouched
 from robustpose.study.plan import Plan
 
 _WARM = 2

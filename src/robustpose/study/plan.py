@@ -84,7 +84,7 @@ class Plan:
                 setting=setting,
                 pool=self.n if targeted else 0,
                 metric=self.metric if measured else "",
-                keep_images=self.study.keep_images if rows.start == 0 else 0,
+                keep_images=max(0, min(self.study.keep_images, rows.stop) - rows.start),
                 seed=0 if setting is None else self.study.seed,
             )
             for rows in self._blocks
@@ -284,9 +284,11 @@ def workbench(plan: Plan) -> Workbench:
     )
 
 
-def run_cells(plan: Plan, store: Store, *, on_progress: OnProgress = lambda progress: None) -> int:
+def run_cells(
+    plan: Plan, store: Store, *, device: str = "cpu", on_progress: OnProgress = lambda progress: None
+) -> int:
     """Compute the cells of a plan that are missing in the store; return how many were computed."""
-    return run_all(plan.all_cells(), workbench(plan), store, on_progress=on_progress)
+    return run_all(plan.all_cells(), workbench(plan).on(device), store, on_progress=on_progress)
 
 
 def blocks(n: int, *, per_cell: int) -> list[range]:

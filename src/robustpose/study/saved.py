@@ -29,6 +29,12 @@ def _tuple(value: object) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _setting(content: Mapping[str, Any]) -> Setting:
+    """Restore a setting; older studies have no changed hyper-parameters."""
+    changed = tuple((str(name), number) for name, number in content.get("changed", ()))
+    return Setting(**{**content, "changed": changed})
+
+
 def save_study(study: Study, folder: Path, *, described: Mapping[str, object] | None = None) -> None:
     """Write a study's definition atomically; the versions that stored results under old keys are preserved.
 
@@ -116,7 +122,7 @@ def _read(folder: Path) -> tuple[Study, tuple[str, ...], dict[str, Any] | None]:
         content = json.loads(path.read_text())
         versions = tuple(map(str, content.pop("versions", ())))
         described = content.pop("described", None)
-        settings = tuple(Setting(**setting) for setting in content.pop("settings"))
+        settings = tuple(_setting(setting) for setting in content.pop("settings"))
         grid = Grid(**{name: _tuple(value) for name, value in content.pop("grid").items()})
         if "card" in content:  # the name of this field in older files
             content["spec"] = content.pop("card")

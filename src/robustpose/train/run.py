@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from robustpose.attacks.contract import untouched
 from robustpose.data.augment import TrainingPeople
 from robustpose.errors import RobustPoseError
 from robustpose.models import build
+from robustpose.models.untouched import untouched
 from robustpose.models.weights import take_fitting
 from robustpose.skeletons import MPII_16, Skeleton
 from robustpose.threats import Linf

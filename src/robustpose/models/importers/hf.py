@@ -17,11 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
+from robustpose.given import device_of
 from robustpose.models.importers.imported import ImportedPose, StagesOf, named_outputs
 from robustpose.models.importers.opening import check_model
 from robustpose.models.importers.python import fingerprint_of, plain_name
 from robustpose.models.importers.spec import ImporterSpec, OpenedModel
+from robustpose.models.precision import adapted
 from robustpose.models.specs import ModelSpec, given_spec
+from robustpose.models.untouched import untouched
 from robustpose.skeletons import COCO_17
 
 HEATMAPS = "heatmaps"
@@ -49,11 +52,44 @@ def open_hf(name: str, spec: Path | ModelSpec | None = None) -> OpenedModel:
         model = _read(lambda: kind.from_pretrained(name, use_safetensors=True, **safe), where)
     model.eval().requires_grad_(False)
     graph = _OneDataset(model) if _experts(config) > 1 else model
-    chosen = given_spec(spec, format="hf") if spec is not None else _spec(transformers, name, graph, where)
+    if spec is None:
+        numbers = processor_numbers(_processor(transformers, name, where), where=where)
+    chosen = given_spec(spec, format="hf") if spec is not None else _spec(numbers, name, graph, where)
     digest = hashlib.sha256((fingerprint_of(model) + chosen.fingerprint).encode()).hexdigest()
     imported = ImportedPose(StagesOf(graph, chosen.stages, where=where), chosen, fingerprint=digest).eval()
     check_model(imported, file=where)
     return OpenedModel(name=chosen.name, module=imported, fingerprint=digest)
+
+
+def opened_live(model: nn.Module, *, name: str) -> OpenedModel:
+    """Make a model of transformers in memory ready to be attacked; it is left as it came. See live_spec."""
+    chosen, graph = live_spec(model, name=name)
+    digest = hashlib.sha256((fingerprint_of(model) + chosen.fingerprint).encode()).hexdigest()
+    imported = ImportedPose(StagesOf(adapted(graph), chosen.stages, where=name), chosen, fingerprint=digest)
+    with untouched(model):
+        check_model(imported.to(device_of(model)).eval(), file=name)
+    return OpenedModel(name=chosen.name, module=imported, fingerprint=digest)
+
+
+def live_spec(model: nn.Module, *, name: str) -> tuple[ModelSpec, nn.Module]:
+    """Write the spec of a model of transformers in memory; return it, and the module of its heatmaps.
+
+    The input size is its configuration's; mean and standard deviation are ImageNet's, as ViTPose's processor has
+    them. RobustPoseError for a model without heatmaps or of other keypoints than COCO's.
+    """
+    config: Any = model.config
+    size = getattr(getattr(config, "backbone_config", None), "image_size", None)
+    if not isinstance(size, list | tuple) or len(size) != 2:
+        raise RobustPoseError(
+            f"{type(model).__name__}: its configuration has no image_size, so it needs a spec "
+            "(docs/your-model.md) with format = 'torch'"
+        )
+    height, width = size
+    numbers = processor_numbers({"size": {"height": height, "width": width}}, where=name)
+    graph = _OneDataset(model) if _experts(config) > 1 else model
+    named = str(getattr(config, "name_or_path", "") or name)
+    with untouched(model):
+        return _spec(numbers, named, adapted(graph), name), graph
 
 
 class _OneDataset(nn.Module):
@@ -105,10 +141,9 @@ def _experts(config: Any) -> int:
     return int(getattr(getattr(config, "backbone_config", None), "num_experts", 1) or 1)
 
 
-def _spec(transformers: Any, name: str, model: nn.Module, where: str) -> ModelSpec:
-    """Make the spec of a model from its processor and the shapes of its output."""
-    numbers = processor_numbers(_processor(transformers, name, where), where=where)
-    image = torch.zeros((1, 3, *numbers["input_size"]))
+def _spec(numbers: Mapping[str, Any], name: str, model: nn.Module, where: str) -> ModelSpec:
+    """Make the spec of a model from its processor's numbers and the shapes of its output."""
+    image = torch.zeros((1, 3, *numbers["input_size"]), device=device_of(model))
     with torch.no_grad():
         found = named_outputs(_read(lambda: model(image), where))
     maps = found.get(HEATMAPS)

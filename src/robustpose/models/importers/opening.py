@@ -10,8 +10,10 @@ from pathlib import Path
 import torch
 
 from robustpose.errors import RobustPoseError
+from robustpose.given import device_of
 from robustpose.models.importers.graph import ModelFile
 from robustpose.models.importers.imported import ImportedPose, check_stages
+from robustpose.models.precision import tolerance_of
 from robustpose.models.specs import ModelSpec, find_spec, given_spec
 
 
@@ -96,6 +98,7 @@ def check_model(model: ImportedPose, *, file: str) -> None:
     """
     try:
         pair = torch.rand((2, 3, *model.input_size), generator=torch.Generator().manual_seed(0))
+        pair = pair.to(device_of(model))
         with torch.enable_grad():
             reached = [
                 stage.requires_grad for stage in model.graph(model.prepare(pair[:1].clone().requires_grad_()))
@@ -114,7 +117,7 @@ def check_model(model: ImportedPose, *, file: str) -> None:
     check_stages(model.spec, tuple(tuple(stage.shape) for stage in first), file=file)
     for name, *parts, together in zip(model.spec.stages, first, second, both, strict=True):
         apart = torch.cat(parts)
-        limit = _SAME * float(apart.abs().max())
+        limit = tolerance_of(model, _SAME) * float(apart.abs().max())
         if apart.shape != together.shape or float((apart - together).abs().max()) > limit:
             raise RobustPoseError(f"{file}: {name!r} of one person depends on the others in the batch")
 

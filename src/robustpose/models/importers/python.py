@@ -21,9 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError
+from robustpose.given import device_of
+from robustpose.models.content import as_bytes, plain_attributes
 from robustpose.models.importers.imported import ImportedPose, StagesOf, check_stages
 from robustpose.models.importers.opening import check_model
 from robustpose.models.importers.spec import ImporterSpec, OpenedModel
+from robustpose.models.precision import adapted
 from robustpose.models.specs import ModelSpec, given_spec
 from robustpose.types import PoseModel
 
@@ -49,7 +52,13 @@ def opened_module(model: nn.Module, *, name: str, spec: Path | ModelSpec | None 
     if isinstance(model, PoseModel):
         if spec is not None:
             raise RobustPoseError(f"{where}: has its own skeleton, input_size and head, so it takes no spec")
-        return OpenedModel(name=plain_name(name), module=model, fingerprint=fingerprint_of(model))
+        pose = adapted(model)
+        assert isinstance(pose, PoseModel)
+        return OpenedModel(name=plain_name(name), module=pose, fingerprint=fingerprint_of(model))
+    if spec is None and type(model).__module__.startswith("transformers."):
+        from robustpose.models.importers.hf import opened_live  # imports this module
+
+        return opened_live(model, name=name)
     if spec is None:
         raise RobustPoseError(
             f"{where}: {type(model).__name__} has no skeleton, input_size and head, so it needs a spec "
@@ -58,7 +67,8 @@ def opened_module(model: nn.Module, *, name: str, spec: Path | ModelSpec | None 
     chosen = given_spec(spec, format="torch")
     digest = hashlib.sha256((fingerprint_of(model) + chosen.fingerprint).encode()).hexdigest()
     modes = [(module, module.training) for module in model.modules()]
-    imported = ImportedPose(StagesOf(model, chosen.stages, where=where), chosen, fingerprint=digest)
+    graph = StagesOf(adapted(model), chosen.stages, where=where)
+    imported = ImportedPose(graph, chosen, fingerprint=digest).to(device_of(model))
     try:
         check_model(imported.eval(), file=where)
     finally:
@@ -137,13 +147,15 @@ def plain_name(name: str) -> str:
 
 
 def fingerprint_of(model: nn.Module) -> str:
-    """Hash everything that determines a model's outputs: layers, source of their classes, weights and buffers."""
+    """Hash what determines a model's outputs: layers, their source, weights, buffers and plain attributes."""
     digest = hashlib.sha256(repr(model).encode())
     for source in sorted({_source_of(type(module)) for module in model.modules()}):
         digest.update(source.encode())
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        digest.update(as_bytes(tensor))
+    for line in plain_attributes(model):
+        digest.update(line.encode())
     return digest.hexdigest()
 
 

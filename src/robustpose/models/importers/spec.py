@@ -1,10 +1,12 @@
 """ImporterSpec: how an importer opens a model of another format, and the options of its model specs."""
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from robustpose.models.content import content_of
 from robustpose.models.importers.imported import ImportedPose
 from robustpose.models.specs import ModelSpec
 from robustpose.types import PoseModel, versioned
@@ -15,11 +17,21 @@ class OpenedModel:
     """A model ready to be attacked, with what identifies it in results.
 
     fingerprint  a hash of the weights (and of the spec, for an imported model)
+    content      models.content.content_of the module when it was opened; empty where nobody will change it
     """
 
     name: str
     module: PoseModel
     fingerprint: str
+    content: str = field(default="", compare=False, repr=False)
+
+    def current(self) -> "OpenedModel":
+        """Return the model with the fingerprint of its present weights: itself unless they changed since."""
+        now = content_of(self.module) if self.content else ""
+        if now == self.content:
+            return self
+        changed = hashlib.sha256((self.fingerprint + now).encode()).hexdigest()
+        return replace(self, fingerprint=changed, content=now)
 
 
 GivenSpec = Path | ModelSpec | None
