@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from robustpose.api.completing import complete_spec
 from robustpose.data import open_dataset
@@ -23,7 +24,7 @@ from robustpose.types import Batch, PoseDataset
 
 AnyModel = str | Path | OpenedModel | nn.Module | Callable[..., Any]
 AnySpec = str | Path | ModelSpec | Mapping[str, object] | None
-AnyData = str | Path | PoseDataset | Batch | Iterable[Any]
+AnyData = str | Path | PoseDataset | Batch | Iterable[Any] | Dataset[Any]
 _FORMATS = {".onnx": "onnx", ".tflite": "tflite", ".pt": "torchscript", ".json": "tfjs"}
 """Formats of model files, by suffix."""
 

@@ -124,12 +124,13 @@ class AttackResult:
                 f"images of {setting.budget} are not stored, because it is below one 8-bit level; use rp.perturb"
             )
         pictures = [self.store.pictures(cell) for cell in self.plan.cells(self.plan.models[0], setting)]
-        found = np.concatenate([each.clean if clean else each.adversarial for each in pictures if len(each.clean)])
-        people = len(self.ids)
-        if len(found) < people:
+        parts = [each.clean if clean else each.adversarial for each in pictures if len(each.clean)]
+        stored, people = sum(map(len, parts)), len(self.ids)
+        if stored < people:
             raise RobustPoseError(
-                f"images of {len(found)} of {people} people are stored; call attack without keep_images"
+                f"images of {stored} of {people} people are stored; call attack without keep_images"
             )
+        found = np.concatenate(parts)
         return torch.from_numpy(found).permute(0, 3, 1, 2).to(torch.float32) / 255
 
     def plot(self, *, eps: float | str | None = None) -> Figure:
