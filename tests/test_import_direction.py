@@ -25,6 +25,7 @@ ORDER = (
     ("data",),
     ("models",),
     ("defences",),
+    ("faults",),
     ("metrics",),
     ("threats", "objectives", "corruptions"),
     ("attacks",),
@@ -45,7 +46,8 @@ ORDER = (
 
 REGISTRIES = (
     *("DATASETS", "MODELS", "HEADS", "IMPORTERS", "PULLS", "TASKS", "METRICS", "THREATS", "OBJECTIVES"),
-    *("ATTACKS", "AXES", "CORRUPTIONS", "DEFENCES", "ALARMS", "STUDIES", "FINDINGS"),
+    *("ATTACKS", "AXES", "CORRUPTIONS", "DEFENCES", "FAULTS", "IMPERCEPTIBLE", "FACTORS", "ALARMS", "STUDIES"),
+    "FINDINGS",
 )
 """Each is a literal dict: no decorators, no import side effects."""
 

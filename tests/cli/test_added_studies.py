@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from robustpose.data import open_dataset
+from robustpose.faults import FAULTS
 from robustpose.findings import FINDINGS
 from robustpose.metrics import METRICS
 from robustpose.objectives import correct_radius
@@ -178,6 +179,42 @@ def test_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert "small_step" in capsys.readouterr().out
     assert run(monkeypatch, *study, "small_stap") == 2
     assert "unknown finding 'small_stap'; did you mean 'small_step'?" in capsys.readouterr().err
+
+
+FAULT = '''
+"""Upside down: the crop flipped from top to bottom."""
+
+import numpy as np
+
+from robustpose.faults import FaultSpec, OnCrop
+
+
+def flipped(crop, level, rng):
+    return np.ascontiguousarray(crop[::-1]) if level == "top to bottom" else crop
+
+
+SPEC = FaultSpec(
+    OnCrop(flipped),
+    summary="The crop flipped",
+    phrase="the crop flipped from {level}",
+    levels=("top to bottom", "not at all"),
+    version=3,
+)
+'''
+
+
+def test_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(FAULTS, "upside-down", module_of(FAULT, tmp_path).SPEC)
+    file = write_coco_people(tmp_path, area=500.0)
+    study = ("study", "faults", "--models", "deeppose", "--data", f"coco:{file}", "--n", "2", "--out", "out")
+    assert run(monkeypatch, *study, "--faults", "upside-down") == 0
+    shown = capsys.readouterr()
+    assert "upside-down top to bottom" in shown.out
+    assert "no prediction of deeppose changed with upside-down not at all" in shown.err
+    lines = list(csv.DictReader((tmp_path / "out" / "results.csv").read_text().splitlines()))
+    assert [line["cost"] for line in lines if (line["level"], line["part"]) == ("not at all", "all")] == ["0.000"]
+    assert run(monkeypatch, "list", "faults") == 0
+    assert "upside-down    The crop flipped" in capsys.readouterr().out
 
 
 JOB = '''

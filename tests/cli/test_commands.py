@@ -311,7 +311,7 @@ def test_list_names_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     listed = {kind: names.split(", ") for kind, names in (line.split(": ", 1) for line in lines)}
     assert list(listed) == [
         *("models", "tasks", "datasets", "attacks", "corruptions", "threats", "defences"),
-        *("adversarial_training", "objectives", "metrics", "studies", "findings"),
+        *("adversarial_training", "faults", "factors", "objectives", "metrics", "studies", "findings"),
     ]
     assert all(names == sorted(names) for names in listed.values())
     assert listed["models"] == sorted([*model_specs(), *(f"{name}:MODEL" for name in DEFENCES)])

@@ -11,7 +11,9 @@ from robustpose.attacks import ATTACKS
 from robustpose.cli import catalogue
 from robustpose.corruptions import CORRUPTIONS
 from robustpose.data import DATASETS
+from robustpose.data.synthpose.factors import FACTORS
 from robustpose.defences import DEFENCES
+from robustpose.faults import FAULTS
 from robustpose.findings import FINDINGS
 from robustpose.metrics import METRICS
 from robustpose.models import TASKS, model_specs
@@ -120,6 +122,8 @@ def test_names_read_from_the_source_are_those_of_the_registries() -> None:
         "threats": THREATS,
         "defences": DEFENCES,
         "adversarial_training": ADVERSARIAL_TRAINING,
+        "faults": FAULTS,
+        "factors": FACTORS,
         "objectives": OBJECTIVES,
         "metrics": METRICS,
         "studies": STUDIES,

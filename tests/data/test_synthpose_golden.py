@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from robustpose.data import open_dataset
-from robustpose.data.synthpose import RENDERER_VERSION, render_person
+from robustpose.data.synthpose import FACTORS, RENDERER_VERSION, render_person
 from robustpose.data.synthpose.ingredients import INGREDIENTS
 
 GOLDEN_VERSION = "b32f2f3aa93f6f5e"
@@ -19,11 +19,13 @@ GOLDEN_VERSION = "b32f2f3aa93f6f5e"
 ASKED = [
     *(("val", 0, ""), ("val", 250, ""), ("train", 10, ""), ("test", 500, "")),
     *(("val", 1, ingredient) for ingredient in INGREDIENTS),
+    *(("val", 3, f"{name}={level}") for name, spec in FACTORS.items() for level in spec.levels),
+    *(("val", 3, f"frame={number}") for number in (0, 15, 29)),
 ]
 
 FILE = Path(__file__).with_name("synthpose_golden.json")
-"""Of a person of 64 pixels, an ingredient left out: mean levels of red, green and blue in each quarter of the
-picture, the mean keypoint, how many keypoints are visible, the head size and the box."""
+"""Of a person of 64 pixels, an ingredient left out or a factor changed: mean levels of red, green and blue in each
+quarter of the picture, the mean keypoint, how many keypoints are visible, the head size and the box."""
 
 
 def _name(asked: tuple[str, int, str]) -> str:
@@ -31,7 +33,9 @@ def _name(asked: tuple[str, int, str]) -> str:
 
 
 def measured(split: str, index: int, without: str) -> list[float]:
-    person = render_person(split, index, size=64, without=(without,) if without else ())
+    change = without if "=" in without else ""
+    left_out = (without,) if without and not change else ()
+    person = render_person(split, index, size=64, without=left_out, change=change)
     quarters = person.image.reshape(2, 32, 2, 32, 3).mean(axis=(1, 3)).ravel()
     return [
         *quarters,

@@ -21,6 +21,9 @@ from torch import nn
 
 from robustpose.attacks import ATTACKS
 from robustpose.defences import DEFENCES, defended
+from robustpose.errors import RobustPoseError
+from robustpose.faults import FAULTS, IMPERCEPTIBLE, FaultSpec, OnCut, OnModel
+from robustpose.faults.cutting import Cutting
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.jobs.workbench import input_size_of
@@ -130,6 +133,32 @@ def defending(name: str) -> list[float]:
     return (raw.flatten()[:: raw.numel() // 12] / plain.abs().mean()).tolist()
 
 
+def faulty(fault: FaultSpec) -> list[float]:
+    """What a fault at each level makes of a photo of waves, of how a crop is cut, or of a model's answer."""
+    rows, columns, channels = np.mgrid[:36, :45, :3]
+    photo = np.asarray(127 * (1 + np.sin(0.31 * rows + 0.17 * columns + channels)), dtype=np.uint8)
+    right = Cutting(box=(5.2, 7.9, 23.0, 18.0), input_size=TINY)
+    model, numbers = tiny_models()[1].module, list[float]()
+    images = NoisePeople().load(range(2), input_size=TINY).images
+    for level in fault.levels:
+        rng = np.random.default_rng(0)
+        if isinstance(fault.act, OnModel):
+            try:
+                with torch.no_grad():
+                    numbers += (
+                        fault.act.change(model, level, images)(images).keypoints.mean(dim=0).flatten().tolist()
+                    )
+            except RobustPoseError:
+                numbers.append(-1.0)
+        elif isinstance(fault.act, OnCut):
+            cutting = fault.act.change(right, level, rng)
+            numbers += [*cutting.crop.flatten().tolist(), float(cutting.cut(photo).mean())]
+        else:
+            made = fault.act.change(photo, level, rng).astype(float)
+            numbers += [made.mean(), (made * np.cos(np.arange(made.size)).reshape(made.shape)).mean()]
+    return [float(number) for number in numbers]
+
+
 def answered(name: str) -> list[float]:
     """What an architecture of fixed weights answers to one picture of waves."""
     torch.manual_seed(0)
@@ -179,6 +208,8 @@ def _pieces() -> dict[str, Callable[[], list[float]]]:
         pieces[f"objective {name} {objective.version}"] = partial(raised, name)
     for name, defence in DEFENCES.items():
         pieces[f"defence {name} {defence.version}"] = partial(defending, name)
+    for name, fault in {**FAULTS, **IMPERCEPTIBLE}.items():
+        pieces[f"fault {name} {fault.version}"] = partial(faulty, fault)
     for name, model in MODELS.items():
         pieces[f"architecture {name} {model.version}"] = partial(answered, name)
     for name in TASKS:

@@ -26,6 +26,8 @@ KINDS: dict[str, tuple[tuple[str, str], ...]] = {
     "threats": (("robustpose.threats", "THREATS"),),
     "defences": (("robustpose.defences", "DEFENCES"),),
     "adversarial_training": (("robustpose.train.adversarial", "ADVERSARIAL_TRAINING"),),
+    "faults": (("robustpose.faults", "FAULTS"),),
+    "factors": (("robustpose.data.synthpose.factors", "FACTORS"),),
     "objectives": (("robustpose.objectives", "OBJECTIVES"),),
     "metrics": (("robustpose.metrics", "METRICS"),),
     "studies": (("robustpose.studies", "STUDIES"),),

@@ -136,10 +136,17 @@ def make_report(
 ) -> None:
     """Rebuild results.csv and the report page from a study's stored results, without running any model."""
     from robustpose.analysis.scores import all_rows
+    from robustpose.studies import STUDIES
     from robustpose.studies.running import say_where, write_outputs
+    from robustpose.study.options import MeasuringOptions
     from robustpose.study.saved import reopen
 
     plan, store = reopen(folder)
+    name = plan.study.name
+    if name in STUDIES and issubclass(STUDIES[name].options, MeasuringOptions):
+        raise RobustPoseError(
+            f"{folder} holds study {name}, whose page is rebuilt by the command that made it: it computes nothing anew"
+        )
     out = out or folder
     with writing_to(out, "name a writable folder with free space, as --out"):
         out.mkdir(parents=True, exist_ok=True)

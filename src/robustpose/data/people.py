@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -157,25 +157,46 @@ def load_crops(
     crops: list[Floats] = []
     images: list[Pixels] = []
     unreadable: list[str] = []
-    for person in people:
-        try:
-            photo = photo_of(person)
-        except UnreadablePhoto as error:
-            unreadable.append(f"{person.id}: {error}")
+    for person, photo in with_photos(people, photo_of):
+        if isinstance(photo, str):
+            unreadable.append(photo)
             continue
         crop = box_crop(person.box, input_size=input_size, padding=padding)
         read.append(person)
         crops.append(crop)
         images.append(crop_image(photo, crop, input_size=input_size))
+    return batch_of(read, crops, images, skeleton=skeleton, input_size=input_size, unreadable=unreadable)
 
-    n, k = len(read), len(skeleton)
-    visible = np.array([person.visible for person in read], dtype=np.bool_).reshape(n, k)
+
+def with_photos(people: Sequence[Person], photo_of: PhotoOf) -> Iterator[tuple[Person, Pixels | str]]:
+    """Yield each person with their photo, or with a line that says why it cannot be read."""
+    for person in people:
+        try:
+            photo = photo_of(person)
+        except UnreadablePhoto as error:
+            yield person, f"{person.id}: {error}"
+            continue
+        yield person, photo
+
+
+def batch_of(
+    people: Sequence[Person],
+    crops: Sequence[Floats],
+    images: Sequence[Pixels],
+    *,
+    skeleton: Skeleton,
+    input_size: tuple[int, int],
+    unreadable: Sequence[str] = (),
+) -> Batch:
+    """Make a Batch of people, the maps (2, 3) of their crops and the crops themselves (H, W, 3)."""
+    n, k = len(people), len(skeleton)
+    visible = np.array([person.visible for person in people], dtype=np.bool_).reshape(n, k)
     keypoints = np.zeros((n, k, 2))
-    for row, (person, crop) in enumerate(zip(read, crops, strict=True)):
+    for row, (person, crop) in enumerate(zip(people, crops, strict=True)):
         keypoints[row] = np.where(visible[row, :, None], crop_points(person.keypoints, crop), 0.0)
     zooms = np.array([crop[0, 0] for crop in crops])
-    head_sizes = np.array([person.head_size for person in read]) * zooms
-    box_sides = np.array([max(person.box[2:]) for person in read]) * zooms
+    head_sizes = np.array([person.head_size for person in people]) * zooms
+    box_sides = np.array([max(person.box[2:]) for person in people]) * zooms
     stacked = np.array(images, dtype=np.uint8).reshape(n, *input_size, 3).transpose(0, 3, 1, 2)
     return Batch(
         images=torch.from_numpy(np.ascontiguousarray(stacked)).to(torch.float32) / 255,
@@ -184,11 +205,11 @@ def load_crops(
         head_size=torch.from_numpy(head_sizes).to(torch.float32),
         box_side=torch.from_numpy(box_sides).to(torch.float32),
         crops=torch.from_numpy(np.array(crops, dtype=np.float64).reshape(n, 2, 3)),
-        ids=tuple(person.id for person in read),
+        ids=tuple(person.id for person in people),
         skeleton=skeleton,
         unreadable=tuple(unreadable),
-        area=torch.tensor([person.area for person in read], dtype=torch.float64),
-        photos=tuple(person.photo for person in read),
+        area=torch.tensor([person.area for person in people], dtype=torch.float64),
+        photos=tuple(person.photo for person in people),
     )
 
 

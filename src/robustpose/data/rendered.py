@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from robustpose.data.annotations import Person
 from robustpose.data.dataset import DataSpec
 from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.geometry import Pixels
 from robustpose.skeletons import MPII_16, Skeleton
 from robustpose.types import Batch, TaskLabels
 
@@ -34,6 +36,9 @@ in 50 images, and no keypoint does. Its head sizes, which training does not use,
 
 _PLAIN = "plain"
 
+AROUND, FINER = 1.5, 2
+"""Of a rendered person's photo: how much more than the crop it shows, and how many photo pixels a crop pixel."""
+
 _AHEAD = 1000  # people in memory while pre-rendering
 _SHARD = 50  # people per file of the renderer; another number would only be slower
 
@@ -44,11 +49,13 @@ class RenderedPeople:
 
     nuisance  whether to add mild blur, tint, noise and JPEG compression
     without   the renderer's INGREDIENTS to omit
+    change    one of the renderer's FACTORS set to another value, 'light=shade', or a frame of a motion, 'frame=7'
     """
 
     split: str
     nuisance: bool = True
     without: tuple[str, ...] = ()
+    change: str = ""
     skeleton: Skeleton = MPII_16
     left_out: tuple[str, ...] = ()
 
@@ -56,6 +63,7 @@ class RenderedPeople:
     def name(self) -> str:
         """The data set as on the command line: its split and omitted ingredients."""
         words = ["without-" + name for name in self.without] + ([] if self.nuisance else [_PLAIN])
+        words += [self.change] if self.change else []
         return ",".join([f"synthpose:{self.split}", *words])
 
     @property
@@ -64,8 +72,10 @@ class RenderedPeople:
         from robustpose.data.synthpose import (
             RENDERER_VERSION,  # imported here because numba takes a second to load
         )
+        from robustpose.data.synthpose.factors import version_of
 
-        return f"{self.name}:{RENDERER_VERSION}"
+        changed = f":{version_of(self.change)}" if self.change else ""
+        return f"{self.name}:{RENDERER_VERSION}{changed}"
 
     @property
     def has_head_sizes(self) -> bool:
@@ -92,7 +102,23 @@ class RenderedPeople:
         It starts processes, so a script that calls it needs an `if __name__ == "__main__"` guard; `load` alone
         does not. on_progress is called with (done, total).
         """
-        size = self._side(input_size)
+        self._prepare(n, size=self._side(input_size), padding=padding, on_progress=on_progress)
+
+    def prepare_photos(
+        self,
+        n: int,
+        *,
+        input_size: tuple[int, int],
+        padding: float = 1.25,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Render the photos of the first n people ahead, as `prepare` does their crops."""
+        size = round(AROUND * FINER * self._side(input_size))
+        self._prepare(n, size=size, padding=AROUND * padding, on_progress=on_progress)
+
+    def _prepare(
+        self, n: int, *, size: int, padding: float, on_progress: Callable[[int, int], None] | None
+    ) -> None:
         for start in range(0, n, _AHEAD):
             stop = min(start + _AHEAD, n)
             told = partial(_report, on_progress, start, n)
@@ -117,6 +143,7 @@ class RenderedPeople:
             size=size,
             nuisance=self.nuisance,
             without=self.without,
+            change=self.change,
             processes=processes,
             progress=on_progress,
             folder=folder,
@@ -126,7 +153,7 @@ class RenderedPeople:
         """Render one person, so that compilation and loading do not count in timings."""
         from robustpose.data.synthpose import render_person
 
-        render_person(self.split, 0, size=size, nuisance=self.nuisance, without=self.without)
+        render_person(self.split, 0, size=size, nuisance=self.nuisance, without=self.without, change=self.change)
 
     def _rendered(
         self,
@@ -149,6 +176,7 @@ class RenderedPeople:
             padding=padding,
             nuisance=self.nuisance,
             without=self.without,
+            change=self.change,
             processes=processes,
             progress=progress,
             with_segmentation=with_segmentation,
@@ -228,6 +256,39 @@ class RenderedPeople:
             box=stacked("box", 4),
         )
 
+    def in_photos(
+        self, rows: Sequence[int], *, input_size: tuple[int, int], padding: float = 1.25
+    ) -> list[tuple[Person, Pixels]]:
+        """Return people in photos of their own, out of which crops can be cut; input_size must be square.
+
+        A photo shows AROUND times as much as the crop of `padding`, with FINER photo pixels a crop pixel each way.
+        Pixels differ from those of `load`: the camera's noise and JPEG are those of the larger photo.
+        """
+        size = round(AROUND * FINER * self._side(input_size))
+        held: list[tuple[Person, Pixels]] = []
+        shards: dict[int, RenderedSet] = {}
+        for row in rows:
+            number, place = divmod(row, _SHARD)
+            if number not in shards:
+                first = number * _SHARD
+                shards[number] = self._rendered(first, first + _SHARD, size=size, padding=AROUND * padding)
+            shard = shards[number]
+            x, y, w, h = map(float, shard.box[place])
+            name = self._id(row)
+            person = Person(
+                id=name,
+                photo=name,
+                box=(x, y, w, h),
+                keypoints=shard.mpii[place].astype(np.float64),
+                visible=shard.mpii_visibility[place] > 0,
+                head_size=float(shard.head_size[place]),
+            )
+            held.append((person, shard.images[place]))
+        return held
+
+    def _id(self, row: int) -> str:
+        return f"synthpose:{self.split}:{row:06d}"
+
     def batch(
         self,
         rows: Sequence[int],
@@ -247,7 +308,7 @@ class RenderedPeople:
             head_size=torch.from_numpy(head_size).to(torch.float32),
             box_side=torch.from_numpy(box)[:, 2:].amax(dim=1).to(torch.float32),
             crops=torch.eye(2, 3, dtype=torch.float64).repeat(len(rows), 1, 1),
-            ids=tuple(f"synthpose:{self.split}:{row:06d}" for row in rows),
+            ids=tuple(map(self._id, rows)),
             skeleton=self.skeleton,
         )
 
@@ -274,10 +335,11 @@ def _report(on_progress: Callable[[int, int], None] | None, start: int, n: int, 
 
 
 def open_rendered(spec: str = "", images: Path | None = None) -> RenderedPeople:
-    """Return the rendered people of 'SPLIT[,plain][,without-INGREDIENT...]'; the default split is val.
+    """Return the rendered people of 'SPLIT[,plain][,without-INGREDIENT...][,FACTOR=VALUE]'; the default is val.
 
-    'plain' omits blur, tint, noise and JPEG compression.
+    'plain' omits blur, tint, noise and JPEG compression. 'light=shade' changes one factor of every scene.
     """
+    from robustpose.data.synthpose.factors import edit_named
     from robustpose.data.synthpose.ingredients import left_out
 
     if images is not None:
@@ -285,13 +347,20 @@ def open_rendered(spec: str = "", images: Path | None = None) -> RenderedPeople:
     split, *words = (spec or "val").split(",")
     if split not in PEOPLE:
         raise unknown_name("split of synthpose", split, PEOPLE)
+    changes = [word for word in words if "=" in word]
     for word in words:
-        if word != _PLAIN and not word.startswith("without-"):
+        if word != _PLAIN and not word.startswith("without-") and word not in changes:
             raise RobustPoseError(
-                f"synthpose:{split},{word}: expected 'plain' or 'without-INGREDIENT' after the split"
+                f"synthpose:{split},{word}: expected 'plain' or 'without-INGREDIENT' or 'FACTOR=VALUE' after it"
             )
-    without = left_out([word.removeprefix("without-") for word in words if word != _PLAIN])
-    return RenderedPeople(split, nuisance=_PLAIN not in words, without=tuple(sorted(without)))
+    if len(changes) > 1:
+        raise RobustPoseError(f"synthpose:{split}: one factor is changed at a time, got {', '.join(changes)}")
+    if changes:
+        edit_named(changes[0])
+    without = left_out([word.removeprefix("without-") for word in words if word.startswith("without-")])
+    return RenderedPeople(
+        split, nuisance=_PLAIN not in words, without=tuple(sorted(without)), change="".join(changes)
+    )
 
 
 SYNTHPOSE_DATA = DataSpec(

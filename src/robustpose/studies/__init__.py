@@ -4,6 +4,9 @@ from typing import Any
 
 from robustpose.studies.corruptions.run import CORRUPTIONS_SPEC
 from robustpose.studies.defences import DEFENCES_SPEC
+from robustpose.studies.factors import FACTORS_SPEC
+from robustpose.studies.faults import FAULTS_SPEC
+from robustpose.studies.jitter import JITTER_SPEC
 from robustpose.studies.paper import PAPER_SPEC
 from robustpose.studies.quick import QUICK_SPEC
 from robustpose.studies.real import REAL_SPEC
@@ -19,4 +22,7 @@ STUDIES: dict[str, StudySpec[Any, Any]] = {
     "validity": VALIDITY_SPEC,
     "defences": DEFENCES_SPEC,
     "corruptions": CORRUPTIONS_SPEC,
+    "faults": FAULTS_SPEC,
+    "jitter": JITTER_SPEC,
+    "factors": FACTORS_SPEC,
 }

@@ -20,7 +20,7 @@ from robustpose.report import html, terminal
 from robustpose.studies.provenance import write_provenance
 from robustpose.study.definition import Study
 from robustpose.study.described import describe_plan
-from robustpose.study.options import ComputedOptions
+from robustpose.study.options import RunOptions
 from robustpose.study.plan import Plan, open_plan, workbench
 from robustpose.study.saved import open_store, refuse_other, save_study
 from robustpose.types import PoseDataset
@@ -41,7 +41,7 @@ class How:
     force: bool = False
 
 
-def how_of(options: ComputedOptions) -> How:
+def how_of(options: RunOptions) -> How:
     """Read engine, device and shard from the options; RobustPoseError for options that conflict."""
     if options.engine not in ("local", "ray"):
         raise unknown_name("engine", options.engine, ("local", "ray"))
@@ -132,13 +132,20 @@ def _people_of(dataset: PoseDataset, cells: list[Job[Any]]) -> int:
     return max((cell.stop for cell in cells if cell.data_fingerprint == dataset.fingerprint), default=0)
 
 
-def render_ahead(dataset: PoseDataset, n: int, *, input_size: tuple[int, int], padding: float = 1.25) -> None:
-    """Render people in advance, on all processors, with a progress bar; does nothing for photos."""
+def render_ahead(
+    dataset: PoseDataset, n: int, *, input_size: tuple[int, int], padding: float = 1.25, in_photos: bool = False
+) -> None:
+    """Render people in advance, on all processors, with a progress bar; does nothing for photos.
+
+    in_photos  render the photos that crops are cut from, instead of the crops
+    """
     if not isinstance(dataset, RenderedPeople):
         return
     height, width = input_size
-    with terminal.steps_bar(f"render {dataset.name} at {height}x{width}", total=n) as show:
-        dataset.prepare(n, input_size=input_size, padding=padding, on_progress=lambda done, total: show(done, ""))
+    what = "photos for " if in_photos else ""
+    with terminal.steps_bar(f"render {dataset.name} at {what}{height}x{width}", total=n) as show:
+        prepare = dataset.prepare_photos if in_photos else dataset.prepare
+        prepare(n, input_size=input_size, padding=padding, on_progress=lambda done, total: show(done, ""))
 
 
 def write_outputs(plan: Plan, store: Store, rows: list[Row], folder: Path) -> dict[str, findings.Found]:

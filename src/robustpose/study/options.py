@@ -49,10 +49,9 @@ class PeopleOptions:
 
 
 @dataclass(frozen=True)
-class ComputedOptions(PeopleOptions):
-    """PeopleOptions, and the budgets, the files to read and where to compute."""
+class RunOptions(PeopleOptions):
+    """PeopleOptions, and the files to read and where to compute."""
 
-    eps: str = option("", "Budgets, comma-separated: 1,2,8 (in 1/255) or 1/255,8/255; default: the study's own")
     defence: str = option(
         "",
         "Defence added to every model: median3 turns shg2 into median3:shg2; see `robustpose list defences`",
@@ -60,9 +59,7 @@ class ComputedOptions(PeopleOptions):
     )
     images: str = option("", "Photo folder, if the photos are not next to the annotation file")
     spec: str = option("", "Model spec file of a third-party model that robustpose does not know")
-    people_per_cell: int | None = option(
-        None, "Number of people attacked together; use hundreds on a GPU", least=1
-    )
+    people_per_cell: int | None = option(None, "Number of people in one batch; use hundreds on a GPU", least=1)
     engine: str = option("local", "local (this process) or ray (many processes; needs the extra `ray`)")
     device: str = option("cpu", "cpu or cuda (local engine only)")
     address: str = option("", "Address of a running Ray cluster, or auto; if empty, start one on this machine")
@@ -74,6 +71,57 @@ class ComputedOptions(PeopleOptions):
     shard: str = option("", "Compute one share of the study, for job arrays: 2/8 is the second of eight")
     force: bool = option(False, "Write over the tables and pages of another study in --out")
     reuse: bool = option(False, "Also reuse results in --out from other versions of the code or of torch")
+
+
+@dataclass(frozen=True)
+class MeasuringOptions(RunOptions):
+    """RunOptions, and the score."""
+
+    metric: str = option(
+        "",
+        "The main score, a mean over keypoints: pckh, pck, ks, ...; the default depends on data and models, see "
+        "docs/scores.md",
+        names="metrics",
+    )
+
+
+@dataclass(frozen=True)
+class FaultOptions(MeasuringOptions):
+    """MeasuringOptions, and which faults."""
+
+    faults: str = option(
+        "",
+        "Faults to measure, comma-separated; default: all of `robustpose list faults`",
+        names="faults",
+        several=True,
+    )
+
+
+@dataclass(frozen=True)
+class JitterOptions(MeasuringOptions):
+    """MeasuringOptions, and how much is drawn."""
+
+    copies: int = option(8, "Number of copies of each image, each with a change of its own", least=2)
+    clips: int = option(30, "Number of rendered clips of 30 frames; 0: none", least=0)
+
+
+@dataclass(frozen=True)
+class FactorOptions(MeasuringOptions):
+    """MeasuringOptions, and which factors."""
+
+    factors: str = option(
+        "",
+        "Factors to change, comma-separated; default: all of `robustpose list factors`",
+        names="factors",
+        several=True,
+    )
+
+
+@dataclass(frozen=True)
+class ComputedOptions(RunOptions):
+    """RunOptions, and the budgets of attacks."""
+
+    eps: str = option("", "Budgets, comma-separated: 1,2,8 (in 1/255) or 1/255,8/255; default: the study's own")
 
 
 @dataclass(frozen=True)

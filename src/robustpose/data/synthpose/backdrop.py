@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -96,14 +96,15 @@ def sample_backdrop(
     split: Split,
     rng: Generator,
     without: frozenset[str] = frozenset(),
+    place: Literal["panorama", "wall"] | None = None,
 ) -> Backdrop:
     """Draw the backdrop of a scene; a brighter key light casts a darker shadow.
 
-    If `without` has panoramas, it is a wall; if it has floor contact, there is no floor.
+    If `without` has panoramas, it is a wall; if it has floor contact, there is no floor. `place` chooses between a
+    panorama and a wall.
     """
-    backdrop = _draw_backdrop(
-        panorama, camera, yaw=yaw, size=size, key=key, split=split, rng=rng, wall=PANORAMAS in without
-    )
+    place = "wall" if PANORAMAS in without else place
+    backdrop = _draw_backdrop(panorama, camera, yaw=yaw, size=size, key=key, split=split, rng=rng, place=place)
     if FLOOR_CONTACT in without:
         return replace(backdrop, floor=backdrop.floor._replace(kind=NO_FLOOR))
     return backdrop
@@ -118,9 +119,10 @@ def _draw_backdrop(
     key: float,
     split: Split,
     rng: Generator,
-    wall: bool,
+    place: Literal["panorama", "wall"] | None,
 ) -> Backdrop:
-    if rng.random() < _PANORAMA_SHARE and not wall:
+    drawn = rng.random() < _PANORAMA_SHARE
+    if drawn if place is None else place == "panorama":
         half_angle = size / 2 / camera.focal
         widening = float(np.clip(rng.uniform(0.4, 0.8) / half_angle, 1, 3.5))
         image = panorama_view(panorama.image, camera.view(), yaw=yaw, widening=widening, size=size)

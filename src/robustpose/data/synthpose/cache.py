@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustpose.data.synthpose.assets import RENDERER_VERSION, Floats, Floats32, Ints, Pixels
+from robustpose.data.synthpose.factors import edit_named, version_of
 from robustpose.data.synthpose.ingredients import left_out
 from robustpose.data.synthpose.render import RenderedPerson, check_request, render_person
 from robustpose.data.synthpose.splits import split_named
@@ -80,12 +81,14 @@ class _Request:
     padding: float
     nuisance: bool
     without: tuple[str, ...]
+    change: str = ""
 
     @property
     def folder(self) -> str:
         camera = "camera" if self.nuisance else "plain"
         words = [f"{self.split}-{self.size}px-padding{float(self.padding)!r}-{camera}", *self.without]
-        return "-without-".join(words)
+        changed = f"-{self.change}-{version_of(self.change)}" if self.change else ""
+        return "-without-".join(words) + changed
 
     def shard(self, number: int) -> range:
         """Return the people of a shard."""
@@ -104,6 +107,7 @@ def rendered_set(
     padding: float = 1.25,
     nuisance: bool = True,
     without: Collection[str] = (),
+    change: str = "",
     processes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     folder: Path | None = None,
@@ -117,7 +121,9 @@ def rendered_set(
     the folder is not writable. A script that renders with several processes needs `if __name__ == "__main__"`.
     """
     check_request(split, start, stop, size=size, padding=padding)
-    request = _Request(split, size, padding, nuisance, tuple(sorted(left_out(without))))
+    if change:
+        edit_named(change)
+    request = _Request(split, size, padding, nuisance, tuple(sorted(left_out(without))), change)
     kept = (folder or default_folder()) / RENDERER_VERSION / request.folder
     with _keeping_in(kept):
         kept.mkdir(parents=True, exist_ok=True)
@@ -242,6 +248,7 @@ def _make_shard(request: _Request, folder: Path, number: int) -> None:
             padding=request.padding,
             nuisance=request.nuisance,
             without=request.without,
+            change=request.change,
         )
         for index in request.shard(number)
     ]

@@ -80,8 +80,11 @@ def sample_viewpoint(rng: Generator) -> Viewpoint:
     )
 
 
-def place_camera(viewpoint: Viewpoint, body: Floats, rng: Generator) -> Camera:
-    """Return the camera, with focal length 1, looking near the centre of a body (V, 3)."""
+def place_camera(viewpoint: Viewpoint, body: Floats, rng: Generator, *, farther: float = 1.0) -> Camera:
+    """Return the camera, with focal length 1, looking near the centre of a body (V, 3).
+
+    farther  factor of the drawn distance
+    """
     elevation, azimuth, roll = np.deg2rad([viewpoint.elevation, viewpoint.azimuth, viewpoint.roll])
     forward = -np.array(
         [math.sin(azimuth) * math.cos(elevation), math.sin(elevation), math.cos(azimuth) * math.cos(elevation)]
@@ -100,7 +103,7 @@ def place_camera(viewpoint: Viewpoint, body: Floats, rng: Generator) -> Camera:
     extent = float((high - low)[:2].max())
     share = rng.uniform(0.35, 0.95)  # of the photo that the person fills
     distance = extent / (2 * math.tan(np.deg2rad(viewpoint.fov) / 2) * share) + 0.25 * extent
-    distance = max(distance, 0.75 * extent + 0.4)
+    distance = farther * max(distance, 0.75 * extent + 0.4)
     aside = rng.normal(0, 0.12, 2) * extent
     position = middle - forward * distance + right * aside[0] + down * aside[1]
     position[1] = max(position[1], 0.15)

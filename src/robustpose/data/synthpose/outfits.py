@@ -120,6 +120,12 @@ def sample_outfit(phenotype: Phenotype, split: Split, rng: Generator) -> Outfit:
     )
 
 
+def clothes(split: Split, rng: Generator) -> tuple[Material, Material, Material]:
+    """Draw the cloth of a top, of a bottom and of shoes from one palette."""
+    colours = palette(int(rng.integers(split.palettes.start, split.palettes.stop)))
+    return _cloth(colours, split, rng), _cloth(colours, split, rng), _shoe(colours, split, rng)
+
+
 def plain_suit(outfit: Outfit) -> Outfit:
     """Return an outfit without garments: a tight suit of one colour, no hair, no shoes."""
     cloth = Material(colour=outfit.top.colour, seed=outfit.seed)

@@ -7,14 +7,17 @@ from numpy.random import Generator
 
 from robustpose.data.synthpose.actions import sample_action, sample_posture
 from robustpose.data.synthpose.assets import Floats, load_body
-from robustpose.data.synthpose.body import Phenotype, body_fields, sample_phenotype, shape_body
+from robustpose.data.synthpose.body import Phenotype, Shape, body_fields, sample_phenotype, shape_body
+from robustpose.data.synthpose.colours import skin_colour
+from robustpose.data.synthpose.factors import AS_DRAWN, Edit
 from robustpose.data.synthpose.ingredients import FLOOR_CONTACT, GARMENTS
 from robustpose.data.synthpose.mesh import Mesh
 from robustpose.data.synthpose.outfits import Outfit, plain_suit, sample_outfit
-from robustpose.data.synthpose.poses import Pose
+from robustpose.data.synthpose.poses import Pose, Posture, between
 from robustpose.data.synthpose.rig import bone_heads, bone_rotations, skin_body
 from robustpose.data.synthpose.rotation import inner, length
 from robustpose.data.synthpose.splits import Split
+from robustpose.data.synthpose.streams import Streams, resumed
 from robustpose.data.synthpose.wardrobe import dress
 
 _CLEARANCE = {"hand_r": 0.13, "hand_l": 0.13, "lowerarm_r": 0.11, "lowerarm_l": 0.11}
@@ -60,20 +63,34 @@ def make_person(
     yaw: float,
     place: tuple[float, float],
     without: frozenset[str] = frozenset(),
+    streams: Streams | None = None,
+    edit: Edit = AS_DRAWN,
 ) -> Person:
     """Draw a person, rotated by yaw degrees, pelvis above place (x, z), lowest point on the floor y = 0.
 
-    If `without` has garments, it wears a plain suit; if it has floor contact, it hovers.
+    If `without` has garments, it wears a plain suit; if it has floor contact, it hovers. Every step is drawn from
+    `streams` if given, from rng otherwise, and then edited.
     """
-    phenotype = sample_phenotype(rng)
+    streams = streams or Streams(rng)
+    phenotype = sample_phenotype(streams.at("shape"))
     shape = shape_body(phenotype)
+    rng = streams.at("pose")
     action = sample_action(rng)
     for _ in range(_POSE_DRAWS):
         posture = sample_posture(action, rng)
+        hands = rng.bit_generator.state
         rotations = bone_rotations(posture.pose, shape, yaw, rng)
         joints = bone_heads(shape, rotations)
         if not _inside_trunk(joints):
             break
+    if edit.action:
+        action = edit.action
+        posture, rotations = _posed_otherwise(action, shape, yaw, streams.other("pose"))
+        joints = bone_heads(shape, rotations)
+    elif edit.motion is not None:
+        posture = between(posture, sample_posture(action, streams.other("motion")), edit.motion)
+        rotations = bone_rotations(posture.pose, shape, yaw, resumed(hands))
+        joints = bone_heads(shape, rotations)
     posed = skin_body(shape, rotations, joints)
     fields = body_fields()
     pelvis = joints[load_body().bones.index("pelvis")]
@@ -82,11 +99,16 @@ def make_person(
     shift = np.array([place[0] - pelvis[0], lift - lowest, place[1] - pelvis[2]])
     posed, joints = posed + shift, joints + shift
     mpii, coco = keypoints(posed, joints)
-    outfit = sample_outfit(phenotype, split, rng)
+    outfit = sample_outfit(phenotype, split, streams.at("outfit"))
     if max(posture.pose.right_leg.flexion, posture.pose.left_leg.flexion) > _SKIRT_FLEXION:
         outfit = replace(outfit, skirt=None)
     if GARMENTS in without:
         outfit = plain_suit(outfit)
+    if edit.outfit is not None:
+        outfit = edit.outfit(outfit, split, streams.other("outfit"))
+    if edit.tone is not None:
+        phenotype = replace(phenotype, tone=edit.tone)
+        outfit = replace(outfit, skin=skin_colour(edit.tone, streams.other("skin")))
     return Person(
         action=action,
         pose=posture.pose,
@@ -94,13 +116,23 @@ def make_person(
         outfit=outfit,
         seated=posture.seat,
         upright=action not in _HANDS_ON_THE_FLOOR,
-        meshes=dress(outfit, posed, owner, rng),
+        meshes=dress(outfit, posed, owner, streams.at("dress")),
         skin=posed[fields.skin_vertices],
         head=posed[fields.head_vertices],
         joints=joints,
         mpii=mpii,
         coco=coco,
     )
+
+
+def _posed_otherwise(action: str, shape: Shape, yaw: float, rng: Generator) -> tuple[Posture, Floats]:
+    """Draw a posture of an action and the rotations of its bones."""
+    for _ in range(_POSE_DRAWS):
+        posture = sample_posture(action, rng)
+        rotations = bone_rotations(posture.pose, shape, yaw, rng)
+        if not _inside_trunk(bone_heads(shape, rotations)):
+            break
+    return posture, rotations
 
 
 def _inside_trunk(joints: Floats) -> bool:

@@ -110,6 +110,20 @@ def within_limits(pose: Pose) -> Pose:
     return replace(pose, **parts)
 
 
+def between(first: Posture, second: Posture, share: float) -> Posture:
+    """Return a posture on the way from one to another; share 0 is the first, 1 the second."""
+
+    def mixed(a: float, b: float) -> float:
+        return a + (b - a) * share
+
+    parts = {}
+    for part in fields(first.pose):
+        start, end = getattr(first.pose, part.name), getattr(second.pose, part.name)
+        angles = {each.name: mixed(getattr(start, each.name), getattr(end, each.name)) for each in fields(start)}
+        parts[part.name] = replace(start, **angles)
+    return Posture(pose=replace(first.pose, **parts), lift=mixed(first.lift, second.lift), seat=first.seat)
+
+
 def mirrored(pose: Pose) -> Pose:
     """Swap left and right: the pose in a mirror."""
 

@@ -110,14 +110,15 @@ def _section(name: str, found: Found, slots: Mapping[str, int]) -> Section:
         name=name,
         title=title,
         verdicts=tuple(exhibits.judged(name, title, verdict) for verdict in found.verdicts),
-        charts=tuple(_drawn(each) for each in found.exhibits if isinstance(each, Chart)),
+        charts=tuple(drawn(each) for each in found.exhibits if isinstance(each, Chart)),
         sheets=tuple(exhibits.sheet(each, slots) for each in found.exhibits if isinstance(each, Tabular)),
         pictures=tuple(each for each in pictures if each is not None),
         remarks=found.remarks,
     )
 
 
-def _drawn(chart: Chart) -> Drawn:
+def drawn(chart: Chart) -> Drawn:
+    """Draw a chart for the page and as a file."""
     svg = charts.chart_svg(chart)
     return Drawn(
         stem=chart.stem,

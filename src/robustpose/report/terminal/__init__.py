@@ -3,6 +3,7 @@
 from robustpose.report.terminal.as_json import attack_json
 from robustpose.report.terminal.certified import print_certified
 from robustpose.report.terminal.checks import print_check, print_checked, print_photo, print_photos
+from robustpose.report.terminal.measurement import print_measurement
 from robustpose.report.terminal.progress import cells_bar, say, stderr, stdout, steps_bar
 from robustpose.report.terminal.scores import (
     print_benchmark_tables,
@@ -23,6 +24,7 @@ __all__ = [
     "print_check",
     "print_checked",
     "print_conclusion",
+    "print_measurement",
     "print_photo",
     "print_photos",
     "print_results",
