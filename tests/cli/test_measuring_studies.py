@@ -59,7 +59,7 @@ def test_faults_on_photos(
     assert run(monkeypatch, *study, "--faults", "mirrored", "--shard", "1/2", "--out", "out") == 0
     assert "shard 1/2 is done" in capsys.readouterr().out
     assert run(monkeypatch, "report", "out") == 2
-    assert "out holds study faults, whose page is rebuilt by the command that made it" in capsys.readouterr().err
+    assert "out holds study faults, whose page the command that made it rebuilds" in capsys.readouterr().err
     assert run(monkeypatch, *study[:-4], "--n", "2", "--out", "out") == 2
     assert "out holds another study (n 3)" in capsys.readouterr().err
 

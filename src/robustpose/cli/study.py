@@ -12,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from robustpose.cli.catalogue import annotated, argument, known
 from robustpose.cli.naming import study_folder
 from robustpose.cli.options import as_option, refuse_options
-from robustpose.errors import unknown_name, writing_to
+from robustpose.errors import RobustPoseError, unknown_name, writing_to
 
 OutOption = Annotated[
     Path | None,
@@ -145,7 +145,7 @@ def make_report(
     name = plan.study.name
     if name in STUDIES and issubclass(STUDIES[name].options, MeasuringOptions):
         raise RobustPoseError(
-            f"{folder} holds study {name}, whose page is rebuilt by the command that made it: it computes nothing anew"
+            f"{folder} holds study {name}, whose page the command that made it rebuilds, computing nothing anew"
         )
     out = out or folder
     with writing_to(out, "name a writable folder with free space, as --out"):

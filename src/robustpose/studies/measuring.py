@@ -107,9 +107,8 @@ def _run_jobs(opened: Opened, folder: Path, how: How) -> Store:
                 )
     with terminal.cells_bar(opened.plan.study.name) as show:
         bench = opened.bench.on(how.device)
-        save_study(
-            opened.plan.study, folder, described=described
-        )  # an interrupted run, too, says whose folder it is
+        # An interrupted run, too, says whose folder it is.
+        save_study(opened.plan.study, folder, described=described)
         computed = run_all(jobs, bench, store, engine=how.engine, shard=how.shard, on_progress=show)
     for line in store.taken_over(jobs) if how.reuse else ():
         terminal.say(f"reused results from another version: {line}")

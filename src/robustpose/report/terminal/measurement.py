@@ -3,12 +3,16 @@
 import math
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.measure import Measurement as RichMeasurement
 from rich.table import Table as RichTable
 
 from robustpose.findings import Tabular
 from robustpose.metrics import Estimate
 from robustpose.report.measurement import Measurement, points
 from robustpose.report.terminal.progress import say, stdout
+
+_WIDEST = 400
 
 
 def print_measurement(found: Measurement) -> None:
@@ -31,7 +35,9 @@ def _print(table: Tabular) -> None:
         shown.add_column(column, justify="right")
     for label, row in table.rows:
         shown.add_row(label, *map(_written, row))
-    stdout.print(shown, markup=False)
+    # As wide as the numbers: a wrapped interval cannot be read.
+    wide = RichMeasurement.get(stdout, stdout.options.update(max_width=_WIDEST), shown).maximum
+    Console(width=max(stdout.width, wide)).print(shown, markup=False)
     if table.note:
         _say(table.note)
 
