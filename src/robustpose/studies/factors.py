@@ -207,11 +207,11 @@ def _answers(model: str, effects: Sequence[Effect]) -> Iterator[str]:
         if all(effect.total.low <= 0 <= effect.total.high for effect in effects if effect.factor == name)
     ]
     if same:
-        yield f"{model}: no effect of {', '.join(same)} is told from 0."
+        yield f"{model}: every interval of {', '.join(same)} holds 0."
 
 
 def _parts(model: str, effects: Sequence[Effect]) -> Tabular:
-    parts = [part for part in (effects[0].points if effects else {}) if part != ALL]
+    parts = [part for part, each in (effects[0].points if effects else {}).items() if part != ALL and each.n]
     return Tabular(
         stem=f"parts-{model.replace(':', '-').replace('/', '-')}",
         title=f"{model}: effect by body part, points",

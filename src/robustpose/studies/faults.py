@@ -357,7 +357,7 @@ def _answers(model: str, costs: Sequence[Cost], clean: Estimate) -> Iterator[str
 
 def _parts(model: str, costs: Sequence[Cost]) -> Tabular:
     order = [cost for cost in ranked(costs) if cost.changes]
-    parts = [part for part in (order[0].points if order else {}) if part != ALL]
+    parts = [part for part, each in (order[0].points if order else {}).items() if part != ALL and each.n]
     return Tabular(
         stem=f"parts-{model.replace(':', '-').replace('/', '-')}",
         title=f"{model}: points lost",
