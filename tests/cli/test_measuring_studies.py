@@ -148,7 +148,7 @@ def test_factors_of_photos_are_refused(
         (("--eps", "8"), "study 'faults' does not take --eps"),
         (("--data", "synthpose:val+synthpose:test"), "crops cannot be cut again; expected one data set of photos"),
         (("--n", "0"), "--n must be at least 1, got 0"),
-        (("--metric", "oks"), "metric 'oks' is no mean over keypoints"),
+        (("--metric", "oks"), "metric 'oks' is not a mean over keypoints"),
     ],
 )
 def test_what_the_fault_study_refuses(
