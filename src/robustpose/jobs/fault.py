@@ -15,7 +15,6 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from robustpose.attacks.contract import untouched
 from robustpose.data.annotations import Person
 from robustpose.data.people import batch_of
 from robustpose.errors import RobustPoseError, at_work
@@ -27,6 +26,7 @@ from robustpose.jobs.job import Computed, Job, Sources
 from robustpose.jobs.results import CellResult
 from robustpose.jobs.workbench import Workbench, as_table, input_size_of, padding_of
 from robustpose.metrics import join
+from robustpose.models.untouched import untouched
 from robustpose.types import Batch, PoseModel
 
 VERSION = 1

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from robustpose.attacks.contract import untouched
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.faults import FAULTS, FaultSpec, Level, OnModel, written
 from robustpose.faults.photographed import check_photographed
@@ -23,6 +22,7 @@ from robustpose.jobs.store import Store
 from robustpose.jobs.workbench import Workbench, input_size_of
 from robustpose.metrics import ALL, Estimate, Table, difference, score
 from robustpose.models import OpenedModel
+from robustpose.models.untouched import untouched
 from robustpose.report.measurement import Measurement, Section, points
 from robustpose.studies.grid import listed
 from robustpose.studies.measuring import People, read_table, run_measuring, unreadable_of, without_attacks
