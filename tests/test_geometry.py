@@ -126,7 +126,7 @@ def test_inside_holds_the_outer_edges_and_no_more() -> None:
     assert inside(xy, (5, 10)).tolist() == [True, True, False, False, False, False, True, True]
 
 
-def test_pictures_are_mirrored_left_to_right() -> None:
+def test_images_are_mirrored_left_to_right() -> None:
     picture = torch.zeros(1, 3, 4, 10)
     picture[..., 2, 3] = 1
     assert flip_images(picture)[0, 0].nonzero().tolist() == [[2, 6]]
@@ -154,7 +154,7 @@ def test_cells_and_units_have_inverses(xy: np.ndarray, input_size: Size, heatmap
 
 
 def test_lattices_of_heatmap_cells() -> None:
-    """By hand, for 2 x 3 cells in a picture of 8 x 12 pixels: cells of 4 pixels."""
+    """By hand, for 2 x 3 cells in an image of 8 x 12 pixels: cells of 4 pixels."""
     cells = torch.tensor([[0.0, 0.0], [2.0, 1.0]])
     expected: dict[Lattice, list[list[float]]] = {
         "centres": [[1.5, 1.5], [9.5, 5.5]],
@@ -217,7 +217,7 @@ def test_a_bump_moves_as_its_point_does_and_as_crops_are_cut(
     np.testing.assert_allclose(crop_points(points[0].double().numpy(), maps[0].numpy())[0], place, atol=1e-4)
 
 
-def test_moved_pictures_have_a_gradient_to_the_map() -> None:
+def test_moved_images_have_a_gradient_to_the_map() -> None:
     images = torch.rand(2, 2, 5, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
     def moved(degrees: torch.Tensor, shift: torch.Tensor, zoom: torch.Tensor) -> torch.Tensor:

@@ -61,7 +61,7 @@ def test_no_move_alone_takes_more_of_anyone(make: type[LinearPose] | type[TinyHe
 
 
 class FlatAround(LinearPose):
-    """Nothing moves until the linear model would have moved by 2e-4 away from what it says of one picture."""
+    """Nothing moves until the linear model would have moved by 2e-4 away from what it says of one image."""
 
     def __init__(self, picture: Tensor) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class FlatAround(LinearPose):
 
 
 def test_a_flat_start_does_not_save_a_model() -> None:
-    """From the picture no attack finds a slope; the ensemble also starts at random."""
+    """From the image no attack finds a slope; the ensemble also starts at random."""
     batch = tiny_batch(3, levels=(60, 200))
     model = FlatAround(batch.images[0])
     batch = replace(batch, images=batch.images[:1].repeat(3, 1, 1, 1), head_size=torch.full((3,), 0.2))

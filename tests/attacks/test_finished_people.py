@@ -79,7 +79,7 @@ def test_the_cap_is_reached_where_every_counted_keypoint_is_lost() -> None:
 
 
 def test_finished_people_reach_no_model_and_get_no_gradient() -> None:
-    """Losses by hand: the picture's first pixel; the cap is 1."""
+    """Losses by hand: the image's first pixel; the cap is 1."""
     asked: list[list[int]] = []
 
     def loss(adv: Tensor, rows: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ def test_each_keypoint_s_smallest(threat: str, eps: float, dual: float, objectiv
 
 @dataclass(frozen=True)
 class Rooms:
-    """Parts that see a row of the picture each: part k is lost when its row has gained prices[k] on average."""
+    """Parts that see a row of the image each: part k is lost when its row has gained prices[k] on average."""
 
     images: Tensor
     prices: Tensor
@@ -93,7 +93,7 @@ def test_what_no_budget_breaks_is_infinite() -> None:
     assert Linf(0.05).size(images, found.images).item() <= 0.05 + 1e-6
 
 
-def test_the_picture_is_the_one_that_lost_most() -> None:
+def test_the_image_is_the_one_that_lost_most() -> None:
     images = torch.full((1, 3, 8, 12), 0.5)
     loss = Rooms(images, torch.tensor([0.01, 0.02, 0.3]))
     found = FMN(steps=60).search(loss, images, Linf(0.05), torch.Generator())

@@ -28,7 +28,7 @@ def squares(*places: tuple[int, int, int]) -> Squares:
 
 @dataclass(frozen=True)
 class Redder:
-    """How red the picture is, less how green: no pixel matters more than another, so the best patch is red."""
+    """How red the image is, less how green: no pixel matters more than another, so the best patch is red."""
 
     def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
         return lambda adv, rows: (adv[:, 0] - adv[:, 1]).sum(dim=(1, 2))

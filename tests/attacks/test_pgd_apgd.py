@@ -22,7 +22,7 @@ BALL = Linf(EPS)
 
 @dataclass(frozen=True)
 class Valley:
-    """Minus the squared distance to a picture inside the ball, which sign steps overshoot."""
+    """Minus the squared distance to an image inside the ball, which sign steps overshoot."""
 
     best: Tensor
 
@@ -68,7 +68,7 @@ def test_stacked_tries_are_the_tries_one_by_one(attack: PGD | APGD) -> None:
 
     @dataclass(frozen=True)
     class From(Linf):
-        """The ball around the picture, for an attack that is given another place to start from."""
+        """The ball around the image, for an attack that is given another place to start from."""
 
         origin: Tensor = batch.images
 
@@ -86,7 +86,7 @@ def test_stacked_tries_are_the_tries_one_by_one(attack: PGD | APGD) -> None:
 
 @pytest.mark.parametrize("attack", [PGD(steps=8), APGD(steps=8)], ids=["pgd", "apgd"])
 def test_a_try_from_elsewhere_leaves_a_flat_place(attack: PGD | APGD) -> None:
-    """The squared distance to the picture has no gradient at the picture."""
+    """The squared distance to the image has no gradient at the image."""
     images = tiny_batch(3, levels=(60, 190)).images
 
     def loss(adv: Tensor, rows: Tensor) -> Tensor:

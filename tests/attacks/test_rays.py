@@ -37,7 +37,7 @@ class Signed:
 
 
 def banded() -> Tensor:
-    """Signs that differ between quarters of the flattened picture, otherwise for each person."""
+    """Signs that differ between quarters of the flattened image, otherwise for each person."""
     first = torch.tensor([1.0, -1.0, -1.0, 1.0]).repeat_interleave(72)
     return torch.stack([first, -first]).reshape(2, 3, 8, 12)
 

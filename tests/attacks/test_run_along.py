@@ -137,7 +137,7 @@ def test_the_model_comes_back_from_a_trajectory_bit_for_bit() -> None:
 
 
 def far_away(images: Tensor) -> Tensor:
-    """Optima beyond the ball, above and below by turns, other ones for each picture."""
+    """Optima beyond the ball, above and below by turns, other ones for each image."""
     signs = torch.ones(images[0].numel())
     signs[::2] = -1.0
     everyone = torch.stack([signs.roll(person) for person in range(len(images))])
@@ -208,7 +208,7 @@ def test_craft_makes_one_step_of_an_attack_without_a_trajectory() -> None:
     assert (made[0].forwards, made[0].backwards) == (2, 2)
 
 
-def test_craft_names_the_picture_whose_loss_is_nan() -> None:
+def test_craft_names_the_image_whose_loss_is_nan() -> None:
     images = tiny_batch(3).images
 
     def loss(adv: Tensor, rows: Tensor) -> Tensor:

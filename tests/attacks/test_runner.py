@@ -113,7 +113,7 @@ def test_a_model_of_the_wrong_shape() -> None:
         ((3, 8, 12), r"^images must have shape \(N, 3, 8, 12\), got \(3, 8, 12\)$"),
     ],
 )
-def test_pictures_of_another_size_are_not_shown_to_a_model(shape: tuple[int, ...], message: str) -> None:
+def test_images_of_another_size_are_not_shown_to_a_model(shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(RobustPoseError, match=message):
         predict(LinearPose(), torch.zeros(shape), ids=("a", "b"))
 
@@ -125,7 +125,7 @@ def test_pictures_of_another_size_are_not_shown_to_a_model(shape: tuple[int, ...
         (4, -2, r"^images must lie in \[0, 1\], got \[-2, 2\]; normalisation belongs inside the model$"),
     ],
 )
-def test_pictures_of_another_range_are_not_shown_to_a_model(factor: float, shift: float, message: str) -> None:
+def test_images_of_another_range_are_not_shown_to_a_model(factor: float, shift: float, message: str) -> None:
     images = tiny_batch().images
     images[0, 0, 0, :2] = torch.tensor([0.0, 1.0])
     with pytest.raises(RobustPoseError, match=message):

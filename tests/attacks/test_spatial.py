@@ -45,7 +45,7 @@ def moved_by(found: Attacked) -> Moved:
 
 
 class Brightest(nn.Module):
-    """Each keypoint where its own channel is brightest: it moves as the picture moves."""
+    """Each keypoint where its own channel is brightest: it moves as the image moves."""
 
     skeleton, input_size, head = TRIO, (SIDE, SIDE), CoordinateHead(input_size=(SIDE, SIDE))
 
@@ -112,7 +112,7 @@ def still_people(head_size: float) -> Batch:
 
 @pytest.mark.parametrize("threat", [make_motion("spatial", 180.0), make_motion("translation", 0.3)])
 @pytest.mark.parametrize("beyond", ["black", "edge"])
-def test_a_model_that_moves_with_the_picture_loses_nothing(threat: Motion, beyond: geometry.Beyond) -> None:
+def test_a_model_that_moves_with_the_image_loses_nothing(threat: Motion, beyond: geometry.Beyond) -> None:
     found = run(Lattice(steps=135, beyond=beyond), Brightest(), spots(), threat=threat)
     assert torch.equal(moved_by(found).motions, torch.zeros(3, 4, dtype=torch.float64)), (
         "no motion costs it a keypoint"
@@ -158,7 +158,7 @@ def test_a_quarter_turn_by_hand() -> None:
     # 8 x 12 pixels: the centre is (5.5, 3.5); clockwise, right becomes down.
     people = still_people(head_size=6.0)
     moved = move(people, torch.tensor([[90.0, 0.0, 0.0, 0.0]], dtype=torch.float64))
-    assert moved.visible.tolist() == [[True, False, False]]  # (5, 9) and (9, -2) are beyond the picture
+    assert moved.visible.tolist() == [[True, False, False]]  # (5, 9) and (9, -2) are beyond the image
     assert moved.keypoints[0, 0].tolist() == pytest.approx([5.0, 3.0])
     square = tiny_batch(1).images[..., :8]
     turned = move(
@@ -178,7 +178,7 @@ def test_twice_as_large_by_hand() -> None:
     assert moved.box_side.tolist() == pytest.approx([20.0])
 
 
-def test_the_crop_leads_from_the_photo_to_the_moved_picture() -> None:
+def test_the_crop_leads_from_the_photo_to_the_moved_image() -> None:
     people = replace(
         tiny_batch(3), crops=torch.tensor([[0.5, 0.0, 3.0], [0.0, 0.5, -1.0]]).double().repeat(3, 1, 1)
     )
@@ -266,7 +266,7 @@ def _maps(motions: Tensor) -> Tensor:
 
 
 def test_first_order_sees_the_truth_move() -> None:
-    """Of a model that moves with the picture the loss is flat: what the picture adds the truth takes away."""
+    """Of a model that moves with the image the loss is flat: what the image adds the truth takes away."""
 
     @dataclass(frozen=True)
     class Look:
@@ -297,7 +297,7 @@ def test_first_order_sees_the_truth_move() -> None:
 
 
 class _Deaf(Centroid):
-    """The same model, which does not see the picture move."""
+    """The same model, which does not see the image move."""
 
     def forward(self, images: Tensor) -> PoseOutput:
         return super().forward(images * 0 + spots().images)

@@ -24,7 +24,7 @@ def slope(*, seed: int = 0) -> Tensor:
 
 @dataclass(frozen=True)
 class Linear:
-    """slope . picture, for which no gradient can be asked."""
+    """slope . image, for which no gradient can be asked."""
 
     slope: Tensor
 

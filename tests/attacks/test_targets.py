@@ -11,7 +11,7 @@ from robustpose.skeletons import MPII_16
 
 
 def people(n: int, *, seed: int = 0, spread: float = 60.0) -> Table:
-    """Random true poses in a picture of 64 pixels, predictions near them, about a tenth unlabelled."""
+    """Random true poses in an image of 64 pixels, predictions near them, about a tenth unlabelled."""
     generator = np.random.default_rng(seed)
     keypoints = 32 + generator.uniform(-spread / 2, spread / 2, size=(n, 16, 2))
     return Table(

@@ -58,7 +58,7 @@ def test_smoothing_a_point_draws_the_gaussian() -> None:
     assert torch.equal(smoothed(point, kernel=1), point)
 
 
-def test_smaller_pictures_lie_where_they_are_put() -> None:
+def test_smaller_images_lie_where_they_are_put() -> None:
     images = torch.ones(1, 3, 8, 12)
     found = shrunk(images, share=0.5, across=1.0, down=0.0)
     expected = torch.zeros(8, 12)

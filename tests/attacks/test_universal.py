@@ -22,7 +22,7 @@ SHAPE = (3, *TINY)
 
 @dataclass(frozen=True)
 class Pulls:
-    """Each person pulls the picture along a direction (3, H, W), as hard as its first keypoint's x says."""
+    """Each person pulls the image along a direction (3, H, W), as hard as its first keypoint's x says."""
 
     direction: Tensor
 
@@ -140,7 +140,7 @@ def test_a_pixel_that_is_clipped_pulls_no_more(way: float) -> None:
     torch.testing.assert_close(in_levels(learned.perturbation), expected, rtol=0, atol=1e-4)
 
 
-def test_the_model_sees_clipped_pictures() -> None:
+def test_the_model_sees_clipped_images() -> None:
     seen: list[Tensor] = []
     model = LinearPose()
     model.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach().clone()))
@@ -183,7 +183,7 @@ def test_rounding_a_perturbation_by_hand() -> None:
     torch.testing.assert_close(decimals, torch.tensor([8.0]))
 
 
-def test_laying_it_on_pictures_clips_them() -> None:
+def test_laying_it_on_images_clips_them() -> None:
     images = torch.tensor([0.0, 0.5, 1.0]).reshape(1, 3, 1, 1)
     laid = apply_universal(images, torch.tensor([-0.25, 0.25, 0.25]).reshape(3, 1, 1))
     assert laid.flatten().tolist() == [0.0, 0.75, 1.0]

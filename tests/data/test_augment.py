@@ -19,7 +19,7 @@ DRAWS = 150
 
 
 def dotted(*, seed: int, n: int) -> TrainingPeople:
-    """Black pictures with a soft dot at each keypoint: the left hand red, the right hand green, the nose blue."""
+    """Black images with a soft dot at each keypoint: the left hand red, the right hand green, the nose blue."""
     generator = np.random.default_rng(seed)
     centre = (np.array([SOURCE[1], SOURCE[0]]) - 1) / 2
     keypoints: Floats = centre + generator.uniform(-14, 14, size=(n, 3, 2))
@@ -237,7 +237,7 @@ UPRIGHT = {
 
 
 def standing(*, seed: int, n: int, times: float = 1.0, unseen: Sequence[str] = ()) -> TrainingPeople:
-    """Black pictures with a white dot at each keypoint of someone who stands, grown about the middle."""
+    """Black images with a white dot at each keypoint of someone who stands, grown about the middle."""
     names = MPII_16.keypoints
     upright = np.array([UPRIGHT[name] for name in names], float)
     middle = (WIDE - 1) / 2
@@ -259,7 +259,7 @@ def standing(*, seed: int, n: int, times: float = 1.0, unseen: Sequence[str] = (
 def draw_upright(
     people: TrainingPeople, *, seed: int, half_body: float
 ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Draw everyone once: grey pictures (N, H, W), keypoints and visible with each hand the person's own again."""
+    """Draw everyone once: grey images (N, H, W), keypoints and visible with each hand the person's own again."""
     images, keypoints, visible = augmented(
         people,
         np.arange(len(people)),
@@ -290,7 +290,7 @@ class Closing:
     """What a draw closed in on, for one person.
 
     zoom     crop pixels for each pixel of the source
-    off      how far from the crop's middle lie the middles of the picture, of its upper and of its lower half
+    off      how far from the crop's middle lie the middles of the image, of its upper and of its lower half
     extents  of the upper and the lower half in source pixels
     """
 

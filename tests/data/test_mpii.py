@@ -286,7 +286,7 @@ def _real() -> PhotoPeople:
 def test_real_people_are_all_there() -> None:
     people = _real()
     assert (len(people), people.left_out) == (5, ())
-    # two people's feet are outside the picture
+    # two people's feet are outside the image
     assert [int(person.visible.sum()) for person in people.people] == [16, 16, 14, 14, 16]
     first = people.people[0]
     assert first.id == "mpii:005808361:000000"

@@ -17,7 +17,7 @@ from robustpose.types import PoseDataset
 
 
 class StubRenderer:
-    """Pictures whose level is the row, with joint k at (row, k), and a record of what was asked for."""
+    """Images whose level is the row, with joint k at (row, k), and a record of what was asked for."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, int, int, int, float]] = []
@@ -26,7 +26,7 @@ class StubRenderer:
         self.asked.append((split, start, stop, size, padding))
         rows = np.arange(start, stop)
         visibility = np.full((len(rows), 16), 2, np.uint8)
-        visibility[:, 3], visibility[:, 9] = 1, 0  # occluded, outside the picture
+        visibility[:, 3], visibility[:, 9] = 1, 0  # occluded, outside the image
         return SimpleNamespace(
             images=np.broadcast_to((rows % 256)[:, None, None, None], (len(rows), size, size, 3)).astype(np.uint8),
             mpii=np.stack(np.broadcast_arrays(rows[:, None], np.arange(16)), axis=-1).astype(np.float32),
@@ -97,9 +97,7 @@ def test_what_cannot_be_rendered_is_an_error(renderer: StubRenderer) -> None:
 
 
 @pytest.mark.slow
-def test_real_pictures_are_of_the_same_person_however_large(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_real_images_are_of_the_same_person_however_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("robustpose.data.rendered._SHARD", 2)
     monkeypatch.setattr("robustpose.data.synthpose.cache.PEOPLE_PER_SHARD", 2)
     monkeypatch.setenv("ROBUSTPOSE_CACHE", str(tmp_path))

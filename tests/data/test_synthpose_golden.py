@@ -1,6 +1,6 @@
 """What the renderer's version renders: where a number differs, change RENDERER_VERSION and write the new numbers.
 
-`python -m tests.data.test_synthpose_golden` writes them. test_synthpose_truth.py compares pictures without the
+`python -m tests.data.test_synthpose_golden` writes them. test_synthpose_truth.py compares images without the
 camera byte for byte; here are the camera, the truth and what can be left out, within a tolerance.
 """
 
@@ -25,7 +25,7 @@ ASKED = [
 
 FILE = Path(__file__).with_name("synthpose_golden.json")
 """Of a person of 64 pixels, an ingredient left out or a factor changed: mean levels of red, green and blue in each
-quarter of the picture, the mean keypoint, how many keypoints are visible, the head size and the box."""
+quarter of the image, the mean keypoint, how many keypoints are visible, the head size and the box."""
 
 
 def _name(asked: tuple[str, int, str]) -> str:

@@ -13,7 +13,7 @@ def plain_weights(corners: Floats, size: int) -> Floats:
 
 
 def plain_rasterise(screen: Floats, faces: Ints, alpha: Floats, *, size: int) -> tuple[Floats, Ints]:
-    """The same picture, one whole-array pass a triangle."""
+    """The same image, one whole-array pass a triangle."""
     depth = np.full((size, size), np.inf)
     triangle = np.full((size, size), -1)
     for t, face in enumerate(faces):
@@ -36,7 +36,7 @@ def triangles(seed: int, *, count: int, size: int) -> tuple[Floats, Ints, Floats
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_compiled_picture_is_the_plain_one(seed: int) -> None:
+def test_compiled_image_is_the_plain_one(seed: int) -> None:
     screen, faces, alpha = triangles(seed, count=40, size=37)
     faces = faces[np.array([len(set(face)) == 3 for face in faces.tolist()])]
     depth, triangle, weights = rasterise(screen, faces, alpha, size=37)

@@ -77,7 +77,7 @@ def test_cameras_look_upright_and_are_rotations(shots: list[Shot]) -> None:
         rotation = shot.scene.framing.camera.rotation
         np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
         assert np.linalg.det(rotation) == pytest.approx(1)
-        assert rotation[1, 1] < 0  # down in the picture is down in the world
+        assert rotation[1, 1] < 0  # down in the image is down in the world
 
 
 def test_visible_limbs_lie_on_their_parts(shots: list[Shot]) -> None:
@@ -174,7 +174,7 @@ def test_visibility_is_zero_just_where_the_photo_ends(shots: list[Shot]) -> None
     assert beyond > 5
 
 
-def test_picture_is_black_beyond_the_photo() -> None:
+def test_image_is_black_beyond_the_photo() -> None:
     shot = next(
         shot
         for shot in (take_shot("val", index, size=48, padding=1.25) for index in range(60))
@@ -243,7 +243,7 @@ REFERENCE = {
     ("test", 750): "7ba868e38d082f17",
     ("test", 999): "a676e0474662a11d",
 }
-"""First 16 hex digits of the sha256 of pictures of 64 pixels before the camera's noise and JPEG."""
+"""First 16 hex digits of the sha256 of images of 64 pixels before the camera's noise and JPEG."""
 
 
 _PRINT_HASHES = """
@@ -255,7 +255,7 @@ for split, index in (("val", 10), ("test", 0), ("test", 250)):
 
 
 @pytest.mark.parametrize("processor", ["Haswell", "Sandybridge"])
-def test_pictures_do_not_depend_on_how_another_processor_adds(processor: str) -> None:
+def test_images_do_not_depend_on_how_another_processor_adds(processor: str) -> None:
     """These three differed between BLAS kernels while the renderer used BLAS."""
     kernels = {**os.environ, "OPENBLAS_CORETYPE": processor}
     command = [sys.executable, "-c", _PRINT_HASHES]
@@ -276,6 +276,6 @@ def test_no_room_of_the_renderer_multiplies_through_blas() -> None:
 
 
 @pytest.mark.parametrize(("split", "index"), REFERENCE)
-def test_reference_pictures(split: str, index: int) -> None:
+def test_reference_images(split: str, index: int) -> None:
     image = render_person(split, index, size=64, nuisance=False).image
     assert hashlib.sha256(image.tobytes()).hexdigest()[:16] == REFERENCE[split, index]

@@ -44,7 +44,7 @@ def pictures(n: int = 3, *, levels: tuple[int, int] = (0, 255), seed: int = 0) -
 
 
 def typed(rows: list[list[float]]) -> Tensor:
-    """A picture whose red channel is typed, green and blue black."""
+    """An image whose red channel is typed, green and blue black."""
     picture = torch.zeros(1, 3, len(rows), len(rows[0]))
     picture[0, 0] = torch.tensor(rows)
     return picture
@@ -103,7 +103,7 @@ def test_a_median_ignores_one_outlier(size: int) -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.3, 100 / 255, 1.0])
 @pytest.mark.parametrize("name", FILTERS)
-def test_a_picture_of_one_colour_stays_as_it_is(name: str, value: float) -> None:
+def test_a_image_of_one_colour_stays_as_it_is(name: str, value: float) -> None:
     picture = torch.full((2, 3, *SIZE), value)
     torch.testing.assert_close(FILTERS[name](picture), picture, rtol=0, atol=1e-6)
 
@@ -120,7 +120,7 @@ def test_the_weights_sum_to_one(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_pictures_keep_their_shape_and_range_and_people_do_not_mix(name: str) -> None:
+def test_images_keep_their_shape_and_range_and_people_do_not_mix(name: str) -> None:
     clean = pictures(4)
     adv = (clean + 0.2 * (pictures(4, seed=1) - 0.5)).clamp(0, 1)
     kept = adv.clone()
@@ -137,7 +137,7 @@ def test_pictures_keep_their_shape_and_range_and_people_do_not_mix(name: str) ->
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_white_pictures_do_not_leave_the_range(name: str) -> None:
+def test_white_images_do_not_leave_the_range(name: str) -> None:
     """Where weights in float32 sum to more than 1, white would be brighter than white."""
     white = torch.ones(2, 3, *SIZE)
     assert FILTERS[name](white).max() <= 1

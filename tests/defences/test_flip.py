@@ -35,7 +35,7 @@ CENTRE = CentreHead(input_size=SIZE, heatmap_size=CELLS)
 
 
 def mirror(keypoints: Tensor, skeleton: Skeleton, size: tuple[int, int] = SIZE) -> Tensor:
-    """Mirror keypoints as a flip of the picture does: pixel x becomes W - 1 - x, left becomes right."""
+    """Mirror keypoints as a flip of the image does: pixel x becomes W - 1 - x, left becomes right."""
     turned = keypoints[:, list(skeleton.flip_order)].clone()
     turned[..., 0] = size[1] - 1 - turned[..., 0]
     return turned
@@ -88,7 +88,7 @@ def small(name: str) -> PoseModel:
 
 
 @pytest.mark.parametrize("name", ["shg2", "deeppose", "dlcm", "simcc"])
-def test_a_flip_tested_model_answers_a_mirrored_picture_with_the_mirrored_pose(name: str) -> None:
+def test_a_flip_tested_model_answers_a_mirrored_image_with_the_mirrored_pose(name: str) -> None:
     plain = small(name)
     model, head = flip_tested(plain), plain.head
     assert isinstance(head, MirroringHead)
@@ -103,7 +103,7 @@ def test_a_flip_tested_model_answers_a_mirrored_picture_with_the_mirrored_pose(n
 
 
 class Loud(nn.Module):
-    """Answers nothing of interest, and is as sure as the mean of the picture's left half."""
+    """Answers nothing of interest, and is as sure as the mean of the image's left half."""
 
     skeleton, input_size = MPII_16, (4, 4)
     padding = 1.5

@@ -15,7 +15,7 @@ def flat(level: int, *, side: int = 16) -> Pixels:
 
 
 def noisy(*, by: int, side: int = 32) -> tuple[Pixels, Pixels]:
-    """One smooth picture, and the same with every value moved by up to `by` levels."""
+    """One smooth image, and the same with every value moved by up to `by` levels."""
     generator = np.random.default_rng(0)
     rough = generator.integers(40, 216, size=(side, side, 3), dtype=np.uint8)
     smooth = np.asarray(cv2.GaussianBlur(rough, (5, 5), 0), np.uint8)[None]
@@ -24,7 +24,7 @@ def noisy(*, by: int, side: int = 32) -> tuple[Pixels, Pixels]:
 
 
 @pytest.mark.parametrize(("level", "decibels"), [(1, 48.1308), (8, 30.0690), (255, 0.0)])
-def test_psnr_of_a_picture_whose_every_value_moves(level: int, decibels: float) -> None:
+def test_psnr_of_an_image_whose_every_value_moves(level: int, decibels: float) -> None:
     assert psnr(flat(0), flat(level))[0] == pytest.approx(decibels, abs=1e-4)
 
 
@@ -34,7 +34,7 @@ def test_psnr_pools_pixels_and_channels() -> None:
     assert psnr(flat(10), changed)[0] == pytest.approx(10 * math.log10(255**2 / 6))
 
 
-def test_equal_pictures() -> None:
+def test_equal_images() -> None:
     picture, _ = noisy(by=0)
     assert psnr(picture, picture)[0] == math.inf
     assert ssim(picture, picture)[0] == pytest.approx(1.0, abs=1e-12)
@@ -45,7 +45,7 @@ def test_psnr_does_not_wrap_around_in_eight_bits() -> None:
     assert psnr(flat(250), flat(5))[0] == psnr(flat(5), flat(250))[0] == pytest.approx(20 * math.log10(255 / 245))
 
 
-def test_ssim_of_flat_pictures_is_their_luminance_term() -> None:
+def test_ssim_of_flat_images_is_their_luminance_term() -> None:
     c1 = (0.01 * 255) ** 2
     expected = (2 * 100 * 120 + c1) / (100**2 + 120**2 + c1)
     assert ssim(flat(100), flat(120))[0] == pytest.approx(expected, abs=1e-9)
@@ -96,7 +96,7 @@ def test_more_noise_is_further_away() -> None:
     assert gmsd(before, little) < gmsd(before, much)
 
 
-def test_pictures_are_compared_one_by_one() -> None:
+def test_images_are_compared_one_by_one() -> None:
     before, after = noisy(by=8)
     both = np.concatenate([after, before])
     for compare in (psnr, ssim, gmsd):
@@ -116,6 +116,6 @@ def test_pictures_are_compared_one_by_one() -> None:
         (flat(0, side=8), flat(0, side=8), "at least 11 x 11"),
     ],
 )
-def test_wrong_pictures(before: Pixels, after: Pixels, message: str) -> None:
+def test_wrong_images(before: Pixels, after: Pixels, message: str) -> None:
     with pytest.raises(RobustPoseError, match=message):
         ssim(before, after)

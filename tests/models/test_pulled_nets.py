@@ -45,7 +45,7 @@ def opened(name: str) -> ImportedPose:
 def asked_of_tfjs(
     name: str, opened: ImportedPose, prepared: Tensor, outputs: tuple[str, ...], folder: Path
 ) -> list[Array]:
-    """Return what TF.js says of pictures (N, H, W, 3); the file's picture size becomes the spec's."""
+    """Return what TF.js says of images (N, H, W, 3); the file's image size becomes the spec's."""
     home = tfjs_or_skip()
     _, path = pulled_path(name)
     model = json.loads(path.read_bytes())
@@ -77,7 +77,7 @@ def test_agrees_with_tfjs_on_real_people(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", MOVENETS)
 def test_movenet_is_decoded_as_its_own_graph_does(name: str, tmp_path: Path) -> None:
-    """(y, x, score) a keypoint, y and x in [0, 1] from the picture's outer edges."""
+    """(y, x, score) a keypoint, y and x in [0, 1] from the image's outer edges."""
     model = opened(name)
     people = real_people(model.input_size, 3)
     with torch.no_grad():
@@ -117,7 +117,7 @@ def test_finds_real_people(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PULLS)
-def test_objectives_reach_the_picture(name: str) -> None:
+def test_objectives_reach_the_image(name: str) -> None:
     model = opened(name)
     people: Batch = real_people(model.input_size, 2).in_skeleton(model.skeleton)
     aim = Aim(people.keypoints, people.visible, 0.1 * people.box_side)

@@ -60,7 +60,7 @@ def test_soft_margins_of_classes_and_offsets_reach_more_than_the_highest() -> No
 
 
 class Rivals:
-    """Two wrong places: the higher one hardly depends on the picture, the lower one does."""
+    """Two wrong places: the higher one hardly depends on the image, the lower one does."""
 
     skeleton, input_size, head = ONE, TINY, MAPS
 

@@ -26,7 +26,7 @@ lengths = pytest.mark.parametrize(("make", "power"), [(Linf, np.inf), (L2, 2), (
 
 
 def budget(name: str, share: float) -> float:
-    """A share of the largest change of pictures of SHAPE; of threats in whole pixels the next lower number."""
+    """A share of the largest change of images of SHAPE; of threats in whole pixels the next lower number."""
     eps = share * float(make_threat(name, 1).size(torch.zeros(SHAPE), torch.ones(SHAPE)).max())
     try:
         return make_threat(name, eps).eps
@@ -59,7 +59,7 @@ def test_project_twice_is_project_once(name: str, images: Tensor, adv: Tensor, s
 @FEW
 @given(images=pictures, adv=pictures, share=st.floats(0, 0.99))
 def test_project_leaves_what_is_inside_alone(name: str, images: Tensor, adv: Tensor, share: float) -> None:
-    """Pull each picture towards its original until it is inside: nothing may move (adv-lib's l2 bug)."""
+    """Pull each image towards its original until it is inside: nothing may move (adv-lib's l2 bug)."""
     threat = make_threat(name, budget(name, 0.1))
     size = threat.size(images, adv).clamp(min=1e-12)
     pull = (share * threat.eps / size).clamp(max=1.0)[:, None, None, None]
@@ -70,7 +70,7 @@ def test_project_leaves_what_is_inside_alone(name: str, images: Tensor, adv: Ten
 @every_threat
 @FEW
 @given(images=pictures, adv=anything, first=shares, second=shares)
-def test_each_picture_can_have_its_own_budget(
+def test_each_image_can_have_its_own_budget(
     name: str, images: Tensor, adv: Tensor, first: float, second: float
 ) -> None:
     budgets = [budget(name, first), budget(name, second)]
@@ -91,7 +91,7 @@ def test_each_picture_can_have_its_own_budget(
 def test_project_finds_the_nearest_of_a_grid(
     make: Callable[[float], Linf | L2 | L1], power: float, images: Tensor, adv: Tensor, eps: float
 ) -> None:
-    """Of two values every allowed picture can be tried: none lies nearer."""
+    """Of two values every allowed image can be tried: none lies nearer."""
     side = torch.linspace(0, 1, 101, dtype=torch.float64)
     tried = torch.cartesian_prod(side, side)
     allowed = tried[torch.linalg.vector_norm(tried - images.double().flatten(), ord=power, dim=1) <= eps]
@@ -124,7 +124,7 @@ def test_a_step_spends_the_budget_and_ascends(name: str, grad: Tensor, share: fl
 def test_a_step_of_the_budget_is_the_best_move(
     name: str, images: Tensor, grad: Tensor, share: float, seed: int
 ) -> None:
-    """It ends inside [0, 1], and no allowed picture gains more by a linear loss."""
+    """It ends inside [0, 1], and no allowed image gains more by a linear loss."""
     threat = make_threat(name, budget(name, share))
     best = images + threat.eps * threat.step(grad, images)
     assert best.min() >= -ROUNDING

@@ -40,7 +40,7 @@ def test_accuracy_and_mean_iou_by_hand() -> None:
     assert mean_iou(intersections, unions).n == 2
 
 
-def test_labels_are_those_of_the_pictures_and_turn_with_them() -> None:
+def test_labels_are_those_of_the_images_and_turn_with_them() -> None:
     train_split = open_dataset("synthpose:train")
     assert isinstance(train_split, HasTaskLabels)
     people = training_people(train_split, rows=range(3), input_size=(64, 64), with_labels=True)

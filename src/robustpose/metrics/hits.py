@@ -1,4 +1,4 @@
-"""Metrics of hits per keypoint: what a study's main metric must offer, and what such metrics share.
+"""KeypointMetric: the protocol of main metrics, which are means over hits of keypoints; and shared functions.
 
 A keypoint is a hit when it lies within a radius of the truth. Attacks use the radius, findings use the hits.
 """
@@ -54,7 +54,7 @@ class KeypointMetric(Metric, Protocol):
         ...
 
     def against_target(self) -> "KeypointMetric":
-        """Return the same metric held against the target pose of a targeted attack."""
+        """Return the same metric, compared with the target pose of a targeted attack."""
         ...
 
     def within(self, share: float, /) -> "KeypointMetric":
@@ -76,7 +76,7 @@ def radius_of(metric: KeypointMetric, table: Table) -> Floats:
 def hits_within(metric: KeypointMetric, table: Table, *, targets: bool = False) -> Floats:
     """Return 1 for each keypoint (N, K) within a metric's radius, 0 for others, NaN where it does not count.
 
-    targets  whether to hold predictions against the target poses; ValueError if the table has none
+    targets  whether to compare predictions with the target poses; ValueError if the table has none
     """
     truth, visible = table.keypoints, table.visible
     if targets:

@@ -69,7 +69,7 @@ class Pck:
         return f"a keypoint is correct if it lies within {within} of the ground truth"
 
     def against_target(self) -> "Pck":
-        """Return the metric held against the target pose of a targeted attack."""
+        """Return the metric that compares with the target pose of a targeted attack."""
         return replace(self, against="target")
 
     def within(self, share: float) -> "Pck":
@@ -77,7 +77,7 @@ class Pck:
         return replace(self, threshold=round(share * self.threshold, 6))
 
     def defined(self, table: Table) -> bool:
-        """Say whether the unit is known of anyone."""
+        """Say whether the unit is known for anyone."""
         return bool(np.isfinite(radius_of(self, table)).any())
 
     def __call__(self, table: Table) -> Mapping[str, float]:
@@ -85,7 +85,7 @@ class Pck:
         return percent_of_hits(self.hits(table), table.skeleton)
 
     def scores(self, table: Table, *, seed: int = 0) -> Scores:
-        """Score a table and its redraws."""
+        """Score a table and its bootstrap samples."""
         return scores_of_hits(self.hits(table), table.skeleton, seed=seed)
 
     def radius(

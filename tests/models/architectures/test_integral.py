@@ -47,7 +47,7 @@ def test_soft_argmax_is_exact_on_bfloat16_maps() -> None:
 
 
 def test_the_model_says_the_mean_of_its_maps_in_pixels() -> None:
-    """Cell c of stride 4 lies at pixel 4 c + 1.5, and the picture's edges are -0.5 and 0.5."""
+    """Cell c of stride 4 lies at pixel 4 c + 1.5, and the image's edges are -0.5 and 0.5."""
     torch.manual_seed(0)
     model, images = build("integral").eval(), torch.rand(1, 3, 128, 128)
     assert isinstance(model, Integral)

@@ -97,7 +97,7 @@ def test_the_decoder_sees_every_level() -> None:
         assert gradient.abs().max() > 0
 
 
-def test_compact_is_compact_and_the_gradient_reaches_the_picture() -> None:
+def test_compact_is_compact_and_the_gradient_reaches_the_image() -> None:
     for model in (classifier(), segmenter()):
         assert sum(parameter.numel() for parameter in model.parameters()) <= 2_000_000
         images = torch.rand(1, 3, 128, 128, requires_grad=True)
@@ -129,7 +129,7 @@ def test_the_loss_of_parts_by_hand() -> None:
     assert task_loss(logits, truth).tolist() == pytest.approx([math.log(4 / 3) + 1 - overlap])
 
 
-def test_the_loss_of_parts_is_per_picture_and_0_at_the_truth() -> None:
+def test_the_loss_of_parts_is_per_image_and_0_at_the_truth() -> None:
     generator = torch.Generator().manual_seed(0)
     truth = torch.randint(0, 15, (3, 16, 16), generator=generator)
     truth[2] = 0  # classes that are nowhere

@@ -73,7 +73,7 @@ def test_blocks_know_no_place_and_positions_give_it() -> None:
         torch.testing.assert_close(model.blocks(tokens[:, order]), model.blocks(tokens)[:, order])
     assert model.positions.shape == (1, 96, 16)
     assert len(torch.unique(model.positions[0], dim=0)) == 96
-    # A grey picture is the same in every patch: only the position tells them apart.
+    # A grey image is the same in every patch: only the position tells them apart.
     made: list[torch.Tensor] = []
     model.blocks.register_forward_pre_hook(lambda module, given: made.append(given[0]))
     with torch.no_grad():
@@ -81,7 +81,7 @@ def test_blocks_know_no_place_and_positions_give_it() -> None:
     torch.testing.assert_close(made[0] - made[0][:, :1], model.positions - model.positions[:, :1])
 
 
-def test_patches_are_laid_out_as_the_picture() -> None:
+def test_patches_are_laid_out_as_the_image() -> None:
     """A light patch in row 2, column 9 is token 2 * 12 + 9, and its features lie there when decoded."""
     model, images = tiny(depth=0), torch.zeros(1, 3, 64, 96)
     images[..., 16:24, 72:80] = 1

@@ -33,7 +33,7 @@ def model_of(
     outputs: Sequence[str] = ("out",),
     opset: int = 18,
 ) -> Any:
-    """Make a model with the input 'picture'."""
+    """Make a model with the input 'image'."""
     onnx = onnx_package()
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     graph = helper.make_graph(

@@ -41,7 +41,7 @@ COLOURS = Op("MUL", ("picture", np.ones((1, 1, 1, 3), np.float32)), table="MulOp
 
 
 def points(numbers: Array) -> bytes:
-    """Return a model that gives the same numbers (1, ...) for every picture."""
+    """Return a model that gives the same numbers (1, ...) for every image."""
     flat = numbers.reshape(1, -1).astype(np.float32)
     weights = np.zeros((flat.shape[1], 144), np.float32)
     return tflite_bytes(
@@ -71,7 +71,7 @@ def colours() -> bytes:
 
 
 def lights() -> torch.Tensor:
-    """Return a picture whose brightest red, green and blue are at (x, y) = (1, 2), (3, 4), (5, 6)."""
+    """Return an image whose brightest red, green and blue are at (x, y) = (1, 2), (3, 4), (5, 6)."""
     images = torch.full((1, 3, *SIZE), 0.25)
     for channel, (x, y) in enumerate([(1, 2), (3, 4), (5, 6)]):
         images[0, channel, y, x] = 0.75
@@ -122,7 +122,7 @@ def test_several_stages(tmp_path: Path) -> None:
     assert torch.equal(last, lights())
 
 
-def test_gradient_reaches_the_picture(tmp_path: Path) -> None:
+def test_gradient_reaches_the_image(tmp_path: Path) -> None:
     model = opened(tmp_path, colours(), HEATMAPS.replace("RGB", "BGR") + "scale = 255\n")
     images = lights().requires_grad_()
     model(images).stages[0][0, 0].sum().backward()
@@ -132,7 +132,7 @@ def test_gradient_reaches_the_picture(tmp_path: Path) -> None:
 
 
 def test_pixels(tmp_path: Path) -> None:
-    # 3 and 4 of 6 x 8 pixels from the edges are the middle of the picture, which is the point (2.5, 3.5)
+    # 3 and 4 of 6 x 8 pixels from the edges are the middle of the image, which is the point (2.5, 3.5)
     model = opened(tmp_path, points(np.array([[3.0, 4.0, 0.5, 0.5]])), POINTS)
     assert isinstance(model.head, CoordinateHead)
     output = model(torch.rand(2, 3, *SIZE))
@@ -238,7 +238,7 @@ def test_fingerprint(tmp_path: Path) -> None:
 
 
 def parts(*channels: int) -> bytes:
-    """Return a model of as many tensors, each of so many maps: the picture's red, times 1, 2, ..."""
+    """Return a model of as many tensors, each of so many maps: the image's red, times 1, 2, ..."""
     red = Op(
         "SLICE", ("picture", np.zeros(4, np.int32), np.array([1, *SIZE, 1], np.int32)), ("red",), "SliceOptions"
     )

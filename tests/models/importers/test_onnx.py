@@ -260,6 +260,6 @@ def test_an_operator_that_fails_is_named(tmp_path: Path) -> None:
     assert re.search(r"operator Reshape \(makes 'out'\) cannot be run", message)
 
 
-def test_the_reference_agrees_with_the_test_s_own_picture() -> None:
+def test_the_reference_agrees_with_the_test_s_own_image() -> None:
     picture = np.ones((1, 3, 8, 6), np.float32)
     assert (reference(model_of([node("Neg", ["picture"])]), picture) == -1).all()

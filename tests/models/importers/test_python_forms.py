@@ -259,7 +259,7 @@ def test_a_function_scales_itself() -> None:
 
 
 class Corner(Attack):
-    """Asks for losses only: the better of the picture and one with a brighter first pixel."""
+    """Asks for losses only: the better of the image and one with a brighter first pixel."""
 
     needs = "scores"
 

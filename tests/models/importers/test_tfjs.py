@@ -128,7 +128,7 @@ def test_any_tensor_can_be_asked_for(tmp_path: Path) -> None:
     assert "'first' has no output 1" in refusal(tmp_path, SMALL, "first:1")
 
 
-def test_the_size_of_a_free_picture_is_the_specs(tmp_path: Path) -> None:
+def test_the_size_of_a_free_image_is_the_specs(tmp_path: Path) -> None:
     files = changed(SMALL, lambda model: model["modelTopology"]["node"][0]["attr"].pop("shape"))
     read = read_files(write(tmp_path, files))
     assert inputs_and_outputs(read)[0].shapes == ((-1, -1, -1, -1),)
@@ -174,14 +174,14 @@ def test_unknown_operators_are_named_at_once(tmp_path: Path) -> None:
     outputs(tmp_path, files, "first")  # what comes before them is of use
 
 
-def test_rounding_the_picture_is_refused(tmp_path: Path) -> None:
+def test_rounding_the_image_is_refused(tmp_path: Path) -> None:
     cast = Op("Cast", ("picture",), attributes={"DstT": {"type": "DT_INT32"}})
     assert "which have no gradient" in refusal(tmp_path, tfjs_files(cast, picture=PICTURE))
     floor = Op("FloorDiv", ("picture", np.ones(3, np.float32)))
     assert "which has no gradient" in refusal(tmp_path, tfjs_files(floor, picture=PICTURE))
 
 
-def test_a_picture_of_whole_numbers_is_not_rounded(tmp_path: Path) -> None:
+def test_a_image_of_whole_numbers_is_not_rounded(tmp_path: Path) -> None:
     cast = Op("Cast", ("picture",), attributes={"SrcT": {"type": "DT_INT32"}, "DstT": {"type": "DT_FLOAT"}})
     files = tfjs_files(cast, picture=PICTURE, dtype="DT_INT32")
     x = 255 * torch.rand(2, *PICTURE[1:])

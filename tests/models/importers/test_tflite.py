@@ -253,7 +253,7 @@ def test_quantised_weights() -> None:
     assert "is quantised (tensor 'constant 0' is INT8)" in refusal(content)
 
 
-def test_a_picture_of_bytes_is_not_quantised() -> None:
+def test_a_image_of_bytes_is_not_quantised() -> None:
     content = tflite_bytes(
         Op("CAST", ("picture",), table="CastOptions", fields={"InDataType": 3, "OutDataType": 0}),
         picture=(1, SIDE, SIDE, 3),

@@ -36,7 +36,7 @@ GOLDEN = Path(__file__).with_name("tfjs_golden.npz")
 SAME, VALID = text("SAME"), text("VALID")
 RNG = np.random.default_rng(11)
 PEOPLE = np.random.default_rng(12).standard_normal((2, *PICTURE[1:])).astype(np.float32)
-"""Two pictures, given to TF.js one by one."""
+"""Two images, given to TF.js one by one."""
 
 
 def floats(*shape: int) -> Array:

@@ -68,7 +68,7 @@ def tfjs_files(
     shards: int = 1,
     dtype: str = "DT_FLOAT",
 ) -> Files:
-    """Write a model that takes `picture`: its files by name.
+    """Write a model that takes `image`: its files by name.
 
     stored  how float weights are kept: '' as they are, or 'float16', 'uint8', 'uint16'
     """
@@ -142,7 +142,7 @@ def tfjs_or_skip() -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """What TF.js is asked: a model.json, pictures of one shape (1, ...), and the outputs wanted."""
+    """What TF.js is asked: a model.json, images of one shape (1, ...), and the outputs wanted."""
 
     model: Path
     pictures: Sequence[Array]
@@ -150,7 +150,7 @@ class Job:
 
 
 def run_tfjs(home: str, jobs: Sequence[Job], folder: Path, *, backend: str = "cpu") -> list[list[list[Array]]]:
-    """Run models in TF.js, in one process: for each job and picture, its outputs."""
+    """Run models in TF.js, in one process: for each job and image, its outputs."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for j, job in enumerate(jobs):

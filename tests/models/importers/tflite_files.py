@@ -53,7 +53,7 @@ def tflite_bytes(
     inputs: Sequence[str] = ("picture",),
     graphs: int = 1,
 ) -> bytes:
-    """Write a model that takes `picture`; shapes of made tensors are asked of the runtime where not given.
+    """Write a model that takes `image`; shapes of made tensors are asked of the runtime where not given.
 
     `scaled` tensors get a quantisation scale; `types` are float32 where not given.
     """
@@ -184,7 +184,7 @@ def _cached_runtime(content: bytes) -> Any:
 
 
 def runtime_outputs(content: bytes, x: Array) -> list[Array]:
-    """Run LiteRT on a picture (1, ...): every output."""
+    """Run LiteRT on an image (1, ...): every output."""
     runtime = _cached_runtime(content)
     runtime.set_tensor(runtime.get_input_details()[0]["index"], x)
     runtime.invoke()
