@@ -1,4 +1,4 @@
-"""Tiny models and people whose answers are known in closed form, for every room's tests."""
+"""Tiny models and people whose outputs are known in closed form, for all tests."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Types of what was read: which values fit which declarations."""
+"""Types of read values: which values fit which declarations."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,4 +1,4 @@
-"""The house: who may import whom, read from the source itself."""
+"""Import direction: which package may import which, read from the source."""
 
 import ast
 import importlib
@@ -13,7 +13,7 @@ import pytest
 
 import robustpose
 
-HOUSE = Path(robustpose.__file__).parent
+PACKAGE = Path(robustpose.__file__).parent
 
 ORDER = (
     ("errors", "fields", "folders"),
@@ -53,13 +53,13 @@ REGISTRIES = (
 
 BANNED = ("torchvision", "timm", "pickle")
 
-SOURCES = sorted(HOUSE.rglob("*.py"))
+SOURCES = sorted(PACKAGE.rglob("*.py"))
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 
 
 def name_of(path: Path) -> str:
     """src/robustpose/models/heads.py -> models.heads; a package's __init__.py is the package."""
-    parts = list(path.relative_to(HOUSE).with_suffix("").parts)
+    parts = list(path.relative_to(PACKAGE).with_suffix("").parts)
     if parts[-1] == "__init__":
         parts.pop()
     return ".".join(parts)
@@ -73,7 +73,7 @@ def parsed(text: str) -> ast.Module:
 def imports(path: Path) -> list[tuple[int, str, tuple[str, ...]]]:
     """Every import of a file, inside functions too: line, module in full, names taken from it."""
     found: list[tuple[int, str, tuple[str, ...]]] = []
-    package = ["robustpose", *path.relative_to(HOUSE).parent.parts]
+    package = ["robustpose", *path.relative_to(PACKAGE).parent.parts]
     for node in ast.walk(parsed(path.read_text())):
         if isinstance(node, ast.Import):
             found += [(node.lineno, alias.name, ()) for alias in node.names]
@@ -85,17 +85,17 @@ def imports(path: Path) -> list[tuple[int, str, tuple[str, ...]]]:
 
 
 def rooms_of(module: str, names: tuple[str, ...]) -> list[str]:
-    """The rooms that an import enters: `from robustpose import attacks` enters attacks."""
+    """The packages that an import refers to: `from robustpose import attacks` refers to attacks."""
     parts = module.split(".")
     if parts[0] != "robustpose":
         return []
     if len(parts) > 1:
         return [parts[1]]
-    return [name for name in names if (HOUSE / name).exists() or (HOUSE / f"{name}.py").exists()]
+    return [name for name in names if (PACKAGE / name).exists() or (PACKAGE / f"{name}.py").exists()]
 
 
 def wrong_rooms(path: Path) -> list[str]:
-    """What a file imports from rooms that are not to the left of its own, a line each."""
+    """What a file imports from packages that are not to the left of its own, one line each."""
     room, found = name_of(path).split(".")[0], []
     if not room:  # it names the Python interface for type checkers, and imports it when it is asked for
         return [
@@ -106,7 +106,7 @@ def wrong_rooms(path: Path) -> list[str]:
     if room not in LEVEL:
         return [f"the room robustpose/{room} is new: give it its place in ORDER and in docs/architecture.md"]
     for line, module, names in imports(path):
-        place = f"{path.relative_to(HOUSE)}:{line}"
+        place = f"{path.relative_to(PACKAGE)}:{line}"
         for other in rooms_of(module, names):
             if other not in LEVEL:
                 found.append(f"{place}: imports the room {other}, which has no place in ORDER")
@@ -116,13 +116,13 @@ def wrong_rooms(path: Path) -> list[str]:
 
 
 def wrong_imports(path: Path) -> list[str]:
-    """The wildcard imports of a file, and what is allowed nowhere, a line each."""
+    """The wildcard imports of a file and other forbidden imports, one line each."""
     found = []
     for line, module, names in imports(path):
         if "*" in names:
-            found.append(f"{path.relative_to(HOUSE)}:{line}: a wildcard import hides where a name comes from")
+            found.append(f"{path.relative_to(PACKAGE)}:{line}: a wildcard import hides where a name comes from")
         if module.split(".")[0] in BANNED:
-            found.append(f"{path.relative_to(HOUSE)}:{line}: {module} is not allowed here")
+            found.append(f"{path.relative_to(PACKAGE)}:{line}: {module} is not allowed here")
     return found
 
 
@@ -170,16 +170,16 @@ def test_a_registry_is_a_literal_dict(registry: str) -> None:
 
 
 def test_the_checker_sees_what_it_must(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A made-up house with one wrong import of each kind."""
-    house = tmp_path / "robustpose"
-    (house / "models").mkdir(parents=True)
-    (house / "attacks").mkdir()
-    bad = house / "models" / "bad.py"
+    """A made-up package with one wrong import of each kind."""
+    package = tmp_path / "robustpose"
+    (package / "models").mkdir(parents=True)
+    (package / "attacks").mkdir()
+    bad = package / "models" / "bad.py"
     bad.write_text(
         "import robustpose.attacks.run\nfrom robustpose import attacks\nfrom ..attacks import run\n"
         "def later():\n    from robustpose.attacks import ATTACKS\n"
     )
-    monkeypatch.setattr(f"{__name__}.HOUSE", house)
+    monkeypatch.setattr(f"{__name__}.PACKAGE", package)
     entered = [rooms_of(module, names) for _, module, names in sorted(imports(bad))]
     assert entered == [["attacks"]] * 4
     for line in bad.read_text().splitlines():
@@ -191,13 +191,13 @@ def test_the_checker_sees_what_it_must(tmp_path: Path, monkeypatch: pytest.Monke
         "models/bad.py:1: a wildcard import hides where a name comes from",
         "models/bad.py:2: pickle is not allowed here",
     ]
-    (house / "__init__.py").write_text("import robustpose.attacks")
-    assert wrong_rooms(house / "__init__.py") == [
+    (package / "__init__.py").write_text("import robustpose.attacks")
+    assert wrong_rooms(package / "__init__.py") == [
         "__init__.py:1: the package itself must import nothing but robustpose.api"
     ]
-    (house / "utils").mkdir()
-    (house / "utils" / "new.py").write_text("")
-    assert "the room robustpose/utils is new" in wrong_rooms(house / "utils" / "new.py")[0]
+    (package / "utils").mkdir()
+    (package / "utils" / "new.py").write_text("")
+    assert "the room robustpose/utils is new" in wrong_rooms(package / "utils" / "new.py")[0]
     bad.write_text("from robustpose.utils import new")
     assert wrong_rooms(bad) == ["models/bad.py:1: imports the room utils, which has no place in ORDER"]
 
@@ -218,7 +218,7 @@ def test_a_clone_in_the_working_folder_does_not_hide_the_package(tmp_path: Path)
 
 
 def test_every_module_imports() -> None:
-    for found in pkgutil.walk_packages([str(HOUSE)], prefix="robustpose."):
+    for found in pkgutil.walk_packages([str(PACKAGE)], prefix="robustpose."):
         importlib.import_module(found.name)
 
 
@@ -250,7 +250,7 @@ def registered() -> set[Path]:
         used = {node.id for value in entries for node in ast.walk(value) if isinstance(node, ast.Name)}
         for _, module, names in imports(path):
             if used & set(names) and module.startswith("robustpose."):
-                found.add(HOUSE.joinpath(*module.split(".")[1:]).with_suffix(".py"))
+                found.add(PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py"))
     return found
 
 
@@ -259,7 +259,7 @@ def test_the_architecture_page_names_every_file_and_no_other() -> None:
     named = named_in_architecture()
     places = {folder: place for place in named for folder in place.split() or [""]}
     files = [path for path in SOURCES if path.name != "__init__.py"]
-    folders = {path: path.relative_to(HOUSE).parent.as_posix().removeprefix(".") for path in files}
+    folders = {path: path.relative_to(PACKAGE).parent.as_posix().removeprefix(".") for path in files}
     assert not set(folders.values()) - set(places), "docs/architecture.md has no line for a folder"
     there = {(places[folder], path.name) for path, folder in folders.items()}
     pieces = registered()

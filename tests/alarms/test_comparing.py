@@ -1,4 +1,4 @@
-"""Alarms of tables: by hand, with thirty people who keep or lose all of their keypoints."""
+"""Alarms computed from tables: thirty people who keep or lose all of their keypoints, typed by hand."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Each alarm on a model that must set it off, and on models that must not."""
+"""Each alarm on a model that must raise it, and on models that must not."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ from tests.conftest import TINY, LinearPose, TinyHeatmaps, tiny_batch
 
 
 def people(model: LinearPose | TinyHeatmaps, *, head_size: float = 0.2) -> Batch:
-    """People whom the model sees a little off the truth."""
+    """People predicted slightly off the truth."""
     batch = tiny_batch(4, levels=(60, 200))
     torch.manual_seed(0)
     with torch.no_grad():
@@ -38,7 +38,7 @@ class Saturated(LinearPose):
 
 
 class Decoded(TinyHeatmaps):
-    """Heatmaps that leave the model only as the place of their highest cell."""
+    """Outputs only the position of each heatmap's highest cell."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Decoded(TinyHeatmaps):
 
 
 def _maps(model: TinyHeatmaps, images: Tensor) -> Tensor:
-    """Fine noise on every cell: a nudge moves the highest."""
+    """Fine noise on every cell: a small change moves the maximum."""
     features = torch.tanh(model.stem(images))
     return torch.sin(300 * model.first(features))
 
@@ -73,14 +73,14 @@ class Random(LinearPose):
 
 
 class Social(LinearPose):
-    """Standardises by the batch."""
+    """Normalises with the statistics of the batch."""
 
     def forward(self, images: Tensor) -> PoseOutput:
         return super().forward(images / images.mean())
 
 
 class Steady(LinearPose):
-    """A model of which 8/255 moves no keypoint out of the wide radius that its case has, while its loss rises."""
+    """A model whose loss rises under eps 8/255, but no keypoint moves out of the wide radius of its case."""
 
 
 CASES: tuple[tuple[str, Callable[[], LinearPose | TinyHeatmaps], Objective], ...] = (

@@ -1,4 +1,4 @@
-"""The copy that attacks search with: the same function where it is used, and not used where it is not."""
+"""The fused copy that attacks search with: it computes the same function, or it is not used."""
 
 import threading
 from dataclasses import replace
@@ -83,7 +83,7 @@ def test_a_norm_of_the_batch_stays() -> None:
 
 
 class Leaking(Normed):
-    """The convolution's output goes elsewhere, too."""
+    """Another layer also reads the convolution's output."""
 
     def features(self, images: Tensor) -> Tensor:
         convolved = self.down[0](images)
@@ -97,7 +97,7 @@ class Drawing(Normed):
 
 
 class Locked(Normed):
-    """What cannot be copied."""
+    """A module that cannot be copied."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class Locked(Normed):
 
 
 class Blind(Normed):
-    """A gradient that the copy does not have: it goes by the sum of the weights."""
+    """A gradient that differs for the copy: it depends on the sum of the weights."""
 
     def features(self, images: Tensor) -> Tensor:
         images = images if isinstance(self.down[1], nn.BatchNorm2d) else images.detach() + 0 * images
@@ -195,7 +195,7 @@ def test_an_unknown_precision_is_named() -> None:
 
 
 def test_side_effects_of_the_copy() -> None:
-    """Gradients, modes, hooks and the random state of a model in train mode are as they were."""
+    """Gradients, modes, hooks and the random state of a model in train mode are unchanged."""
     model = Normed().train()
     model.down.eval()
     model.maps.requires_grad_(True)

@@ -1,4 +1,4 @@
-"""The ensemble: no weaker than any of its moves, dearer only for who survives, the same every time."""
+"""The ensemble is no weaker than any of its moves, costs more only for survivors, and is deterministic."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ EPS = Linf(8 / 255)
 
 
 def people(model: LinearPose | TinyHeatmaps, *, off: float = 0.05, head_size: float = 0.4) -> Batch:
-    """People whom the model sees `off` the truth in x and y."""
+    """People predicted `off` the truth in x and y."""
     batch = tiny_batch(5, levels=(60, 200))
     with torch.no_grad():
         seen = model.eval()(batch.images).keypoints
@@ -147,7 +147,7 @@ def test_shares_add_up_and_a_budget_is_needed() -> None:
 
 def test_moves_that_suit_the_model_and_the_threat() -> None:
     class Foreign:
-        """A head that nobody knows."""
+        """An unknown head."""
 
     names = [move.name for move in SMALL.moves(LinearPose().head)]
     assert names == ["margin", "training loss", "elsewhere", "unbeaten", "minimal", "square"]

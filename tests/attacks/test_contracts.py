@@ -1,4 +1,4 @@
-"""What every registered attack keeps, on a linear and on a heatmap model."""
+"""Properties of every registered attack, on a linear model and on a heatmap model."""
 
 from copy import deepcopy
 
@@ -48,7 +48,7 @@ def objective_of(name: str) -> Objective:
 
 
 def usual(name: str) -> Threat:
-    """A budget that the attack serves, linf's where it does."""
+    """A budget that the attack supports, in linf if it supports linf."""
     return Linf(EPS) if name in IN_LINF else make_threat(ATTACKS[name].default_threat, 5)
 
 
@@ -131,7 +131,7 @@ def test_arguments_are_not_written_to(name: str, model: PoseModel, targeted: boo
 @every_model
 @every_attack
 def test_n_together_are_one_at_a_time(name: str, model: PoseModel, targeted: bool) -> None:
-    """In loss, as promised: pixels of different batch sizes differ in the last bit of a gradient's sign."""
+    """Equal losses; pixels may differ, because the batch size changes the last bit of a gradient."""
     batch = tiny_batch(5)
     together = attack(name, model, batch, targeted=targeted)
     keypoints = batch.keypoints.flip(1) if targeted else batch.keypoints
@@ -155,7 +155,7 @@ def test_n_together_are_one_at_a_time(name: str, model: PoseModel, targeted: boo
     "threat", [Linf(EPS), make_threat("l2", 1.0), make_threat("l1", 4.0), make_threat("l0", 9)]
 )
 def test_random_starts_are_each_persons_own(threat: Threat) -> None:
-    """Alone, in another place or among others: the same tries from the same places."""
+    """Alone, at another index or among others, a person gets the same restarts from the same starting points."""
     batch = tiny_batch(5)
     starts, _, _ = stacked(batch.images, threat, torch.Generator().manual_seed(3), restarts=3)
     assert not torch.equal(starts[5:10], starts[10:15])
@@ -191,7 +191,7 @@ def test_tries_of_n_together_are_those_of_one_at_a_time(made: Attack, model: Pos
 def test_passes_are_counted(
     name: str, targeted: bool, steps: int | None, passes: int, objective: Objective
 ) -> None:
-    """Counted by the runner, and as the model itself sees them: one more forward, for the score."""
+    """The runner's counts match the model's own counts plus one forward pass for the score."""
     model, batch = TinyHeatmaps(), tiny_batch(5)
     seen = []
     model.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
@@ -242,7 +242,7 @@ def test_unknown_attack_is_guessed() -> None:
 
 
 def test_attacks_are_values() -> None:
-    """Frozen dataclasses: equal when their numbers are, so that a cell's key is the hash of its fields."""
+    """Frozen dataclasses are equal when their numbers are: a cell's key is the hash of its fields."""
     for name in PERTURBING:
         made = make_perturbing(name, targeted=True)
         assert made == make_perturbing(name, targeted=True)

@@ -1,4 +1,4 @@
-"""Who is finished is left out of the passes, and nothing else changes."""
+"""Finished people are left out of the passes, and nothing else changes."""
 
 from dataclasses import replace
 
@@ -23,14 +23,14 @@ STOPPING: tuple[Attack, ...] = (
 
 
 def people(model: LinearPose) -> Batch:
-    """People whom the model sees right, well within a quarter of a pixel; no pixel is near black or white."""
+    """People predicted within a quarter of a pixel; no pixel is near black or white."""
     batch = tiny_batch(6, levels=(90, 160))
     seen = model(batch.images).keypoints.detach()
     return replace(batch, keypoints=seen + 0.05, head_size=torch.full((6,), 0.5))
 
 
 def attacked(attack: Attack, *, target: Tensor | None, stops_at_cap: bool) -> tuple[Attacked, Tensor]:
-    """Attack, and say which keypoints end within the radius of the truth or the target, as the score does."""
+    """Attack, and return which keypoints end within the radius of the truth or the target."""
     model = LinearPose().eval()
     batch = people(model)
     aim = batch.keypoints if target is None else batch.keypoints + target

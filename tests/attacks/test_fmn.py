@@ -1,4 +1,4 @@
-"""FMN against smallest perturbations that are known in closed form."""
+"""FMN against minimum-norm perturbations known in closed form."""
 
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,7 @@ from tests.conftest import TINY, LinearPose, tiny_batch
 
 
 def near_truth(model: LinearPose, batch: Batch) -> Batch:
-    """Put the truth half a radius beside what the model says, so that nothing is lost without an attack."""
+    """Set the truth half a radius off the prediction, so that no keypoint is lost without an attack."""
     with torch.no_grad():
         said = model(batch.images).keypoints
     aside = torch.tensor([0.3, 0.4]) * correct_radius(batch)[:, :, None]
@@ -57,7 +57,7 @@ def test_each_keypoint_s_smallest(threat: str, eps: float, dual: float, objectiv
 
 @dataclass(frozen=True)
 class Rooms:
-    """Parts that see a row of the image each: part k is lost when its row has gained prices[k] on average."""
+    """Parts that each read one row of the image: part k is lost when its row's mean has risen by prices[k]."""
 
     images: Tensor
     prices: Tensor
@@ -74,7 +74,7 @@ class Rooms:
 
 
 def test_one_run_finds_the_whole_ladder() -> None:
-    """Parts that do not disturb each other: in Linf each is lost exactly at its price."""
+    """Independent parts: in Linf each is lost exactly at its price."""
     images = torch.full((2, 3, 8, 12), 0.5)
     prices = torch.tensor([0.003, 0.01, 0.03, 0.1, -0.1])
     found = FMN(steps=120).search(Rooms(images, prices), images, Linf(0.2), torch.Generator())

@@ -1,4 +1,4 @@
-"""IGSM and FGSM against a second implementation, written from the paper alone."""
+"""IGSM and FGSM against a second implementation, written only from the paper."""
 
 import math
 from typing import Literal

@@ -104,7 +104,7 @@ def test_the_oracle_is_the_dual_norm_where_the_range_never_binds() -> None:
 
 @pytest.mark.parametrize("name", GRADIENT_ATTACKS)
 def test_what_the_attack_gained_is_what_the_model_says(name: str) -> None:
-    """The output handed back belongs to the images handed back."""
+    """The returned output belongs to the returned images."""
     model, batch = LinearPose(seed=3), tiny_batch(3)
     attacked = run(
         make_perturbing(name, targeted=False),

@@ -1,4 +1,4 @@
-"""Patches for any place and scale: where they lie, the gradient over draws, what is reached in closed form."""
+"""Patches for any place and scale: placement, the gradient over draws, and optima in closed form."""
 
 from dataclasses import dataclass, replace
 
@@ -28,7 +28,7 @@ def squares(*places: tuple[int, int, int]) -> Squares:
 
 @dataclass(frozen=True)
 class Redder:
-    """How red the image is, less how green: no pixel matters more than another, so the best patch is red."""
+    """Mean red minus mean green: all pixels count equally, so the best patch is red."""
 
     def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
         return lambda adv, rows: (adv[:, 0] - adv[:, 1]).sum(dim=(1, 2))
@@ -108,7 +108,7 @@ def test_on_a_loss_that_wants_red_the_patch_becomes_red() -> None:
 
 
 def test_no_update_is_noise_in_the_same_places() -> None:
-    """The control: what a patch does by hiding things alone."""
+    """The control: the effect of occlusion alone."""
     batch = tiny_batch(4)
     noise = run(EotPatch(steps=0), LinearPose(), batch, threat=Patch(3), objective=Redder())
     assert noise.backwards == 0
@@ -150,7 +150,7 @@ def test_a_patch_for_everyone_is_learned_and_shown_elsewhere() -> None:
 
 
 def test_a_learned_patch_raises_the_loss_of_people_it_has_not_seen() -> None:
-    """Of a linear model whose pixels all pull one way, wherever the patch lies."""
+    """A linear model whose gradient is the same at every pixel, so the patch's place has no effect."""
     model = LinearPose(seed=3)
     model.W.data = model.W.data.mean(dim=1, keepdim=True).expand_as(model.W).clone() * 40
     batches = [tiny_batch(6, seed=seed) for seed in range(20)]

@@ -1,4 +1,4 @@
-"""PGD and APGD: the best iterate, tries stacked in the batch, steps that adapt."""
+"""PGD and APGD: the best iterate, restarts stacked in the batch, adaptive steps."""
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -49,7 +49,7 @@ def test_apgd_lands_where_fixed_steps_cannot() -> None:
 
 
 def test_the_best_iterate_is_the_answer() -> None:
-    """Of a valley the first steps are the best of steps that are far too long."""
+    """In a valley, with steps that are far too long, the first steps are the best."""
     images, loss = valley()
     rows = torch.arange(3)
     for attack in (PGD(steps=7, step_size=2.0), APGD(steps=2)):
@@ -68,7 +68,7 @@ def test_stacked_tries_are_the_tries_one_by_one(attack: PGD | APGD) -> None:
 
     @dataclass(frozen=True)
     class From(Linf):
-        """The ball around the image, for an attack that is given another place to start from."""
+        """The ball around the image, for an attack that starts from another point."""
 
         origin: Tensor = batch.images
 
@@ -134,7 +134,7 @@ def test_checkpoints_of_the_paper() -> None:
 
 @pytest.mark.parametrize(("attack", "passes"), [(PGD(steps=6, restarts=2), 12), (APGD(steps=6, restarts=2), 12)])
 def test_a_step_is_one_gradient(attack: Attack, passes: int) -> None:
-    """And one more forward a try, to know the last iterate."""
+    """One more forward pass per restart evaluates the last iterate."""
     batch = tiny_batch(3)
     found = run(attack, TinyHeatmaps(), batch, threat=BALL, objective=TrainingLoss())
     assert (found.backwards, found.forwards) == (3 * passes, 3 * passes + 3 * 2)

@@ -1,4 +1,4 @@
-"""RayS on decisions whose smallest radius is known: parts that fall once a signed mean is large enough."""
+"""RayS on decisions with a known minimum radius: a part is lost once a signed mean is large enough."""
 
 from dataclasses import dataclass
 

@@ -108,7 +108,7 @@ def test_an_attack_without_a_trajectory_has_no_iterates_to_look_at() -> None:
 
 @dataclass(frozen=True)
 class Wanders:
-    """Leaves the budget at its second step and comes back at its third."""
+    """Exceeds the budget at its second step and returns to it at its third."""
 
     def perturb(self, loss: Loss, images: Tensor, threat: Threat, generator: Generator, /) -> Tensor:
         return images
@@ -137,7 +137,7 @@ def test_the_model_comes_back_from_a_trajectory_bit_for_bit() -> None:
 
 
 def far_away(images: Tensor) -> Tensor:
-    """Optima beyond the ball, above and below by turns, other ones for each image."""
+    """Optima outside the ball, alternately above and below, different for each image."""
     signs = torch.ones(images[0].numel())
     signs[::2] = -1.0
     everyone = torch.stack([signs.roll(person) for person in range(len(images))])

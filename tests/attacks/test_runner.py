@@ -1,4 +1,4 @@
-"""The runner: what goes in is checked, what comes out is checked."""
+"""The runner checks its input and the attack's result."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -68,7 +68,7 @@ def test_one_pixel_of_one_person_over_the_budget_is_seen() -> None:
 
 
 class Broken(LinearPose):
-    """Answers NaN for the people whose first pixel is white."""
+    """Outputs NaN for people whose first pixel is white."""
 
     def __init__(self, *, where: str) -> None:
         super().__init__()
@@ -226,7 +226,7 @@ def test_a_target_whose_visible_does_not_fit() -> None:
 @with_gradients
 def test_a_gradient_that_is_nan_is_no_robust_person(name: str) -> None:
     class Rooted(LinearPose):
-        """Finite answers; but the slope of sqrt at 0 is infinite, and 0 x infinity is NaN."""
+        """Finite outputs, but the slope of sqrt at 0 is infinite, and 0 x infinity is NaN."""
 
         def forward(self, images: Tensor) -> PoseOutput:
             return super().forward(images + 0 * torch.sqrt(images - images.detach()))
@@ -277,7 +277,7 @@ def test_a_model_that_cuts_the_gradient_is_one_line() -> None:
 
 @with_gradients
 def test_people_without_a_label_stay_as_they_are(name: str) -> None:
-    """Their loss is 0 whatever the model says, so there is nothing to raise."""
+    """Their loss is 0 for any prediction, so no attack can raise it."""
     batch = tiny_batch()
     batch.visible[1] = False
     made = make_perturbing(name, targeted=False, steps=None if name == "fgsm" else 12)

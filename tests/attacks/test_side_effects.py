@@ -1,4 +1,4 @@
-"""The model does not notice an attack: modes, gradients, buffers, random state are as they were."""
+"""An attack has no side effects on the model: modes, gradients, buffers and random state are unchanged."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Spatial attacks: models that must not mind, models whose losses a hand counts, and what the runner refuses."""
+"""Spatial attacks: equivariant models, models with losses computed by hand, and what the runner refuses."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -69,7 +69,7 @@ class Centroid(nn.Module):
 
 
 class Constant(nn.Module):
-    """Answers the same, whatever it sees."""
+    """Gives the same output for every image."""
 
     skeleton, input_size, head = TRIO, TINY, CoordinateHead(input_size=TINY)
 
@@ -266,7 +266,7 @@ def _maps(motions: Tensor) -> Tensor:
 
 
 def test_first_order_sees_the_truth_move() -> None:
-    """Of a model that moves with the image the loss is flat: what the image adds the truth takes away."""
+    """The loss of an equivariant model is constant: image and truth move together."""
 
     @dataclass(frozen=True)
     class Look:
@@ -297,7 +297,7 @@ def test_first_order_sees_the_truth_move() -> None:
 
 
 class _Deaf(Centroid):
-    """The same model, which does not see the image move."""
+    """The same model with a constant output: it does not depend on the image."""
 
     def forward(self, images: Tensor) -> PoseOutput:
         return super().forward(images * 0 + spots().images)
@@ -348,7 +348,7 @@ def test_what_cannot_be_attacked_is_refused() -> None:
 
 
 def right_for(model: LinearPose, batch: Batch) -> Batch:
-    """Put the truth where a model sees it, so that nobody is lost before an attack."""
+    """Set the truth to the prediction, so that every keypoint is correct before the attack."""
     with torch.no_grad():
         return replace(batch, keypoints=model(batch.images).keypoints)
 

@@ -1,4 +1,4 @@
-"""What the registry says of an attack is what the attack does; the runner refuses what does not fit together."""
+"""Attacks behave as their registry rows state; the runner refuses combinations that do not fit."""
 
 from pathlib import Path
 

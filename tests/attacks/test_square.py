@@ -1,4 +1,4 @@
-"""Square: what it asks, what it reaches on losses whose best is known, and that everyone is offered the same."""
+"""Square: its queries, its results on losses with a known optimum, and the same proposals for everyone."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ def slope(*, seed: int = 0) -> Tensor:
 
 @dataclass(frozen=True)
 class Linear:
-    """slope . image, for which no gradient can be asked."""
+    """slope . image, without a gradient."""
 
     slope: Tensor
 
@@ -76,7 +76,7 @@ def loss_of(loss: Linear, adv: Tensor) -> Tensor:
 
 
 def test_a_change_without_effect_is_kept() -> None:
-    """On a plateau it wanders, so that it can leave it."""
+    """On a plateau it accepts equal losses, so that it can cross it."""
     flat = Linear(torch.zeros(2, 3, 8, 12))
     first = Square(steps=1).perturb(flat, IMAGES, Linf(0.1), torch.Generator().manual_seed(3))
     later = Square(steps=20).perturb(flat, IMAGES, Linf(0.1), torch.Generator().manual_seed(3))
@@ -84,7 +84,7 @@ def test_a_change_without_effect_is_kept() -> None:
 
 
 class Answers:
-    """A model that can be called and nothing else: no stages, no gradients, no module."""
+    """A model that can only be called: no stages, no gradients, no module."""
 
     def __init__(self) -> None:
         self.inner = LinearPose(seed=3)

@@ -22,7 +22,7 @@ SHAPE = (3, *TINY)
 
 @dataclass(frozen=True)
 class Pulls:
-    """Each person pulls the image along a direction (3, H, W), as hard as its first keypoint's x says."""
+    """Each person's loss is linear in the image: a direction (3, H, W) times its first keypoint's x."""
 
     direction: Tensor
 
@@ -38,7 +38,7 @@ class Pulls:
 
 @dataclass(frozen=True)
 class HalfPulled:
-    """The upper rows go up for everyone; the lower rows go where the batch pulls."""
+    """The upper rows rise for everyone; the lower rows follow the sum of the batch's gradients."""
 
     def bind(self, model: PoseModel, aim: Aim, /, *, targeted: bool) -> Loss:
         pull = aim.keypoints[:, 0, 0]
@@ -51,7 +51,7 @@ class HalfPulled:
 
 
 def pulling(*pulls: float, levels: tuple[int, int] = (60, 190)) -> Batch:
-    """Make one person for each pull."""
+    """Make one person for each factor of the gradient."""
     batch = tiny_batch(len(pulls), levels=levels)
     keypoints = batch.keypoints.clone()
     keypoints[:, 0, 0] = torch.tensor(pulls)
@@ -59,7 +59,7 @@ def pulling(*pulls: float, levels: tuple[int, int] = (60, 190)) -> Batch:
 
 
 def grey(pixel: float) -> Batch:
-    """Make two people of mid grey, but for the first pixel of each channel."""
+    """Make two people of mid grey, except the first pixel of each channel."""
     batch = pulling(1.0, 1.0)
     images = torch.full((2, *SHAPE), 128 / 255)
     images[:, :, 0, 0] = pixel
@@ -108,7 +108,7 @@ def test_the_people_of_a_batch_are_summed_not_counted(pulls: tuple[float, ...], 
 
 
 def test_each_batch_counts_one_step() -> None:
-    """Three steps one way and one back leave half of four steps one way, however hard the last one pulled."""
+    """Three steps forward and one back give half of four steps forward, however large the last gradient was."""
     batches = [pulling(1.0, 1.0)] * 3 + [pulling(-50.0, -50.0)]
     how = Universal(eps=EPS, samples=8, batch=2, step_size=1 / 100)
     learned = learn_universal(how, LinearPose(), batches, objective=HalfPulled())
@@ -200,7 +200,7 @@ def test_a_gradient_of_nothing_is_no_perturbation() -> None:
 
 
 class Rooted(LinearPose):
-    """Finite answers; but the slope of sqrt at 0 is infinite, and 0 x infinity is NaN."""
+    """Finite outputs, but the slope of sqrt at 0 is infinite, and 0 x infinity is NaN."""
 
     def forward(self, images: Tensor) -> PoseOutput:
         return super().forward(images + 0 * torch.sqrt(images - images.detach()))

@@ -1,4 +1,4 @@
-"""An attack through the door, a model that is easily left in another state, and what could be left behind."""
+"""Run an attack on a model with much state, and record that state."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Untidy(TinyHeatmaps):
 
 
 def state(model: nn.Module) -> dict[str, object]:
-    """Everything that an attack could leave behind, bit for bit."""
+    """All state that an attack could change, for comparison bit for bit."""
     return {
         "modes": [module.training for module in model.modules()],
         "weights": [p.detach().clone() for p in model.parameters()],
@@ -85,7 +85,7 @@ def assert_same(before: object, after: object) -> None:
 
 @dataclass(frozen=True)
 class Returns:
-    """An attack that asks for one gradient and then returns what it likes."""
+    """An attack that asks for one gradient and then returns a given result."""
 
     answer: Callable[[Tensor], Tensor]
 

@@ -1,4 +1,4 @@
-"""Small photos and annotation files for the tests of the data room."""
+"""Small photos and annotation files for the tests of data sets."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ HEIGHT, WIDTH = 48, 64
 
 
 def real_file(name: str) -> Path:
-    """Return a file of the real data that lies beside the repository; skip the test where there is none."""
+    """Return a file of the real data beside the repository; skip the test if it is missing."""
     if not (REAL / name).is_file():
         pytest.skip(f"the real data set {name} is not on this machine")
     return REAL / name
@@ -100,7 +100,7 @@ def write_coco_people(folder: Path, *, area: float) -> Path:
 
 
 def mpii_person(image: str = "a.png", **changes: Any) -> dict[str, Any]:
-    """Return a JSON person: right ankle at (11, 31) and left wrist at (21, 13), counted from 1, no more."""
+    """Return a JSON person with only a right ankle (11, 31) and a left wrist (21, 13), counted from 1."""
     joints = [[-1.0, -1.0] for _ in range(16)]
     joints[0], joints[15] = [11.0, 31.0], [21.0, 13.0]
     labelled = [1] + [0] * 14 + [1]

@@ -1,4 +1,4 @@
-"""Choosing people in photos by what is labelled of them and how large they are."""
+"""Selecting people in photos by the number of labelled keypoints and by size."""
 
 from pathlib import Path
 

@@ -153,7 +153,7 @@ def test_the_generator_decides_everything() -> None:
 
 
 class Counted:
-    """A data set that remembers what it was asked for."""
+    """A data set that records the requested rows."""
 
     name, fingerprint, skeleton = "counted", "0", BODY
     left_out: tuple[str, ...] = ()
@@ -287,10 +287,10 @@ def residual(before: Floats, after: Floats) -> float:
 
 @dataclass(frozen=True)
 class Closing:
-    """What a draw closed in on, for one person.
+    """The zoom, offsets and extents of one draw, for one person.
 
     zoom     crop pixels for each pixel of the source
-    off      how far from the crop's middle lie the middles of the image, of its upper and of its lower half
+    off      distances from the crop's centre to the centres of the image, of its upper and of its lower half
     extents  of the upper and the lower half in source pixels
     """
 

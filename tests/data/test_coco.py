@@ -231,7 +231,7 @@ def test_real_people_of_the_development_set() -> None:
 
 
 def _check_real(people: PhotoPeople, *, beyond_box: float) -> None:
-    """Check that keypoints lie in boxes and crops, at most `beyond_box` longer sides beyond, nearly all within."""
+    """Check that keypoints lie in crops and nearly all in boxes, at most `beyond_box` longer sides outside."""
     batch = people.load(range(len(people)), input_size=(64, 48))
     assert batch.unreadable == ()
     assert len(batch) == len(people) == len(set(batch.ids))

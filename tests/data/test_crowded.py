@@ -1,4 +1,4 @@
-"""CrowdPose and OCHuman: files written here as they are published."""
+"""CrowdPose and OCHuman: files in the published formats."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""LSP and LSP Extended: hand-made joints.mat files of either form, and the real ones where they are at hand."""
+"""LSP and LSP Extended: hand-made joints.mat files of both forms, and the real ones if present."""
 
 import math
 from pathlib import Path

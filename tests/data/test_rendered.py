@@ -17,7 +17,7 @@ from robustpose.types import PoseDataset
 
 
 class StubRenderer:
-    """Images whose level is the row, with joint k at (row, k), and a record of what was asked for."""
+    """Images whose level is the row, with joint k at (row, k), and a record of the requested rows."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, int, int, int, float]] = []

@@ -1,4 +1,4 @@
-"""Who is in val: skin tones, ages, builds and cut people come in the shares that the data spec states."""
+"""The people of val: skin tones, ages, builds and truncated people have the shares stated in the data spec."""
 
 import numpy as np
 import pytest
@@ -65,7 +65,7 @@ def test_about_one_in_six_is_cut_by_the_photo(shots: list[Shot]) -> None:
 
 
 def test_an_occluded_joint_is_not_on_what_is_seen_of_its_limb(shots: list[Shot]) -> None:
-    """Where the pixel at an occluded joint shows its own limb, that lies well before the joint, as a fold does."""
+    """If the pixel at an occluded joint shows its own limb, that surface is well in front of the joint."""
     occluded = on_its_limb = 0
     for shot in shots:
         points, depths = shot.scene.framing.camera.project(shot.scene.person.mpii)

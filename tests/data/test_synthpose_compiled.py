@@ -1,4 +1,4 @@
-"""Loops run whether or not the compiler can keep what it compiled."""
+"""Loops run whether or not the compiler can cache its result."""
 
 import errno
 from typing import Any

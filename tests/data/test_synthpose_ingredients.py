@@ -1,4 +1,4 @@
-"""Leaving an ingredient out of a scene takes away what it names, and nothing that truth rests on."""
+"""Omitting an ingredient of a scene removes only that ingredient and does not change the truth."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What scenes of each split really draw: colours, textures and places of one split never come in another."""
+"""Splits are disjoint: colours, textures and places of one split never occur in another."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +23,7 @@ SCENES = 60
 
 @dataclass
 class Drawn:
-    """All that was drawn, by kind."""
+    """Everything drawn, by kind."""
 
     palettes: set[int] = field(default_factory=set)
     colours: set[tuple[float, ...]] = field(default_factory=set)
@@ -36,13 +36,13 @@ def sha(values: np.ndarray[Any, Any]) -> str:
 
 
 def tone(colour: Iterable[float]) -> tuple[float, ...]:
-    """A colour whatever its brightness: a shade that is drawn lighter or darker is the same shade."""
+    """A colour without its brightness: lighter and darker versions are the same shade."""
     channels = [float(channel) for channel in colour]
     return tuple(round(channel / max(channels), 9) for channel in channels)
 
 
 class Recorder:
-    """Listens where scenes are drawn."""
+    """Records what scenes draw."""
 
     def __init__(self, split: str, patch: pytest.MonkeyPatch) -> None:
         self.drawn = Drawn()
@@ -107,7 +107,7 @@ def drawn_by(split: str) -> Drawn:
 
 
 def shared(one: Drawn, other: Drawn) -> set[str]:
-    """The kinds of things that came in both."""
+    """The kinds that occur in both."""
     return {
         kind for kind in ("palettes", "colours", "textures", "places") if getattr(one, kind) & getattr(other, kind)
     }

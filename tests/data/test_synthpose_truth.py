@@ -35,7 +35,7 @@ LIMB_PARTS = {
 
 @pytest.fixture(scope="module")
 def shots() -> list[Shot]:
-    """Forty scenes without colours: truth alone."""
+    """The truth of forty scenes, without colours."""
     return [take_shot("train", index, size=SIZE, padding=1.25) for index in range(40)]
 
 
@@ -133,7 +133,7 @@ def test_zero_is_the_centre_of_the_first_pixel() -> None:
 
 
 def test_box_is_that_of_the_drawn_body(shots: list[Shot]) -> None:
-    """Drawn alone and undressed, a body fills its box to a fraction of a pixel, on all four sides alike."""
+    """Without clothes and scene, a body fills its box to a fraction of a pixel on all four sides."""
     margins = []
     for shot in shots:
         framing, skin = shot.scene.framing, shot.scene.person.meshes[0]

@@ -1,4 +1,4 @@
-"""Models behind defences: attacked through them, told apart by their fingerprints, written by a prefix."""
+"""Defended models: attacked through the defence, distinguished by fingerprints, named with a prefix."""
 
 import hashlib
 from collections.abc import Callable
@@ -38,7 +38,7 @@ EXACT = [
 
 @pytest.mark.parametrize("name", EXACT)
 def test_gradients_flow_through_the_defence(name: str) -> None:
-    """The gradient is that of the model at what it sees, carried back through the filter by hand."""
+    """The gradient is the model's gradient at the filtered image, passed back through the filter by hand."""
     opened, given = tiny(), images()
     model = defended(opened, name).module
     found = gradient(model, given)

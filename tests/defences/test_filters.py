@@ -20,7 +20,7 @@ SIZE = (9, 14)
 
 
 class Echo(nn.Module):
-    """Answers with the images that it sees."""
+    """Returns its input images."""
 
     skeleton, input_size, head = TRIO, SIZE, CoordinateHead(input_size=SIZE)
 
@@ -30,7 +30,7 @@ class Echo(nn.Module):
 
 
 def seen(name: str) -> Callable[[Tensor], Tensor]:
-    """What a model behind a defence sees of images."""
+    """The images that a defended model receives."""
     model = DEFENCES[name].make(Echo())
     return lambda images: model(images).stages[0]
 
@@ -60,7 +60,7 @@ def test_the_registry_holds_the_papers_defences() -> None:
 
 
 def test_a_box_by_hand() -> None:
-    """The corner repeats itself four times in its own window, and twice in its neighbours'."""
+    """The corner counts four times in its own window and twice in its neighbours'."""
     filtered = red(box(typed([[0.9, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), size=3))
     torch.testing.assert_close(filtered, torch.tensor([[0.4, 0.2, 0.0], [0.2, 0.1, 0.0], [0.0, 0.0, 0.0]]))
 

@@ -103,7 +103,7 @@ def test_a_flip_tested_model_answers_a_mirrored_image_with_the_mirrored_pose(nam
 
 
 class Loud(nn.Module):
-    """Answers nothing of interest, and is as sure as the mean of the image's left half."""
+    """Its scores are the mean of the image's left half; its keypoints do not matter."""
 
     skeleton, input_size = MPII_16, (4, 4)
     padding = 1.5

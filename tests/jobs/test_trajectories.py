@@ -85,7 +85,7 @@ def test_a_cell_asked_for_twice_is_computed_once(tmp_path: Path) -> None:
 
 
 class Rooted(LinearPose):
-    """Finite answers; but the slope of sqrt at 0 is infinite, and 0 x infinity is NaN."""
+    """Finite outputs, but the slope of sqrt at 0 is infinite, and 0 x infinity is NaN."""
 
     def forward(self, images: Tensor) -> PoseOutput:
         return super().forward(images + 0 * torch.sqrt(images - images.detach()))

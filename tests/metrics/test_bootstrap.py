@@ -48,7 +48,7 @@ def test_the_interval_of_independent_hits_is_the_binomials(share: float) -> None
 
 
 def test_people_are_redrawn_not_keypoints() -> None:
-    """Ten equal keypoints a person say no more than one: the interval must not shrink by sqrt(10)."""
+    """Ten equal keypoints per person add no information: the interval must not shrink by sqrt(10)."""
     one = heads(first(120, 200))
     all_found = np.repeat(first(120, 200)[:, None], 16, axis=1)
     many = replace(

@@ -1,4 +1,4 @@
-"""Detector boxes: the scores are pycocotools' own, of the same file and the same answers."""
+"""Detector boxes: the scores equal those of pycocotools for the same file and predictions."""
 
 import contextlib
 import io
@@ -72,7 +72,7 @@ def a_set(folder: Path, seed: int) -> tuple[Path, Path]:
 
 
 def answered(people: PhotoPeople, *, seed: int, spread: float = 0.03) -> tuple[Table, list[list[float]]]:
-    """Let a made-up model answer every detection, near its truth where it has one; also in photo pixels."""
+    """Make predictions for every detection, near its truth if it has one; also in photo pixels."""
     generator = np.random.default_rng(seed)
     n = len(people)
     crops = np.array([[[2.0, 0.0, 5.0 + i], [0.0, 2.0, -3.0]] for i in range(n)])
@@ -103,7 +103,7 @@ def scored(table: Table, people: PhotoPeople) -> Scores:
 
 
 def official(path: Path, people: PhotoPeople, table: Table, keypoints: list[list[float]]) -> list[float]:
-    """Score the same answers by pycocotools alone, from the file."""
+    """Score the same predictions with pycocotools, from the file."""
     assert people.detected is not None
     assert table.score is not None
     numbers = {image["file_name"]: image["id"] for image in json.loads(path.read_text())["images"]}

@@ -1,4 +1,4 @@
-"""People in photos with labelled limbs, and how many of those a model finds; skips where the photos are not."""
+"""People in photos with labelled limbs, and the share that a model finds; skips if the photos are missing."""
 
 import torch
 

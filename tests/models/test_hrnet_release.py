@@ -1,4 +1,4 @@
-"""HRNets of the official code: every tensor lands where it should, and the outputs are theirs."""
+"""HRNets of the official code: every tensor is loaded into its layer, and the outputs agree."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def release(*, width: int = WIDTH, k: int = 16, counters: bool = True) -> State:
-    """Make a state dict of pose_hrnet, each tensor unlike every other."""
+    """Make a state dict of pose_hrnet with all tensors different."""
     generator = torch.Generator().manual_seed(5)
     state: State = {}
 

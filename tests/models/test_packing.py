@@ -1,4 +1,4 @@
-"""Weights as they lie in files: rounded, and back."""
+"""Weights in files: rounding to float16 and reading them back."""
 
 import json
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""The models of PULLS, where they were pulled: against their own runtimes on photos of people, and what they find.
+"""The models of PULLS, if pulled: agreement with their own runtimes on photos of people, and their accuracy.
 
-TF.js is asked through its WebAssembly backend where it is at hand (tfjs_files.HOME), LiteRT as everywhere.
+TF.js runs with its WebAssembly backend if it is installed (tfjs_files.HOME).
 """
 
 import json
@@ -45,7 +45,7 @@ def opened(name: str) -> ImportedPose:
 def asked_of_tfjs(
     name: str, opened: ImportedPose, prepared: Tensor, outputs: tuple[str, ...], folder: Path
 ) -> list[Array]:
-    """Return what TF.js says of images (N, H, W, 3); the file's image size becomes the spec's."""
+    """Return the outputs of TF.js for images (N, H, W, 3); the file's image size becomes the spec's."""
     home = tfjs_or_skip()
     _, path = pulled_path(name)
     model = json.loads(path.read_bytes())

@@ -67,7 +67,7 @@ def script(path: Path, lines: str) -> Path:
 
 @pytest.fixture(autouse=True)
 def made_pulls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Models and a cache of the test's own; no client is at hand."""
+    """Models and a cache of the test's own; no client is installed."""
     for name in [*PULLS]:
         monkeypatch.delitem(PULLS, name)
     for name, each in MADE.items():
@@ -241,7 +241,7 @@ def test_archives_that_cannot_be_read(tmp_path: Path, suffix: str) -> None:
 
 
 def test_members_are_read_by_name_alone(tmp_path: Path) -> None:
-    """Whatever else an archive holds, links and paths that climb included, is never unpacked."""
+    """Other members of an archive, links and paths with .. included, are never unpacked."""
     path = tmp_path / "trap.tgz"
     with tarfile.open(path, "w:gz") as packed:
         link = tarfile.TarInfo(next(iter(MEMBERS)))

@@ -1,4 +1,4 @@
-"""Models that others released: every tensor lands where it should, and the outputs are theirs."""
+"""Models released by others: every tensor is loaded into its layer, and the outputs agree."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The rows of facts are true: every shipped model scores on the whole validation set what its row says."""
+"""The facts of the weight files: every shipped model has the stated scores on the whole validation set."""
 
 import json
 from functools import cache

@@ -1,4 +1,4 @@
-"""ResNet-50s that others released: every tensor lands where it should, and what does not fit is named."""
+"""ResNet-50s released by others: every tensor is loaded into its layer; errors name tensors that do not fit."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ BLOCKS = {"layer1": (64, 3), "layer2": (128, 4), "layer3": (256, 6), "layer4": (
 
 
 def draw(state: State, name: str, *shape: int) -> None:
-    """Make a tensor that no other of the state equals."""
+    """Make a tensor that differs from all others of the state."""
     generator = torch.Generator().manual_seed(len(state))
     fan = max(1, torch.Size(shape[1:]).numel())
     state[name] = torch.randn(shape, generator=generator) * (2 / fan) ** 0.5

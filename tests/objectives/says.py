@@ -1,4 +1,4 @@
-"""Models that answer what a test wrote, and what an objective makes of it."""
+"""Models with outputs written by a test, and the losses of an objective on them."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ FREE = Margin(enough=100.0)
 
 @dataclass
 class Says:
-    """A model that answers its own raw output, whatever it is shown."""
+    """A model with a fixed raw output for every image."""
 
     raw: Tensor
     head: Head

@@ -90,7 +90,7 @@ def test_above_zero_is_wrong_as_the_metric_says(head: HeatmapHead | CoordinateHe
 
 @pytest.mark.parametrize("head", [MAPS, NUMBERS], ids=["maps", "coordinates"])
 def test_keypoints_alone_tell_the_same_decisions(head: HeatmapHead | CoordinateHead) -> None:
-    """Of coordinates the two objectives are one; of maps they agree on which keypoints are lost."""
+    """For coordinates the two objectives are equal; for heatmaps they agree on which keypoints are lost."""
     batch = tiny_batch(30)
     shape = (30, 3, 4, 6) if isinstance(head, HeatmapHead) else (30, 3, 2)
     raw = torch.rand(shape, generator=torch.Generator().manual_seed(4)) - 0.5
@@ -122,7 +122,7 @@ def test_part_maps_are_read_at_the_joints_alone() -> None:
 
 
 def test_margins_of_classes_are_those_of_all_pairs_of_bins() -> None:
-    """Against the map that the logits stand for, written out: each cell the sum of its column's and its row's."""
+    """Against the map of the logits, written out: each cell is the sum of its column's and its row's logit."""
     generator = torch.Generator().manual_seed(5)
     raw = torch.randn(7, 2, 40, generator=generator)
     keypoints = torch.rand(7, 2, 2, generator=generator) * torch.tensor([12.0, 8.0])
@@ -213,7 +213,7 @@ def test_margins_of_offsets_agree_with_what_is_decoded(head: OffsetHead | Centre
 
 
 def test_a_keypoint_beyond_the_reach_of_any_cell_is_wrong_whatever_the_model_says() -> None:
-    """A labelled keypoint outside the crop: lost without an attack, and none can bring a target there."""
+    """A labelled keypoint outside the crop: lost without an attack, and no attack can reach a target there."""
     far, everywhere = aim(40.0, 2.5, radius=2.0), aim(4.5, 2.5, radius=100.0)
     model = one_map(c2r1=1.0)
     assert float(margin(model, far).detach()) == 1.0

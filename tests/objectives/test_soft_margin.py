@@ -1,4 +1,4 @@
-"""The soft margin: the margin's values, and a gradient for every place that competes."""
+"""The soft margin: the margin's values, and a gradient for every competing cell."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Threats that move the image: their reach, their lattices, and how budgets are written."""
+"""Threats that move the image: their ranges, their grids, and how budgets are written."""
 
 import pytest
 import torch

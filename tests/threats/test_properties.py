@@ -1,4 +1,4 @@
-"""What every threat keeps, by properties; and projections against a solver that knows no norm."""
+"""Properties of every threat; and projections against a general solver."""
 
 from collections.abc import Callable
 

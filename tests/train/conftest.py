@@ -1,4 +1,4 @@
-"""Tiny models in place of real ones, and a training that nobody disturbed."""
+"""Tiny models in place of real ones, and an uninterrupted training."""
 
 from pathlib import Path
 

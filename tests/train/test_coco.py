@@ -1,4 +1,4 @@
-"""Models for the keypoints of their training data: what learns from COCO finds COCO's 17."""
+"""Models have the keypoints of their training data: a model trained on COCO predicts COCO's 17."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What lies beside trained weights: facts, rounding, the log."""
+"""The files beside trained weights: facts, rounding, the log."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Training trains: the schedule, the epochs, the average, a batch learned by heart."""
+"""Training: the schedule, the epochs, the weight average, and overfitting one batch."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Several processes that train one model: what each does, and that together they do what one does."""
+"""Several processes that train one model: what each computes, and that the result equals that of one."""
 
 import json
 import os
@@ -34,7 +34,7 @@ UNEQUAL = replace(RECIPE, batch=5)
 
 @dataclass
 class Seen:
-    """What a process saw of its own training: its models, the rows and a number of each draw, its losses."""
+    """A record of one process's training: its models, the rows and a number of each draw, its losses."""
 
     models: list[TinyHeatmaps]
     rows: list[list[int]]
@@ -88,7 +88,7 @@ def learn(out: Path, seen: Seen, *, recipe: Recipe = RECIPE) -> dict[str, Any]:
 
 
 def take_part(out: Path) -> None:
-    """What each of the two processes runs."""
+    """The code of each of the two processes."""
     with pytest.MonkeyPatch.context() as patch:
         seen = watch(patch)
         facts = learn(out / "together", seen)
@@ -113,7 +113,7 @@ def take_part(out: Path) -> None:
 
 @dataclass(frozen=True)
 class Pair:
-    """What two processes left behind."""
+    """The records of two processes."""
 
     folder: Path
     told: tuple[dict[str, Any], dict[str, Any]]

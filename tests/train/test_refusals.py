@@ -1,4 +1,4 @@
-"""What a training refuses, before anyone is rendered."""
+"""What a training refuses before anything is rendered."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A killed training continues to the same bytes, whoever draws its batches."""
+"""A killed training continues to the same bytes, whichever process draws its batches."""
 
 import os
 import signal
@@ -58,7 +58,7 @@ def kill_myself_at_5(progress: Progress) -> None:
 
 
 def be_killed(out: str) -> None:
-    """What the subprocess of the next test runs."""
+    """The code of the next test's subprocess."""
     module.__dict__["build"] = tiny
     start(Path(out), on_progress=kill_myself_at_5)
 

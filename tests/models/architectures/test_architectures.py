@@ -1,4 +1,4 @@
-"""What every registered architecture keeps; and its weights on disk."""
+"""Properties of every registered architecture, and its weights on disk."""
 
 import hashlib
 import json
@@ -99,7 +99,7 @@ def test_two_people_do_not_see_each_other(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_compact_is_compact(name: str) -> None:
-    """Its weights travel in the package, as float16."""
+    """Its weights are shipped in the package, as float16."""
     assert parameters(build(name)) <= 2_000_000
 
 
@@ -148,7 +148,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def weights(saved: Path, tmp_path: Path) -> Path:
-    """A copy that a test may spoil."""
+    """A copy that a test may change."""
     copy = tmp_path / saved.name
     copy.write_bytes(saved.read_bytes())
     facts_path(copy).write_bytes(facts_path(saved).read_bytes())

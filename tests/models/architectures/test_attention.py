@@ -107,7 +107,7 @@ def test_features_are_weighed_by_the_sum_of_all_scales_maps() -> None:
 
 
 def test_no_attention_no_score() -> None:
-    """Where every holistic map is 0, a stack says nothing but its bias."""
+    """If every holistic map is 0, a stack outputs its bias."""
     stack = tiny().stacks[0]
     assert isinstance(stack, Stack)
     with torch.no_grad():

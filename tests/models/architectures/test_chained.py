@@ -1,4 +1,4 @@
-"""Chained: who sees whom, in which order, and how a map is drawn."""
+"""Chained: which keypoints are inputs of which, in which order, and how a map is embedded."""
 
 import pytest
 import torch
@@ -40,7 +40,7 @@ def test_a_keypoint_hangs_on_every_earlier_one_and_on_no_later_one() -> None:
 
 
 def test_an_earlier_map_reaches_the_next_hidden_state_directly() -> None:
-    """Not only through the keypoints between: each pair has weights of its own."""
+    """The dependence is direct: each pair of keypoints has weights of its own."""
     model = tiny()
     assert [len(earlier) for earlier in model.take_in] == list(range(1, K))  # type: ignore[arg-type]
     with torch.no_grad():

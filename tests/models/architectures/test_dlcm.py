@@ -1,4 +1,4 @@
-"""DLCM: the maps of bones and limbs, what counts, and the way up and down the hierarchy."""
+"""DLCM: the maps of bones and limbs, their losses, and the passes up and down the hierarchy."""
 
 from math import exp
 
@@ -130,7 +130,7 @@ def test_the_sum_over_the_stages_is_the_sum_of_five_errors() -> None:
 
 
 def outputs(model: Compositional) -> list[Tensor]:
-    """Collect what each hourglass says, in its order."""
+    """Collect the output of each hourglass, in order."""
     found: list[Tensor] = []
     for layer in model.to_maps:
         layer.register_forward_hook(lambda module, given, made: found.append(made))

@@ -1,4 +1,4 @@
-"""Stacked hourglass: what a stack is given, and how big the models are."""
+"""Stacked hourglass: the input of a stack, and parameter counts."""
 
 import pytest
 import torch

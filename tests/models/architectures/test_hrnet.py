@@ -46,7 +46,7 @@ def test_every_branch_hears_every_other() -> None:
 
 
 def test_the_lowest_resolution_reaches_the_highest_and_the_heatmaps() -> None:
-    """In the last exchange, in training mode, where a dead branch would learn nothing."""
+    """The last exchange in training mode: the lowest branch gets a gradient."""
     torch.manual_seed(0)
     model = build("hrnet")
     assert isinstance(model, HRNet)

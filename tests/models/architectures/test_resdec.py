@@ -1,4 +1,4 @@
-"""The controlled pair: one backbone, two ways to write keypoints; and what both are built on."""
+"""The controlled pair: one backbone with two heads, and the backbone itself."""
 
 import pytest
 import torch

@@ -56,7 +56,7 @@ def test_a_backbone_that_learned_actions_serves_pose() -> None:
 
 
 def test_the_classifier_tells_cells_apart() -> None:
-    """What a cell shows counts by where it is: the same features in another order are another action."""
+    """The position of a feature counts: the same features in another order give other logits."""
     torch.manual_seed(0)
     model = classifier()
     features = torch.rand(1, 160, 4, 4)
@@ -82,7 +82,7 @@ def test_the_levels_are_what_the_backbone_computes_on_its_way() -> None:
 
 
 def test_the_decoder_sees_every_level() -> None:
-    """Each level is cut from the gradient in turn: what is left differs, so the logits depend on it."""
+    """The logits have a gradient with respect to every level of the backbone."""
     torch.manual_seed(0)
     model, images = segmenter(), torch.rand(1, 3, 128, 128)
     levels = [level.detach().requires_grad_(True) for level in model.backbone.levels(model.standardise(images))]

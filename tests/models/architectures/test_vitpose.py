@@ -54,7 +54,7 @@ def test_every_token_sees_every_other_in_one_block() -> None:
 
 @pytest.mark.parametrize(("depth", "sees"), [(1, True), (0, False)])
 def test_a_corner_sees_the_other_corner_by_attention_alone(depth: int, sees: bool) -> None:
-    """With one block; without blocks a token knows its own patch and nothing else."""
+    """With one block; without blocks a token depends only on its own patch."""
     torch.manual_seed(0)
     model, images = tiny(depth=depth), torch.rand(1, 3, 64, 96, requires_grad=True)
     features: list[torch.Tensor] = []

@@ -1,4 +1,4 @@
-"""Tiny .onnx files made in the tests, and what ONNX's own reference evaluator says of them."""
+"""Tiny .onnx files made in the tests, and the outputs of ONNX's reference evaluator."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -54,6 +54,6 @@ def written(model: Any, path: Path) -> Path:
 
 
 def reference(model: Any, picture: Array) -> Array:
-    """Return what ONNX's reference evaluator says."""
+    """Return the outputs of ONNX's reference evaluator."""
     (found,) = onnx_package().reference.ReferenceEvaluator(model).run(None, {"picture": picture})
     return np.asarray(found)

@@ -1,4 +1,4 @@
-"""What a spec makes of a model's numbers, on tiny models whose answers are known by hand."""
+"""How a spec turns a model's outputs into keypoints, on tiny models with outputs known by hand."""
 
 from pathlib import Path
 

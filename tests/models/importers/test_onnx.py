@@ -1,4 +1,4 @@
-"""onnx:PATH: our own models exported and opened again, specs, and files that are refused."""
+"""onnx:PATH: exported models of the package, specs, and files that are refused."""
 
 import re
 import warnings
@@ -103,7 +103,7 @@ def near(ours: Tensor, theirs: Tensor) -> bool:
 
 @pytest.mark.slow
 def test_a_runtime_agrees(tmp_path: Path) -> None:
-    """onnxruntime on an exported model of ours, where it is installed."""
+    """onnxruntime agrees on an exported model of the package, if it is installed."""
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     torch.manual_seed(0)
     model = build("hrnet").eval()

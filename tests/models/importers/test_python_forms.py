@@ -1,4 +1,4 @@
-"""torch:module:factory and callable:module:function, on tiny models and functions whose answers are known."""
+"""torch:module:factory and callable:module:function, on tiny models and functions with known outputs."""
 
 import hashlib
 from pathlib import Path
@@ -259,7 +259,7 @@ def test_a_function_scales_itself() -> None:
 
 
 class Corner(Attack):
-    """Asks for losses only: the better of the image and one with a brighter first pixel."""
+    """An attack that asks only for losses: the better of the image and one with a brighter first pixel."""
 
     needs = "scores"
 

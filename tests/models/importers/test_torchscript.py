@@ -1,4 +1,4 @@
-"""torchscript:PATH: agreement with the model that was saved, and what is refused before anything of it runs."""
+"""torchscript:PATH: agreement with the saved model, and files that are refused before any of their code runs."""
 
 import contextlib
 import hashlib
@@ -317,7 +317,7 @@ class Runs:
 
 
 def test_a_pickle_in_an_archive_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An archive whose pickles name what TorchScript does not write is refused before torch reads it."""
+    """An archive whose pickles name anything that TorchScript does not write is refused before torch reads it."""
     monkeypatch.chdir(tmp_path)
     good = saved(Model().eval(), tmp_path / "net.pt", traced=True).read_bytes()
     bad = tmp_path / "bad.pt"

@@ -1,4 +1,4 @@
-"""Files of one or two operators, for each operator that is imported from TF.js; what TF.js answers them.
+"""Files of one or two operators for each operator imported from TF.js, and the outputs of TF.js.
 
 `python -m tests.models.importers.tfjs_cases` asks TF.js anew and writes tfjs_golden.npz: see tfjs_files.HOME.
 """
@@ -318,7 +318,7 @@ def digest(case: str) -> str:
 
 
 def ask_tfjs(home: str) -> dict[str, Array]:
-    """Return what TF.js answers to each case for the two people, (2, ...)."""
+    """Return the outputs of TF.js for each case and the two people, (2, ...)."""
     with tempfile.TemporaryDirectory() as folder:
         jobs = []
         for row, case in enumerate(CASES):
@@ -329,7 +329,7 @@ def ask_tfjs(home: str) -> dict[str, Array]:
 
 
 def golden() -> tuple[dict[str, Array], dict[str, str]]:
-    """Return TF.js's stored answers by case, and the digests of the files that it was given."""
+    """Return the stored outputs of TF.js by case, and the digests of its input files."""
     with np.load(GOLDEN) as held:
         answers = {name: held[name] for name in held.files if name != "digests"}
         return answers, dict(zip(answers, map(str, held["digests"]), strict=True))

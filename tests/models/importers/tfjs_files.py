@@ -1,4 +1,4 @@
-"""Tiny TF.js graph models made in the tests, and what TF.js says of any model where it is at hand."""
+"""Tiny TF.js graph models made in the tests, and the outputs of TF.js for any model, if it is installed."""
 
 import base64
 import json
@@ -142,7 +142,7 @@ def tfjs_or_skip() -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """What TF.js is asked: a model.json, images of one shape (1, ...), and the outputs wanted."""
+    """A job for TF.js: a model.json, images of one shape (1, ...), and the names of outputs."""
 
     model: Path
     pictures: Sequence[Array]

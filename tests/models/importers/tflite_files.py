@@ -1,4 +1,4 @@
-"""Tiny .tflite files made in the tests, and what the LiteRT runtime says of any file."""
+"""Tiny .tflite files made in the tests, and the outputs of the LiteRT runtime for any file."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ _TYPES = {
 
 
 def real_path(name: str) -> Path:
-    """Return a file of the real data beside the repository; skip the test where there is none."""
+    """Return a file of the real data beside the repository; skip the test if it is missing."""
     if not (REAL / name).is_file():
         pytest.skip(f"{name} is not on this machine")
     return REAL / name
