@@ -13,8 +13,10 @@ import numpy as np
 import polars as pl
 
 from robustpose.analysis.scores import estimates, outcome, score_clean
+from robustpose.data.people import PhotoPeople
 from robustpose.jobs.store import Store, write_atomically
-from robustpose.metrics import ALL
+from robustpose.metrics import ALL, Table
+from robustpose.models import OpenedModel
 from robustpose.study.plan import Plan
 from robustpose.types import HasFactors
 
@@ -48,6 +50,22 @@ def factor_rows(plan: Plan, store: Store) -> list[FactorRow]:
     return [row for model in range(len(plan.models)) for row in _of_model(plan, store, model)]
 
 
+def known_factors(plan: Plan, model: OpenedModel, table: Table) -> dict[str, list[float | str]]:
+    """Return the factors of the people of a table, by name; empty if the data set has none.
+
+    People whose photo could not be read are not in the table.
+    """
+    if not isinstance(plan.dataset, HasFactors):
+        return {}
+    input_size = (int(model.module.input_size[0]), int(model.module.input_size[1]))
+    known = plan.dataset.factors(range(plan.n), input_size=input_size)
+    if not isinstance(plan.dataset, PhotoPeople) or len(table) == plan.n:
+        return {name: [*values] for name, values in known.items()}
+    there = {*table.ids}
+    rows = [row for row in range(plan.n) if plan.dataset.people[row].id in there]
+    return {name: [values[row] for row in rows] for name, values in known.items()}
+
+
 def write_factors(rows: Sequence[FactorRow], path: Path) -> None:
     """Write factors.csv atomically; without rows, remove it."""
     if not rows:
@@ -60,10 +78,16 @@ def write_factors(rows: Sequence[FactorRow], path: Path) -> None:
 
 
 def levels(values: Sequence[float | str]) -> dict[str, list[int]]:
-    """Return the row numbers of each level of a factor."""
-    distinct = sorted(set(values), key=lambda value: (isinstance(value, str), value))
-    if len(distinct) <= _FEW or any(isinstance(value, str) for value in values):
-        return {_name(level): [i for i, value in enumerate(values) if value == level] for level in distinct}
+    """Return the row numbers of each level of a factor; people of whom it is unknown (NaN) are in none."""
+    known = [i for i, value in enumerate(values) if value == value]  # NaN: unknown
+    distinct = sorted({values[i] for i in known}, key=lambda value: (isinstance(value, str), value))
+    if len(distinct) <= _FEW or any(isinstance(value, str) for value in distinct):
+        return {_name(level): [i for i in known if values[i] == level] for level in distinct}
+    return {level: [known[i] for i in rows] for level, rows in _terciles([values[i] for i in known]).items()}
+
+
+def _terciles(values: Sequence[float | str]) -> dict[str, list[int]]:
+    """Return the row numbers of each tercile of numbers."""
     numbers = np.asarray(values, dtype=float)
     ranked = np.sort(numbers)
     # the largest values of the first and second tercile; equal values share a level, so terciles may be uneven
@@ -80,9 +104,7 @@ def _name(value: float | str) -> str:
 def _of_model(plan: Plan, store: Store, number: int) -> Iterator[FactorRow]:
     model = plan.models[number]
     clean = outcome(plan, store, model, None).table
-    assert isinstance(plan.dataset, HasFactors)
-    input_size = (int(model.module.input_size[0]), int(model.module.input_size[1]))
-    known = plan.dataset.factors(range(plan.n), input_size=input_size)
+    known = known_factors(plan, model, clean)
     by_level = [
         (factor, level, rows) for factor, values in known.items() for level, rows in levels(values).items()
     ]

@@ -58,6 +58,7 @@ def attack_people(
         terminal.print_benchmark_tables(plan, clean=found[0], attacked=found[1])
         terminal.print_smallest(plan, found[1])
         terminal.print_conclusion(plan, ran.rows, doubts)
+        terminal.print_why(plan, ran.store, doubts)
         say_where(folder)
     if fail_under is not None:
         _gate(scores["relative"][ALL], fail_under, withheld=bool(doubts.about(plan.models[0].name, setting)))
@@ -67,8 +68,8 @@ def default_folder(plan: Plan) -> Path:
     """Return the folder of an attack without --out: the options, and a hash of them, the weights and the data."""
     study = plan.study
     (setting,) = study.settings
-    people = "all" if study.n is None else str(study.n)
-    parts = [study.models[0], study.data, Path(study.detections).stem, f"n{people}", setting.title]
+    people = "all" if study.n is None else f"n{study.n}"
+    parts = [study.models[0], study.data, Path(study.detections).stem, people, setting.title]
     asked = {
         **asdict(study),
         "title": "",

@@ -39,6 +39,7 @@ class Person:
     visible    (K,) labelled, so it counts
     head_size  PCKh's unit; NaN where the data set gives none
     area       the person's area for OKS, photo pixels squared; NaN where the data set gives none
+    occluded   the share of the labelled keypoints that the file marks as occluded; NaN where it does not say
     """
 
     id: str
@@ -48,6 +49,7 @@ class Person:
     visible: NDArray[np.bool_]
     head_size: float = math.nan
     area: float = math.nan
+    occluded: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)

@@ -189,7 +189,8 @@ def _read_person(
     area = _area(annotation, (w, h), of_file, layout)
     name = names[image_id]
     person_id = f"{layout.name}:{Path(name).stem}:{annotation['id']}"
-    return Person(person_id, name, (x, y, w, h), keypoints[:, :2], flags > 0, area=area)
+    occluded = float((flags == 1).sum() / (flags > 0).sum())
+    return Person(person_id, name, (x, y, w, h), keypoints[:, :2], flags > 0, area=area, occluded=occluded)
 
 
 def _area(annotation: dict[str, Any], box_size: tuple[float, float], of_file: str, layout: Layout) -> float:

@@ -3,8 +3,8 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -29,6 +29,7 @@ class PhotoPeople:
 
     detected  for a detector's boxes: what the official scores need beside the predictions
     version   of the reader: see DataSpec
+    sizes     (H, W) of the photos, where the file gives them
     """
 
     name: str
@@ -38,6 +39,7 @@ class PhotoPeople:
     left_out: tuple[str, ...] = ()
     detected: Detected | None = None
     version: int = 1
+    sizes: Mapping[str, tuple[int, int] | None] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.people)
@@ -72,6 +74,12 @@ class PhotoPeople:
                 content = b""
             digest.update(sha256(content).digest())
         return digest.hexdigest()
+
+    def factors(self, rows: Sequence[int], /, *, input_size: tuple[int, int]) -> dict[str, list[float | str]]:
+        """Return what is known of the people of `rows` beside their keypoints: see photo_factors."""
+        from robustpose.data.photo_factors import photo_factors  # it reads detections, which read people
+
+        return photo_factors(self.people, rows, skeleton=self.skeleton, sizes=self.sizes)
 
     def with_head_sizes(self) -> "PhotoPeople":
         """Exclude people without a head size if at least 90% have one, so that PCKh is defined."""
@@ -220,4 +228,6 @@ def opened(annotations: Annotations, file: Path, images: Path | None) -> PhotoPe
         raise RobustPoseError(f"{file}: no person can be used: {'; '.join(left_out) or 'it has none'}")
     names = [person.photo for person in annotations.people]
     folder = photo_folder(file, names, images=images, guesses=annotations.guesses)
-    return PhotoPeople(annotations.name, annotations.skeleton, annotations.people, folder, left_out)
+    return PhotoPeople(
+        annotations.name, annotations.skeleton, annotations.people, folder, left_out, sizes=annotations.photos
+    )

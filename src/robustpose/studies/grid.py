@@ -94,6 +94,7 @@ def run_grid(study: Study, folder: Path, options: ComputedOptions) -> None:
     for watched in (*doubts.watched, *watch_study(plan, ran.store)):
         terminal.say(watched.line)
     terminal.print_conclusion(plan, ran.rows, doubts)
+    terminal.print_why(plan, ran.store, doubts)
     say_where(folder)
 
 

@@ -27,6 +27,7 @@ from robustpose.report.html.scores import (
     strongest,
 )
 from robustpose.report.html.tables import costs, groups, headlines, worst_of
+from robustpose.report.html.why import level, why
 from robustpose.report.stronger import weakness
 from robustpose.study.plan import Plan, metric_of
 from robustpose.threats import THREATS
@@ -74,6 +75,7 @@ def write_report(plan: Plan, store: Store, folder: Path) -> Path:
 def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
     settings = plan.study.settings
     doubts = doubts_of(plan, store)
+    said, effects = why(plan, store, doubts)
     found, gathered = models(plan, store, doubts), families(settings)
     outcomes: Outcomes = {
         (slot, setting): outcome(plan, store, model, setting)
@@ -98,6 +100,8 @@ def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
             metric=metric.name,
             rule=words.score_rule(plan),
             threat=words.threat_rule(settings),
+            why=said,
+            effects=[effect for effect in effects if effect.sure],
             weakness=weakness(plan.study, _weakest(plan, found)),
             useless=doubts.watched,
             answer=words.answer(plan, found, [worst_of(model, settings) for model in found]) if settings else "",
@@ -228,5 +232,5 @@ def environment(*folders: Path) -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"listed": words.listed, "measure": measure_of}
-    made.globals |= {"counted": words.counted}
+    made.globals |= {"counted": words.counted, "spoken": words.spoken, "level": level}
     return made

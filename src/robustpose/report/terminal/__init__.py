@@ -12,6 +12,7 @@ from robustpose.report.terminal.scores import (
     print_rows,
     print_smallest,
     print_verdicts,
+    print_why,
 )
 from robustpose.report.terminal.userstudy import print_answers, print_trials
 
@@ -32,6 +33,7 @@ __all__ = [
     "print_smallest",
     "print_trials",
     "print_verdicts",
+    "print_why",
     "say",
     "stderr",
     "stdout",

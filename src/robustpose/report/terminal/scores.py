@@ -10,7 +10,9 @@ from robustpose.analysis.doubts import Doubts
 from robustpose.analysis.minimum_norm import smallest_curve
 from robustpose.analysis.scores import Outcome, Row, headlines, main_names
 from robustpose.findings import Found
+from robustpose.jobs.store import Store
 from robustpose.metrics import ALL, Estimate, TableOf, metrics_beside
+from robustpose.report.html.why import why
 from robustpose.report.terminal.conclusion import conclusion
 from robustpose.report.terminal.progress import interval, show_table, stdout
 from robustpose.study.plan import Plan, metric_of
@@ -87,6 +89,12 @@ def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
 def print_conclusion(plan: Plan, rows: Sequence[Row], doubts: Doubts) -> None:
     """Print what a study's scores say, in two or three sentences."""
     for sentence in conclusion(plan.study, rows, doubts):
+        stdout.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_why(plan: Plan, store: Store, doubts: Doubts) -> None:
+    """Print which factors of the data go with failure, in three sentences; nothing if the data have none."""
+    for sentence in why(plan, store, doubts)[0]:
         stdout.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
