@@ -110,9 +110,9 @@ def test_neighbours_of_one_photo_decode_it_once(tmp_path: Path, monkeypatch: pyt
     people = _opened(tmp_path, *(coco_annotation(number, 3) for number in range(5)), coco_annotation(9, 7))
     decoded: list[str] = []
 
-    def counted_read(path: Path) -> Pixels:
+    def counted_read(path: Path, **how: Any) -> Pixels:
         decoded.append(path.name)
-        return read_photo(path)
+        return read_photo(path, **how)
 
     monkeypatch.setattr("robustpose.data.people.read_photo", counted_read)
     assert len(people.load(range(6), input_size=(8, 8))) == 6

@@ -103,6 +103,7 @@ def test_a_photo_one_may_not_read_is_named(tmp_path: Path, monkeypatch: pytest.M
     def refuse(path: Path) -> bytes:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
+    (tmp_path / "a.png").touch()
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(UnreadablePhoto, match=r"a\.png: cannot be read: Permission denied"):
         read_photo(tmp_path / "a.png")

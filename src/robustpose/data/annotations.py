@@ -112,9 +112,18 @@ def read_json(path: Path) -> Any:
         raise RobustPoseError(f"{path}: not JSON, or truncated: {str(error).splitlines()[0]}") from None
 
 
+FARTHEST = 1e7
+"""Photo pixels: no photo is so large, and squares of coordinates stay finite."""
+
+
+def is_coordinate(value: object) -> TypeGuard[float]:
+    """Say whether a JSON value is a number that a coordinate or length in a photo may have."""
+    return finite_number(value) and abs(value) <= FARTHEST
+
+
 def finite_numbers(value: object, count: int) -> TypeGuard[list[float]]:
     """Say whether a JSON value is a list of `count` finite numbers."""
-    return isinstance(value, list) and len(value) == count and all(map(finite_number, value))
+    return isinstance(value, list) and len(value) == count and all(map(is_coordinate, value))
 
 
 def shown(value: object) -> str:

@@ -27,6 +27,8 @@ class BatchPeople:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "batch", _copied(self.batch))
+        if fault := self.batch.fault():
+            raise RobustPoseError(f"{self.name}: {fault}")
 
     @property
     def skeleton(self) -> Skeleton:

@@ -14,6 +14,7 @@ import numpy as np
 from robustpose.data import DATASETS
 from robustpose.data.annotations import Annotations, Person, Wrong, counted
 from robustpose.data.dataset import Source
+from robustpose.data.names import wrong_name
 from robustpose.data.photos import UnreadablePhoto, photo_folder, read_photo
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.geometry import inside
@@ -144,7 +145,14 @@ def _photos(
     on_photo: Callable[[int, int], None],
 ) -> tuple[str, dict[str, tuple[int, int] | None], list[Finding]]:
     """Check the photos: return their folder, the sizes of those that exist, and the findings."""
-    names = list(annotations.photos)
+    wrong = [f"{name[:100]!a} {what}" for name in annotations.photos if (what := wrong_name(name))]
+    names = [name for name in annotations.photos if not wrong_name(name)]
+    if not names:
+        return (
+            "",
+            {},
+            [*_gathered("wrong", "photos have a wrong name", wrong), Finding("wrong", "no photo is named", 1)],
+        )
     try:
         folder = photo_folder(file, names, images=images, guesses=annotations.guesses)
     except RobustPoseError as error:
@@ -161,7 +169,7 @@ def _photos(
         sizes[name] = said
         if open_photos:
             try:
-                photo = read_photo(folder / name)
+                photo = read_photo(folder / name, folder=None if images is not None else folder)
             except UnreadablePhoto as error:
                 damaged.append(str(error).removeprefix(f"{folder}/"))
             else:
@@ -170,6 +178,7 @@ def _photos(
                     other_size.append(f"{name} is {photo.shape[1]} x {photo.shape[0]}, not {said[1]} x {said[0]}")
         on_photo(done, len(names))
     findings = [
+        *_gathered("wrong", "photos have a wrong name", wrong),
         *_gathered("missing", f"of {len(names)} photos are not in {folder}", missing),
         *_gathered("wrong", "photos cannot be read", damaged),
         *_gathered("wrong", "photos are of another size than the file says", other_size),

@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 
 from robustpose.data.annotations import (
+    FARTHEST,
     Annotations,
     Person,
     Wrong,
     finite_numbers,
+    is_coordinate,
     read_json,
     refuse,
     shown,
@@ -198,7 +200,7 @@ def _area(annotation: dict[str, Any], box_size: tuple[float, float], of_file: st
     if layout.box_area is not None:
         return layout.box_area * box_size[0] * box_size[1]
     area = annotation.get("area")
-    if area is not None and not (finite_number(area) and area >= 0):
+    if area is not None and not (finite_number(area) and 0 <= area <= FARTHEST**2):
         raise RobustPoseError(f"{of_file}: area must be a number of at least 0, got {shown(area)}")
     return math.nan if area is None else float(area)
 
@@ -207,5 +209,5 @@ def _what_keypoints(given: object) -> str:
     """Describe a value that is not a valid list of keypoints."""
     if not isinstance(given, list):
         return shown(given)
-    wrong = [value for value in given if not finite_number(value)]
+    wrong = [value for value in given if not is_coordinate(value)]
     return f"{len(given)} values" + (f", {shown(wrong[0])} among them" if wrong else "")

@@ -41,13 +41,19 @@ def open_detected(path: str | Path, detections: Path, images: Path | None = None
     content = read_json(Path(path))  # open_coco has checked it
     category = person_category_of(content["categories"], Path(path), COCO)
     names = {image["id"]: image["file_name"] for image in content["images"]}
+    if len({*names.values()}) < len(names):
+        raise RobustPoseError(f"{path}: two images have one file_name, so detections cannot be told apart")
     annotations: dict[str, list[dict[str, Any]]] = {name: [] for name in names.values()}
     for each in content["annotations"]:
         if each.get("category_id") == category and each.get("image_id") in names:
             annotations[names[each["image_id"]]].append(_scorable(each, len(people.skeleton), file=path))
     left_out: Counter[str] = Counter()
     found = _read(detections, names, category, left_out)
-    rows = [row for name in sorted(found) for row in _matched(name, found[name], people)]
+    in_photo: dict[str, list[Person]] = {}
+    for person in people.people:
+        in_photo.setdefault(person.photo, []).append(person)
+    k = len(people.skeleton)
+    rows = [row for name in sorted(found) for row in _matched(name, found[name], in_photo.get(name, []), k=k)]
     if not rows:
         raise RobustPoseError(f"{detections}: has no detection of a person in the photos of {path}")
     nobody = sum(not person.visible.any() for person, _ in rows)
@@ -58,6 +64,7 @@ def open_detected(path: str | Path, detections: Path, images: Path | None = None
         people=tuple(person for person, _ in rows),
         folder=people.folder,
         left_out=counted(left_out),
+        links=people.links,
         detected=Detected(
             annotations={name: tuple(each) for name, each in annotations.items()},
             scores={person.id: score for person, score in rows},
@@ -113,16 +120,17 @@ def _read(
     return found
 
 
-def _matched(name: str, found: list[tuple[int, Box, float]], people: PhotoPeople) -> list[tuple[Person, float]]:
+def _matched(
+    name: str, found: list[tuple[int, Box, float]], people: list[Person], *, k: int
+) -> list[tuple[Person, float]]:
     """Return a photo's detections as people, each with its score and the truth of the matched person."""
-    open_ = [person for person in people.people if person.photo == name]
+    open_ = [*people]
     truth: dict[int, Person] = {}
     for place, box, _ in sorted(found, key=lambda each: -each[2]):  # stable: equal scores keep the file's order
         best = max(open_, key=lambda person: overlap(box, person.box), default=None)
         if best is not None and overlap(box, best.box) >= OVERLAP:
             truth[place] = best
             open_.remove(best)
-    k = len(people.skeleton)
     rows = []
     for place, box, score in found:
         fits = truth.get(place)

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from robustpose.data.annotations import Annotations, Person, Wrong, refuse
+from robustpose.data.annotations import FARTHEST, Annotations, Person, Wrong, refuse
 from robustpose.data.dataset import DataSpec, Source
 from robustpose.data.mpii_release import load_mat
 from robustpose.data.people import PhotoPeople, opened
@@ -107,7 +107,7 @@ def _read(form: _Form, file: Path, wrong: Wrong) -> Annotations:
     for number, (joints, seen) in enumerate(zip(points, labelled, strict=True), start=1):
         photo = f"im{number:0{form.digits}d}.jpg"
         photos[photo] = None
-        if not np.isfinite(joints[seen]).all():
+        if not (np.abs(joints[seen]) <= FARTHEST).all():
             wrong(RobustPoseError(f"{file}: person {number}: coordinates must be finite numbers"))
         elif seen.sum() < 2 or np.ptp(joints[seen], axis=0).max() < 1:
             left_out["fewer than two distinct labelled joints, so no box"] += 1

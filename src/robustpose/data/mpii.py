@@ -23,6 +23,7 @@ from robustpose.data.annotations import (
     Wrong,
     annotation_file,
     finite_numbers,
+    is_coordinate,
     read_json,
     refuse,
     shown,
@@ -41,7 +42,6 @@ from robustpose.data.mpii_release import (
 )
 from robustpose.data.people import PhotoPeople, opened
 from robustpose.errors import RobustPoseError
-from robustpose.fields import finite_number
 from robustpose.geometry import Floats
 from robustpose.skeletons import MPII_16
 
@@ -63,7 +63,12 @@ def read_mpii(file: Path, *, wrong: Wrong = refuse) -> Annotations:
     """Read the annotations in the file's order; faults of single people go to `wrong`. See open_mpii."""
     left_out: Counter[str] = Counter()
     read = read_release if file.suffix == ".mat" else read_list
-    people, photos, named = read(file, left_out, wrong)
+    try:
+        people, photos, named = read(file, left_out, wrong)
+    except RobustPoseError:
+        raise
+    except (TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:  # values of other types
+        raise RobustPoseError(f"{file}: is not in MPII's form: {error}") from None
     names: dict[str, tuple[int, int] | None] = dict.fromkeys(photos)  # neither format has the photos' sizes
     guesses = (file.parent.parent / "images",)
     return Annotations("mpii", MPII_16, tuple(people), left_out, names, named, guesses, boxes="derived")
@@ -107,7 +112,7 @@ def _read_entry(given: Any, of_file: str) -> Entry:
             raise RobustPoseError(f"{of_file}: has no {key!r}")
     if not isinstance(given["image"], str):
         raise RobustPoseError(f"{of_file}: image must be a file name, got {shown(given['image'])}")
-    if not finite_number(given["scale"]):
+    if not is_coordinate(given["scale"]):
         raise RobustPoseError(f"{of_file}: scale must be a number, got {shown(given['scale'])}")
     joints = _numbers(given["joints"], (JOINTS, 2), f"{of_file}: joints")
     flags = _numbers(given["joints_vis"], (JOINTS,), f"{of_file}: joints_vis")
@@ -132,7 +137,7 @@ def _numbers(value: object, shape: tuple[int, ...], what: str) -> Floats:
 def _given_head_size(entry: dict[str, Any], of_file: str) -> float | None:
     """Return the head size of the person's own entry, or None."""
     if "head_size" in entry:
-        if not finite_number(entry["head_size"]):
+        if not is_coordinate(entry["head_size"]):
             raise RobustPoseError(f"{of_file}: head size must be a number, got {shown(entry['head_size'])}")
         return float(entry["head_size"])
     if "headbox" in entry:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
 
-from robustpose.data.annotations import Person, Wrong
+from robustpose.data.annotations import Person, Wrong, is_coordinate
+from robustpose.data.mat_file import read_mat
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Floats
 from robustpose.skeletons import MPII_16
@@ -60,12 +60,11 @@ def head_size_of(corners: Floats) -> float:
 
 
 def load_mat(file: Path, *, squeeze: bool) -> dict[str, Any]:
-    """Read a .mat file; RobustPoseError for every failure of scipy's reader."""
+    """Read a .mat file; RobustPoseError for every failure of scipy's reader, crashes included."""
     try:
-        content: dict[str, Any] = loadmat(str(file), struct_as_record=False, squeeze_me=squeeze)
-    except Exception as error:  # the reader raises many types for a damaged file
+        return read_mat(file, squeeze=squeeze)
+    except (OSError, ValueError, RecursionError) as error:
         raise RobustPoseError(f"{file}: not a MATLAB file that can be read, or truncated: {error}") from None
-    return content
 
 
 def read_release(file: Path, left_out: Counter[str], wrong: Wrong) -> tuple[list[Person], list[str], int]:
@@ -159,10 +158,10 @@ def _items(value: Any) -> list[Any]:
 
 
 def _number(struct: Any, name: str) -> float | None:
-    """Return a field of a struct as a number; None where the field is missing, empty or not finite."""
+    """Return a field of a struct as a number; None where the field is missing, empty or no coordinate."""
     value = getattr(struct, name, None)
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()
-    if isinstance(value, int | float | np.number) and math.isfinite(value):
-        return float(value)
-    return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    return float(value) if is_coordinate(value) else None

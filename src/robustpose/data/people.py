@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from robustpose.data.annotations import Annotations, Detected, Person, counted
+from robustpose.data.names import open_photo, wrong_name
 from robustpose.data.photos import UnreadablePhoto, photo_folder, read_photo
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Floats, Pixels, box_crop, crop_image, crop_points
@@ -29,7 +30,13 @@ class PhotoPeople:
 
     detected  for a detector's boxes: what the official scores need beside the predictions
     version   of the reader: see DataSpec
-    sizes     (H, W) of the photos, where the file gives them
+        annotations.name,
+        annotations.skeleton,
+        annotations.people,
+        folder,
+        left_out,
+        sizes=annotations.photos,
+        links=images is not None,
     """
 
     name: str
@@ -39,7 +46,13 @@ class PhotoPeople:
     left_out: tuple[str, ...] = ()
     detected: Detected | None = None
     version: int = 1
-    sizes: Mapping[str, tuple[int, int] | None] = field(default_factory=dict)
+        annotations.name,
+        annotations.skeleton,
+        annotations.people,
+        folder,
+        left_out,
+        sizes=annotations.photos,
+        links=images is not None,
 
     def __len__(self) -> int:
         return len(self.people)
@@ -69,8 +82,8 @@ class PhotoPeople:
         digest = sha256()
         for name in dict.fromkeys(self.people[row].photo for row in rows):
             try:
-                content = (self.folder / name).read_bytes()
-            except OSError:
+                content = open_photo(self.folder / name, folder=None if self.links else self.folder)
+            except (OSError, ValueError):
                 content = b""
             digest.update(sha256(content).digest())
         return digest.hexdigest()
@@ -127,20 +140,23 @@ class PhotoPeople:
         """
         return load_crops(
             [self.people[row] for row in rows],
-            photo_of or read_each_once(self.folder),
+            photo_of or read_each_once(self.folder, links=self.links),
             skeleton=self.skeleton,
             input_size=input_size,
             padding=padding,
         )
 
 
-def read_each_once(folder: Path) -> PhotoOf:
-    """Return a function that reads people's photos; consecutive people of one photo decode it once."""
+def read_each_once(folder: Path, *, links: bool = False) -> PhotoOf:
+    """Return a function that reads people's photos; consecutive people of one photo decode it once.
+
+    links  whether links in the folder may lead out of it
+    """
     last: dict[str, Pixels] = {}
 
     def photo_of(person: Person) -> Pixels:
         if person.photo not in last:
-            photo = read_photo(folder / person.photo)
+            photo = read_photo(folder / person.photo, folder=None if links else folder)
             last.clear()
             last[person.photo] = photo
         return last[person.photo]
@@ -226,8 +242,17 @@ def opened(annotations: Annotations, file: Path, images: Path | None) -> PhotoPe
     left_out = counted(annotations.left_out)
     if not annotations.people:
         raise RobustPoseError(f"{file}: no person can be used: {'; '.join(left_out) or 'it has none'}")
+    for name in annotations.photos:
+        if wrong := wrong_name(name):
+            raise RobustPoseError(f"{file}: the photo {name[:100]!a} {wrong}")
     names = [person.photo for person in annotations.people]
     folder = photo_folder(file, names, images=images, guesses=annotations.guesses)
     return PhotoPeople(
-        annotations.name, annotations.skeleton, annotations.people, folder, left_out, sizes=annotations.photos
+        annotations.name,
+        annotations.skeleton,
+        annotations.people,
+        folder,
+        left_out,
+        sizes=annotations.photos,
+        links=images is not None,
     )

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from robustpose.data.names import open_photo
+from robustpose.data.photo_sizes import MOST_PIXELS, size_in_header
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Pixels
 
@@ -23,12 +25,14 @@ class UnreadablePhoto(RobustPoseError):  # noqa: N818 - names the state of the p
     """A photo is missing, empty, truncated or not an image; the message names the file and the fault."""
 
 
-def read_photo(path: Path) -> Pixels:
+def read_photo(path: Path, *, folder: Path | None = None) -> Pixels:
     """Read a photo as stored, uint8 RGB (H, W, 3); grey becomes three equal channels, 16 bits become 8.
+
+    folder  where given, the photo must lie in it after links are followed
 
     Raises UnreadablePhoto.
     """
-    return _rgb(_decoded(_content(path), path, _AS_STORED))
+    return _rgb(_decoded(_content(path, folder=folder), path, _AS_STORED))
 
 
 def read_upright(path: Path) -> Pixels:
@@ -55,10 +59,12 @@ def read_upright(path: Path) -> Pixels:
 _AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
-def _content(path: Path) -> bytes:
-    """Return a photo file's bytes; UnreadablePhoto if it is missing, empty or truncated."""
+def _content(path: Path, *, folder: Path | None = None) -> bytes:
+    """Return a photo file's bytes; UnreadablePhoto if it is missing, empty, truncated, too large or no file."""
     try:
-        content = path.read_bytes()
+        content = open_photo(path, folder=folder)
+    except RobustPoseError as error:
+        raise UnreadablePhoto(str(error)) from None
     except FileNotFoundError:
         raise UnreadablePhoto(f"{path}: missing") from None
     except OSError as error:
@@ -69,6 +75,12 @@ def _content(path: Path) -> bytes:
         raise UnreadablePhoto(f"{path}: empty")
     if _truncated(content):
         raise UnreadablePhoto(f"{path}: truncated")
+    size = size_in_header(content)
+    if size is None:
+        raise UnreadablePhoto(f"{path}: not an image that can be decoded")
+    if size[0] * size[1] > MOST_PIXELS:
+        most = MOST_PIXELS // 1_000_000
+        raise UnreadablePhoto(f"{path}: has {size[1]} x {size[0]} pixels, at most {most} million are read")
     return content
 
 

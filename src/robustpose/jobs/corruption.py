@@ -205,7 +205,7 @@ def corrupted_people(
         ]
         return replace(clean, images=images_of(pixels, like=clean))
     photos = photos_only(dataset)
-    read = bench.last("photos", block, lambda: _remembered(read_each_once(photos.folder)))
+    read = bench.last("photos", block, lambda: _remembered(read_each_once(photos.folder, links=photos.links)))
     changed = bench.last("corrupted photos", (block, what), lambda: _changed(photos, what, read))
     return photos.load(rows, input_size=input_size, padding=padding, photo_of=changed)
 

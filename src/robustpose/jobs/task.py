@@ -14,7 +14,7 @@ from robustpose.attack_types import Loss
 from robustpose.data.augment import PADDING
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.job import Computed, Job, Sources
-from robustpose.jobs.results import Arrays, Floats
+from robustpose.jobs.results import Arrays, Floats, check_array, count_of, ids_of
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.workbench import Workbench, input_size_of
 from robustpose.metrics import overlaps
@@ -46,6 +46,11 @@ class TaskResult:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def asked(self) -> int:
+        """Number of people that were to be predicted."""
+        return len(self)
+
     def to_arrays(self) -> tuple[dict[str, object], Arrays]:
         """Return metadata for JSON, and arrays."""
         named = {"correct": self.correct, "intersections": self.intersections, "unions": self.unions}
@@ -54,14 +59,23 @@ class TaskResult:
 
     @classmethod
     def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> "TaskResult":
-        """Restore a result."""
+        """Restore a result; KeyError, TypeError or ValueError if it is not one."""
+        ids = ids_of(about)
+        known = {name: arrays.get(name) for name in ("correct", "intersections", "unions")}
+        for name, values in known.items():
+            if values is not None:
+                one = name == "correct"
+                shape = (len(ids),) if one else (len(ids), -1)
+                check_array(values, name, shape=shape, kinds="b" if one else "iuf")
+        if {*arrays} - {*known}:
+            raise ValueError(f"it holds arrays that no result has: {sorted({*arrays} - {*known})}")
         return cls(
-            ids=tuple(about["ids"]),
-            correct=arrays.get("correct"),
-            intersections=arrays.get("intersections"),
-            unions=arrays.get("unions"),
-            forwards=about["forwards"],
-            backwards=about["backwards"],
+            ids=ids,
+            correct=known["correct"],
+            intersections=known["intersections"],
+            unions=known["unions"],
+            forwards=count_of(about, "forwards"),
+            backwards=count_of(about, "backwards"),
         )
 
 

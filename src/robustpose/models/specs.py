@@ -108,7 +108,7 @@ def read_spec(path: Path, *, format: str = "") -> ModelSpec:
         raise RobustPoseError(f"{path}: no such spec") from None
     except OSError as error:
         raise RobustPoseError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not text, or a number of thousands of digits
         raise RobustPoseError(f"{path}: not TOML: {error}") from None
     return make_spec(given, where=str(path), format=format)
 

@@ -28,6 +28,7 @@ from robustpose.models.importers.opening import check_model
 from robustpose.models.importers.spec import ImporterSpec, OpenedModel
 from robustpose.models.precision import adapted
 from robustpose.models.specs import ModelSpec, given_spec
+from robustpose.models.untouched import untouched
 from robustpose.types import PoseModel
 
 _LEVELS = 255
@@ -66,14 +67,10 @@ def opened_module(model: nn.Module, *, name: str, spec: Path | ModelSpec | None 
         )
     chosen = given_spec(spec, format="torch")
     digest = hashlib.sha256((fingerprint_of(model) + chosen.fingerprint).encode()).hexdigest()
-    modes = [(module, module.training) for module in model.modules()]
     graph = StagesOf(adapted(model), chosen.stages, where=where)
     imported = ImportedPose(graph, chosen, fingerprint=digest).to(device_of(model))
-    try:
+    with untouched(model):
         check_model(imported.eval(), file=where)
-    finally:
-        for module, training in modes:
-            module.training = training
     return OpenedModel(name=chosen.name, module=imported, fingerprint=digest)
 
 

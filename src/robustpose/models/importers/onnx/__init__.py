@@ -143,7 +143,7 @@ def _beside(tensor: Any, folder: Path, *, file: str) -> bytes:
     facts = {each.key: each.value for each in tensor.external_data}
     location = facts.get("location", "")
     path = folder / location
-    if not location or not path.resolve().is_relative_to(folder.resolve()):
+    if not location or "\0" in location or not path.resolve().is_relative_to(folder.resolve()):
         raise RobustPoseError(
             f"{file}: weight {tensor.name!r} is outside the file's folder ({location!r}): refused"
         )
