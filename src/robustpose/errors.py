@@ -7,6 +7,7 @@ writing_to                     turns file system errors into a RobustPoseError
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,19 @@ def refuse_url(kind: str, text: str) -> None:
     """Raise RobustPoseError for a URL where a name or a path is expected, also for one with its // made a /."""
     if _URL.search(text):
         raise RobustPoseError(f"{kind} {text!r} is a URL; download the file and give its path")
+
+
+def printable(text: str) -> str:
+    """Return a text with what a terminal obeys, and does not show, replaced by question marks.
+
+    >>> printable("a\x1b[2Jb\u202ec")
+    'a?[2Jb?c'
+    """
+    return "".join("?" if unicodedata.category(c) in _OBEYED and c not in "\n\t" else c for c in text)
+
+
+_OBEYED = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+"""Unicode's control and format characters, surrogates, private ones, separators of lines and paragraphs."""
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from robustpose.cli.spec import check, renamed
 from robustpose.cli.study import StudyGroup, make_report
 from robustpose.cli.train import train_model
 from robustpose.cli.userstudy import analyse_user_study, make_user_study
-from robustpose.errors import RobustPoseError
+from robustpose.errors import RobustPoseError, printable
 
 _INTERRUPTED = 130
 """The exit code after Ctrl-C."""
@@ -102,5 +102,5 @@ def main() -> None:
 
 
 def _fail(message: str) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    print("error: " + printable(" ".join(message.split())), file=sys.stderr)
     return 2

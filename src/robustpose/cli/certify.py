@@ -67,12 +67,10 @@ def certify(
     from robustpose.analysis.certified import certified_rows, joined, write_certified
     from robustpose.certificates import largest_radius
     from robustpose.certificates.bounds import check_radii
-    from robustpose.jobs.run import LocalEngine, Shard, run_all
     from robustpose.jobs.store import Store
     from robustpose.jobs.workbench import input_size_of, padding_of
     from robustpose.report import html, terminal
-    from robustpose.studies.provenance import write_provenance
-    from robustpose.studies.running import render_ahead, report_unreadable
+    from robustpose.studies.running import How, compute, render_ahead, report_unreadable
     from robustpose.study.definition import Study
     from robustpose.study.plan import metric_of, open_plan, workbench
 
@@ -102,10 +100,7 @@ def certify(
     every = [cell for block in cells.values() for cell in block]
     for each in plan.models:
         render_ahead(plan.dataset, plan.n, input_size=input_size_of(each.module), padding=padding_of(each.module))
-    with terminal.cells_bar("certify") as show:
-        computed = run_all(every, workbench(plan).on(device), store, engine=LocalEngine(), on_progress=show)
-    keys = [store.name(cell) for cell in every]
-    write_provenance(folder, keys, engine=LocalEngine(), device=device, shard=Shard(), computed=computed)
+    compute(every, workbench(plan).on(device), store, folder, how=How(device=device), title="certify")
     rows = []
     for each in plan.models:
         blocks = [store.read(cell) for cell in cells[each.name]]

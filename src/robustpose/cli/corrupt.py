@@ -59,7 +59,7 @@ def _write(
     """Write the contact sheet, and with `each` every corrupted photo; nothing is written if one fails."""
     from robustpose.corruptions import corrupt_image, generator_for
     from robustpose.data.photos import read_upright
-    from robustpose.jobs.store import write_atomically
+    from robustpose.folders import write_atomically
     from robustpose.report.html.corrupted import contact_sheet
     from robustpose.report.html.pictures import jpeg, png
 

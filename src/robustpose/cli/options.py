@@ -32,7 +32,9 @@ def as_option(field: Field[Any]) -> OptionInfo:
     about, name = field.metadata, field.name.replace("_", "-")
     written = f"--{name}/--no-{name}" if field.type in (bool, "bool") else f"--{name}"
     complete = completing(about["names"], several=about["several"]) if about["names"] else None
-    made: OptionInfo = typer.Option(written, help=about["help"], min=about["min"], autocompletion=complete)
+    made: OptionInfo = typer.Option(
+        written, help=about["help"], min=about["min"], max=about["max"], autocompletion=complete
+    )
     return made
 
 

@@ -11,9 +11,9 @@ from robustpose.cli.photo_facts import Asked, as_csv, facts_of, found_anew, mark
 from robustpose.data.photos import UnreadablePhoto, read_photo, read_upright
 from robustpose.defences import open_defended
 from robustpose.errors import RobustPoseError, writing_to
+from robustpose.folders import write_atomically
 from robustpose.geometry import Pixels
 from robustpose.jobs.setting import Setting
-from robustpose.jobs.store import write_atomically
 from robustpose.jobs.workbench import padding_of
 from robustpose.models import OpenedModel
 from robustpose.objectives import OBJECTIVES

@@ -135,11 +135,12 @@ def make_report(
     out: Annotated[Path | None, typer.Option(help="Folder to write to; default: the study's folder")] = None,
 ) -> None:
     """Rebuild results.csv and the report page from a study's stored results, without running any model."""
+    from robustpose import findings
     from robustpose.analysis.scores import all_rows
     from robustpose.studies import STUDIES
     from robustpose.studies.running import say_where, write_outputs
     from robustpose.study.options import MeasuringOptions
-    from robustpose.study.saved import reopen
+    from robustpose.study.saved import check_cells, reopen
 
     plan, store = reopen(folder)
     name = plan.study.name
@@ -147,6 +148,7 @@ def make_report(
         raise RobustPoseError(
             f"{folder} holds study {name}, whose page the command that made it rebuilds, computing nothing anew"
         )
+    check_cells(store, [*plan.all_cells(), *findings.asked(plan)])
     out = out or folder
     with writing_to(out, "name a writable folder with free space, as --out"):
         out.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,7 @@ def analyse_user_study(
     seed: SeedOption = 0,
 ) -> None:
     """Analyse answers: fraction correct, d' and the eps at which people see the change."""
-    from robustpose.jobs.store import write_atomically
+    from robustpose.folders import write_atomically
     from robustpose.report import terminal
     from robustpose.report.terminal.userstudy import rows_as_csv
     from robustpose.userstudy import analyse, read_answers

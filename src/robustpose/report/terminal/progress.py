@@ -6,7 +6,7 @@ import importlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -20,11 +20,25 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
+from robustpose.errors import printable
 from robustpose.jobs.run import CellProgress
 
-stdout = Console()
-stderr = Console(stderr=True)
+
+class PlainConsole(Console):
+    """A terminal that shows texts of others as they are: no markup, no emoji, no escape sequence in them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make a text to show, of what can be shown."""
+        return super().render_str(printable(text), **options)
+
+
+stdout = PlainConsole()
+stderr = PlainConsole(stderr=True)
 
 _WIDEST = 10_000
 """Columns in which every table fits."""
@@ -38,7 +52,7 @@ def is_watched() -> bool:
 @contextmanager
 def cells_bar(title: str, *, silent: bool = False) -> Iterator[Callable[[CellProgress], None]]:
     """Show the current job, the progress and the remaining time; nothing if silent or if nobody can see it."""
-    columns = (TextColumn("{task.description:<34}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description:<34}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with _bar(title, (*columns, TimeElapsedColumn()), total=None, silent=silent) as update:
 
         def show(progress: CellProgress) -> None:
@@ -54,7 +68,7 @@ def cells_bar(title: str, *, silent: bool = False) -> Iterator[Callable[[CellPro
 @contextmanager
 def steps_bar(title: str, *, total: int, silent: bool = False) -> Iterator["ShowSteps"]:
     """Show a count with a remark; nothing if silent or if nobody can see it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with _bar(title, columns, total=total, silent=silent) as update:
 
         def show(done: int, remark: str, *, total: int | None = None) -> None:
@@ -75,7 +89,7 @@ def _bar(title: str, columns: Sequence[ProgressColumn], *, total: int | None, si
         return
     with Progress(*columns, console=stderr, transient=True, disable=silent or not stderr.is_terminal) as bar:
         task = bar.add_task(title, total=total)
-        yield lambda done, text, most: bar.update(task, completed=done, description=text, total=most)
+        yield lambda done, text, most: bar.update(task, completed=done, description=printable(text), total=most)
 
 
 def _in_notebook() -> bool:
