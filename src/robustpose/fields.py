@@ -6,6 +6,10 @@ from dataclasses import fields
 from typing import Any, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 
+MOST = 2**62
+"""The largest whole number that users may give, such as a seed: torch's generators take 64 bits."""
+
+
 def finite_number(value: object) -> TypeGuard[float]:
     """Say whether a value is a finite number; booleans are not."""
     try:

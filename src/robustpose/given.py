@@ -143,7 +143,10 @@ def whole_of(value: Any, name: str, *, least: int = 1) -> int:
     """Return a whole number of any type as an int; booleans are none."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise RobustPoseError(f"{name} must be an integer of at least {least}, got {value!r}")
-    return int(value)
+    whole = int(value)
+    if whole > MOST:
+        raise RobustPoseError(f"{name} must be at most 2^62, got {str(whole)[:40]}")
+    return whole
 
 
 def number_of(value: Any, name: str) -> float:

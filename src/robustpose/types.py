@@ -5,6 +5,7 @@ top-left pixel; sizes are (H, W); images are NCHW, RGB, float in [0, 1]; eps is 
 Shape alphabet: N people, K keypoints, HxW input, hxw heatmap, S stages.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
@@ -121,6 +122,20 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def fault(self) -> str:
+        """Describe what would give wrong scores: a person twice, lengths that are not above 0; '' for nothing."""
+        twice = [name for name, number in Counter(self.ids).items() if number > 1]
+        if twice:
+            return f"person {twice[0]} is there twice; results are paired by id, so ids must differ"
+        for name in ("head_size", "box_side"):
+            low = (getattr(self, name) <= 0).nonzero().flatten().tolist()
+            if low:
+                value = float(getattr(self, name)[low[0]])
+                return f"person {self.ids[low[0]]}: {name} must be > 0, or NaN where unknown, got {value:g}"
+        if self.images.dtype != torch.float32:
+            return f"images must be torch.float32, got {self.images.dtype}"
+        return ""
 
     @property
     def input_size(self) -> tuple[int, int]:

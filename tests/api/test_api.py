@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from robustpose.metrics import PCKH, relative, score
 from robustpose.models import OpenedModel
 from robustpose.objectives import TrainingLoss
 from robustpose.threats import Linf
+from robustpose.types import Batch
 from tests.conftest import LinearPose, TinyHeatmaps, tiny_batch
 
 
@@ -188,3 +190,10 @@ def _added(found: rp.AttackResult, eps: float | None) -> np.ndarray[Any, Any]:
     clean = found.outcome(clean=True).shown.pictures.clean
     added: np.ndarray[Any, Any] = pictures.adversarial.astype(int) - clean.astype(int)
     return added
+
+
+def test_a_person_twice_in_a_batch_is_refused(batch: Batch) -> None:
+    """Results are paired by id: the first would be paired with the second."""
+    twice = replace(batch, ids=("p0", "p1", "p1", "p3"))
+    with pytest.raises(RobustPoseError, match="person p1 is there twice"):
+        rp.attack(LinearPose().eval(), twice, attack="fgsm")

@@ -162,7 +162,7 @@ def test_photos_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
         planned(),
         PERCEPTIBILITY,
         tmp_path,
-        lambda model, view: CellResult(apart(0), unreadable=("p0: broken",)),
+        lambda model, view: CellResult(apart(0), unreadable=("p0: broken", "p1: broken", "p2: broken")),
         pictures=lambda model, view: shown(model, view, people=0),
     )
     with pytest.raises(RobustPoseError, match="none of the photos could be read"):

@@ -11,8 +11,9 @@ import pytest
 
 from robustpose.jobs.attack import Cell
 from robustpose.jobs.job import Job
+from robustpose.jobs.legacy import legacy_key
 from robustpose.jobs.setting import Setting
-from robustpose.jobs.store import Store, legacy_key
+from robustpose.jobs.store import Store
 from robustpose.jobs.task import TaskCell
 from robustpose.jobs.transfer import Replay
 from robustpose.jobs.universal import UniversalCell, UniversalResult

@@ -70,7 +70,7 @@ def test_what_is_there_is_not_computed_again(tmp_path: Path) -> None:
 def test_an_interrupted_cell_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = plan()
     store = Store(tmp_path)
-    monkeypatch.setattr(Path, "replace", lambda self, to: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(os, "fsync", lambda file: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         run_cells(tiny, store)
     assert not any(cell in store for cell in tiny.all_cells())

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -6,10 +8,12 @@ import numpy as np
 import pytest
 
 from robustpose.errors import RobustPoseError
+from robustpose.folders import write_atomically
 from robustpose.jobs.job import key_of
-from robustpose.jobs.run import run_all
+from robustpose.jobs.places import Folder
+from robustpose.jobs.run import made_here, run_all
 from robustpose.jobs.setting import Setting
-from robustpose.jobs.store import Store, write_atomically
+from robustpose.jobs.store import Store
 from robustpose.study.plan import run_cells, workbench
 from tests.study.study_fakes import SETTINGS, NoisePeople, files, plan
 
@@ -21,7 +25,7 @@ def test_a_cell_comes_back_as_it_was_put(tmp_path: Path) -> None:
     for cell in tiny.all_cells():
         result, pictures = store.read(cell), store.pictures(cell)
         again = Store(tmp_path / "b")
-        again.put(cell, result, pictures)
+        again.put(cell, result, pictures, made=made_here("cpu"))
         read = again.read(cell)
         assert read.table.ids == result.table.ids
         assert read.table.skeleton.keypoints == ("left_hand", "right_hand", "nose")
@@ -118,13 +122,15 @@ def test_killed_between_its_pictures_and_itself_a_cell_is_missing(
     tiny, store = plan(), Store(tmp_path / "killed")
     cell = tiny.cells(tiny.models[0], SETTINGS[0])[0]
 
-    def killed(path: Path, content: bytes) -> None:
-        if path.parent.name == "cells":
+    def killed(self: Folder, name: str, content: bytes) -> bool:
+        if name.startswith("cells/"):
             raise KeyboardInterrupt
-        write_atomically(path, content)
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.folder / name, content)
+        return True
 
     with monkeypatch.context() as patched:
-        patched.setattr("robustpose.jobs.store.write_atomically", killed)
+        patched.setattr(Folder, "create", killed)
         with pytest.raises(KeyboardInterrupt):
             run_all([cell], workbench(tiny), store)
     assert (tmp_path / "killed" / "pictures" / f"{key_of(cell)}.npz").exists()
@@ -211,7 +217,7 @@ def test_opening_a_store_writes_nothing(tmp_path: Path) -> None:
 
 def test_a_cell_that_cannot_be_written_leaves_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = plan(n=1)
-    monkeypatch.setattr(Path, "replace", lambda self, to: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(os, "fsync", lambda file: (_ for _ in ()).throw(OSError(errno.ENOSPC, "disk full")))
+    with pytest.raises(RobustPoseError, match=f"{tmp_path}: disk full; name a writable folder with free space"):
         run_cells(tiny, Store(tmp_path))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -3,6 +3,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from robustpose.errors import RobustPoseError
 from robustpose.metrics import Table, join, pair
 from robustpose.skeletons import COCO_17, MPII_16
 
@@ -91,3 +92,9 @@ def test_joined_rows_are_copies() -> None:
     joined.predicted[:] = -1
     table.take([0]).predicted[:] = -1
     assert (table.predicted > 0).all()
+
+
+def test_a_person_twice_cannot_be_paired() -> None:
+    twice = people("abb")
+    with pytest.raises(RobustPoseError, match="person b is there twice"):
+        pair(people("abc"), twice)

@@ -5,6 +5,7 @@ import io
 import stat
 import sys
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -298,3 +299,28 @@ def test_the_registered_models_have_specs(monkeypatch: pytest.MonkeyPatch) -> No
         assert (spec.name, spec.format, spec.licence) == (name, each.opened[0], each.licence)
         assert each.opened[1] in {Path(member).name for member in each.files}
         assert replace(each.package, size=1).version in spec.source
+
+
+@pytest.mark.parametrize("kind", ["tgz", "wheel"])
+def test_an_archive_that_unpacks_to_gigabytes_is_not_unpacked(kind: str, tmp_path: Path) -> None:
+    zeros = bytes(200_000_000)
+    if kind == "tgz":
+        path, name = tgz(tmp_path / "here.tgz", {"package/other.bin": zeros}), "other"
+    else:
+        path, name = tmp_path / "here.whl", "whole"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
+            zipped.writestr("nets/whole.tflite", zeros)
+    assert path.stat().st_size < 1_000_000
+    tracemalloc.start()
+    assert "unpacks to more than the 50 MB that the package has" in refusal(name, archive=path)
+    assert tracemalloc.get_traced_memory()[1] < 150_000_000
+    tracemalloc.stop()
+
+
+def test_an_encrypted_wheel_is_one_line(tmp_path: Path) -> None:
+    path = wheel(tmp_path / "here.whl", WHEEL)
+    content = bytearray(path.read_bytes())
+    for mark, flags in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
+        content[content.index(mark) + flags] |= 1  # encrypted
+    path.write_bytes(content)
+    assert "is not a package's archive, or is damaged" in refusal("whole", archive=path)

@@ -194,3 +194,21 @@ def test_not_a_spec(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(RobustPoseError, match="not TOML"):
             read_spec(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sigma = " + "9" * 5000,
+        "stages = " + "[" * 100_000,
+        "name = '\ud800'",
+        "sigma = 1e999",
+        "input_size = [1e999, 1]",
+    ],
+)
+def test_numbers_of_thousands_of_digits_and_deep_nesting_are_one_line(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "deep.toml"
+    path.write_bytes(text.encode(errors="surrogatepass"))
+    with pytest.raises(RobustPoseError, match=r"deep.toml: ") as caught:
+        read_spec(path)
+    assert "\n" not in str(caught.value)

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from robustpose.analysis.csv_files import csv_bytes
 from robustpose.certificates import worst_case
+from robustpose.folders import write_atomically
 from robustpose.jobs.certificate import SampledResult
-from robustpose.jobs.store import write_atomically
 from robustpose.metrics import ALL, PCK, Estimate, Metric, Table, join, score
 from robustpose.metrics.coco import MEAN, Oks
 
@@ -122,7 +123,7 @@ def certified_rows(
 
 def write_certified(rows: Sequence[CertifiedRow], path: Path) -> None:
     """Write certificates.csv."""
-    write_atomically(path, pl.DataFrame([asdict(row) for row in rows]).write_csv().encode())
+    write_atomically(path, csv_bytes(pl.DataFrame([asdict(row) for row in rows]), decimals=None))
 
 
 def _scores(table: Table, metric: Metric) -> dict[tuple[str, str], Estimate]:

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from robustpose.analysis.csv_files import csv_bytes
 from robustpose.analysis.scores import estimates, outcome, score_clean
 from robustpose.data.people import PhotoPeople
-from robustpose.jobs.store import Store, write_atomically
+from robustpose.folders import write_atomically
+from robustpose.jobs.store import Store
 from robustpose.metrics import ALL, Table
 from robustpose.models import OpenedModel
 from robustpose.study.plan import Plan
@@ -74,7 +76,7 @@ def write_factors(rows: Sequence[FactorRow], path: Path) -> None:
         frame = pl.DataFrame([asdict(row) for row in rows]).with_columns(
             pl.col("value", "low", "high").fill_nan(None).round(3)
         )
-        write_atomically(path, frame.write_csv(float_precision=3).encode())
+        write_atomically(path, csv_bytes(frame))
 
 
 def levels(values: Sequence[float | str]) -> dict[str, list[int]]:

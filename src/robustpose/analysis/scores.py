@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from robustpose.analysis.csv_files import csv_bytes
 from robustpose.data.people import PhotoPeople
 from robustpose.errors import RobustPoseError
+from robustpose.folders import write_atomically
 from robustpose.jobs.results import CellResult, Floats, Pictures
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.signals import BEATEN, MOTION
-from robustpose.jobs.store import Store, write_atomically
+from robustpose.jobs.store import Store
 from robustpose.metrics import (
     ALL,
     METRICS,
@@ -22,6 +24,7 @@ from robustpose.metrics import (
     Scores,
     Table,
     TableOf,
+    check_once,
     join,
     metrics_beside,
     number_name,
@@ -124,6 +127,7 @@ def outcome(plan: Plan, store: Store, model: OpenedModel, setting: Setting | Non
     detected = plan.dataset.detected if isinstance(plan.dataset, PhotoPeople) else None
     table = replace(table, data=plan.dataset.name, detected=detected)
     found = Outcome(model=model, setting=setting, table=table, results=results, shown=shown)
+    check_once(table.ids)
     if len(table) == 0:
         raise RobustPoseError(f"none of the {plan.n} photos could be read; the first: {found.unreadable[0]}")
     return found
@@ -234,7 +238,7 @@ def write_results(rows: Sequence[Row], path: Path) -> None:
     frame = pl.DataFrame([asdict(row) for row in rows]).with_columns(
         pl.col("value", "low", "high").fill_nan(None).round(3)
     )
-    write_atomically(path, frame.write_csv(float_precision=3).encode())
+    write_atomically(path, csv_bytes(frame))
 
 
 def row_of(

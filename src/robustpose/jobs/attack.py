@@ -103,7 +103,10 @@ class Cell:
 def people_of(cell: Cell, bench: Workbench) -> Batch:
     """Load the people of a cell in the crop and skeleton of its model."""
     rows = range(cell.start, cell.stop)
-    return bench.batch(cell.data_fingerprint, rows, model=bench.model(cell.model_fingerprint).module)
+    batch = bench.batch(cell.data_fingerprint, rows, model=bench.model(cell.model_fingerprint).module)
+    if fault := batch.fault():
+        raise RobustPoseError(f"{cell.data}: {fault}")
+    return batch
 
 
 def _clean(cell: Cell, *, model: OpenedModel, batch: Batch) -> Computed:

@@ -34,6 +34,11 @@ class SampledResult:
     def __len__(self) -> int:
         return len(self.clean)
 
+    @property
+    def asked(self) -> int:
+        """Number of people that were to be predicted, those without a readable photo included."""
+        return len(self) + len(self.unreadable)
+
     def to_arrays(self) -> tuple[dict[str, object], Arrays]:
         """Return metadata for JSON, and arrays."""
         about, arrays = CellResult(self.clean, unreadable=self.unreadable).to_arrays()

@@ -53,7 +53,7 @@ class CorruptedResult:
 
     @classmethod
     def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> "CorruptedResult":
-        """Restore a result."""
+        """Restore a result; KeyError, TypeError or ValueError if it is not one."""
         return cls(answers=CellResult.from_arrays(about, arrays), inputs=about["inputs"])
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.job import Computed, Job, R, Sources, key_of
+from robustpose.jobs.job import Job, R, Sources, key_of
 from robustpose.jobs.results import Pictures, Stored
+from robustpose.jobs.run import Done, compute_here
 from robustpose.jobs.workbench import Workbench
 
 _RETRIES = 5
@@ -45,7 +46,7 @@ class RayEngine:
 
     def compute(
         self, trajectories: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources, /
-    ) -> Iterator[list[Computed]]:
+    ) -> Iterator[Done]:
         """Yield the results of each trajectory as it finishes; RobustPoseError if Ray cannot be reached."""
         if not trajectories:
             return
@@ -88,9 +89,9 @@ class _Worker:
         torch.set_num_threads(threads)
         self.bench = bench.on(bench.device)
 
-    def compute(self, trajectory: Sequence[Job[Any]], sources: "_Carried") -> list[Computed]:
+    def compute(self, trajectory: Sequence[Job[Any]], sources: "_Carried") -> Done:
         """Compute one trajectory."""
-        return trajectory[0].compute(trajectory, self.bench, sources)
+        return compute_here(trajectory, self.bench, sources)
 
 
 @dataclass(frozen=True)

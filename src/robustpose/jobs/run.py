@@ -1,15 +1,52 @@
 """Runs jobs: finds those missing in the store, computes them by an engine, and stores each result."""
 
+import platform
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
+import robustpose
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.job import Computed, Job, Sources, depth, trajectories, with_sources
 from robustpose.jobs.store import Store
 from robustpose.jobs.workbench import Workbench
+
+
+@dataclass(frozen=True)
+class Done:
+    """The results of a trajectory, what computed it, and how long that took.
+
+    made     device, threads and versions of the software: see made_here
+    seconds  of the wall clock
+    """
+
+    results: list[Computed]
+    made: dict[str, object]
+    seconds: float
+
+
+def made_here(device: str) -> dict[str, object]:
+    """Return what computes on a device of this machine, as stored with each result: no time and no place."""
+    gpu = device.startswith("cuda") and torch.cuda.is_available()
+    return {
+        "robustpose": robustpose.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "device": torch.cuda.get_device_name(device) if gpu else device,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def compute_here(trajectory: Sequence[Job[Any]], bench: Workbench, sources: Sources) -> Done:
+    """Compute a trajectory in this process."""
+    started = time.perf_counter()
+    results = trajectory[0].compute(trajectory, bench, sources)
+    return Done(results, made_here(bench.device), time.perf_counter() - started)
 
 
 @dataclass(frozen=True)
@@ -27,13 +64,13 @@ class LocalEngine:
 
     def compute(
         self, trajectories: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources
-    ) -> Iterator[list[Computed]]:
+    ) -> Iterator[Done]:
         """Yield the results of each trajectory, in order."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads or before)
         try:
             for trajectory in trajectories:
-                yield trajectory[0].compute(trajectory, bench, sources)
+                yield compute_here(trajectory, bench, sources)
         finally:
             torch.set_num_threads(before)
 
@@ -59,7 +96,7 @@ class Engine(Protocol):
 
     def compute(
         self, trajectories: Sequence[Sequence[Job[Any]]], bench: Workbench, sources: Sources, /
-    ) -> Iterator[list[Computed]]:
+    ) -> Iterator[Done]:
         """Yield the results of each trajectory, in any order; the results that they need are in `sources`."""
         ...
 
@@ -88,14 +125,21 @@ def run_all(
     engine: Engine | None = None,
     shard: Shard | None = None,
     on_progress: OnProgress = lambda progress: None,
+    on_done: Callable[[Done], None] = lambda done: None,
+    on_damaged: Callable[[str], None] = lambda line: None,
 ) -> int:
     """Compute the cells and their sources that are missing in the store; return how many were computed.
 
     Stored cells do not count as work, so the estimated time is that of the missing ones. A shard skips cells whose
-    sources have not yet been computed by other shards.
+    sources have not yet been computed by other shards. Damaged cells are set aside, told to `on_damaged`, and
+    computed again. `on_done` is told each trajectory after its results are stored.
     """
     engine, shard = engine or LocalEngine(), shard or Shard()
-    everything = shard.of(trajectories(with_sources(cells)))
+    expanded = with_sources(cells)
+    for name, what in store.damaged(expanded).items():
+        store.set_aside(name)
+        on_damaged(what)
+    everything = shard.of(trajectories(expanded))
     missing = [left for group in everything if (left := [job for job in group if job not in store])]
     total = sum(passes(group) for group in missing)
     work = computed = 0
@@ -105,11 +149,12 @@ def run_all(
         if turn:
             on_progress(CellProgress(work=work, total_work=total, cell=turn[0][-1]))
         for done in engine.compute(turn, bench, store):
-            for job, result, pictures in done:
-                store.put(job, result, pictures)
+            for job, result, pictures in done.results:
+                store.put(job, result, pictures, made=done.made)
                 computed += 1
-            work += passes([job for job, _, _ in done])
-            on_progress(CellProgress(work=work, total_work=total, cell=done[-1][0]))
+            on_done(done)
+            work += passes([job for job, _, _ in done.results])
+            on_progress(CellProgress(work=work, total_work=total, cell=done.results[-1][0]))
     on_progress(CellProgress(work=work, total_work=total, cell=None))
     return computed
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from robustpose import attacks
 from robustpose.errors import at_work
 from robustpose.jobs.job import Computed, Job, Sources
-from robustpose.jobs.results import Arrays, Floats
+from robustpose.jobs.results import Arrays, Floats, check_array
 from robustpose.jobs.workbench import Workbench, cache_people, input_size_of, padding_of
 from robustpose.objectives import OBJECTIVES
 from robustpose.threats import format_eps
@@ -41,7 +41,11 @@ class UniversalResult:
 
     @classmethod
     def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> "UniversalResult":
-        """Restore a result."""
+        """Restore a result; KeyError or ValueError if it is not one."""
+        check_array(arrays["perturbation"], "perturbation", shape=(3, -1, -1), kinds="f")
+        check_array(arrays["losses"], "losses", shape=(-1,), kinds="f")
+        if not np.isfinite(arrays["perturbation"]).all():
+            raise ValueError("its perturbation is not finite")
         return cls(perturbation=arrays["perturbation"], losses=arrays["losses"])
 
 

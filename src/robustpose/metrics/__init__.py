@@ -20,7 +20,7 @@ from robustpose.metrics.lsp import LspScores
 from robustpose.metrics.mpii import MpiiTable
 from robustpose.metrics.pck import KS, PCK, PCKH, Pck
 from robustpose.metrics.perceptual import gmsd, psnr, ssim
-from robustpose.metrics.table import Table, join, pair
+from robustpose.metrics.table import Table, check_once, join, pair
 from robustpose.metrics.tasks import accuracy, mean_iou, overlaps
 
 METRICS: dict[str, Metric] = {
@@ -110,6 +110,7 @@ __all__ = [
     "Table",
     "TableOf",
     "accuracy",
+    "check_once",
     "difference",
     "gmsd",
     "join",

@@ -3,6 +3,7 @@
 Every number and figure is a pure function of such tables, so a new metric never needs a GPU.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from robustpose.errors import RobustPoseError
 from robustpose.skeletons import Skeleton
 
 if TYPE_CHECKING:
@@ -92,8 +94,22 @@ def join(tables: Sequence[Table]) -> Table:
     return replace(first, ids=tuple(i for t in tables for i in t.ids), **arrays)
 
 
+def check_once(ids: Sequence[str]) -> None:
+    """RobustPoseError where a person is there twice: results are paired by id."""
+    twice = [name for name, number in Counter(ids).items() if number > 1]
+    if twice:
+        raise RobustPoseError(
+            f"person {twice[0]} is there twice; ids must differ, because results are paired by id"
+        )
+
+
 def pair(clean: Table, attacked: Table) -> tuple[Table, Table]:
-    """Return both tables restricted to the people they share, in the clean table's order."""
+    """Return both tables cut to the people they share, in the clean table's order.
+
+    RobustPoseError where a person is twice in a table: it would be paired with itself.
+    """
+    for table in (clean, attacked):
+        check_once(table.ids)
     rows = {name: row for row, name in enumerate(attacked.ids)}
     shared = [row for row, name in enumerate(clean.ids) if name in rows]
     return clean.take(shared), attacked.take([rows[clean.ids[row]] for row in shared])

@@ -21,13 +21,14 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
 from robustpose import attacks
+from robustpose.analysis.csv_files import csv_bytes
 from robustpose.data import open_dataset
 from robustpose.data.rendered import RenderedPeople
 from robustpose.data.synthpose.cache import end_with_parent
 from robustpose.data.synthpose.ingredients import INGREDIENTS
 from robustpose.defences import open_defended
 from robustpose.errors import RobustPoseError
-from robustpose.jobs.store import write_atomically
+from robustpose.folders import write_atomically
 from robustpose.jobs.workbench import as_table
 from robustpose.metrics import ALL, Table, difference, join, main_metric, score
 from robustpose.models import OpenedModel, open_model
@@ -125,7 +126,7 @@ def compute_realism(
     frame = pl.DataFrame([asdict(line) for line in lines]).with_columns(
         pl.col("value", "low", "high", "difference", "difference_low", "difference_high").fill_nan(None).round(3)
     )
-    write_atomically(folder / "realism.csv", frame.write_csv(float_precision=3).encode())
+    write_atomically(folder / "realism.csv", csv_bytes(frame))
     return lines
 
 

@@ -1,7 +1,7 @@
 """Runs studies: opens models and data, renders people, computes jobs, writes results, reports excluded people."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ from robustpose.analysis.scores import Outcome, Row, all_rows, remarks, write_re
 from robustpose.data.rendered import RenderedPeople
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.jobs.job import Job
+from robustpose.jobs.journal import Journal, read_journal
 from robustpose.jobs.ray import RayEngine
 from robustpose.jobs.run import Engine, LocalEngine, Shard, run_all
 from robustpose.jobs.store import Store
-from robustpose.jobs.workbench import input_size_of, padding_of
+from robustpose.jobs.workbench import Workbench, input_size_of, padding_of
 from robustpose.report import html, terminal
-from robustpose.studies.provenance import write_provenance
+from robustpose.studies.provenance import about_run, write_provenance
 from robustpose.study.definition import Study
 from robustpose.study.described import describe_plan
 from robustpose.study.options import RunOptions
@@ -92,21 +93,13 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None) -> Ran:
     described = describe_plan(plan)  # before models move to a device
     if not how.force:
         refuse_other(plan.study, folder, described=described)
-    _render_people(plan, [cell for cell in cells if cell not in store])
-    with terminal.cells_bar(plan.study.name) as show:
-        bench = workbench(plan).on(how.device)
-        save_study(plan.study, folder, described=described)  # an interrupted run, too, says whose folder it is
-        computed = run_all(cells, bench, store, engine=how.engine, shard=how.shard, on_progress=show)
+    bench = workbench(plan).on(how.device)
+    save_study(plan.study, folder, described=described)  # an interrupted run, too, says whose folder it is
+    there = {*store.names()}
+    _render_people(plan, [cell for cell in cells if store.name(cell) not in there])
+    compute(cells, bench, store, folder, how=how, title=plan.study.name)
     for line in store.taken_over(cells) if how.reuse else ():
         terminal.say(f"reused results from another version: {line}")
-    write_provenance(
-        folder,
-        [store.name(cell) for cell in cells],
-        engine=how.engine,
-        device=how.device,
-        shard=how.shard,
-        computed=computed,
-    )
     if how.shard.count > 1:
         return Ran(plan, store, [], {})
     rows = all_rows(plan, store)
@@ -114,6 +107,29 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None) -> Ran:
     for line in remarks(plan, store):
         terminal.say(line)
     return Ran(plan, store, rows, made)
+
+
+def compute(
+    cells: Sequence[Job[Any]], bench: Workbench, store: Store, folder: Path, *, how: How, title: str
+) -> None:
+    """Compute the missing cells, note the run in the store's journal, and write the provenance."""
+    journal = Journal(store.place, about_run(how.engine, how.device, how.shard))
+    damaged: list[str] = []
+    with terminal.cells_bar(title) as show:
+        computed = run_all(
+            cells,
+            bench,
+            store,
+            engine=how.engine,
+            shard=how.shard,
+            on_progress=show,
+            on_done=journal.note,
+            on_damaged=damaged.append,
+        )
+    for line in damaged:
+        terminal.say(f"set aside in {store.place.path('damaged')}, and computed again: {line}")
+    names = [store.name(cell) for cell in cells]
+    write_provenance(folder, names, journaled=read_journal(store.place), shard=how.shard, computed=computed)
 
 
 def _render_people(plan: Plan, cells: list[Job[Any]]) -> None:

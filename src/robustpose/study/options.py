@@ -7,23 +7,26 @@ one of these. The command line builds `robustpose study NAME` from it.
 from dataclasses import dataclass, field
 from typing import Any
 
+from robustpose.fields import MOST
+
 
 def option(
     default: Any,
     text: str,
     *,
     least: float | None = None,
+    most: float | None = None,
     names: str = "",
     several: bool = False,
 ) -> Any:
     """Make a field of an options dataclass.
 
     text     the help text
-    least    the smallest number accepted
+    least    the smallest number accepted; most, the largest
     names    the kind of `robustpose list` whose names are its values, for shell completion
     several  whether it accepts several names, comma-separated
     """
-    about = {"help": text, "min": least, "names": names, "several": several}
+    about = {"help": text, "min": least, "max": most, "names": names, "several": several}
     return field(default=default, metadata=about)
 
 
@@ -41,7 +44,7 @@ class PeopleOptions:
         names="datasets",
     )
     n: int | None = option(None, "Number of people, from the start of the data set; default: the study's own")
-    seed: int = option(0, "Random seed", least=0)
+    seed: int = option(0, "Random seed", least=0, most=MOST)
     min_keypoints: int = option(
         0, "Minimum number of labelled, non-face keypoints per person; photos only", least=0
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from robustpose.data import open_dataset
 from robustpose.defences import open_defended, spec_is_for
 from robustpose.errors import RobustPoseError
+from robustpose.fields import MOST
 from robustpose.jobs.attack import Cell
 from robustpose.jobs.run import OnProgress, run_all
 from robustpose.jobs.setting import Setting
@@ -191,6 +192,8 @@ def make_plan(
     """Check that a study can be run and choose its metric; RobustPoseError if nothing can be scored."""
     if study.n is not None and study.n < 1:
         raise RobustPoseError(f"--n must be at least 1, got {study.n}")
+    if not 0 <= study.seed <= MOST:
+        raise RobustPoseError(f"a seed must be 0 to 2^62, got {str(study.seed)[:40]}")
     if study.per_cell < 1:
         raise RobustPoseError(f"--people-per-cell must be at least 1, got {study.per_cell}")
     if len(dataset) == 0:

@@ -5,20 +5,23 @@ descriptions are saved, too (described.py).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 from robustpose.errors import RobustPoseError
 from robustpose.fields import wrong_field
+from robustpose.folders import write_atomically
+from robustpose.jobs.job import Job
 from robustpose.jobs.setting import Setting
-from robustpose.jobs.store import Store, write_atomically
+from robustpose.jobs.store import Store
 from robustpose.study.definition import Grid, Study
 from robustpose.study.described import described_by_results, runs_code, stored_model, stored_task
 from robustpose.study.plan import Plan, open_models, open_plan
 
 FILE = "study.json"
+_SHOWN = 5
 
 _TOLD = ("models", "data", "n", "settings", "seed", "detections", "metric", "images", "findings")
 """Fields that the message about another study lists if they differ."""
@@ -106,6 +109,15 @@ def reopen(folder: Path) -> tuple[Plan, Store]:
     return open_plan(study, models=models, tasks=tasks), open_store(folder)
 
 
+def check_cells(store: Store, jobs: Sequence[Job[Any]]) -> None:
+    """RobustPoseError that names all stored results of the jobs that are damaged."""
+    damaged = store.damaged(jobs)
+    if damaged:
+        shown = [*damaged.values()][:_SHOWN]
+        more = f"; and {len(damaged) - _SHOWN} more" if len(damaged) > _SHOWN else ""
+        raise RobustPoseError(f"{len(damaged)} stored results are damaged: {'; '.join(shown)}{more}")
+
+
 def open_store(folder: Path) -> Store:
     """Open the results of a study, computed by any version."""
     return Store(folder, any_version=True, legacy=legacy_versions(folder))
@@ -139,5 +151,7 @@ def _read(folder: Path) -> tuple[Study, tuple[str, ...], dict[str, Any] | None]:
         raise RobustPoseError(
             f"{folder} contains no study ({FILE} is missing); make one with `robustpose study`"
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except RobustPoseError:
+        raise
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise RobustPoseError(f"{path} is not a study definition of this version ({error})") from None

@@ -14,8 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from robustpose.errors import RobustPoseError
+from robustpose.folders import write_atomically
 from robustpose.jobs.results import Pixels
-from robustpose.jobs.store import write_atomically
 from robustpose.userstudy.trials import FORMAT, UserStudy
 
 _TEMPLATES = Path(__file__).parent / "templates"

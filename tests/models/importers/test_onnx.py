@@ -176,7 +176,7 @@ def external(folder: Path, location: str, content: bytes, **more: str) -> Path:
     tensor.data_location = onnx.TensorProto.EXTERNAL
     for key, value in {"location": location, **more}.items():
         tensor.external_data.add(key=key, value=value)
-    if not Path(location).is_absolute():
+    if not Path(location).is_absolute() and "\0" not in location:
         (folder / location).parent.mkdir(parents=True, exist_ok=True)
         (folder / location).write_bytes(content)
     return written(model, folder / "net.onnx")
@@ -198,7 +198,7 @@ def test_weights_outside_the_folder_are_not_read(tmp_path: Path) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
     (tmp_path / "secret.bin").write_bytes(WEIGHT)
-    for location in ("../secret.bin", str(tmp_path / "secret.bin")):
+    for location in ("../secret.bin", str(tmp_path / "secret.bin"), "a\0b"):
         assert "is outside the file's folder" in refusal(external(inner, location, WEIGHT))
     (inner / "link.bin").symlink_to(tmp_path / "secret.bin")
     path = external(inner, "other.bin", WEIGHT)

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from robustpose import attacks
 from robustpose.attack_types import Attack, Loss, Threat
 from robustpose.errors import RobustPoseError
 from robustpose.models import open_model
 from robustpose.models.heads import CoordinateHead
+from robustpose.models.importers.python import opened_module
 from robustpose.models.specs import ModelSpec, make_spec
 from robustpose.objectives import TrainingLoss
 from robustpose.skeletons import Skeleton
@@ -305,3 +307,38 @@ def test_opening_leaves_random_state_alone(models: str) -> None:
     before = hashlib.sha256(torch.get_rng_state().numpy().tobytes()).hexdigest()
     open_model(f"{models}:tensor", spec=model_spec())
     assert hashlib.sha256(torch.get_rng_state().numpy().tobytes()).hexdigest() == before
+
+
+class Counting(nn.Module):
+    """Counts its passes in a buffer, draws random numbers, and learns: all of it must stay as it came."""
+
+    passes: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("passes", torch.zeros(1))
+        self.norm = nn.BatchNorm2d(3)
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.passes += 1
+        torch.rand(1)
+        seen: Tensor = self.norm(x) * self.scale
+        return seen
+
+
+def test_opening_a_module_under_a_spec_leaves_it_as_it_came() -> None:
+    model = Counting().train()
+    model.scale.grad = torch.full((1,), 3.0)
+    torch.manual_seed(5)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    state = torch.get_rng_state()
+    opened_module(model, name="mine", spec=model_spec())
+    assert torch.equal(torch.get_rng_state(), state)
+    assert model.training
+    assert model.norm.training
+    assert model.scale.requires_grad
+    assert model.scale.grad is not None
+    assert model.scale.grad.tolist() == [3.0]
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]), name

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from robustpose.analysis.certified import CERTIFIED, SMOOTHED, CertifiedRow
 from robustpose.findings import Chart, Curve
-from robustpose.jobs.store import write_atomically
+from robustpose.folders import write_atomically
 from robustpose.metrics import ALL
 from robustpose.report.html.charts import chart_svg
 

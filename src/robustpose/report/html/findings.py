@@ -13,7 +13,7 @@ from markupsafe import Markup
 from robustpose.errors import RobustPoseError, unknown_name
 from robustpose.findings import FINDINGS, Chart, Found, Picture, Tabular
 from robustpose.findings.statistics import FEWEST
-from robustpose.jobs.store import write_atomically
+from robustpose.folders import write_atomically
 from robustpose.report.html import charts, exhibits, words
 from robustpose.report.html.downloads import chart_csv, table_csv, verdicts_csv
 from robustpose.report.html.exhibits import Judged, Sheet, Shown

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from robustpose.findings.drawing import OUTLINE, Pixels
-from robustpose.jobs.store import write_atomically
+from robustpose.folders import write_atomically
 from robustpose.ownphoto import Box, PhotoAttacked, Seen, distances
 from robustpose.ownphoto.attack import CORRECT
 from robustpose.ownphoto.crops import repeated

@@ -13,8 +13,9 @@ from robustpose.analysis.alarms import watch_study
 from robustpose.analysis.doubts import doubts_of
 from robustpose.analysis.headline import main_settings, measure_of
 from robustpose.analysis.scores import outcome
+from robustpose.folders import write_atomically
 from robustpose.jobs.setting import Setting
-from robustpose.jobs.store import Store, write_atomically
+from robustpose.jobs.store import Store
 from robustpose.report.html import figures, words
 from robustpose.report.html.gallery import Outcomes, portraits, targeted_tiles
 from robustpose.report.html.scores import (

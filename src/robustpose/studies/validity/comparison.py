@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from robustpose.analysis.csv_files import csv_bytes
 from robustpose.analysis.scores import Row, outcome, row_of, write_results
 from robustpose.errors import RobustPoseError
+from robustpose.folders import write_atomically
 from robustpose.jobs.setting import Setting
-from robustpose.jobs.store import Store, write_atomically
+from robustpose.jobs.store import Store
 from robustpose.metrics import ALL, Table, main_metric
 from robustpose.metrics.bootstrap import from_draws, redraws
 from robustpose.metrics.hits import percentages, totals, weighted_totals
@@ -272,4 +274,4 @@ def _offset_line(each: Offset) -> dict[str, object]:
 def _write(path: Path, lines: Sequence[Mapping[str, object]]) -> None:
     frame = pl.DataFrame(lines)
     frame = frame.with_columns(pl.col(pl.Float64).fill_nan(None).round(3))
-    write_atomically(path, frame.write_csv(float_precision=3).encode())
+    write_atomically(path, csv_bytes(frame))

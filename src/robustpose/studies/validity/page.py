@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from robustpose.analysis.scores import Row
 from robustpose.findings import Tabular
+from robustpose.folders import write_atomically
 from robustpose.jobs.setting import Setting
-from robustpose.jobs.store import write_atomically
 from robustpose.metrics import ALL, Estimate
 from robustpose.report.html import charts, exhibits, words
 from robustpose.report.html.exhibits import Sheet

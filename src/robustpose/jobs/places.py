@@ -1,0 +1,172 @@
+"""Where the objects of a store lie: a folder here (`places.py`), or a store of objects by URL (`object_store.py`).
+
+An object is a name such as 'cells/KEY.npz' and bytes. Creating one is atomic and happens once: of two writers of
+one name, one is told that it came second. Nothing else is needed of a place: no lock, no server of ours.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from robustpose.errors import RobustPoseError
+from robustpose.folders import create_atomically, remove_leftovers, write_atomically
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://")
+
+
+class Place(Protocol):
+    """A folder of objects, wherever it is. What the place refuses is a RobustPoseError that names it."""
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a folder of this machine's file system."""
+        ...
+
+    def path(self, name: str, /) -> str:
+        """Return what messages call an object."""
+        ...
+
+    def exists(self, name: str, /) -> bool:
+        """Say whether an object is there."""
+        ...
+
+    def read(self, name: str, /) -> bytes:
+        """Return an object; FileNotFoundError where it is not there."""
+        ...
+
+    def create(self, name: str, content: bytes, /) -> bool:
+        """Write an object that is not there yet, atomically; False, and nothing written, where it is."""
+        ...
+
+    def replace(self, name: str, content: bytes, /) -> None:
+        """Write an object, atomically, in place of the one that may be there."""
+        ...
+
+    def append(self, name: str, content: bytes, /) -> None:
+        """Add to the end of an object that only this process writes."""
+        ...
+
+    def remove(self, name: str, /) -> None:
+        """Remove an object, if it is there."""
+        ...
+
+    def names(self, under: str, /) -> list[str]:
+        """List the objects of a folder by name, 'cells/KEY.npz' for under = 'cells', the newest first."""
+        ...
+
+
+def is_url(where: object) -> bool:
+    """Say whether a place is given by URL.
+
+    >>> is_url("s3://bucket/run"), is_url("runs/quick"), is_url(Path("s3:/bucket"))
+    (True, False, False)
+    """
+    return isinstance(where, str) and _URL.match(where) is not None
+
+
+def open_place(where: "str | Path | Place") -> Place:
+    """Return the place of a path or URL (s3://, gs://, az://, memory://, file://); RobustPoseError for others."""
+    if isinstance(where, Path):
+        return Folder(where)
+    if not isinstance(where, str):
+        return where
+    if where.startswith("file://"):
+        return Folder(Path(where.removeprefix("file://")))
+    if not is_url(where):
+        return Folder(Path(where))
+    from robustpose.jobs.object_store import open_url
+
+    return open_url(where)
+
+
+@dataclass
+class Folder:
+    """A folder of the file system, which several machines may share."""
+
+    folder: Path
+    _identity: tuple[int, int] | None = None
+    _swept: set[Path] = field(default_factory=set)
+
+    @property
+    def local(self) -> bool:
+        """It is one."""
+        return True
+
+    def path(self, name: str) -> str:
+        """The path."""
+        return str(self.folder / name)
+
+    def exists(self, name: str) -> bool:
+        """Look for the file."""
+        return (self.folder / name).is_file()
+
+    def read(self, name: str) -> bytes:
+        """Read the file."""
+        with self._errors("is it readable?"):
+            return (self.folder / name).read_bytes()
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Write aside, then link."""
+        with self._writing(name) as path:
+            return create_atomically(path, content)
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Write aside, then rename."""
+        with self._writing(name) as path:
+            write_atomically(path, content)
+
+    def append(self, name: str, content: bytes) -> None:
+        """Append in one write."""
+        with self._writing(name) as path, path.open("ab", buffering=0) as file:
+            file.write(content)
+
+    def remove(self, name: str) -> None:
+        """Remove the file."""
+        with self._errors("is it writable?"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def names(self, under: str) -> list[str]:
+        """List the files, those that are being written left out."""
+        found = [path for path in (self.folder / under).glob("*") if not path.name.startswith(".")]
+        dated = sorted((-path.stat().st_mtime, path.name) for path in found if path.is_file())
+        return [f"{under}/{name}" for _, name in dated]
+
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[Path]:
+        path = self.folder / name
+        with self._errors("name a writable folder with free space, as --out; what is stored stays"):
+            self._check_not_moved()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield path
+            if self._identity is None:
+                about = self.folder.stat()
+                self._identity = about.st_dev, about.st_ino
+            if path.parent not in self._swept and path.exists():
+                self._swept.add(path.parent)
+                remove_leftovers(path.parent, now=path.stat().st_mtime)
+
+    def _check_not_moved(self) -> None:
+        """RobustPoseError where the folder that was written to has gone: a new one would hold half of a run."""
+        if self._identity is None:
+            return
+        try:
+            about = self.folder.stat()
+        except FileNotFoundError:
+            about = None
+        if about is None or (about.st_dev, about.st_ino) != self._identity:
+            raise RobustPoseError(
+                f"{self.folder} was moved or removed while this run wrote to it; run the command again with the "
+                "new place as --out: what is stored there is not computed again"
+            )
+
+    @contextmanager
+    def _errors(self, advice: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise RobustPoseError(f"{self.folder}: {error.strerror or error}; {advice}") from error
