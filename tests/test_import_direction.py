@@ -38,7 +38,7 @@ ORDER = (
     ("findings",),
     ("userstudy",),
     ("report",),
-    ("studies",),
+    ("studies", "upkeep"),
     ("cli", "api"),
     ("__main__",),
 )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.fields import MOST
 
 _OVER = 1e-5
 """By how much interpolation may leave [0, 1]."""

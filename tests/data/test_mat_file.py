@@ -88,5 +88,5 @@ def test_a_reader_that_never_ends_is_stopped(tmp_path: Path, monkeypatch: pytest
     (package / "__init__.py").write_text("def loadmat(*given, **how):\n    while True: pass\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(mat_file, "SECONDS", 1)
-    with pytest.raises(RobustPoseError, match=r"more than 1 seconds of processor time|took more than 2 seconds"):
+    with pytest.raises(RobustPoseError, match=r"more than 1 seconds|more than 2 seconds|\(killed\)"):
         load_mat(written(tmp_path / "a.mat"), squeeze=True)

@@ -20,6 +20,7 @@ from robustpose.cli.pull import pull_models
 from robustpose.cli.spec import check, renamed
 from robustpose.cli.study import StudyGroup, make_report
 from robustpose.cli.train import train_model
+from robustpose.cli.upkeep import diff_runs, export_run, merge_runs, prune_run, show_status, verify_run
 from robustpose.cli.userstudy import analyse_user_study, make_user_study
 from robustpose.errors import RobustPoseError, printable
 
@@ -47,6 +48,12 @@ app.add_typer(
     name="study",
 )
 app.command("report")(make_report)
+app.command("status")(show_status)
+app.command("verify")(verify_run)
+app.command("merge")(merge_runs)
+app.command("prune")(prune_run)
+app.command("diff")(diff_runs)
+app.command("export")(export_run)
 app.command("train")(train_model)
 data_app = typer.Typer(no_args_is_help=True, help="Show, export or check data sets.")
 data_app.command("show")(show_people)

@@ -46,6 +46,11 @@ class CorruptedResult:
     def __len__(self) -> int:
         return len(self.answers)
 
+    @property
+    def asked(self) -> int:
+        """Number of people that were to be predicted, those without a readable photo included."""
+        return self.answers.asked
+
     def to_arrays(self) -> tuple[dict[str, object], Arrays]:
         """Return metadata for JSON, and arrays."""
         about, arrays = self.answers.to_arrays()
@@ -54,6 +59,8 @@ class CorruptedResult:
     @classmethod
     def from_arrays(cls, about: dict[str, Any], arrays: Arrays) -> "CorruptedResult":
         """Restore a result; KeyError, TypeError or ValueError if it is not one."""
+        if not isinstance(about["inputs"], str):
+            raise ValueError("the hash of its images is no text")
         return cls(answers=CellResult.from_arrays(about, arrays), inputs=about["inputs"])
 
 

@@ -98,7 +98,7 @@ class Store:
 
         made  what computed it: device, threads, versions of the software
         """
-        self._begin()
+        self.begin()
         key = key_of(job)
         if pictures is not None and len(pictures.clean) > 0:
             arrays = {"clean": pictures.clean, "adversarial": pictures.adversarial}
@@ -198,7 +198,7 @@ class Store:
                     self._others.setdefault(name.partition("-")[0], []).append(name)
         return self._others
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """Say which format is written, before the first result is."""
         if self._format == SEALED_FORMAT:
             return

@@ -1,0 +1,1 @@
+"""Keeps stored results in order: progress, damage, merging, pruning, comparing, exporting."""
