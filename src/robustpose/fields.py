@@ -5,7 +5,6 @@ import types
 from dataclasses import fields
 from typing import Any, TypeGuard, Union, get_args, get_origin, get_type_hints
 
-
 MOST = 2**62
 """The largest whole number that users may give, such as a seed: torch's generators take 64 bits."""
 

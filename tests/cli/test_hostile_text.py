@@ -2,12 +2,9 @@
 
 import csv
 import io
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 

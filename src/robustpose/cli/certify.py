@@ -70,7 +70,7 @@ def certify(
     from robustpose.jobs.store import Store
     from robustpose.jobs.workbench import input_size_of, padding_of
     from robustpose.report import html, terminal
-    from robustpose.studies.running import How, compute, render_ahead, report_unreadable
+    from robustpose.studies.running import How, compute, render_ahead, report_unreadable, say_where_from
     from robustpose.study.definition import Study
     from robustpose.study.plan import metric_of, open_plan, workbench
 
@@ -100,7 +100,9 @@ def certify(
     every = [cell for block in cells.values() for cell in block]
     for each in plan.models:
         render_ahead(plan.dataset, plan.n, input_size=input_size_of(each.module), padding=padding_of(each.module))
-    compute(every, workbench(plan).on(device), store, folder, how=How(device=device), title="certify")
+    how = How(device=device)
+    computed = compute(every, workbench(plan).on(device), store, how=how, title="certify")
+    say_where_from(folder, store, every, how=how, computed=computed)
     rows = []
     for each in plan.models:
         blocks = [store.read(cell) for cell in cells[each.name]]

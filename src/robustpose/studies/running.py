@@ -97,9 +97,10 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None) -> Ran:
     save_study(plan.study, folder, described=described)  # an interrupted run, too, says whose folder it is
     there = {*store.names()}
     _render_people(plan, [cell for cell in cells if store.name(cell) not in there])
-    compute(cells, bench, store, folder, how=how, title=plan.study.name)
+    computed = compute(cells, bench, store, how=how, title=plan.study.name)
     for line in store.taken_over(cells) if how.reuse else ():
         terminal.say(f"reused results from another version: {line}")
+    say_where_from(folder, store, cells, how=how, computed=computed)
     if how.shard.count > 1:
         return Ran(plan, store, [], {})
     rows = all_rows(plan, store)
@@ -109,10 +110,8 @@ def run_plan(plan: Plan, folder: Path, *, how: How | None = None) -> Ran:
     return Ran(plan, store, rows, made)
 
 
-def compute(
-    cells: Sequence[Job[Any]], bench: Workbench, store: Store, folder: Path, *, how: How, title: str
-) -> None:
-    """Compute the missing cells, note the run in the store's journal, and write the provenance."""
+def compute(cells: Sequence[Job[Any]], bench: Workbench, store: Store, *, how: How, title: str) -> int:
+    """Compute the missing cells, and note the run in the store's journal; return how many were computed."""
     journal = Journal(store.place, about_run(how.engine, how.device, how.shard))
     damaged: list[str] = []
     with terminal.cells_bar(title) as show:
@@ -128,6 +127,11 @@ def compute(
         )
     for line in damaged:
         terminal.say(f"set aside in {store.place.path('damaged')}, and computed again: {line}")
+    return computed
+
+
+def say_where_from(folder: Path, store: Store, cells: Sequence[Job[Any]], *, how: How, computed: int) -> None:
+    """Write the provenance of cells: see studies/provenance.py."""
     names = [store.name(cell) for cell in cells]
     write_provenance(folder, names, journaled=read_journal(store.place), shard=how.shard, computed=computed)
 

@@ -52,7 +52,12 @@ def is_watched() -> bool:
 @contextmanager
 def cells_bar(title: str, *, silent: bool = False) -> Iterator[Callable[[CellProgress], None]]:
     """Show the current job, the progress and the remaining time; nothing if silent or if nobody can see it."""
-    columns = (TextColumn("{task.description:<34}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description:<34}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
     with _bar(title, (*columns, TimeElapsedColumn()), total=None, silent=silent) as update:
 
         def show(progress: CellProgress) -> None:
@@ -68,7 +73,12 @@ def cells_bar(title: str, *, silent: bool = False) -> Iterator[Callable[[CellPro
 @contextmanager
 def steps_bar(title: str, *, total: int, silent: bool = False) -> Iterator["ShowSteps"]:
     """Show a count with a remark; nothing if silent or if nobody can see it."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with _bar(title, columns, total=total, silent=silent) as update:
 
         def show(done: int, remark: str, *, total: int | None = None) -> None:

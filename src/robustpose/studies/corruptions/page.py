@@ -8,8 +8,8 @@ from markupsafe import Markup
 from robustpose.corruptions import CORRUPTIONS
 from robustpose.corruptions.people import pixels_of, truth_of
 from robustpose.findings import Chart, Tabular
+from robustpose.folders import write_atomically
 from robustpose.geometry import Pixels
-from robustpose.jobs.store import write_atomically
 from robustpose.jobs.workbench import Workbench, input_size_of, padding_of
 from robustpose.report.html import charts, exhibits, words
 from robustpose.report.html.corrupted import contact_sheet

@@ -9,11 +9,9 @@ from robustpose.corruptions.axes import AXES
 from robustpose.findings.statistics import Sample, kept
 from robustpose.jobs.corruption import CorruptedCell
 from robustpose.jobs.job import Job
-from robustpose.jobs.run import run_all
 from robustpose.jobs.store import Store
 from robustpose.jobs.workbench import Workbench, input_size_of, padding_of
 from robustpose.metrics import pair
-from robustpose.report import terminal
 from robustpose.studies.corruptions.definition import (
     CorruptionOptions,
     CorruptionStudy,
@@ -29,8 +27,7 @@ from robustpose.studies.corruptions.page import write_page
 from robustpose.studies.corruptions.printed import print_found
 from robustpose.studies.corruptions.scores import joined
 from robustpose.studies.corruptions.written import write_tables
-from robustpose.studies.provenance import write_provenance
-from robustpose.studies.running import How, how_of, render_ahead, report_people_left_out
+from robustpose.studies.running import How, compute, how_of, render_ahead, report_people_left_out, say_where_from
 from robustpose.studies.spec import StudySpec
 from robustpose.study.plan import Plan, metric_of, open_plan, workbench
 from robustpose.study.saved import open_store
@@ -49,7 +46,7 @@ def run_corruptions(study: CorruptionStudy, folder: Path, options: CorruptionOpt
     jobs: list[Job[Any]] = [*plan.all_cells(), *all_corrupted(study, plan), *attacked.all_cells()]
     computed = _compute(jobs, bench, store, how)
     if how.shard.count > 1:
-        _write_provenance(folder, store, jobs, how, computed)
+        say_where_from(folder, store, jobs, how=how, computed=computed)
         print(f"this shard is done; after all shards, run the same command without --shard to finish {folder}")
         return
     measured: dict[Asked, Sequence[CorruptedCell]] = {}
@@ -67,7 +64,7 @@ def run_corruptions(study: CorruptionStudy, folder: Path, options: CorruptionOpt
 
     levels = search(measure, [model.name for model in plan.models], study.axes)
     everything = [*jobs, *(cell for cells in measured.values() for cell in cells)]
-    _write_provenance(folder, store, everything, how, computed)
+    say_where_from(folder, store, everything, how=how, computed=computed)
     report_people_left_out(plan, [outcome(plan, store, model, None) for model in plan.models])
     found = find(study, plan, attacked, store, levels)
     write_tables(found, folder)
@@ -79,8 +76,7 @@ def run_corruptions(study: CorruptionStudy, folder: Path, options: CorruptionOpt
 
 
 def _compute(jobs: Sequence[Job[Any]], bench: Workbench, store: Store, how: How) -> int:
-    with terminal.cells_bar("corruptions") as show:
-        return run_all(jobs, bench, store, engine=how.engine, shard=how.shard, on_progress=show)
+    return compute(jobs, bench, store, how=how, title="corruptions")
 
 
 def _relative(plan: Plan, store: Store, model: str, cells: Sequence[CorruptedCell]) -> Sample:
@@ -93,11 +89,6 @@ def _render(plan: Plan) -> None:
     """Render people in advance at the crop sizes of the models."""
     for size, padding in sorted({(input_size_of(each.module), padding_of(each.module)) for each in plan.models}):
         render_ahead(plan.dataset, plan.n, input_size=size, padding=padding)
-
-
-def _write_provenance(folder: Path, store: Store, jobs: Sequence[Job[Any]], how: How, computed: int) -> None:
-    keys = [store.name(job) for job in jobs]
-    write_provenance(folder, keys, engine=how.engine, device=how.device, shard=how.shard, computed=computed)
 
 
 CORRUPTIONS_SPEC = StudySpec(options=CorruptionOptions, make=asked, run=run_corruptions)

@@ -7,7 +7,7 @@ import polars as pl
 
 from robustpose.corruptions import CORRUPTIONS
 from robustpose.findings.statistics import Sample, mean, ratio
-from robustpose.jobs.store import write_atomically
+from robustpose.folders import write_atomically
 from robustpose.metrics import ALL, Estimate
 from robustpose.studies.corruptions.found import CorruptionsFound
 from robustpose.studies.corruptions.scores import ModelScores, Place, Scored
