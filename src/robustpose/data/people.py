@@ -30,13 +30,8 @@ class PhotoPeople:
 
     detected  for a detector's boxes: what the official scores need beside the predictions
     version   of the reader: see DataSpec
-        annotations.name,
-        annotations.skeleton,
-        annotations.people,
-        folder,
-        left_out,
-        sizes=annotations.photos,
-        links=images is not None,
+    sizes     (H, W) of the photos, where the file gives them
+    links     whether links in the photo folder may lead out of it: where the user named the folder
     """
 
     name: str
@@ -46,13 +41,8 @@ class PhotoPeople:
     left_out: tuple[str, ...] = ()
     detected: Detected | None = None
     version: int = 1
-        annotations.name,
-        annotations.skeleton,
-        annotations.people,
-        folder,
-        left_out,
-        sizes=annotations.photos,
-        links=images is not None,
+    sizes: Mapping[str, tuple[int, int] | None] = field(default_factory=dict)
+    links: bool = False
 
     def __len__(self) -> int:
         return len(self.people)

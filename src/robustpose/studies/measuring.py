@@ -11,13 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
+from robustpose.analysis.csv_files import csv_bytes
 from robustpose.defences import behind
 from robustpose.errors import RobustPoseError, writing_to
+from robustpose.folders import write_atomically
 from robustpose.jobs.attack import Cell
 from robustpose.jobs.job import Job
 from robustpose.jobs.results import CellResult, Floats
-from robustpose.jobs.run import run_all
-from robustpose.jobs.store import Store, write_atomically
+from robustpose.jobs.store import Store
 from robustpose.jobs.workbench import Workbench, input_size_of, padding_of
 from robustpose.metrics import Estimate, Table, join
 from robustpose.metrics.bootstrap import from_draws, redraws
@@ -25,8 +26,15 @@ from robustpose.models import OpenedModel
 from robustpose.report import html, terminal
 from robustpose.report.measurement import Measurement
 from robustpose.studies.grid import listed
-from robustpose.studies.provenance import write_provenance
-from robustpose.studies.running import How, how_of, render_ahead, report_unreadable, say_where
+from robustpose.studies.running import (
+    How,
+    compute,
+    how_of,
+    render_ahead,
+    report_unreadable,
+    say_where,
+    say_where_from,
+)
 from robustpose.study.definition import Study
 from robustpose.study.described import describe_plan
 from robustpose.study.options import MeasuringOptions, RunOptions
@@ -105,15 +113,12 @@ def _run_jobs(opened: Opened, folder: Path, how: How) -> Store:
                 render_ahead(
                     people.dataset, people.n, input_size=size, padding=padding, in_photos=people.in_photos
                 )
-    with terminal.cells_bar(opened.plan.study.name) as show:
-        bench = opened.bench.on(how.device)
-        # An interrupted run, too, says whose folder it is.
-        save_study(opened.plan.study, folder, described=described)
-        computed = run_all(jobs, bench, store, engine=how.engine, shard=how.shard, on_progress=show)
+    bench = opened.bench.on(how.device)
+    save_study(opened.plan.study, folder, described=described)  # an interrupted run, too, says whose folder it is
+    computed = compute(jobs, bench, store, how=how, title=opened.plan.study.name)
     for line in store.taken_over(jobs) if how.reuse else ():
         terminal.say(f"reused results from another version: {line}")
-    keys = [store.name(job) for job in jobs]
-    write_provenance(folder, keys, engine=how.engine, device=how.device, shard=how.shard, computed=computed)
+    say_where_from(folder, store, jobs, how=how, computed=computed)
     return store
 
 
@@ -122,7 +127,7 @@ def _write_lines(found: Measurement, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     frame = pl.DataFrame([dict(line) for line in found.lines], infer_schema_length=None)
     frame = frame.with_columns(pl.col(pl.Float64).fill_nan(None).round(3))
-    write_atomically(folder / "results.csv", frame.write_csv(float_precision=3).encode())
+    write_atomically(folder / "results.csv", csv_bytes(frame))
 
 
 def without_attacks(study: Study, options: MeasuringOptions) -> Study:

@@ -27,6 +27,7 @@ RESULTS: dict[str, type[Stored]] = {
     "universal": UniversalResult,
     "certificate": SampledResult,
     "corruption": CorruptedResult,
+    "fault": CellResult,
 }
 """The results of the kinds of jobs; of other kinds only checksum and name are looked at."""
 
@@ -111,7 +112,9 @@ def _check_cell(key: str, about: dict[str, Any], arrays: Arrays) -> str | None:
 
 
 def _moves(job: dict[str, Any]) -> bool:
-    """Say whether a job's attack moves the truth with the image."""
+    """Say whether a job moves the truth with the image, or cuts crops of its own."""
+    if job.get("kind") == "fault":
+        return True
     source = job.get("source")
     settings = [each.get("setting") for each in (job, source) if isinstance(each, dict)]
     threats = [setting.get("threat", "linf") for setting in settings if isinstance(setting, dict)]

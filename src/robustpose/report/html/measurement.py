@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from robustpose.findings import Chart, Tabular
-from robustpose.jobs.store import write_atomically
+from robustpose.folders import write_atomically
 from robustpose.report.html import exhibits, words
 from robustpose.report.html.downloads import chart_csv, table_csv
 from robustpose.report.html.findings import drawn

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from robustpose.analysis.csv_files import csv_bytes
 from robustpose.corruptions import CORRUPTIONS
 from robustpose.findings.statistics import Sample, mean, ratio
 from robustpose.folders import write_atomically
@@ -38,7 +39,7 @@ def write_tables(found: CorruptionsFound, folder: Path) -> None:
             continue
         frame = pl.DataFrame(lines, infer_schema_length=None)
         frame = frame.with_columns(pl.col(pl.Float64).fill_nan(None).round(4))
-        write_atomically(path, frame.write_csv(float_precision=4).encode())
+        write_atomically(path, csv_bytes(frame, decimals=4))
 
 
 def _numbers(estimate: Estimate) -> Line:
