@@ -27,6 +27,7 @@ def unknown_name(kind: str, given: str, known: Iterable[str]) -> RobustPoseError
     """
     names = sorted(known)
     near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    near = near or [name for name in names if name.lower() == given.lower()]
     hint = f"did you mean {near[0]!r}? " if near else ""
     return RobustPoseError(f"unknown {kind} {given!r}; {hint}known: {', '.join(names)}")
 

@@ -130,7 +130,7 @@ def coco_file(folder: Path, **change: object) -> Path:
         ),
         (
             ["study", "realism", "--engine", "ray", "--shard", "1/2", "--eps", "8", "--reuse"],
-            "study 'realism' does not take --eps, --engine, --shard, --reuse",
+            "study 'realism' does not take --engine, --shard, --reuse, --eps",
         ),
         (["study", "quick", "--eps", "8,32,300"], "eps must be in [0, 1]"),
         (["study", "quick", "--eps", "0,8"], "eps must be above 0, got 0"),

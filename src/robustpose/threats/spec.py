@@ -80,9 +80,20 @@ def parse_number(text: str, *, example: str) -> float:
         raise RobustPoseError(f"eps must be a number such as {example}, got {text!r}") from None
 
 
+_SMALL_NORM = 0.1
+"""L2 and L1 budgets in 255ths below it are probably meant per pixel value, as of linf; 36/255 is in use."""
+
+
 def parse_budget(spec: ThreatSpec[object], text: str) -> float:
     """Parse a budget of a threat as users write it; RobustPoseError for an invalid one."""
     eps = spec.parse(text) if spec.parse else parse_number(text, example=spec.example)
+    is_norm = spec.norm is not None and 0 < spec.norm < math.inf
+    if is_norm and text.strip().endswith("/255") and 0 < eps < _SMALL_NORM:
+        usual = spec.example.partition(" ")[0]  # a fraction of 255 is a budget per pixel value, as of linf
+        raise RobustPoseError(
+            f"eps {text} is {eps:.3g}, but in {spec.unit} it bounds the whole image; did you mean {usual}? Write "
+            f"{eps:.3g} if not"
+        )
     spec.make(eps)
     return eps
 
