@@ -103,7 +103,7 @@ def test_a_box_partly_outside_is_taken_and_told(
         (["me.png", "--box-jitter", "2"], "--box-jitter must be in [0, 0.5], a fraction of the box, got 2"),
         (["me.png", "--box", "gone.json"], "gone.json: cannot be read"),
         (["me.png", "--box", "callable:gone.py:boxes"], "gone.py"),
-        (["me.png", "--quick", "--attack", "igsm"], "leave out --attack"),
+        (["me.png", "--quick", "--attack", "igsm"], "omit --attack"),
     ],
 )
 def test_one_line_and_exit_code_2(

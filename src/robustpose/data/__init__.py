@@ -79,7 +79,7 @@ def open_dataset(
 def _a_path(spec: str) -> RobustPoseError | None:
     """Return the error for a path without its format, with how to name it; None for another name."""
     path, suffix = Path(spec), Path(spec).suffix.lower()
-    if suffix not in (".json", ".mat") and not path.exists():
+    if not path.exists() and (":" in spec or suffix not in (".json", ".mat")):
         return None
     likely = {".json": f"coco:{spec}", ".mat": f"mpii:{spec}"}.get(suffix, f"lsp:{spec}")
     others = ", ".join(name for name in DATASETS if name != "synthpose")
