@@ -106,3 +106,11 @@ def test_whoever_is_in_a_joined_set_is_named(lsp: Path, tmp_path: Path) -> None:
     lspet = write_lspet(tmp_path / "lspet", [standing()])
     joined = open_dataset(f"lsp:{lsp}[1-2]+lspet:{lspet}+synthpose:val[1-2]")
     assert people_named(joined) == {"lsp:im0001", "lsp:im0002", "lspet:im00001", "synthpose:val"}
+
+
+def test_a_photo_folder_is_for_the_photos_of_a_joined_set(lsp: Path, tmp_path: Path) -> None:
+    moved = (lsp / "images").rename(tmp_path / "elsewhere")
+    joined = open_dataset(f"lsp:{lsp}+synthpose:val[1-2]", images=moved)
+    assert len(joined.load(range(1), input_size=(32, 32)).ids) == 1
+    with pytest.raises(RobustPoseError, match="takes no photo folder"):
+        open_dataset("synthpose:val", images=moved)

@@ -57,7 +57,9 @@ def open_dataset(
         if name not in DATASETS:
             raise _a_path(part.spec) or unknown_name("data set", name, DATASETS)
         dataset = (
-            DATASETS[name].open(rest, images) if detections is None else open_detected(rest, detections, images)
+            DATASETS[name].open(rest, images if name != "synthpose" or len(parts) == 1 else None)
+            if detections is None
+            else open_detected(rest, detections, images)
         )
         if isinstance(dataset, PhotoPeople):
             dataset = replace(dataset, version=DATASETS[name].version)
@@ -79,7 +81,7 @@ def open_dataset(
 def _a_path(spec: str) -> RobustPoseError | None:
     """Return the error for a path without its format, with how to name it; None for another name."""
     path, suffix = Path(spec), Path(spec).suffix.lower()
-    if not path.exists() and (":" in spec or suffix not in (".json", ".mat")):
+    if not spec or (not path.exists() and (":" in spec or suffix not in (".json", ".mat"))):
         return None
     likely = {".json": f"coco:{spec}", ".mat": f"mpii:{spec}"}.get(suffix, f"lsp:{spec}")
     others = ", ".join(name for name in DATASETS if name != "synthpose")
