@@ -20,12 +20,15 @@ from robustpose.given import device_of, images_of, number_of, whole_of
 from robustpose.models import OpenedModel
 from robustpose.models.importers.hf import live_spec
 from robustpose.models.importers.imported import ImportedPose, StagesOf
-from robustpose.models.precision import adapted
+from robustpose.models.precision import adapted, in_float32
 from robustpose.models.specs import given_spec
 from robustpose.models.untouched import untouched
 from robustpose.objectives import OBJECTIVES, Aim, correct_radius
 from robustpose.threats import make_threat, read_eps
 from robustpose.types import Batch, PoseModel
+
+_FEW = 5
+"""Steps from which a fused copy of the model saves more time than making it takes."""
 
 LossOfOutput = Callable[..., Tensor]
 """(the module's output, keypoints, visible) -> losses (N,) or (N, ...), or one number for the batch."""
@@ -145,7 +148,9 @@ def _perturbed(
         ).images
     aim = Aim(batch.keypoints, batch.visible, correct_radius(batch))
     with untouched(model):
-        raised = OBJECTIVES[objective].bind(FusedModel(model, search=search), aim, targeted=targeted)
+        few = search == "fp32" and getattr(attack, "steps", 1) < _FEW
+        searched = in_float32(model) if few else FusedModel(model, search=search)
+        raised = OBJECTIVES[objective].bind(searched, aim, targeted=targeted)
         (crafted,) = craft(
             attack,
             raised,
