@@ -17,6 +17,7 @@ from robustpose.defences import open_defended
 from robustpose.errors import RobustPoseError
 from robustpose.models import OpenedModel
 from robustpose.models.content import content_of
+from robustpose.models.importers import IMPORTERS
 from robustpose.models.importers.python import opened_callable, opened_module
 from robustpose.models.specs import ModelSpec, make_spec
 from robustpose.skeletons import Skeleton
@@ -25,8 +26,6 @@ from robustpose.types import Batch, PoseDataset
 AnyModel = str | Path | OpenedModel | nn.Module | Callable[..., Any]
 AnySpec = str | Path | ModelSpec | Mapping[str, object] | None
 AnyData = str | Path | PoseDataset | Batch | Iterable[Any] | Dataset[Any]
-_FORMATS = {".onnx": "onnx", ".tflite": "tflite", ".pt": "torchscript", ".json": "tfjs"}
-"""Formats of model files, by suffix."""
 
 
 def load_model(model: AnyModel, *, spec: AnySpec = None, card: AnySpec = None) -> OpenedModel:
@@ -136,12 +135,13 @@ def _named(path: Path) -> str:
         raise RobustPoseError(f"{path}: no such file")
     if path.is_dir():
         return f"hf:{path}"
-    if path.suffix not in _FORMATS:
+    formats = {suffix: kind for kind, importer in IMPORTERS.items() for suffix in importer.suffixes}
+    if path.suffix not in formats:
         hint = (
             f"; for a state dict of a public release write 'release:NAME:{path}'" if path.suffix == ".pth" else ""
         )
-        raise RobustPoseError(f"{path}: the suffix of a model must be one of {', '.join(_FORMATS)}{hint}")
-    return f"{_FORMATS[path.suffix]}:{path}"
+        raise RobustPoseError(f"{path}: the suffix of a model must be one of {', '.join(formats)}{hint}")
+    return f"{formats[path.suffix]}:{path}"
 
 
 def _dataset_named(data: str | Path) -> str:

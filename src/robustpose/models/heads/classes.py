@@ -21,8 +21,10 @@ class SimCCHead:
     """Logits over the bins of x and of y for each keypoint: raw (N, K, Lx + Ly), x first.
 
     split    bins per pixel
-    sigma    of the Gaussian target distribution, in bins
+    sigma    of the Gaussian target distribution, in bins; of x and of y where they differ
     lattice  positions of the bins in the image: geometry.Lattice
+    peak     0: the target distribution is a Gaussian. Otherwise it is the softmax of Gaussians of this height, 10
+             in RTMPose (Jiang et al. 2023, arXiv 2303.07399)
     """
 
     kind: ClassVar[str] = "classes"
@@ -32,8 +34,9 @@ class SimCCHead:
 
     input_size: tuple[int, int]
     split: float = 2.0
-    sigma: float = 6.0
+    sigma: float | tuple[float, float] = 6.0
     lattice: geometry.Lattice = "centres"
+    peak: float = 0.0
 
     @property
     def bins(self) -> tuple[int, int]:
@@ -51,7 +54,9 @@ class SimCCHead:
         )
         x = torch.arange(lx, device=at.device, dtype=at.dtype) - at[..., 0:1]
         y = torch.arange(ly, device=at.device, dtype=at.dtype) - at[..., 1:2]
-        return -torch.cat([x, y], dim=-1).square() / (2 * self.sigma**2)
+        wide, high = self._sigmas
+        logits = torch.cat([-x.square() / (2 * wide**2), -y.square() / (2 * high**2)], dim=-1)
+        return self.peak * logits.exp() if self.peak else logits
 
     def decode(self, raw: Tensor, /) -> tuple[Tensor, Tensor]:
         """Return the centres (N, K, 2) of the likeliest bins in input pixels; the smaller probability (N, K)."""
@@ -102,7 +107,9 @@ class SimCCHead:
         open_ = inside.any(dim=-1) & beyond.any(dim=-1)
         given = decided(inside.any(dim=-1), far)
         # The target's logits fall by this much from the keypoint to the radius.
-        unit = (radius * self.split).square() / (2 * self.sigma**2)
+        wide, high = self._sigmas
+        unit = (radius * self.split).square() / (2 * wide * high)
+        unit = self.peak * (1 - torch.exp(-unit)) if self.peak else unit
 
         def margins(raw: Tensor, rows: Tensor) -> Tensor:
             x, y = raw[..., :lx], raw[..., lx : lx + ly].gather(-1, order[rows])
@@ -115,6 +122,11 @@ class SimCCHead:
             return torch.where(open_[rows], (best_out - best_in) / unit[rows], given[rows])
 
         return margins
+
+    @property
+    def _sigmas(self) -> tuple[float, float]:
+        """Of x and of y."""
+        return self.sigma if isinstance(self.sigma, tuple) else (self.sigma, self.sigma)
 
     def _axes(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Split (N, K, Lx + Ly) into x and y."""

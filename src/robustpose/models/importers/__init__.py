@@ -3,6 +3,7 @@
 from robustpose.models.importers.hf import HF
 from robustpose.models.importers.onnx import ONNX
 from robustpose.models.importers.python import CALLABLE, TORCH
+from robustpose.models.importers.release import RELEASE
 from robustpose.models.importers.spec import ImporterSpec
 from robustpose.models.importers.tfjs import TFJS
 from robustpose.models.importers.tflite import TFLITE
@@ -15,6 +16,7 @@ IMPORTERS: dict[str, ImporterSpec] = {
     "torch": TORCH,
     "torchscript": TORCHSCRIPT,
     "hf": HF,
+    "release": RELEASE,
     "callable": CALLABLE,
 }
 """Importers by the word before the first colon of a model's name."""
