@@ -11,6 +11,8 @@ from robustpose.metrics.bootstrap import Estimate, difference
 
 ENOUGH = 10
 """People from which an interval decides; with fewer, only a score that is itself at or below chance."""
+SLIGHT = 5.0
+"""Points above chance below which a difference whose interval includes 0 is no sign of a working model."""
 FAR = 10.0
 """Points below the score of the model spec from which a clean score is far below it."""
 
@@ -62,7 +64,8 @@ def _at_chance(table: Table, metric: KeypointMetric, clean: Estimate) -> list[Al
         return []  # one person has no others
     guess = mean_pose(table)
     change = difference(guess, table, metric)[ALL]
-    if not (change.value <= 0 or (clean.n >= ENOUGH and not change.low > 0)):
+    uncertain = clean.n >= ENOUGH and change.value < SLIGHT and not change.low > 0
+    if not (change.value <= 0 or uncertain):
         return []
     chance = score(guess, metric)[ALL]
     return [
