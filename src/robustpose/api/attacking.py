@@ -92,6 +92,8 @@ def attack(
         keep_images=whole_of(kept, "keep_images", least=0),
     )
     plan = make_plan(study, models=[opened], dataset=people)
+    if out is not None and Path(out).is_file():
+        raise RobustPoseError(f"out must be a folder, got the file {out}")
     folder = Path(mkdtemp(prefix="robustpose-") if out is None else out)
     try:
         with writing_to(folder, "choose another folder with out="):

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from robustpose import attacks
@@ -36,9 +37,9 @@ LossOfOutput = Callable[..., Tensor]
 
 def perturb(
     model: AnyModel,
-    images: Tensor,
-    keypoints: Tensor,
-    visible: Tensor | None = None,
+    images: Tensor | NDArray[Any],
+    keypoints: Tensor | NDArray[Any],
+    visible: Tensor | NDArray[Any] | None = None,
     *,
     attack: str | Attack | Ensemble = "pgd",
     eps: float | str | Tensor | None = None,
@@ -48,8 +49,8 @@ def perturb(
     objective: str = "",
     loss: LossOfOutput | None = None,
     spec: AnySpec = None,
-    boxes: Tensor | None = None,
-    head_size: Tensor | None = None,
+    boxes: Tensor | NDArray[Any] | None = None,
+    head_size: Tensor | NDArray[Any] | None = None,
     seed: int = 0,
     round_to_8bit: bool = False,
     search: str = "fp32",
