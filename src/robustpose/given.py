@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from robustpose.errors import RobustPoseError, unknown_name
+from robustpose.errors import RobustPoseError
 from robustpose.fields import MOST
 
 _OVER = 1e-5
@@ -174,7 +174,7 @@ def known_device(name: object) -> str:
     text = str(name)
     kind, colon, number = text.partition(":")
     if kind not in DEVICES:
-        raise unknown_name("device", text, DEVICES)
+        raise RobustPoseError(f"unknown device {text!r}; known: {', '.join(DEVICES)}")
     if colon and not number.isdecimal():
         raise RobustPoseError(f"device must be written as {kind} or {kind}:0, got {text!r}")
     there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[kind]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from robustpose.alarms import Alarm, black_box_beats, more_hurts_less, probe
 from robustpose.analysis.scores import outcome
+from robustpose.given import device_of
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.jobs.workbench import input_size_of, padding_of
@@ -96,7 +97,7 @@ def _look(plan: Plan, model: OpenedModel, setting: Setting) -> list[Alarm]:
         return []
     rows = range(min(_LOADED, plan.n))
     people = plan.dataset.load(rows, input_size=input_size_of(model.module), padding=padding_of(model.module))
-    people = people.in_skeleton(model.module.skeleton)
+    people = people.in_skeleton(model.module.skeleton).to(device_of(model.module))
     labelled = people.visible.any(dim=1).nonzero().flatten().tolist()  # a detection may show nobody of the file
     return probe(
         model.module,

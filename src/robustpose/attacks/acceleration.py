@@ -188,10 +188,10 @@ def _scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     mean, variance = norm.running_mean, norm.running_var
     assert mean is not None
     assert variance is not None
-    scale = (variance.double() + norm.eps).rsqrt()
-    scale = scale if norm.weight is None else scale * norm.weight.detach().double()
-    shift = -mean.double() * scale
-    shift = shift if norm.bias is None else shift + norm.bias.detach().double()
+    scale = (variance.cpu().double() + norm.eps).rsqrt()  # on the CPU, because mps has no float64
+    scale = scale if norm.weight is None else scale * norm.weight.detach().cpu().double()
+    shift = -mean.cpu().double() * scale
+    shift = shift if norm.bias is None else shift + norm.bias.detach().cpu().double()
     return scale.to(mean), shift.to(mean)
 
 

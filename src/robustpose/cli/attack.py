@@ -10,6 +10,7 @@ from robustpose.cli.options import (
     DataOption,
     DefenceOption,
     DetectionsOption,
+    DeviceOption,
     ImagesOption,
     MetricOption,
     MinBoxOption,
@@ -104,6 +105,7 @@ def attack(
         int | None, typer.Option("--n", help="Number of people, from the start of the data set; default: all")
     ] = None,
     seed: SeedOption = 0,
+    device: DeviceOption = "cpu",
     images: ImagesOption = "",
     min_keypoints: MinKeypointsOption = 0,
     min_box: MinBoxOption = 0,
@@ -165,12 +167,14 @@ def attack(
         taken = {each.name for each in context.command.params if each.name} - _OF_DATA_SETS
         refuse_options(context, taken, what=f"an attack on photos ({photo})")
         asked = Asked(model, setting, box=box, jitter=box_jitter, seed=seed, spec=spec)
-        attack_own_photos(photo, asked, out=out, as_json=as_json)
+        attack_own_photos(photo, asked, out=out, device=device, as_json=as_json)
         return
     if box != AUTO or box_jitter:
         option = "--box" if box != AUTO else "--box-jitter"
         raise RobustPoseError(f"{option} is for attacks on photos; data sets come with boxes")
     from robustpose.cli.one_attack import attack_people
+    from robustpose.given import known_device
+    from robustpose.studies.running import How
 
     study = Study(
         name="attack",
@@ -187,4 +191,5 @@ def attack(
         detections=detections,
         metric=metric,
     )
-    attack_people(study, out=out, quick=quick, force=force, fail_under=fail_under, as_json=as_json)
+    how = How(device=known_device(device), force=force)
+    attack_people(study, out=out, quick=quick, how=how, fail_under=fail_under, as_json=as_json)

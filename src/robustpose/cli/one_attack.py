@@ -25,15 +25,15 @@ from robustpose.study.plan import Plan, open_plan
 
 
 def attack_people(
-    study: Study, *, out: Path | None, quick: bool, force: bool, fail_under: float | None, as_json: bool
+    study: Study, *, out: Path | None, quick: bool, how: How, fail_under: float | None, as_json: bool
 ) -> None:
     """Run a study of one model under one attack, and print it; exit code 1 if it fails `fail_under`."""
     started = time.perf_counter()
     plan = _fitting(open_plan(study), quick=quick)
     (setting,) = plan.study.settings
     folder = out or default_folder(plan)
-    say_what_is_attacked(plan, folder, setting)
-    ran = run_plan(plan, folder, how=How(force=force))
+    say_what_is_attacked(plan, folder, setting, device=how.device)
+    ran = run_plan(plan, folder, how=how)
     found = [outcome(plan, ran.store, plan.models[0], each) for each in (None, setting)]
     report_people_left_out(plan, found)
     doubts = doubts_of(plan, ran.store)
@@ -79,11 +79,11 @@ def default_folder(plan: Plan) -> Path:
     return folder_named("attack", parts, of=asked)
 
 
-def say_what_is_attacked(plan: Plan, folder: Path, setting: Setting) -> None:
+def say_what_is_attacked(plan: Plan, folder: Path, setting: Setting, *, device: str = "cpu") -> None:
     """Print the maximum cost before an attack starts, and the stronger attack, if any."""
     if warning := setting.unused_budget():
         terminal.say(f"warning: {warning}")
-    cost = cost_of(plan, Store(folder), plan.models[0], setting)
+    cost = cost_of(plan, Store(folder), plan.models[0], setting, device=device)
     if not cost.people:
         return
     thing = counted(cost.gradients, "gradient" if setting.spec.needs == "gradients" else "query")

@@ -48,6 +48,7 @@ MinBoxOption = Annotated[float, as_option(_FIELDS["min_box"])]
 DefenceOption = Annotated[str, as_option(_FIELDS["defence"])]
 DetectionsOption = Annotated[str, as_option(_FIELDS["detections"])]
 SeedOption = Annotated[int, as_option(_FIELDS["seed"])]
+DeviceOption = Annotated[str, typer.Option(help="Where the model computes: cpu | cuda | cuda:1 | mps")]
 MetricOption = Annotated[str, as_option(_FIELDS["metric"])]
 
 

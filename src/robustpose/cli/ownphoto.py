@@ -13,9 +13,11 @@ from robustpose.defences import open_defended
 from robustpose.errors import RobustPoseError, writing_to
 from robustpose.folders import write_atomically
 from robustpose.geometry import Pixels
+from robustpose.given import device_of
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.workbench import padding_of
 from robustpose.models import OpenedModel
+from robustpose.models.placed import placed
 from robustpose.objectives import OBJECTIVES
 from robustpose.ownphoto import Box, attack_people, beyond, find_box, parse_box, see
 from robustpose.ownphoto.attack import DRAWS
@@ -29,7 +31,7 @@ from robustpose.threats import format_eps, make_threat
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
-def attack_own_photos(path: Path, asked: Asked, *, out: Path | None, as_json: bool) -> None:
+def attack_own_photos(path: Path, asked: Asked, *, out: Path | None, device: str = "cpu", as_json: bool) -> None:
     """Attack a photo, or every photo of a folder, and report the predictions for the adversarial photos."""
     _check(asked)
     find = _finder(asked)
@@ -42,10 +44,11 @@ def attack_own_photos(path: Path, asked: Asked, *, out: Path | None, as_json: bo
         [asked.model, path.resolve().name, asked.setting.title],
         of={**asdict(asked), "path": str(path.resolve()), "weights": opened.fingerprint},
     )
-    if path.is_dir():
-        _attack_folder(path, photos, opened, asked, find, folder, as_json=as_json)
-        return
-    facts, shown = _attack_one(path, opened, asked, find, folder)
+    with placed(opened.module, device):
+        if path.is_dir():
+            _attack_folder(path, photos, opened, asked, find, folder, as_json=as_json)
+            return
+        facts, shown = _attack_one(path, opened, asked, find, folder)
     if as_json:
         print((folder / RESULT).read_text(), end="")
         return
@@ -177,7 +180,12 @@ def _attack_one(
 
 
 def _say_cost(opened: OpenedModel, setting: Setting, *, people: int, crops: int) -> None:
-    each = seconds_per_gradient(opened, people=crops, gradient=setting.spec.needs == "gradients")
+    each = seconds_per_gradient(
+        opened,
+        people=crops,
+        gradient=setting.spec.needs == "gradients",
+        device=str(device_of(opened.module)),
+    )
     thing = "gradients" if setting.spec.needs == "gradients" else "queries"
     hint = "; --quick takes 20" if setting.attack == "autopose" else ""
     who = "1 person" if people == 1 else f"{people} people"

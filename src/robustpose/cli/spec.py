@@ -7,6 +7,7 @@ import typer
 
 from robustpose.cli.options import (
     DataOption,
+    DeviceOption,
     ImagesOption,
     MinBoxOption,
     MinKeypointsOption,
@@ -30,11 +31,13 @@ def check(
     images: ImagesOption = "",
     min_keypoints: MinKeypointsOption = 0,
     min_box: MinBoxOption = 0,
+    device: DeviceOption = "cpu",
 ) -> None:
     """Test a model spec for common mistakes, on labelled people. Exit code 1 if a correction is found."""
     from robustpose.data import open_dataset
     from robustpose.defences import open_defended
     from robustpose.jobs.workbench import input_size_of, padding_of
+    from robustpose.models.placed import placed
     from robustpose.report import terminal
     from robustpose.selfcheck import check_spec
     from robustpose.studies.running import render_ahead
@@ -45,7 +48,7 @@ def check(
     )
     people = min(n, len(dataset))
     render_ahead(dataset, people, input_size=input_size_of(opened.module), padding=padding_of(opened.module))
-    with terminal.steps_bar("check", total=12) as show:
+    with placed(opened.module, device), terminal.steps_bar("check", total=12) as show:
         found = check_spec(
             opened, dataset, n=people, on_progress=lambda done, what: show(done, what, total=max(12, done))
         )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from robustpose import attacks
 from robustpose.data.augment import PADDING
 from robustpose.errors import RobustPoseError
+from robustpose.given import known_device
 from robustpose.jobs.results import Floats
 from robustpose.metrics import Table, join
 from robustpose.models import OpenedModel, OpenedTask
@@ -36,6 +37,7 @@ class Workbench:
 
     def on(self, device: str) -> "Workbench":
         """Return the workbench with its models moved to a device; RobustPoseError if it is not available."""
+        known_device(device)
         models = [*(each.module for each in self.models.values()), *(each.module for each in self.tasks.values())]
         for model in models:
             if isinstance(model, nn.Module):

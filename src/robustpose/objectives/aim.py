@@ -82,10 +82,10 @@ def correct_radius(batch: Batch, metric: HasRadius | None = None) -> Tensor:
     chosen: HasRadius = metric or (PCKH if bool(torch.isfinite(batch.head_size).all()) else PCK)
     radius = chosen.radius(
         batch.skeleton,
-        head_size=batch.head_size.double().cpu().numpy(),
-        box_side=batch.box_side.double().cpu().numpy(),
-        area=None if batch.area is None else batch.area.double().cpu().numpy(),
-        crops=batch.crops.double().cpu().numpy(),
+        head_size=batch.head_size.cpu().double().numpy(),
+        box_side=batch.box_side.cpu().double().numpy(),
+        area=None if batch.area is None else batch.area.cpu().double().numpy(),
+        crops=batch.crops.cpu().double().numpy(),
     )
     return torch.from_numpy(radius).to(batch.head_size)
 

@@ -23,6 +23,7 @@ from robustpose.attack_types import Threat
 from robustpose.attacks import AnyAttack, SpatialAttack, Target, run
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Floats, Pixels, box_crop, crop_points
+from robustpose.given import device_of
 from robustpose.objectives import Objective
 from robustpose.ownphoto.box import Box, beyond, jittered, look
 from robustpose.ownphoto.crops import PhotoCrops
@@ -144,6 +145,7 @@ def attack_people(
     size = (photo.shape[0], photo.shape[1])
     for box in boxes:
         beyond(box, size)
+    device = device_of(model)
     own = [box_crop(box, input_size=model.input_size, padding=padding) for box in boxes]
     before = [see(model, photo, crop) for crop in own]
     targets: list[Floats | None] = [None] * len(boxes)
@@ -162,10 +164,10 @@ def attack_people(
     found = run(
         attack,
         several,
-        _as_batch(several, surface.cut(photo), away, crops),
+        _as_batch(several, surface.cut(photo), away, crops).to(device),
         threat=threat,
         objective=objective,
-        target=_as_target([targets[who] for who in whose], crops) if targeted else None,
+        target=_as_target([targets[who] for who in whose], crops, device) if targeted else None,
         metric=_Radii(np.repeat(radius * np.array([crop[0, 0] for crop in crops]), len(model.skeleton))),
         seed=seed,
         search=search,
@@ -191,7 +193,7 @@ def attack_people(
 def see(model: PoseModel, photo: Pixels, crop: Floats) -> Seen:
     """Return the model's prediction for a crop of a photo, cut and rounded to 8 bits as everywhere else."""
     points, output = look(model, photo, crop)
-    return Seen(points, output.scores[0].double().numpy())
+    return Seen(points, output.scores[0].cpu().double().numpy())
 
 
 def distances(before: Seen, after: Seen) -> Floats:
@@ -269,9 +271,9 @@ def _as_batch(model: PhotoCrops, window: Tensor, poses: Sequence[Floats], crops:
     )
 
 
-def _as_target(poses: Sequence[Floats | None], crops: Sequence[Floats]) -> Target:
+def _as_target(poses: Sequence[Floats | None], crops: Sequence[Floats], device: torch.device) -> Target:
     known = [pose for pose in poses if pose is not None]
-    points = _in_crops(known, crops)
+    points = _in_crops(known, crops).to(device)
     visible = torch.isfinite(points).all(dim=2)
     return Target(torch.nan_to_num(points), visible)
 

@@ -11,6 +11,7 @@ import torch
 from robustpose.attacks import predict
 from robustpose.errors import RobustPoseError
 from robustpose.geometry import Floats, Pixels, box_around, box_crop, crop_image, uncrop_points
+from robustpose.given import device_of
 from robustpose.types import PoseModel, PoseOutput
 
 Box = tuple[float, float, float, float]
@@ -90,5 +91,5 @@ def look(model: PoseModel, photo: Pixels, crop: Floats) -> tuple[Floats, PoseOut
     """Run the model on a crop, cut as usual; return keypoints (K, 2) in photo pixels, and the model's output."""
     cut = crop_image(photo, crop, input_size=model.input_size)
     images = torch.from_numpy(np.ascontiguousarray(cut.transpose(2, 0, 1))).to(torch.float32)[None] / 255
-    output = predict(model, images, ids=("photo",))
-    return uncrop_points(output.keypoints[0].double().numpy(), crop), output
+    output = predict(model, images.to(device_of(model)), ids=("photo",))
+    return uncrop_points(output.keypoints[0].cpu().double().numpy(), crop), output

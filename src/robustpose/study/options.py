@@ -64,7 +64,7 @@ class RunOptions(PeopleOptions):
     spec: str = option("", "Model spec file of a third-party model that robustpose does not know")
     people_per_cell: int | None = option(None, "Number of people in one batch; use hundreds on a GPU", least=1)
     engine: str = option("local", "local (this process) or ray (many processes; needs the extra `ray`)")
-    device: str = option("cpu", "cpu or cuda (local engine only)")
+    device: str = option("cpu", "Where models compute: cpu | cuda | cuda:1 | mps (local engine only)")
     address: str = option("", "Address of a running Ray cluster, or auto; if empty, start one on this machine")
     workers: int = option(0, "Number of Ray workers; 0: one per processor", least=0)
     threads: int | None = option(

@@ -122,6 +122,7 @@ class HeatmapHead:
 
         Maps are clipped at 0 and normalised to sum 1; NaN for a map without positive cells.
         """
+        raw, keypoints = raw.cpu(), keypoints.cpu()  # mps has no float64
         positive = raw.clamp_min(0).flatten(2).double()
         ours = positive / positive.sum(dim=2, keepdim=True)
         ideal = self.encode(keypoints.double()).flatten(2)
