@@ -64,3 +64,30 @@ def test_from_shards_to_one_exported_table(
     assert run(monkeypatch, *STUDY, "--out", "all") == 0
     assert "set aside" in capsys.readouterr().err
     assert run(monkeypatch, "verify", "all") == 0
+
+
+def test_a_study_in_an_object_store_equals_the_one_in_a_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("obstore", reason="object stores need obstore")
+    from robustpose.jobs.places import open_place
+
+    monkeypatch.chdir(tmp_path)
+    url = "memory://commands/run"
+    assert run(monkeypatch, *STUDY, "--out", url) == 0
+    assert run(monkeypatch, *STUDY, "--out", "here") == 0
+    place = open_place(url)
+    for name in ("results.csv", "factors.csv", "report/index.html"):
+        assert place.read(name) == Path("here", name).read_bytes()
+    assert {*place.names("cells")} == {f"cells/{path.name}" for path in Path("here/cells").iterdir()}
+    capsys.readouterr()
+    assert run(monkeypatch, "status", url, "--json") == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["done"] == status["total"] > 0
+    assert run(monkeypatch, "verify", url) == 0
+    assert run(monkeypatch, "report", url) == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "diff", "here", url, "--json") == 0
+    assert {each["verdict"] for each in json.loads(capsys.readouterr().out)["scores"]} == {"same predictions"}
+    assert run(monkeypatch, "study", "realism", "--out", url) == 2
+    assert "give a folder as --out, not a URL" in capsys.readouterr().err

@@ -15,8 +15,8 @@ from robustpose.cli.options import as_option, refuse_options
 from robustpose.errors import RobustPoseError, unknown_name, writing_to
 
 OutOption = Annotated[
-    Path | None,
-    typer.Option(help="Folder for the results; default: runs/NAME, followed by the options that were given"),
+    str,
+    typer.Option(help="Folder or URL (s3://BUCKET/RUN) for the results; default: runs/NAME and the options given"),
 ]
 
 
@@ -65,15 +65,21 @@ def _command(name: str) -> TyperCommand:
 
     def run(context: typer.Context, **given: Any) -> None:
         refuse_options(context, {"out", *(each.name for each in fields(own))}, what=f"study {name!r}")
+        from robustpose.jobs.places import folder_of, is_url, publish
         from robustpose.report import terminal
         from robustpose.studies import STUDIES
+        from robustpose.study.options import RunOptions
 
         options = own(**{each.name: given[each.name] for each in fields(own)})
         spec = STUDIES[name]
         study = spec.make(options)
         for line in spec.remarks(options):
             terminal.say(line)
-        spec.run(study, given["out"] or study_folder(name, options), options)
+        if is_url(given["out"]) and not isinstance(options, RunOptions):
+            raise RobustPoseError(f"study {name} writes files of its own; give a folder as --out, not a URL")
+        folder = folder_of(given["out"]) if given["out"] else study_folder(name, options)
+        spec.run(study, folder, options)
+        publish(folder)
 
     hints = get_type_hints(own)
     parameters = {
@@ -82,7 +88,7 @@ def _command(name: str) -> TyperCommand:
             each.name: _parameter(each.name, Annotated[hints[each.name], as_option(each)], each.default)
             for each in fields(own)
         },
-        "out": _parameter("out", OutOption, None),
+        "out": _parameter("out", OutOption, ""),
     }
     for each, kind in others.items():
         parameters.setdefault(each, _hidden(each, kind))
@@ -131,26 +137,30 @@ def _fields_of(name: str) -> dict[str, str]:
 
 
 def make_report(
-    folder: Annotated[Path, typer.Argument(help="Folder of a study")] = Path("runs/quick"),
+    folder: Annotated[str, typer.Argument(help="Folder or URL of a study")] = "runs/quick",
     out: Annotated[Path | None, typer.Option(help="Folder to write to; default: the study's folder")] = None,
 ) -> None:
     """Rebuild results.csv and the report page from a study's stored results, without running any model."""
     from robustpose import findings
     from robustpose.analysis.scores import all_rows
+    from robustpose.jobs.places import folder_of, publish
     from robustpose.studies import STUDIES
     from robustpose.studies.running import say_where, write_outputs
     from robustpose.study.options import MeasuringOptions
     from robustpose.study.saved import check_cells, reopen
 
-    plan, store = reopen(folder)
+    held = folder_of(folder)
+    plan, store = reopen(held)
     name = plan.study.name
     if name in STUDIES and issubclass(STUDIES[name].options, MeasuringOptions):
         raise RobustPoseError(
             f"{folder} holds study {name}, whose page the command that made it rebuilds, computing nothing anew"
         )
     check_cells(store, [*plan.all_cells(), *findings.asked(plan)])
-    out = out or folder
+    out = out or held
     with writing_to(out, "name a writable folder with free space, as --out"):
         out.mkdir(parents=True, exist_ok=True)
         write_outputs(plan, store, all_rows(plan, store), out)
+    if out == held:
+        publish(held)
     say_where(out)

@@ -4,6 +4,7 @@ An object is a name such as 'cells/KEY.npz' and bytes. Creating one is atomic an
 one name, one is told that it came second. Nothing else is needed of a place: no lock, no server of ours.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,16 +68,70 @@ def is_url(where: object) -> bool:
     return isinstance(where, str) and _URL.match(where) is not None
 
 
+POINTER = "place.json"
+"""In a local folder: the URL where its results lie. What is computed from them is written locally, too."""
+
+
+def folder_of(where: str) -> Path:
+    """Return the local folder of a study: of a path itself; of a URL one in runs/ that points to it.
+
+    RobustPoseError for a URL that cannot be opened.
+    """
+    if where.startswith("file://"):
+        return Path(where.removeprefix("file://"))
+    if not is_url(where):
+        return Path(where)
+    folder = Path("runs") / re.sub(r"[^\w.-]+", "-", where).strip("-")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / POINTER, (json.dumps({"url": where}) + "\n").encode())
+    for name in _FETCHED:
+        try:
+            write_atomically(folder / name, open_place(folder).read(name))
+        except FileNotFoundError:
+            (folder / name).unlink(missing_ok=True)
+    return folder
+
+
+_FETCHED = ("study.json",)
+"""What commands read of a study beside its results."""
+
+
+def publish(folder: Path) -> None:
+    """Copy what was computed from results to where they lie, if that is not this folder: tables and pages."""
+    place = open_place(folder)
+    if place.local:
+        return
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != POINTER and not path.name.startswith("."):
+            place.replace(path.relative_to(folder).as_posix(), path.read_bytes())
+
+
+def _pointed(folder: Path) -> str | None:
+    """Return the URL that a folder or the one around it points to, the latter with the folder's name."""
+    for pointer, below in ((folder / POINTER, ""), (folder.parent / POINTER, f"/{folder.name}")):
+        try:
+            return str(json.loads(pointer.read_bytes())["url"]).rstrip("/") + below
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise RobustPoseError(f"{pointer}: does not say where results lie ({error})") from None
+    return None
+
+
 def open_place(where: "str | Path | Place") -> Place:
-    """Return the place of a path or URL (s3://, gs://, az://, memory://, file://); RobustPoseError for others."""
+    """Return the place of a path or URL (s3://, gs://, az://, memory://, file://); RobustPoseError for others.
+
+    A folder with a pointer is the place that it points to.
+    """
     if isinstance(where, Path):
-        return Folder(where)
+        url = _pointed(where)
+        return Folder(where) if url is None else open_place(url)
     if not isinstance(where, str):
         return where
     if where.startswith("file://"):
         return Folder(Path(where.removeprefix("file://")))
     if not is_url(where):
-        return Folder(Path(where))
+        return open_place(Path(where))
     from robustpose.jobs.object_store import open_url
 
     return open_url(where)

@@ -212,9 +212,11 @@ class Store:
     def _check_version(self) -> int | None:
         """Return the format of the store, None where there is none yet; RobustPoseError where it is not known."""
         try:
-            theirs = json.loads(self.place.read(_VERSION_FILE))
+            content = self.place.read(_VERSION_FILE)
         except FileNotFoundError:
             return None
+        try:
+            theirs = json.loads(content)
         except (ValueError, RecursionError):
             theirs = None
         known = theirs.get("format") if isinstance(theirs, dict) else None

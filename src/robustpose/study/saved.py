@@ -14,6 +14,7 @@ from robustpose.errors import RobustPoseError
 from robustpose.fields import wrong_field
 from robustpose.folders import write_atomically
 from robustpose.jobs.job import Job
+from robustpose.jobs.places import open_place
 from robustpose.jobs.setting import Setting
 from robustpose.jobs.store import Store
 from robustpose.study.definition import Grid, Study
@@ -46,7 +47,11 @@ def save_study(study: Study, folder: Path, *, described: Mapping[str, object] | 
     old = legacy_versions(folder)
     folder.mkdir(parents=True, exist_ok=True)  # a shard without work has no folder yet
     content = {**({"versions": old} if old else {}), **asdict(study), "described": described}
-    write_atomically(folder / FILE, (json.dumps(content, indent=2) + "\n").encode())
+    written = (json.dumps(content, indent=2) + "\n").encode()
+    write_atomically(folder / FILE, written)
+    place = open_place(folder)
+    if not place.local:  # other machines read it there
+        place.replace(FILE, written)
 
 
 def refuse_other(study: Study, folder: Path, *, described: Mapping[str, object]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from robustpose.errors import RobustPoseError
 from robustpose.jobs.journal import FOLDER as JOURNAL
@@ -78,6 +78,6 @@ def _check_studies(folders: Sequence[Path]) -> None:
     for folder, study in held.items():
         if first is not None and study != held[first]:
             raise RobustPoseError(f"{folder} holds another study than {first}; merge folders of one study")
-    missing = [folder for folder in folders[:-1] if not (folder / CELLS).is_dir()]
+    missing = [folder for folder in folders[:-1] if not Store(folder).names()]
     if missing:
-        raise RobustPoseError(f"{PurePosixPath(missing[0])} holds no results to merge")
+        raise RobustPoseError(f"{missing[0]} holds no results to merge")
