@@ -1,7 +1,7 @@
 """robustpose: how robust is a human pose estimator?
 
-From Python, `import robustpose as rp`: rp.perturb, rp.attack, rp.load_model, rp.load_data, rp.corrupt and
-rp.check_spec; see robustpose.api.
+From Python, `import robustpose as rp`: rp.perturb, rp.attack, rp.attack_photo, rp.load_model, rp.load_data,
+rp.corrupt and rp.check_spec; see robustpose.api.
 Importing robustpose imports nothing else until one of them is asked for.
 """
 
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
         AttackResult,
         Autopose,
         Batch,
+        PhotoResult,
         RayS,
         RobustPoseError,
         Square,
         attack,
+        attack_photo,
         check_card,
         check_spec,
         corrupt,
@@ -41,11 +43,13 @@ __all__ = [
     "AttackResult",
     "Autopose",
     "Batch",
+    "PhotoResult",
     "RayS",
     "RobustPoseError",
     "Square",
     "__version__",
     "attack",
+    "attack_photo",
     "check_card",
     "check_spec",
     "corrupt",

@@ -13,6 +13,7 @@ from robustpose.api.checking import check_card, check_spec
 from robustpose.api.corrupting import corrupt
 from robustpose.api.opening import load_data, load_model
 from robustpose.api.perturbing import perturb
+from robustpose.api.photographing import PhotoResult, attack_photo
 from robustpose.api.result import AttackResult
 from robustpose.attacks import APGD, FGSM, FMN, IGSM, PGD, Autopose, RayS, Square
 from robustpose.errors import RobustPoseError
@@ -27,10 +28,12 @@ __all__ = [
     "AttackResult",
     "Autopose",
     "Batch",
+    "PhotoResult",
     "RayS",
     "RobustPoseError",
     "Square",
     "attack",
+    "attack_photo",
     "check_card",
     "check_spec",
     "corrupt",

@@ -79,7 +79,7 @@ def attack(
     opened = open_for(model, spec=card if spec is None else spec, people=people)
     if skeleton is None and isinstance(people, BatchPeople) and not isinstance(data, Batch | BatchPeople):
         people = _in_skeleton_of(opened.module.skeleton, people)
-    settings = _settings(attack, eps, threat=threat, steps=steps, targeted=targeted, objective=objective)
+    settings = settings_of(attack, eps, threat=threat, steps=steps, targeted=targeted, objective=objective)
     kept = min(len(people), people_asked or len(people)) if keep_images is None else keep_images
     study = Study(
         name=FROM_PYTHON,
@@ -113,7 +113,7 @@ def attack(
     return result
 
 
-def _settings(
+def settings_of(
     attack: AnyAttackGiven,
     eps: object,
     *,
