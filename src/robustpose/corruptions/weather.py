@@ -39,7 +39,7 @@ def frost(image: Pixels, level: tuple[float, float], generator: Generator) -> Pi
 
 
 def blended(image: Pixels, level: tuple[float, float], over: Pixels, generator: Generator) -> Pixels:
-    """Blend with a random part of a picture, which is enlarged where the image does not fit into it."""
+    """Blend with a random part of another image, enlarged if it is smaller than the first."""
     height, width = image.shape[:2]
     scale = max(1, height / over.shape[0], width / over.shape[1]) * _ENLARGED
     size = int(np.ceil(over.shape[1] * scale)), int(np.ceil(over.shape[0] * scale))
@@ -70,11 +70,11 @@ def rain(image: Pixels, level: tuple[float, float, float], generator: Generator)
     density, length, haze = level
     height, width = image.shape[:2]
     streaks = np.zeros((height, width), np.uint8)
-    lean = generator.uniform(-15, 15)
+    slant = generator.uniform(-15, 15)
     for _ in range(round(density * height * width / 1000)):
         x, y = int(generator.integers(width)), int(generator.integers(-height // 4, height))
         down = max(2, round(length * height * generator.uniform(0.5, 1)))
-        right = round(down * np.tan(np.deg2rad(lean + generator.uniform(-3, 3))))
+        right = round(down * np.tan(np.deg2rad(slant + generator.uniform(-3, 3))))
         cv2.line(streaks, (x, y), (x + right, y + down), int(generator.integers(70, 200)), 1, cv2.LINE_AA)
     drops = UNIT[streaks][..., None]
     behind = image * (1 - haze) + 160 * haze

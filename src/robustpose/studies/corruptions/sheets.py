@@ -51,7 +51,7 @@ def _ranks(found: CorruptionsFound) -> str:
     if not found.settings:
         return ""
     if not found.ranks:
-        return "Whether corruption predicts attack is said for four models or more."
+        return "The rank correlation between corruption and attack needs four models or more."
     said = "; ".join(
         f"{each.setting.title}: {each.tau.value:.2f} [{each.tau.low:.2f}, {each.tau.high:.2f}]"
         for each in found.ranks
@@ -176,7 +176,7 @@ def pairs(found: CorruptionsFound) -> Tabular:
             (f"{first.first} - {first.second}", (first.difference, second.difference))
             for first, second in zip(found.pairings[::2], found.pairings[1::2], strict=True)
         ),
-        note="Paired over people. Where the interval leaves 0 out, the models differ.",
+        note="Paired over people. Models differ where the interval excludes 0.",
     )
 
 
