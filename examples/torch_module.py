@@ -24,6 +24,8 @@ SPEC = {
 }  # fmt: skip
 
 if __name__ == "__main__":
-    result = rp.attack(rp.load_model(MyModel().eval(), spec=SPEC), "synthpose", eps=8 / 255, steps=2, n=4)
+    result = rp.attack(
+        rp.load_model(MyModel().eval(), spec=SPEC), "synthpose", eps=8 / 255, attack="igsm", steps=2, n=4
+    )
     print(result)
     result.save("attack.png")

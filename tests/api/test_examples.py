@@ -14,7 +14,7 @@ FOLDER = Path(robustpose.__file__).parents[2] / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.py"))
 NEEDS = {"onnx_file": ("onnx", "onnxscript"), "huggingface": ("transformers",)}
 SAYS = {
-    "torch_module": "my_net on synthpose:val",
+    "torch_module": "my_model on synthpose:val",
     "own_pose_model": "FGSM-U  8/255  attacked PCKh@0.5",
     "python_function": "centre has no gradient, which this attack needs",
     "onnx_file": "exported on synthpose:val",

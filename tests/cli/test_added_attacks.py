@@ -193,7 +193,12 @@ DECISION = AttackSpec(
 )
 ENSEMBLE = AttackSpec(made_by(Both, "gradients"), "Climbs and guesses", kind="ensemble", objective=None, version=2)
 SPATIAL = AttackSpec(
-    made_by(Turn, ""), "Turns to both ends", "spatial", needs="decisions", threats=("rotation",), objective=None
+    made_by(Turn, ""),
+    "Turns to both ends",
+    kind="spatial",
+    needs="decisions",
+    threats=("rotation",),
+    objective=None,
 )
 '''
 

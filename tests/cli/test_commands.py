@@ -361,7 +361,7 @@ def test_listed_models_carry_the_facts_of_their_weights(
     for name in shipped:
         architecture, _, tag = name.partition("@")
         assert models[name]["architecture"] == architecture
-        assert models[name]["n"] == (448 if tag == "photos" else 1000)
+        assert models[name]["n"] == (448 if tag else 1000)
 
 
 @pytest.mark.slow
