@@ -101,6 +101,9 @@ def _assemble(plan: Plan, store: Store) -> tuple[str, Mapping[str, bytes]]:
             metric=metric.name,
             rule=words.score_rule(plan),
             threat=words.threat_rule(settings),
+            trained_loss=all(
+                each.objective == "training_loss" and each.spec.objective is not None for each in settings
+            ),
             why=said,
             effects=[effect for effect in effects if effect.sure],
             weakness=weakness(plan.study, _weakest(plan, found)),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from robustpose.analysis.doubts import Doubts
-from robustpose.analysis.effects import Effect, headline_effects
+from robustpose.analysis.effects import FEWEST, Effect, headline_effects
 from robustpose.jobs.store import Store
 from robustpose.report.html.words import listed, spoken
 from robustpose.study.plan import Plan
@@ -29,8 +29,8 @@ def why(plan: Plan, store: Store, doubts: Doubts) -> tuple[list[str], list[Effec
     factors = len({effect.factor for effect in (*attacked, *clean)})
     number = "1 factor was" if factors == 1 else f"{factors} factors were"
     said.append(
-        f"{number} compared, by their two most different groups of at least 8 people; what goes together need not "
-        "be the cause, and factors.csv has every group."
+        f"{number} compared, each by its two most different groups of at least {FEWEST} people; the differences "
+        "may have other causes, and factors.csv has all groups."
     )
     return said, [*attacked, *clean]
 
@@ -42,14 +42,14 @@ def _sentence(effects: Sequence[Effect], what: str) -> str:
     if not sure:
         top = effects[0]
         return (
-            f"{what} goes with no factor beyond chance; the largest difference is {_difference(top)} for "
+            f"{what} differs by no factor beyond chance; the largest difference is {_difference(top)} for "
             f"{spoken(top.factor)} ({level(top.better)} against {level(top.worse)})."
         )
     parts = [
         f"{spoken(each.factor)} ({level(each.better)} against {level(each.worse)}: {_difference(each)})"
         for each in sure
     ]
-    return f"{what} goes most with {listed(parts)}."
+    return f"{what} differs most by {listed(parts)}."
 
 
 def level(text: str) -> str:
