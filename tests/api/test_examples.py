@@ -20,6 +20,7 @@ SAYS = {
     "onnx_file": "exported on synthpose:val",
     "torchscript_file": "scripted on synthpose:val",
     "huggingface": "vitpose on synthpose:val",
+    "adversarial_training": "step 3: loss",
     "tflite_file": "efficientpose_rt_lite on coco",
 }
 
