@@ -68,6 +68,7 @@ def is_url(where: object) -> bool:
     return isinstance(where, str) and _URL.match(where) is not None
 
 
+_LONGEST = 1000
 POINTER = "place.json"
 """In a local folder: the URL where its results lie. What is computed from them is written locally, too."""
 
@@ -110,11 +111,14 @@ def _pointed(folder: Path) -> str | None:
     """Return the URL that a folder or the one around it points to, the latter with the folder's name."""
     for pointer, below in ((folder / POINTER, ""), (folder.parent / POINTER, f"/{folder.name}")):
         try:
-            return str(json.loads(pointer.read_bytes())["url"]).rstrip("/") + below
+            url = json.loads(pointer.read_bytes())["url"]
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise RobustPoseError(f"{pointer}: does not say where results lie ({error})") from None
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise RobustPoseError(f"{pointer}: does not say where results lie ({error!r:.100})") from None
+        if not is_url(url) or len(url) > _LONGEST or not url.isprintable():
+            raise RobustPoseError(f"{pointer}: does not say where results lie: its url is {str(url)[:60]!a}")
+        return str(url).rstrip("/") + below
     return None
 
 

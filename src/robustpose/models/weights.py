@@ -91,7 +91,7 @@ def load_facts(weights: Path) -> WeightFacts:
         facts = WeightFacts(**json.loads(path.read_text()))
     except FileNotFoundError:
         raise RobustPoseError(f"{weights}: its facts {path.name} are missing beside it") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, TypeError) as error:
+    except (OSError, ValueError, RecursionError, TypeError) as error:
         raise RobustPoseError(f"{path}: not the facts of a weight file ({error})") from None
     if wrong := wrong_field(facts):
         raise RobustPoseError(f"{path}: not the facts of a weight file ({wrong})")

@@ -74,6 +74,8 @@ def _image_shape(spec: ModelSpec, model: ModelFile) -> tuple[int, ...]:
     """Return the shape (1, ...) of the spec's image; RobustPoseError where the model takes another one."""
     height, width = spec.input_size
     shape = (1, height, width, 3) if spec.layout == "NHWC" else (1, 3, height, width)
+    if not model.inputs.shapes:
+        raise RobustPoseError(f"{model.file}: has no input, so it takes no image")
     taken = model.inputs.shapes[0]
     sides = (1, 2) if spec.layout == "NHWC" else (2, 3)
     free = [size == -1 or (model.resizable and axis in sides) for axis, size in enumerate(taken)]
