@@ -24,7 +24,6 @@ class AttackSpec:
 
     make         makes the attack; steps=None uses its default
     summary      one line, for `robustpose list attacks`
-    cost         per person with the default numbers, for the same list, such as "10 gradients"
     kind         'perturbation': raises one loss by changing pixel values (attack_types.Attack);
                  'ensemble': runs several of those (ensemble.Ensemble);
                  'spatial': moves the image and its truth (spatial.SpatialAttack)
@@ -36,11 +35,11 @@ class AttackSpec:
     sentence     description for the page: a format string of its settings and of `way` (away from the true pose or
                  towards a target); empty for the standard sentence about steps and objective
     version      raised when the attack computes something else; part of the keys of stored results
+    cost         per person with the default numbers, for `robustpose list attacks`, such as "10 gradients"
     """
 
     make: Make
     summary: str
-    cost: str = ""
     kind: Kind = "perturbation"
     needs: Needs = "gradients"
     threats: tuple[str, ...] = ()
@@ -49,6 +48,7 @@ class AttackSpec:
     needs_parts: bool = False
     sentence: str = ""
     version: int = 1
+    cost: str = ""
 
     @property
     def moves_truth(self) -> bool:

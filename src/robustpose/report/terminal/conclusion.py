@@ -54,7 +54,9 @@ def _useless(rows: Sequence[Row], models: Sequence[str], doubts: Doubts) -> list
         which = "; ".join(f"{model}: {doubts.models[model][0].says}" for model in others)
         said.append(f"No relative score is given, because it would not measure robustness ({which}).")
     failed = dict.fromkeys(alarm.says for alarms in doubts.settings.values() for alarm in alarms)
-    said += [f"The attack failed, so its score does not measure robustness ({each})." for each in failed]
+    if failed:
+        who = "The attack failed, so its score does" if len(failed) == 1 else "Attacks failed, so their scores do"
+        said.append(f"{who} not measure robustness ({'; '.join(failed)}).")
     return said
 
 

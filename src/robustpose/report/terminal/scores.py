@@ -60,7 +60,9 @@ def _print_scores(plan: Plan, rows: Sequence[Row], *, over: str) -> None:
     metric = next(row.metric for row in shown if row.measure == "clean")
     counts = {row.n for row in shown}
     same = len(counts) == 1  # then n is in the title and not in a column
-    over = f"{next(iter(counts))} {over.removeprefix('n ')}" if same and over.startswith("n ") else over
+    if same and over.startswith("n "):
+        n = next(iter(counts))
+        over = "1 person" if n == 1 else f"{n} {over.removeprefix('n ')}"
     unit = "; eps in 255ths" if any(row.eps.endswith("/255") for row in shown if row.attack != "clean") else ""
     title = f"{plan.study.title}\n{plan.dataset.name}, {metric}, 95% intervals over {over}{unit}"
     stdout.print(
