@@ -19,6 +19,7 @@ ORDER = (
     ("errors", "fields", "folders"),
     ("given",),
     ("skeletons",),
+    ("batch",),
     ("types",),
     ("attack_types",),
     ("geometry",),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+import robustpose as rp
 from robustpose.errors import RobustPoseError
 from robustpose.models import open_model
 from robustpose.models.heads import HeatmapHead
@@ -149,3 +150,37 @@ def test_processor_numbers() -> None:
     assert (none["mean"], none["std"], none["input_size"]) == ((0.0,) * 3, (1.0,) * 3, (8, 6))
     with pytest.raises(RobustPoseError, match="size must have height and width"):
         processor_numbers({"size": {"shortest_edge": 256}}, where="hf")
+
+
+@pytest.mark.parametrize("experts", [1, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_model_in_memory_needs_no_spec(transformers: Any, experts: int, dtype: torch.dtype) -> None:
+    model = model_of(transformers, experts=experts).to(dtype).train()
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    opened = rp.load_model(model)
+    assert opened.module.head == HeatmapHead(
+        input_size=(64, 48), heatmap_size=(16, 12), sigma=2.0, decoding="quarter", lattice="ends"
+    )
+    images = torch.rand(2, 3, 64, 48, generator=torch.Generator().manual_seed(0))
+    mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+    std = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+    more = {"dataset_index": torch.zeros(2, dtype=torch.int64)} if experts > 1 else {}
+    with torch.no_grad():
+        expected = model.eval()(((images - mean) / std).to(dtype), **more).heatmaps.float()
+        assert torch.equal(opened.module(images).stages[0], expected)
+    adv = rp.perturb(model.train(), images, 40 * torch.rand(2, 17, 2), steps=2)
+    assert torch.isclose((adv - images).abs().max(), torch.tensor(8 / 255), atol=1e-6)
+    assert model.training
+    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
+
+
+def test_a_model_in_memory_of_other_keypoints_needs_a_spec(transformers: Any) -> None:
+    model = model_of(transformers, keypoints=5)
+    with pytest.raises(RobustPoseError, match="gives 5 heatmaps, not COCO's 17"):
+        rp.load_model(model)
+    spec = {"sigma": 2.0, "lattice": "ends"}
+    adv = rp.perturb(model, torch.rand(1, 3, 64, 48), 40 * torch.rand(1, 5, 2), spec=spec, steps=1)
+    assert adv.shape == (1, 3, 64, 48)
+    model.config.backbone_config = None
+    with pytest.raises(RobustPoseError, match="VitPoseForPoseEstimation: its configuration has no image_size"):
+        rp.load_model(model)
