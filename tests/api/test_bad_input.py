@@ -177,6 +177,7 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
         "unknown model 'movenet-thunde'; did you mean 'movenet-thunder'",
     ),
     "a path that is not there": (lambda: rp.load_model(Path("none.onnx")), "none.onnx: no such file"),
+    "a checkpoint of no name": (lambda: rp.load_model("pose.pth"), "did you mean release:NAME:pose.pth?"),
     "a module without a spec": (lambda: perturb(Bare()), "Bare has no skeleton, input_size and head: give loss="),
     "a module without a spec, scored": (
         lambda: attack(Bare()),

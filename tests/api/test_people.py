@@ -1,5 +1,6 @@
 """People in memory: Batch.from_tensors, DataLoaders, datasets, and images of any type."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,3 +149,18 @@ def test_arrays_of_numpy_are_people() -> None:
     people = rp.load_data([(levels, keypoints.numpy()[::1], visible.numpy())])
     assert isinstance(people, BatchPeople)
     assert torch.equal(people.batch.images, images)
+
+
+def test_paths_of_model_files(tmp_path: Path) -> None:
+    """The suffix says the format; where it does not, the line says what to write."""
+    for name, line in {
+        "a.onnx": "a.onnx",
+        "a.pth": "a path alone does not say what this file is; write release:NAME:",
+        "a.bin": "a path alone does not say what this file is; write a name of `robustpose list models`",
+    }.items():
+        (tmp_path / name).write_bytes(b"no model")
+        with pytest.raises(RobustPoseError, match=line) as caught:
+            rp.load_model(tmp_path / name)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(RobustPoseError, match=r"hf:.*the folder"):
+        rp.load_model(tmp_path)

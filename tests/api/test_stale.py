@@ -94,8 +94,10 @@ def test_a_shipped_model_that_is_trained_on() -> None:
 def test_people_that_are_written_over_stay_as_they_were(linear: LinearPose) -> None:
     batch = tiny_batch(3)
     people = rp.load_data(batch)
-    images, fingerprint = batch.images.clone(), people.fingerprint
+    images, keypoints, fingerprint = batch.images.clone(), batch.keypoints.clone(), people.fingerprint
     batch.images.zero_()
     batch.keypoints.zero_()
-    assert torch.equal(people.load([0, 1, 2], input_size=(8, 12)).images, images)
+    loaded = people.load([0, 1, 2], input_size=(8, 12))
+    assert torch.equal(loaded.images, images)
+    assert torch.equal(loaded.keypoints, keypoints)
     assert people.fingerprint == fingerprint != rp.load_data(batch).fingerprint

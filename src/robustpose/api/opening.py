@@ -135,13 +135,14 @@ def _named(path: Path) -> str:
         raise RobustPoseError(f"{path}: no such file")
     if path.is_dir():
         return f"hf:{path}"
-    formats = {suffix: kind for kind, importer in IMPORTERS.items() for suffix in importer.suffixes}
-    if path.suffix not in formats:
-        hint = (
-            f"; for a state dict of a public release write 'release:NAME:{path}'" if path.suffix == ".pth" else ""
+    places = [importer.place for importer in IMPORTERS.values() if path.suffix.lower() in importer.suffixes]
+    if len(places) != 1 or places[0].count(":") > 1:
+        known = (
+            " or ".join(place.replace("PATH", str(path)) for place in places)
+            or "a name of `robustpose list models`"
         )
-        raise RobustPoseError(f"{path}: the suffix of a model must be one of {', '.join(formats)}{hint}")
-    return f"{formats[path.suffix]}:{path}"
+        raise RobustPoseError(f"{path}: a path alone does not say what this file is; write {known}")
+    return places[0].replace("PATH", str(path))
 
 
 def _dataset_named(data: str | Path) -> str:

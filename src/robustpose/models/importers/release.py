@@ -120,6 +120,7 @@ def _size(text: str) -> tuple[int, int]:
 
 RELEASE = ImporterSpec(
     open=open_release,
-    place="release:NAME:FILE",
+    place="release:NAME:PATH",
+    suffixes=(".pth", ".ckpt"),
     summary="Checkpoint of a public release: HRNet, simple baselines, RTMPose, hourglasses",
 )
